@@ -1,0 +1,39 @@
+"""Circuits as PySpice objects, their stimuli, and their nodal equations."""
+
+from memsim.circuits.bench import device_bench
+from memsim.circuits.device import DeviceSubCircuit, StaticDeviceSubCircuit
+from memsim.circuits.flatten import Element, flatten, state_bounds
+from memsim.circuits.network import CrossbarLayer, membrane, network_circuit
+from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
+from memsim.circuits.nodal import NodalEquations, nodal_equations
+from memsim.circuits.stimuli import AlphaTrain, Constant, ExponentialTrain, PulseTrain, Samples, Sine, Stimulus, triangle
+from memsim.circuits.waveforms import dataset, with_device_currents
+
+__all__ = [
+    "MEMBRANE",
+    "AlphaTrain",
+    "Constant",
+    "CrossbarLayer",
+    "DeviceSubCircuit",
+    "Element",
+    "ExponentialTrain",
+    "IntegrateAndFire",
+    "Neuron",
+    "NodalEquations",
+    "PulseTrain",
+    "Samples",
+    "Sine",
+    "StaticDeviceSubCircuit",
+    "Stimulus",
+    "ThresholdSwitching",
+    "dataset",
+    "device_bench",
+    "flatten",
+    "impedance_scale",
+    "membrane",
+    "network_circuit",
+    "nodal_equations",
+    "state_bounds",
+    "triangle",
+    "with_device_currents",
+]

@@ -1,0 +1,274 @@
+"""Nodal equations of a circuit, written symbolically from its elements:
+
+    M dy/dt = F(y, u, du/dt)
+
+y holds the states of all devices, then the free node potentials; u the sources that are inputs. Voltage sources
+are eliminated: nodes joined by sources share one unknown, and Kirchhoff's current law is summed over them.
+M carries the capacitances, and ones for the states. Nodes without a capacitor give rows of zeros in M.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import sympy as sp
+from PySpice.Spice.Netlist import Netlist
+
+from memsim.circuits.device import DeviceSubCircuit
+from memsim.circuits.flatten import GROUND, Element, evaluate, flatten
+from memsim.errors import InputError
+
+
+@dataclass(frozen=True)
+class NodalEquations:
+    """The equations above with names.
+
+    Attributes:
+        unknowns: symbols of y, named as their waveforms: `v(xm1.x)`, `v(mem)`.
+        inputs: symbols of u, named as their sources: `iin`.
+        input_rates: symbols of du/dt, in the same order.
+        parameters: every other symbol with its value: `cmem`, `v1`, `xm1.v_on`.
+        mass: entries of M by (row, column), structurally zero ones left out.
+        flow: F, one expression a row.
+        initial: y at the start; nodes without a stated potential start at zero.
+        waveforms: every node potential and state as an expression of the above.
+    """
+
+    unknowns: tuple[sp.Symbol, ...]
+    inputs: tuple[sp.Symbol, ...]
+    input_rates: tuple[sp.Symbol, ...]
+    parameters: Mapping[sp.Symbol, float]
+    mass: Mapping[tuple[int, int], sp.Expr]
+    flow: tuple[sp.Expr, ...]
+    initial: tuple[float, ...]
+    waveforms: Mapping[str, sp.Expr]
+
+    @cached_property
+    def jacobian(self) -> dict[tuple[int, int], sp.Expr]:
+        """Entries of dF/dy by (row, column), structurally zero ones left out."""
+        entries: dict[tuple[int, int], sp.Expr] = {}
+        for row, flow in enumerate(self.flow):
+            for column, unknown in enumerate(self.unknowns):
+                if flow.has(unknown):
+                    entries[row, column] = sp.diff(flow, unknown)
+        return entries
+
+    @cached_property
+    def input_slope(self) -> tuple[sp.Expr, ...]:
+        """dF/dt along the inputs: sum over u of dF/du du/dt."""
+        pairs = list(zip(self.inputs, self.input_rates, strict=True))
+        return tuple(sum((sp.diff(f, u) * du for u, du in pairs), sp.S.Zero) for f in self.flow)
+
+    @property
+    def algebraic(self) -> tuple[int, ...]:
+        """Rows without a time derivative."""
+        rows = {row for row, _ in self.mass}
+        return tuple(row for row in range(len(self.unknowns)) if row not in rows)
+
+    def parameter_values(self) -> dict[str, float]:
+        """Parameter values by name."""
+        return {symbol.name: value for symbol, value in self.parameters.items()}
+
+
+@dataclass
+class _Assembly:
+    """Bookkeeping while elements are stamped."""
+
+    inputs: tuple[str, ...]
+    parameters: dict[sp.Symbol, float] = field(default_factory=dict)
+    kcl: dict[str, sp.Expr] = field(default_factory=dict)
+    capacitors: list[tuple[str, str, sp.Symbol]] = field(default_factory=list)
+    states: dict[sp.Symbol, tuple[sp.Expr, float]] = field(default_factory=dict)
+    potential: dict[str, sp.Expr] = field(default_factory=dict)
+
+    def parameter(self, name: str, value: float) -> sp.Symbol:
+        symbol = sp.Symbol(name, real=True)
+        self.parameters[symbol] = value
+        return symbol
+
+    def source_value(self, element: Element, value: float) -> sp.Symbol:
+        if element.name in self.inputs:
+            return sp.Symbol(element.name, real=True)
+        return self.parameter(element.name, value)
+
+    def voltage(self, element: Element) -> sp.Expr:
+        plus, minus = element.nodes
+        return self.potential[plus] - self.potential[minus]
+
+    def leave(self, element: Element, current: sp.Expr) -> None:
+        """Count `current` from the first node through the element to the second."""
+        plus, minus = element.nodes
+        self.kcl[plus] = self.kcl.get(plus, sp.S.Zero) + current
+        self.kcl[minus] = self.kcl.get(minus, sp.S.Zero) - current
+
+
+def nodal_equations(circuit: Netlist, inputs: Collection[str] = ()) -> NodalEquations:
+    """Write the equations of a circuit of R, C, V, I and memsim devices.
+
+    Args:
+        circuit: PySpice circuit; sub-circuits are expanded.
+        inputs: names of the independent sources that are functions of time; the others keep their DC value.
+
+    Raises:
+        InputError: an element of another kind, a value out of range, an input that is not a source, a loop of
+            voltage sources, or a node that nothing but current sources holds.
+    """
+    elements = flatten(circuit)
+    assembly = _Assembly(tuple(inputs))
+    _check_inputs(elements, inputs)
+    _join_nodes(elements, assembly)
+    for element in elements:
+        _STAMPS.get(element.kind, _reject)(assembly, element)
+    return _collect(elements, assembly)
+
+
+def _check_inputs(elements: Iterable[Element], inputs: Collection[str]) -> None:
+    sources = [e.name for e in elements if e.kind in ("VoltageSource", "CurrentSource")]
+    for name in inputs:
+        if name not in sources:
+            raise InputError(f"input {name!r} is not an independent source of the circuit; its sources: {', '.join(sources)}")
+
+
+def _join_nodes(elements: list[Element], assembly: _Assembly) -> None:
+    """Potential of every node as (potential of a representative) + (sum of source voltages)."""
+    root: dict[str, str] = {GROUND: GROUND}
+    offset: dict[str, sp.Expr] = {GROUND: sp.S.Zero}
+    for node in dict.fromkeys(node for element in elements for node in element.nodes):
+        root.setdefault(node, node)
+        offset.setdefault(node, sp.S.Zero)
+    for element in elements:
+        if element.kind != "VoltageSource":
+            continue
+        plus, minus = element.nodes
+        if root[plus] == root[minus]:
+            raise InputError(f"voltage source {element.name} closes a loop of voltage sources; put a resistor into the loop")
+        value = evaluate(element.source.dc_value, element.values, element.name)
+        step = offset[minus] + assembly.source_value(element, value) - offset[plus]
+        keep, drop = root[minus], root[plus]
+        if drop == GROUND:
+            keep, drop, step = drop, keep, -step
+        for node in [n for n, r in root.items() if r == drop]:
+            root[node], offset[node] = keep, offset[node] + step
+    for node, representative in root.items():
+        base = sp.S.Zero if representative == GROUND else sp.Symbol(f"v({representative})", real=True)
+        assembly.potential[node] = base + offset[node]
+
+
+def _positive(element: Element, value: object, what: str, unit: str) -> float:
+    number = evaluate(value, element.values, element.name)
+    if not number > 0 or number == float("inf"):
+        raise InputError(f"{what} {element.name} = {number:g} {unit} is out of range; allowed: > 0")
+    return number
+
+
+def _resistor(assembly: _Assembly, element: Element) -> None:
+    value = _positive(element, element.source.resistance, "resistance", "ohm")
+    assembly.leave(element, assembly.voltage(element) / assembly.parameter(element.name, value))
+
+
+def _capacitor(assembly: _Assembly, element: Element) -> None:
+    value = _positive(element, element.source.capacitance, "capacitance", "F")
+    assembly.capacitors.append((*element.nodes, assembly.parameter(element.name, value)))
+
+
+def _current_source(assembly: _Assembly, element: Element) -> None:
+    value = evaluate(element.source.dc_value, element.values, element.name)
+    assembly.leave(element, assembly.source_value(element, value))
+
+
+def _voltage_source(assembly: _Assembly, element: Element) -> None:
+    """Eliminated by joining its nodes."""
+
+
+def _device(assembly: _Assembly, element: Element) -> None:
+    subcircuit = element.subcircuit
+    assert subcircuit is not None
+    form, dynamic = subcircuit.device.expressions, isinstance(subcircuit, DeviceSubCircuit)
+    names: dict[sp.Symbol, sp.Expr] = {form.voltage: assembly.voltage(element)}
+    for symbol in form.parameters:
+        names[symbol] = assembly.parameter(f"{element.name}.{symbol.name}", element.values[symbol.name])
+    for symbol in form.states:
+        if dynamic:
+            names[symbol] = sp.Symbol(f"v({element.name}.{symbol.name})", real=True)
+        else:
+            names[symbol] = assembly.parameter(f"{element.name}.{symbol.name}", element.values[symbol.name])
+    if dynamic:
+        for symbol, rate in zip(form.states, form.rates, strict=True):
+            assembly.states[names[symbol]] = (rate.xreplace(names), element.values[f"{symbol.name}_0"])
+    assembly.leave(element, form.current.xreplace(names))
+
+
+def _reject(_: _Assembly, element: Element) -> None:
+    raise InputError(
+        f"{element.name} is a {element.kind}; the torch and SciPy engines take resistors, capacitors, independent "
+        "sources and memsim devices. Simulate this circuit with ngspice, or replace the element"
+    )
+
+
+_STAMPS: dict[str, Callable[[_Assembly, Element], None]] = {
+    "Resistor": _resistor,
+    "Capacitor": _capacitor,
+    "CurrentSource": _current_source,
+    "VoltageSource": _voltage_source,
+    "Device": _device,
+}
+
+
+def _collect(elements: list[Element], assembly: _Assembly) -> NodalEquations:
+    free = sorted({s for p in assembly.potential.values() for s in p.free_symbols if s.name.startswith("v(")}, key=str)
+    unknowns = (*assembly.states, *free)
+    position = {symbol: index for index, symbol in enumerate(unknowns)}
+    inputs = tuple(sp.Symbol(name, real=True) for name in assembly.inputs)
+    rates = tuple(sp.Symbol(f"d{name}/dt", real=True) for name in assembly.inputs)
+    mass: dict[tuple[int, int], sp.Expr] = {(position[s], position[s]): sp.S.One for s in assembly.states}
+    flow = [rate for rate, _ in assembly.states.values()] + [sp.S.Zero] * len(free)
+
+    def row_of(node: str) -> int | None:
+        own = [s for s in assembly.potential[node].free_symbols if s in position]
+        return position[own[0]] if own else None
+
+    for node, current in assembly.kcl.items():
+        if (row := row_of(node)) is not None:
+            flow[row] -= current
+    for plus, minus, capacitance in assembly.capacitors:
+        across = assembly.potential[plus] - assembly.potential[minus]
+        slope = sum((sp.diff(across, u) * du for u, du in zip(inputs, rates, strict=True)), sp.S.Zero)
+        for node, sign in ((plus, 1), (minus, -1)):
+            if (row := row_of(node)) is None:
+                continue
+            flow[row] -= sign * capacitance * slope
+            for symbol in free:
+                weight = sp.diff(across, symbol)
+                if weight != 0:
+                    entry = mass.get((row, position[symbol]), sp.S.Zero) + sign * weight * capacitance
+                    mass[row, position[symbol]] = entry
+    mass = {key: entry for key, entry in mass.items() if entry != 0}
+    _check_held(unknowns, mass, flow)
+    waveforms = {f"v({node})": potential for node, potential in assembly.potential.items() if node != GROUND}
+    waveforms |= {symbol.name: symbol for symbol in assembly.states}
+    initial = [value for _, value in assembly.states.values()] + _initial_potentials(elements, assembly, free)
+    return NodalEquations(unknowns, inputs, rates, assembly.parameters, mass, tuple(flow), tuple(initial), waveforms)
+
+
+def _check_held(unknowns: tuple[sp.Symbol, ...], mass: Mapping[tuple[int, int], sp.Expr], flow: list[sp.Expr]) -> None:
+    for row, unknown in enumerate(unknowns):
+        if (row, row) not in mass and not flow[row].has(unknown):
+            raise InputError(f"nothing holds {unknown}: no resistor, capacitor or device connects it; add one to ground")
+
+
+def _initial_potentials(elements: list[Element], assembly: _Assembly, free: list[sp.Symbol]) -> list[float]:
+    """From `ic=` of capacitors between a free node and a node of known potential."""
+    start = dict.fromkeys(free, 0.0)
+    for element in elements:
+        if element.kind != "Capacitor" or element.source.initial_condition is None:
+            continue
+        across = assembly.voltage(element)
+        own = [symbol for symbol in free if across.has(symbol)]
+        if len(own) == 1:
+            value = evaluate(element.source.initial_condition, element.values, element.name)
+            (solution,) = sp.solve(across - value, own[0])
+            known = {**assembly.parameters, **{sp.Symbol(name, real=True): 0.0 for name in assembly.inputs}}
+            start[own[0]] = float(solution.subs(known))
+    return [start[symbol] for symbol in free]

@@ -1,0 +1,263 @@
+"""Stimuli: what a source of a circuit does over time, the same for every engine.
+
+A circuit names its independent sources; a stimulus says what one of them does. Each stimulus is a function of
+time for the torch and SciPy engines, and netlist lines that replace the source in an ngspice deck.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+import sympy as sp
+from numpy.typing import ArrayLike, NDArray
+
+from memsim.devices.ngspice import expression_text
+
+from memsim.errors import InputError
+
+Array = NDArray[np.float64]
+_PHASE = sp.Symbol("z", real=True)
+MAX_PWL_POINTS = 1000
+"""ngspice scans PWL corners linearly at every step; beyond this a run is dominated by the scan."""
+
+
+def number(value: float) -> str:
+    """A number as netlists print it: shortest text that reads back to the same float."""
+    return repr(float(value))
+
+
+def check_finite(name: str, *values: float) -> None:
+    """Raise InputError unless every value is a finite number."""
+    for value in values:
+        if not np.isfinite(value):
+            raise InputError(f"{name} = {value!r} is not finite; give a number in SI units")
+
+
+def check_positive(name: str, value: float) -> None:
+    """Raise InputError unless the value is finite and above zero."""
+    check_finite(name, value)
+    if value <= 0:
+        raise InputError(f"{name} = {value!r} is out of range; allowed: > 0, in SI units")
+
+
+class Stimulus(ABC):
+    """Value of an independent source [A or V] as a function of time [s]."""
+
+    @abstractmethod
+    def __call__(self, t: ArrayLike) -> Array:
+        """Value at times `t`, same shape."""
+
+    @abstractmethod
+    def netlist_lines(self, element: str, plus: str, minus: str) -> list[str]:
+        """Deck lines that drive source `element` (`Iin`, `Vdrive`) between `plus` and `minus`."""
+
+    def corners(self, stop: float) -> Array:
+        """Times up to `stop` at which the value or its slope jumps; adaptive solvers restart there."""
+        return np.empty(0)
+
+
+def _independent(element: str, plus: str, minus: str, value: str) -> list[str]:
+    return [f"{element} {plus} {minus} {value}"]
+
+
+@dataclass(frozen=True)
+class Constant(Stimulus):
+    """A constant value from t = 0."""
+
+    value: float
+
+    def __post_init__(self) -> None:
+        check_finite("stimulus value", self.value)
+
+    def __call__(self, t: ArrayLike) -> Array:
+        return np.full_like(np.asarray(t, dtype=float), self.value)
+
+    def netlist_lines(self, element: str, plus: str, minus: str) -> list[str]:
+        return _independent(element, plus, minus, f"DC {number(self.value)}")
+
+
+@dataclass(frozen=True)
+class Sine(Stimulus):
+    """offset + amplitude sin(2 pi frequency t)."""
+
+    amplitude: float
+    frequency: float
+    offset: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_finite("sine amplitude and offset", self.amplitude, self.offset)
+        check_positive("sine frequency", self.frequency)
+
+    def __call__(self, t: ArrayLike) -> Array:
+        return self.offset + self.amplitude * np.sin(2 * np.pi * self.frequency * np.asarray(t, dtype=float))
+
+    def netlist_lines(self, element: str, plus: str, minus: str) -> list[str]:
+        arguments = " ".join(map(number, (self.offset, self.amplitude, self.frequency)))
+        return _independent(element, plus, minus, f"SIN({arguments})")
+
+
+@dataclass(frozen=True)
+class PulseTrain(Stimulus):
+    """Trapezoidal pulses: from `base` to `level` and back, `period` apart, the first edge at `delay`.
+
+    `width` is the time at `level`; `rise` and `fall` are the edges. Periods follow each other for ever.
+    """
+
+    level: float
+    width: float
+    period: float
+    rise: float
+    fall: float
+    base: float = 0.0
+    delay: float = 0.0
+
+    def __post_init__(self) -> None:
+        check_finite("pulse level, base and delay", self.level, self.base, self.delay)
+        for name in ("period", "rise", "fall"):
+            check_positive(f"pulse {name}", getattr(self, name))
+        if self.width < 0 or self.rise + self.width + self.fall > self.period:
+            raise InputError(
+                f"pulse of rise {self.rise:g} s, width {self.width:g} s and fall {self.fall:g} s does not fit into its "
+                f"period of {self.period:g} s; allowed: width >= 0 and rise + width + fall <= period"
+            )
+
+    def _phases(self) -> Array:
+        return np.cumsum([0.0, self.rise, self.width, self.fall])
+
+    def __call__(self, t: ArrayLike) -> Array:
+        since = np.asarray(t, dtype=float) - self.delay
+        phase = np.where(since < 0, 0.0, np.mod(since, self.period))
+        return np.interp(phase, self._phases(), [self.base, self.level, self.level, self.base])
+
+    def netlist_lines(self, element: str, plus: str, minus: str) -> list[str]:
+        values = (self.base, self.level, self.delay, self.rise, self.fall, self.width, self.period)
+        return _independent(element, plus, minus, f"PULSE({' '.join(map(number, values))})")
+
+    def corners(self, stop: float) -> Array:
+        starts = np.arange(self.delay, stop, self.period)
+        times = np.unique(np.add.outer(starts, self._phases()))
+        return times[(times > 0) & (times < stop)]
+
+
+def triangle(amplitude: float, frequency: float) -> Samples:
+    """One period of a triangle: 0, +amplitude, -amplitude, 0."""
+    check_positive("triangle frequency", frequency)
+    quarter = 0.25 / frequency
+    return Samples((0.0, quarter, 3 * quarter, 4 * quarter), (0.0, amplitude, -amplitude, 0.0))
+
+
+@dataclass(frozen=True)
+class _KickTrain(Stimulus):
+    """Pulses of one shape: sum over k of peak_k kernel((t - start_k) / tau) for t >= start_k."""
+
+    peak: float | Sequence[float]
+    tau: float
+    starts: Sequence[float] = (0.0,)
+    kernel: ClassVar[sp.Expr]
+
+    def __post_init__(self) -> None:
+        check_positive("pulse tau", self.tau)
+        check_finite("pulse peak and starts", *self._peaks(), *self.starts)
+
+    def _peaks(self) -> Array:
+        return np.broadcast_to(np.asarray(self.peak, dtype=float), (len(self.starts),))
+
+    def __call__(self, t: ArrayLike) -> Array:
+        times = np.asarray(t, dtype=float)
+        kernel = sp.lambdify(_PHASE, self.kernel, "numpy")
+        pulses = [
+            np.where(times >= start, peak * kernel(np.maximum(times - start, 0.0) / self.tau), 0.0)
+            for peak, start in zip(self._peaks(), self.starts, strict=True)
+        ]
+        return np.sum(pulses, axis=0) if pulses else np.zeros_like(times)
+
+    def netlist_lines(self, element: str, plus: str, minus: str) -> list[str]:
+        pulses = [
+            f"{number(peak)}*(time>={number(start)}?{self._kernel_text(start)}:0)"
+            for peak, start in zip(self._peaks(), self.starts, strict=True)
+        ]
+        return _behavioural(element, plus, minus, "+".join(pulses) or "0")
+
+    def _kernel_text(self, start: float) -> str:
+        phase = f"((time-{number(start)})/{number(self.tau)})"
+        return f"({expression_text(self.kernel, {_PHASE: phase})})"
+
+    def corners(self, stop: float) -> Array:
+        starts = np.asarray(self.starts, dtype=float)
+        return starts[(starts > 0) & (starts < stop)]
+
+
+class AlphaTrain(_KickTrain):
+    """Alpha-shaped pulses z exp(1 - z), z = (t - start) / tau: each reaches its peak at `tau` after its start.
+
+    The response of two cascaded first-order stages to a kick, as the notebook of jeshraghian/mem-IF has it.
+
+    Args:
+        peak: peak value of each pulse [A or V]; one number serves all.
+        tau: time to peak [s].
+        starts: start times [s].
+    """
+
+    kernel = _PHASE * sp.exp(1 - _PHASE)
+
+
+class ExponentialTrain(_KickTrain):
+    """Pulses that jump to `peak` and decay as exp(-z): the drive that the torch classes of jeshraghian/mem-IF step.
+
+    Arguments as for AlphaTrain.
+    """
+
+    kernel = sp.exp(-_PHASE)
+
+
+def _behavioural(element: str, plus: str, minus: str, expression: str) -> list[str]:
+    """A voltage source keeps its name, in series with the expression, so that its current can still be read."""
+    if element[0].lower() == "i":
+        return [f"B{element} {plus} {minus} i={expression}"]
+    inner = f"{element.lower()}_drive"
+    return [f"{element} {plus} {inner} DC 0", f"B{element} {inner} {minus} v={expression}"]
+
+
+@dataclass(frozen=True)
+class Samples(Stimulus):
+    """Straight lines between samples, constant before the first and after the last.
+
+    Args:
+        times: increasing times [s].
+        values: value at each time [A or V].
+    """
+
+    times: Sequence[float]
+    values: Sequence[float]
+
+    def __post_init__(self) -> None:
+        times, values = np.asarray(self.times, dtype=float), np.asarray(self.values, dtype=float)
+        if times.ndim != 1 or times.shape != values.shape or not len(times):
+            raise InputError(f"samples have times of shape {times.shape} and values of shape {values.shape}; give two equal rows")
+        for name, row in (("times", times), ("values", values)):
+            if not np.isfinite(row).all():
+                where = int(np.flatnonzero(~np.isfinite(row))[0])
+                raise InputError(f"stimulus {name}[{where}] = {row[where]!r} is not finite; remove or interpolate such samples")
+        if (np.diff(times) <= 0).any():
+            where = int(np.flatnonzero(np.diff(times) <= 0)[0]) + 1
+            raise InputError(f"stimulus times[{where}] = {times[where]!r} does not increase; sort the samples and drop repeats")
+
+    def __call__(self, t: ArrayLike) -> Array:
+        return np.interp(np.asarray(t, dtype=float), self.times, self.values)
+
+    def netlist_lines(self, element: str, plus: str, minus: str) -> list[str]:
+        if len(self.times) > MAX_PWL_POINTS:
+            raise InputError(
+                f"stimulus has {len(self.times)} samples; ngspice decks take at most {MAX_PWL_POINTS}. "
+                "Resample it, or describe it as pulses"
+            )
+        corners = " ".join(f"{number(t)} {number(v)}" for t, v in zip(self.times, self.values, strict=True))
+        return _independent(element, plus, minus, f"PWL({corners})")
+
+    def corners(self, stop: float) -> Array:
+        times = np.asarray(self.times, dtype=float)
+        return times[(times > 0) & (times < stop)]

@@ -1,0 +1,149 @@
+"""ngspice expressions and sub-circuits of a device model.
+
+The text decides what a behavioural source costs, because ngspice interprets it together with a derivative
+tree. So everything that depends on parameters alone is folded into `{...}`, which ngspice evaluates once, and
+only constructs that mean the same in every compatibility mode are used: + - * / ** with a base that is never
+negative, exp, ln, sinh, cosh, tanh, abs, uramp, u and the ternary operator.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import sympy as sp
+from sympy.printing.precedence import PRECEDENCE
+from sympy.printing.str import StrPrinter
+
+from memsim.devices.base import Device
+
+STATE_LEAK = 1e12
+"""Resistance [ohm] from a state node to ground, where states are volts on 1 F: 1e-12 of a state per second."""
+
+
+class NgspicePrinter(StrPrinter):
+    """Prints sympy expressions in the subset of ngspice that is safe in every compatibility mode.
+
+    Args:
+        names: what each symbol of voltage and state prints as; every other symbol is a parameter.
+    """
+
+    def __init__(self, names: Mapping[sp.Symbol, str]) -> None:
+        super().__init__()
+        self._names = dict(names)
+        self._folding = False
+
+    def _print(self, expr: Any, **kwargs: Any) -> str:
+        if not self._folding and isinstance(expr, sp.Expr) and self._is_constant(expr):
+            return self._fold(expr)
+        return str(super()._print(expr, **kwargs))
+
+    def _is_constant(self, expr: sp.Expr) -> bool:
+        return bool(expr.free_symbols) and not (expr.free_symbols & self._names.keys())
+
+    def _fold(self, expr: sp.Expr) -> str:
+        self._folding = True
+        text = self._print(expr)
+        self._folding = False
+        return "{" + text + "}"
+
+    def _print_Symbol(self, expr: sp.Symbol) -> str:
+        return self._names.get(expr, expr.name)
+
+    def _print_Float(self, expr: sp.Float) -> str:
+        return repr(float(expr))
+
+    def _print_Rational(self, expr: sp.Rational) -> str:
+        return repr(float(expr)) if expr.q != 1 else str(expr.p)
+
+    def parenthesize(self, item: sp.Expr, level: int, strict: bool = False) -> str:
+        if self._is_atomic(item):
+            return self._print(item)
+        return str(super().parenthesize(item, level, strict))
+
+    def _is_atomic(self, expr: sp.Expr) -> bool:
+        folded = not self._folding and self._is_constant(expr)
+        return folded or isinstance(expr, sp.Piecewise | sp.Function) or expr.is_Symbol
+
+    def _split_constant(self, expr: sp.Expr) -> tuple[sp.Expr, sp.Expr]:
+        if self._folding:
+            return expr.identity, expr
+        return expr.as_independent(*self._names, as_Add=expr.is_Add)
+
+    def _print_Add(self, expr: sp.Add, order: Any = None) -> str:
+        constant, rest = self._split_constant(expr)
+        terms = [*sp.Add.make_args(rest), *([constant] if constant != 0 else [])]
+        return "+".join(self.parenthesize(term, PRECEDENCE["Add"]) for term in terms).replace("+-", "-")
+
+    def _print_Mul(self, expr: sp.Mul) -> str:
+        constant, rest = self._split_constant(expr)
+        if constant == -1:
+            return f"-{self.parenthesize(rest, PRECEDENCE['Mul'])}"
+        factors = [*([constant] if constant != 1 else []), *sp.Mul.make_args(rest)]
+        if self._folding and factors[0] == -1:
+            return f"-{self.parenthesize(sp.Mul(*factors[1:]), PRECEDENCE['Mul'])}"
+        below = [f for f in factors if _is_reciprocal(f) and not (f is constant)]
+        above = [self.parenthesize(f, PRECEDENCE["Mul"]) for f in factors if f not in below]
+        text = "*".join(above) or "1"
+        return "/".join([text, *(self.parenthesize(1 / f, PRECEDENCE["Pow"]) for f in below)])
+
+    def _print_Pow(self, expr: sp.Pow, rational: bool = False) -> str:
+        base, exponent = expr.args
+        if _is_reciprocal(expr):
+            return f"(1/{self.parenthesize(1 / expr, PRECEDENCE['Pow'])})"
+        root = self.parenthesize(base, PRECEDENCE["Atom"])
+        if exponent.is_Integer and exponent.is_odd and not base.is_nonnegative:
+            return f"({root}*{root}**{exponent - 1})"
+        if base.is_nonnegative or (exponent.is_Integer and exponent.is_even):
+            return f"({root}**{self.parenthesize(exponent, PRECEDENCE['Atom'])})"
+        raise ValueError(f"{expr}: ngspice takes |{base}| here; write it so that the base is never negative")
+
+    def _print_logistic(self, expr: sp.Expr) -> str:
+        return f"(1/(1+exp({self._print(-expr.args[0])})))"
+
+    def _print_softplus(self, expr: sp.Expr) -> str:
+        z = self._print(expr.args[0])
+        return f"(uramp({z})+ln(1+exp(-abs({z}))))"
+
+    def _print_power(self, expr: sp.Expr) -> str:
+        base, exponent = (self.parenthesize(arg, PRECEDENCE["Atom"]) for arg in expr.args)
+        return f"({base}**{exponent})"
+
+    def _print_expm1(self, expr: sp.Expr) -> str:
+        return f"(exp({self._print(expr.args[0])})-1)"
+
+    def _print_log(self, expr: sp.Expr) -> str:
+        return f"ln({self._print(expr.args[0])})"
+
+    def _print_Piecewise(self, expr: sp.Piecewise) -> str:
+        *branches, (default, always) = expr.args
+        if always != sp.true:
+            raise ValueError(f"{expr}: the last branch must hold everywhere else")
+        text = self.parenthesize(default, PRECEDENCE["Atom"])
+        for value, condition in reversed(branches):
+            test = f"{self._print(condition.lhs)}{condition.rel_op}{self._print(condition.rhs)}"
+            text = f"({test}?{self.parenthesize(value, PRECEDENCE['Atom'])}:{text})"
+        return text
+
+
+def _is_reciprocal(expr: sp.Expr) -> bool:
+    return expr.is_Pow and expr.exp.is_Integer and bool(expr.exp < 0)
+
+
+def expression_text(expr: sp.Expr, names: Mapping[sp.Symbol, str]) -> str:
+    """`expr` as ngspice text without blanks; symbols not in `names` are printed as parameters in braces."""
+    return NgspicePrinter(names).doprint(expr).replace(" ", "")
+
+
+def current_and_rates(device: Device, *, static: bool = False) -> tuple[str, list[str]]:
+    """Text of the model's current and rates between nodes `p` and `n`.
+
+    In the dynamic form a state is the voltage of a node of its name; in the static form it is a parameter and
+    there are no rates.
+    """
+    form = device.expressions
+    names = {form.voltage: "v(p,n)"}
+    if not static:
+        names |= {state: f"v({state.name})" for state in form.states}
+    rates = [] if static else [expression_text(rate, names) for rate in form.rates]
+    return expression_text(form.current, names), rates

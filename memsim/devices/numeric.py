@@ -1,0 +1,97 @@
+"""NumPy and torch functions generated from symbolic expressions, with common subexpressions shared."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import cache
+from typing import Any, Literal
+
+import numpy as np
+import sympy as sp
+from numpy.typing import NDArray
+from scipy.special import expit
+from sympy.printing.pytorch import TorchPrinter
+
+from memsim.devices.base import Device
+
+Backend = Literal["numpy", "torch"]
+Array = NDArray[np.float64]
+
+
+class _TorchPrinter(TorchPrinter):
+    """Calls our elementary functions by name; sympy's printer refuses functions it does not know."""
+
+    def _call(self, expr: sp.Expr) -> str:
+        return f"{type(expr).__name__}({', '.join(self._print(arg) for arg in expr.args)})"
+
+    _print_logistic = _print_softplus = _print_power = _print_expm1 = _call
+
+
+_LAMBDIFY_SETTINGS = {"fully_qualified_modules": False, "inline": True, "allow_unknown_functions": True}
+
+
+def _modules(backend: Backend) -> list[Any]:
+    if backend == "numpy":
+        functions: dict[str, Any] = {
+            "logistic": expit,
+            "softplus": lambda z: np.logaddexp(0.0, z),
+            "power": np.power,
+            "expm1": np.expm1,
+        }
+    else:
+        import torch
+
+        functions = {
+            "logistic": torch.sigmoid,
+            # above 40 the difference between softplus(z) and z is below float64 rounding
+            "softplus": lambda z: torch.nn.functional.softplus(z, threshold=40.0),
+            "power": torch.pow,
+            "expm1": torch.expm1,
+        }
+    return [functions, backend]
+
+
+def generate(arguments: Sequence[Any], outputs: Sequence[sp.Expr], backend: Backend) -> Callable[..., list[Any]]:
+    """Function of `arguments` that returns the list of `outputs`, elementwise over any array shape.
+
+    Args:
+        arguments: symbols, or nested sequences of symbols, in call order.
+        outputs: expressions in those symbols.
+        backend: "numpy" or "torch".
+    """
+    printer = _TorchPrinter(_LAMBDIFY_SETTINGS) if backend == "torch" else None
+    return sp.lambdify(list(arguments), list(outputs), modules=_modules(backend), printer=printer, cse=True)
+
+
+@dataclass(frozen=True)
+class NumericModel:
+    """A model's equations as NumPy functions of voltage, states and parameter values.
+
+    All arrays broadcast against each other. `states` and `parameters` are sequences in the model's order.
+    """
+
+    current: Callable[[Array, Sequence[Array], Sequence[Array]], Array]
+    rates: Callable[[Array, Sequence[Array], Sequence[Array]], list[Array]]
+    jacobian: Callable[[Array, Sequence[Array], Sequence[Array]], list[Array]]
+
+
+@cache
+def _numeric(model: type[Device], backend: Backend) -> NumericModel:
+    form = model().expressions
+    arguments = (form.voltage, form.states, form.parameters)
+    current = generate(arguments, [form.current], backend)
+    return NumericModel(
+        current=lambda v, x, p: current(v, x, p)[0],
+        rates=generate(arguments, form.rates, backend),
+        jacobian=generate(arguments, list(form.jacobian), backend),
+    )
+
+
+def numeric(device: Device | type[Device], backend: Backend = "numpy") -> NumericModel:
+    """The generated functions of a device's model.
+
+    `jacobian` returns d(current, rates)/d(voltage, states) row by row as a flat list of
+    (1 + states)**2 entries.
+    """
+    return _numeric(device if isinstance(device, type) else type(device), backend)

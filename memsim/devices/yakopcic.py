@@ -1,0 +1,60 @@
+"""Yakopcic's generalised memristor model (EDL 32(10), 2011; TCAD 32(8), 2013), with eta = 1.
+
+With ramp(z) = s softplus(z / s):
+
+    i     = a_1 x sinh(b v) for v >= 0,  a_2 x sinh(b v) otherwise
+    dx/dt = a_p e^{v_p} (e^{ramp(v - v_p)} - 1) f_p(x) - a_n e^{v_n} (e^{ramp(-v - v_n)} - 1) f_n(x)
+    f_p   = e^{-alpha_p (x - x_p)} (1 - x) / (1 - x_p)  for x >= x_p,      1 otherwise
+    f_n   = e^{alpha_n (x + x_n - 1)} x / (1 - x_n)     for x <= 1 - x_n,  1 otherwise
+
+`smoothing` rounds the published corner at each threshold. f_p and f_n are continuous with a corner in slope at
+x_p and 1 - x_n, as published, and change sign beyond 0 and 1, so that the state is pushed back.
+"""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+
+import sympy as sp
+
+from memsim.devices.base import Device, Parameter, State, positive
+from memsim.devices.functions import expm1, softplus
+
+
+class Yakopcic(Device):
+    """Yakopcic model. A positive voltage lowers the resistance.
+
+    Source: Yakopcic et al., IEEE EDL 32(10):1436, 2011, eq. 1 to 6; defaults fit Oblea's Ag-chalcogenide device.
+    """
+
+    model = "yakopcic"
+    reference = "Yakopcic et al., IEEE EDL 32(10), 2011 and IEEE TCAD 32(8), 2013"
+    parameters = {
+        "a_1": positive(0.17, "A", "current amplitude for v >= 0"),
+        "a_2": positive(0.17, "A", "current amplitude for v < 0"),
+        "b": positive(0.05, "1/V", "curvature of the current", high=10.0),
+        "v_p": Parameter(0.16, "V", "threshold for v > 0", low=0.0, high=10.0),
+        "v_n": Parameter(0.15, "V", "threshold for v < 0, as a magnitude", low=0.0, high=10.0),
+        "a_p": positive(4000.0, "1/s", "speed for v > 0"),
+        "a_n": positive(4000.0, "1/s", "speed for v < 0"),
+        "x_p": Parameter(0.3, "1", "state above which motion to 1 slows", low=0.0, high=0.999),
+        "x_n": Parameter(0.5, "1", "1 - x_n: state below which motion to 0 slows", low=0.0, high=0.999),
+        "alpha_p": Parameter(1.0, "1", "decay of motion above x_p", low=0.0, high=100.0),
+        "alpha_n": Parameter(5.0, "1", "decay of motion below 1 - x_n", low=0.0, high=100.0),
+        "smoothing": positive(1e-3, "V", "width of the rounded thresholds", high=0.1),
+    }
+    states = {"x": State(0.11, "normalised filament state")}
+
+    def current(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> sp.Expr:
+        return sp.Piecewise((p.a_1, v >= 0), (p.a_2, True)) * x.x * sp.sinh(p.b * v)
+
+    def rates(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> tuple[sp.Expr, ...]:
+        def drive(amplitude: sp.Symbol, threshold: sp.Symbol, voltage: sp.Expr) -> sp.Expr:
+            ramp = p.smoothing * softplus((voltage - threshold) / p.smoothing)
+            return amplitude * sp.exp(threshold) * expm1(ramp)
+
+        slow_p = sp.exp(-p.alpha_p * (x.x - p.x_p)) * (1 - x.x) / (1 - p.x_p)
+        slow_n = sp.exp(p.alpha_n * (x.x + p.x_n - 1)) * x.x / (1 - p.x_n)
+        f_p = sp.Piecewise((slow_p, x.x >= p.x_p), (1, True))
+        f_n = sp.Piecewise((slow_n, x.x <= 1 - p.x_n), (1, True))
+        return (drive(p.a_p, p.v_p, v) * f_p - drive(p.a_n, p.v_n, -v) * f_n,)

@@ -1,0 +1,10 @@
+"""The differentiable twin of a circuit, and the SciPy reference of the same equations."""
+
+from memsim.surrogate import reference
+from memsim.surrogate.compiled import CompiledCircuit, State, Waveforms
+from memsim.surrogate.simulate import simulate
+from memsim.surrogate.steppers import DEFAULT_STEPPER, STEPPERS
+
+compile = CompiledCircuit  # noqa: A001 - the word the field uses
+
+__all__ = ["DEFAULT_STEPPER", "STEPPERS", "CompiledCircuit", "State", "Waveforms", "compile", "reference", "simulate"]

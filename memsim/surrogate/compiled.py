@@ -1,0 +1,167 @@
+"""The differentiable twin of a circuit as a torch module."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from typing import Any
+
+import torch
+from PySpice.Spice.Netlist import Netlist
+from torch import Tensor, nn
+
+from memsim.circuits.nodal import nodal_equations
+from memsim.errors import InputError
+from memsim.surrogate.steppers import DEFAULT_STEPPER, stepper_named
+from memsim.surrogate.system import System
+
+NEWTON_STEPS = 50
+"""Newton iterations allowed for the potentials of nodes without a capacitor at the start of a run."""
+
+Waveforms = dict[str, Tensor]
+State = tuple[Tensor, ...]
+
+
+class CompiledCircuit(nn.Module):
+    """A circuit as a function of its input sources, elementwise over any batch shape.
+
+    Time comes first: sample k of an input is its value at k dt, and sample k of a waveform is the circuit at
+    that instant, sample 0 being the initial state. T samples span (T - 1) dt seconds.
+
+    Args:
+        circuit: PySpice circuit of R, C, V, I and memsim devices.
+        inputs: names of the sources that are driven, e.g. `("iin",)`.
+        stepper: integrator: `rosenbrock2` (default), `linear-implicit-euler`, `explicit-euler`.
+        trainable: names of circuit parameters to hold as `nn.Parameter`, e.g. `("cmem", "xm1.v_on")`.
+        record: waveforms to return; all node potentials and states where left out.
+
+    Raises:
+        InputError: an unknown name, or a circuit that has no unique equations.
+    """
+
+    def __init__(
+        self,
+        circuit: Netlist,
+        *,
+        inputs: Sequence[str],
+        stepper: str = DEFAULT_STEPPER,
+        trainable: Collection[str] = (),
+        record: Collection[str] | None = None,
+    ) -> None:
+        super().__init__()
+        self.inputs = tuple(inputs)
+        self.stepper = stepper_named(stepper)
+        self.system = System(nodal_equations(circuit, inputs))
+        self.values = self.system.equations.parameter_values()
+        self.record = tuple(self.system.equations.waveforms if record is None else record)
+        _check_names("waveform", self.record, self.system.equations.waveforms)
+        _check_names("parameter", trainable, self.values)
+        if self.system.equations.algebraic and not self.stepper.implicit:
+            node = self.system.equations.unknowns[self.system.equations.algebraic[0]]
+            raise InputError(f"{stepper} needs a capacitor at every node, and {node} has none; use an implicit stepper")
+        self.trained = nn.ParameterDict({_key(name): torch.tensor(self.values[name], dtype=torch.float64) for name in trainable})
+
+    @property
+    def unknowns(self) -> tuple[str, ...]:
+        """Names of the entries of a state."""
+        return tuple(symbol.name for symbol in self.system.equations.unknowns)
+
+    def forward(
+        self,
+        inputs: Tensor | Mapping[str, Tensor],
+        state: State | None = None,
+        *,
+        dt: float,
+        parameters: Mapping[str, Tensor | float] | None = None,
+    ) -> tuple[Waveforms, State]:
+        """Run the circuit over the samples of its inputs.
+
+        Args:
+            inputs: [T, batch...] values of the one input [A or V], or such a tensor for each input by name.
+            state: where to start, as returned by an earlier call; the circuit's initial state where left out.
+                A run continues when the next call begins with the sample the last one ended with.
+            dt: time between samples [s].
+            parameters: circuit parameters to replace, numbers or tensors that broadcast over the batch.
+
+        Returns:
+            Recorded waveforms by name, each [T, batch...], and the state at the last sample.
+
+        Raises:
+            InputError: wrong names or shapes, dt not positive, or inputs that are not finite.
+        """
+        drive = self._drive(inputs, dt)
+        constants, mass, y = self._start(drive, state, parameters or {})
+        steps = [self._sample(y, [u[0] for u in drive], constants)]
+        for now in range(len(drive[0]) - 1):
+            u, u_next = [s[now] for s in drive], [s[now + 1] for s in drive]
+            y = self.stepper.step(self.system, mass, constants, y, u, u_next, dt)
+            steps.append(self._sample(y, u_next, constants))
+        waveforms = {name: torch.stack(column) for name, column in zip(self.record, zip(*steps, strict=True), strict=True)}
+        return waveforms, tuple(y)
+
+    def _drive(self, inputs: Tensor | Mapping[str, Tensor], dt: float) -> list[Tensor]:
+        if not dt > 0:
+            raise InputError(f"dt = {dt!r} s is out of range; allowed: > 0")
+        named = {self.inputs[0]: inputs} if isinstance(inputs, Tensor) else dict(inputs)
+        if set(named) != set(self.inputs):
+            raise InputError(f"inputs {sorted(named)} do not match the circuit's inputs {sorted(self.inputs)}")
+        drive = [named[name] for name in self.inputs]
+        if len({signal.shape for signal in drive}) != 1 or drive[0].dim() == 0 or not len(drive[0]):
+            shapes = {name: tuple(signal.shape) for name, signal in named.items()}
+            raise InputError(f"inputs have shapes {shapes}; give tensors of one shape, [time, batch...], time first")
+        for name, signal in named.items():
+            if not torch.isfinite(signal).all():
+                where = tuple(torch.nonzero(~torch.isfinite(signal))[0].tolist())
+                raise InputError(f"input {name!r} is not finite at index {where}; clean the stimulus before simulating")
+        return drive
+
+    def _start(
+        self, drive: list[Tensor], state: State | None, parameters: Mapping[str, Tensor | float]
+    ) -> tuple[list[Any], dict[tuple[int, int], Any], list[Tensor]]:
+        _check_names("parameter", parameters, self.values)
+        like = drive[0][0]
+        trained = {name: self.trained[_key(name)].to(like) for name in self.values if _key(name) in self.trained}
+        constants = self.system.constants({**self.values, **trained, **parameters})
+        mass = self.system.mass(constants)
+        if state is not None:
+            return constants, mass, list(state)
+        y = [torch.full_like(like, value) for value in self.system.equations.initial]
+        return constants, mass, self._settle(y, [u[0] for u in drive], constants)
+
+    def _settle(self, y: list[Tensor], u: list[Tensor], constants: list[Any]) -> list[Tensor]:
+        """Newton's method on the rows without mass; the last step carries the gradient."""
+        rows = self.system.equations.algebraic
+        if not rows:
+            return y
+        still = [torch.zeros_like(value) for value in u]
+        with torch.no_grad():
+            for _ in range(NEWTON_STEPS):
+                change = self._newton(y, u, still, constants, rows)
+                y = [value - change[i] if i in change else value for i, value in enumerate(y)]
+                scale = max(float(y[i].abs().max()) for i in rows)
+                if max(float(c.abs().max()) for c in change.values()) <= 8 * torch.finfo(y[0].dtype).eps * max(scale, 1e-3):
+                    break
+        change = self._newton(y, u, still, constants, rows)
+        return [value - change[i] if i in change else value for i, value in enumerate(y)]
+
+    def _newton(self, y: list[Tensor], u: list[Tensor], du: list[Tensor], constants: list[Any], rows: tuple[int, ...]) -> dict[int, Tensor]:
+        point = self.system.linearise(y, u, du, constants)
+        matrix = {key: entry for key, entry in point.jacobian.items() if key[0] in rows and key[1] in rows}
+        matrix |= {(i, i): 1.0 for i in range(self.system.size) if i not in rows}
+        right = [flow if i in rows else 0.0 for i, flow in enumerate(point.flow)]
+        solution = self.system.elimination.solve(self.system.elimination.factor(matrix), right)
+        return {i: solution[i] for i in rows}
+
+    def _sample(self, y: Sequence[Tensor], u: Sequence[Tensor], constants: Sequence[Any]) -> list[Tensor]:
+        waveforms = self.system.waveforms(y, u, constants)
+        return [torch.broadcast_to(torch.as_tensor(waveforms[name]).to(y[0]), y[0].shape) for name in self.record]
+
+
+def _key(name: str) -> str:
+    """nn.ParameterDict takes no dots."""
+    return name.replace(".", "__")
+
+
+def _check_names(kind: str, names: Collection[str], known: Collection[str]) -> None:
+    for name in names:
+        if name not in known:
+            raise InputError(f"the circuit has no {kind} {name!r}; it has: {', '.join(known)}")

@@ -1,0 +1,71 @@
+"""One run of a circuit by its torch twin, as waveforms."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+
+import numpy as np
+import torch
+import xarray as xr
+from PySpice.Spice.Netlist import Netlist
+
+from memsim.circuits.flatten import state_bounds
+from memsim.circuits.stimuli import Stimulus
+from memsim.circuits.waveforms import dataset
+from memsim.errors import ConvergenceError, InputError
+from memsim.surrogate.compiled import CompiledCircuit
+from memsim.surrogate.steppers import DEFAULT_STEPPER
+
+
+def simulate(
+    circuit: Netlist,
+    *,
+    stimuli: Mapping[str, Stimulus],
+    stop: float,
+    step: float,
+    stepper: str = DEFAULT_STEPPER,
+    dtype: torch.dtype = torch.float64,
+) -> xr.Dataset:
+    """Transient of a circuit on a fixed grid.
+
+    Args:
+        circuit: PySpice circuit of R, C, V, I and memsim devices.
+        stimuli: what each driven source does, by source name.
+        stop: end time [s].
+        step: time step [s].
+        stepper: integrator by name.
+        dtype: floating-point type of the run.
+
+    Returns:
+        Waveforms with the names ngspice gives them.
+
+    Raises:
+        InputError: unknown source or stepper, stop or step out of range.
+        ConvergenceError: the result is not finite, which happens to explicit steps that are too long.
+    """
+    if not 0 < step <= stop < float("inf"):
+        raise InputError(f"step = {step!r} s and stop = {stop!r} s are out of range; allowed: 0 < step <= stop")
+    began = time.perf_counter()
+    twin = CompiledCircuit(circuit, inputs=tuple(stimuli), stepper=stepper)
+    times = np.arange(round(stop / step) + 1) * step
+    # a circuit without driven sources still needs something that says how long to run
+    drive = {name: torch.as_tensor(stimulus(times), dtype=dtype) for name, stimulus in stimuli.items()}
+    with torch.no_grad():
+        waveforms, _ = twin(drive, dt=step)
+    data = dataset(times, {name: signal.numpy() for name, signal in waveforms.items()}, state_bounds(circuit))
+    data.attrs |= {"engine": f"torch-{stepper}", "title": str(circuit.title), "wall_seconds": time.perf_counter() - began}
+    _check_finite(data, stepper, step)
+    return data
+
+
+def _check_finite(data: xr.Dataset, stepper: str, step: float) -> None:
+    for name, signal in data.data_vars.items():
+        bad = np.flatnonzero(~np.isfinite(signal.values))
+        if len(bad):
+            where = float(data["time"][int(bad[0])])
+            raise ConvergenceError(
+                f"{name} is not finite from t = {where:g} s on, with {stepper} at a step of {step:g} s",
+                remedy="shorten the step, or use an implicit stepper.",
+                partial=data.isel(time=slice(0, int(bad[0]))),
+            )
