@@ -65,7 +65,7 @@ def network_circuit(
         InputError: sizes that do not fit together.
     """
     circuit = Circuit(title)
-    circuit.subcircuit(neuron.subcircuit())
+    neuron.define_in(circuit)
     circuit.V("drive", "pulse", circuit.gnd, 0)
     circuit.V("rest", "rest", circuit.gnd, neuron.initial_voltage)
     sources = [("pulse", circuit.gnd, float(scale)) for scale in inputs]

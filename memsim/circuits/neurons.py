@@ -55,23 +55,32 @@ class Neuron(ABC):
         initial = {f"{state}_0": value for state, value in device.initial.items()}
         netlist.X(f"m{index}", name, MEMBRANE, node, **initial)
 
-    def _build(self, netlist: Netlist) -> Netlist:
+    def _define_devices(self, circuit: Circuit) -> None:
         for name, device in self._kinds().items():
-            netlist.subcircuit(DeviceSubCircuit(device, name))
+            circuit.subcircuit(DeviceSubCircuit(device, name))
+
+    def _build(self, netlist: Netlist) -> None:
         start = self.initial_voltage
         netlist.C(MEMBRANE, MEMBRANE, netlist.gnd, self.membrane_capacitance, initial_condition=start)
         self._connect(netlist)
-        return netlist
 
     def circuit(self, title: str = "memristive neuron") -> Circuit:
         """The neuron alone, with the current source `Iin` into the membrane."""
-        circuit = self._build(Circuit(title))
+        circuit = Circuit(title)
+        self._define_devices(circuit)
+        self._build(circuit)
         circuit.I("in", circuit.gnd, MEMBRANE, 0)
         return circuit
 
-    def subcircuit(self, name: str = "neuron") -> SubCircuit:
-        """The neuron as a sub-circuit with the membrane as its one terminal."""
-        return self._build(SubCircuit(name, MEMBRANE))
+    def define_in(self, circuit: Circuit, name: str = "neuron") -> None:
+        """Define the neuron as sub-circuit `name` of `circuit`, with the membrane as its one terminal.
+
+        Its devices are defined beside it, because ngspice supports nested definitions with parameters poorly.
+        """
+        self._define_devices(circuit)
+        subcircuit = SubCircuit(name, MEMBRANE)
+        self._build(subcircuit)
+        circuit.subcircuit(subcircuit)
 
     def starting_from(self, state: Mapping[str, float]) -> Self:
         """The same neuron, started from the unknowns of its `circuit()` as an equilibrium gives them."""

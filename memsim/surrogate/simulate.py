@@ -17,6 +17,11 @@ from memsim.errors import ConvergenceError, InputError
 from memsim.surrogate.compiled import CompiledCircuit
 from memsim.surrogate.steppers import DEFAULT_STEPPER
 
+ABSURD_VOLTAGE = 1e6
+"""No circuit of memristors reaches a megavolt; a step that diverges does."""
+OVERSHOOT = 0.05
+"""Share of its range by which a state may overshoot: explicit steps at their stability limit ring by less."""
+
 
 def simulate(
     circuit: Netlist,
@@ -42,30 +47,32 @@ def simulate(
 
     Raises:
         InputError: unknown source or stepper, stop or step out of range.
-        ConvergenceError: the result is not finite, which happens to explicit steps that are too long.
+        ConvergenceError: a potential or state runs away, which happens to explicit steps that are too long.
     """
     if not 0 < step <= stop < float("inf"):
         raise InputError(f"step = {step!r} s and stop = {stop!r} s are out of range; allowed: 0 < step <= stop")
     began = time.perf_counter()
     twin = CompiledCircuit(circuit, inputs=tuple(stimuli), stepper=stepper)
     times = np.arange(round(stop / step) + 1) * step
-    # a circuit without driven sources still needs something that says how long to run
     drive = {name: torch.as_tensor(stimulus(times), dtype=dtype) for name, stimulus in stimuli.items()}
     with torch.no_grad():
         waveforms, _ = twin(drive, dt=step)
     data = dataset(times, {name: signal.numpy() for name, signal in waveforms.items()}, state_bounds(circuit))
     data.attrs |= {"engine": f"torch-{stepper}", "title": str(circuit.title), "wall_seconds": time.perf_counter() - began}
-    _check_finite(data, stepper, step)
+    _check_plausible(data, state_bounds(circuit), stepper, step)
     return data
 
 
-def _check_finite(data: xr.Dataset, stepper: str, step: float) -> None:
+def _check_plausible(data: xr.Dataset, bounds: Mapping[str, tuple[float, float]], stepper: str, step: float) -> None:
     for name, signal in data.data_vars.items():
-        bad = np.flatnonzero(~np.isfinite(signal.values))
+        low, high = bounds.get(str(name), (-ABSURD_VOLTAGE, ABSURD_VOLTAGE))
+        margin = OVERSHOOT * (high - low)
+        bad = np.flatnonzero(~((signal.values >= low - margin) & (signal.values <= high + margin)))
         if len(bad):
-            where = float(data["time"][int(bad[0])])
+            first = int(bad[0])
             raise ConvergenceError(
-                f"{name} is not finite from t = {where:g} s on, with {stepper} at a step of {step:g} s",
+                f"{name} = {float(signal[first]):g} at t = {float(data['time'][first]):g} s lies outside {low:g} to {high:g}, "
+                f"with {stepper} at a step of {step:g} s",
                 remedy="shorten the step, or use an implicit stepper.",
-                partial=data.isel(time=slice(0, int(bad[0]))),
+                partial=data.isel(time=slice(0, first)),
             )

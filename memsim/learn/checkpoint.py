@@ -1,0 +1,94 @@
+"""Checkpoints that cannot run code: tensors in safetensors, everything else in TOML beside them."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import astuple, dataclass, fields
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load, save
+from torch import Tensor, nn
+
+from memsim.errors import CheckpointError
+from memsim.files import write_bytes, write_text
+
+STUDY, CHECKPOINT, HISTORY = "study.toml", "checkpoint.safetensors", "history.csv"
+
+
+@dataclass(frozen=True)
+class EpochRecord:
+    """What one epoch gave: mean training loss, accuracies, and seconds it took."""
+
+    epoch: int
+    loss: float
+    train_accuracy: float
+    test_accuracy: float
+    seconds: float
+
+
+def save_checkpoint(
+    folder: Path, network: nn.Module, optimizer: torch.optim.Adam, generator: torch.Generator, history: list[EpochRecord]
+) -> None:
+    """Write weights, optimiser, shuffling state and history; each file is replaced whole."""
+    tensors = {f"network.{name}": value.contiguous() for name, value in network.state_dict().items()}
+    for index, state in optimizer.state_dict()["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": value.contiguous() for name, value in state.items()}
+    tensors["generator"] = generator.get_state()
+    # the history travels inside, so that a kill between two writes cannot leave files that disagree
+    tensors["history"] = torch.tensor([astuple(record) for record in history], dtype=torch.float64)
+    write_bytes(folder / CHECKPOINT, save(tensors))
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow([field.name for field in fields(EpochRecord)])
+    writer.writerows(astuple(record) for record in history)
+    write_text(folder / HISTORY, table.getvalue())
+
+
+def load_checkpoint(
+    folder: Path,
+    network: nn.Module,
+    optimizer: torch.optim.Adam | None = None,
+    generator: torch.Generator | None = None,
+) -> list[EpochRecord]:
+    """Restore what `save_checkpoint` wrote and return the history.
+
+    Raises:
+        CheckpointError: no checkpoint, a damaged one, or one of another network.
+    """
+    tensors = _read(folder / CHECKPOINT)
+    weights = _section(tensors, "network.")
+    try:
+        network.load_state_dict(weights)
+        history = [EpochRecord(int(row[0]), *row[1:]) for row in tensors["history"].tolist()]
+        if generator is not None:
+            generator.set_state(tensors["generator"])
+        if optimizer is not None:
+            _restore_optimizer(optimizer, _section(tensors, "optimizer."))
+    except (RuntimeError, KeyError, TypeError, ValueError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"{folder / CHECKPOINT} does not belong to this network: {reason}; train it anew") from None
+    return history
+
+
+def _read(path: Path) -> dict[str, Tensor]:
+    try:
+        return load(path.read_bytes())
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} does not exist; train first with `memsim train --out {path.parent}`") from None
+    except (SafetensorError, OSError, ValueError) as error:
+        raise CheckpointError(f"{path} is damaged ({error}); delete it and train again") from None
+
+
+def _section(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
+
+
+def _restore_optimizer(optimizer: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:
+    state: dict[int, dict[str, Tensor]] = {}
+    for key, value in tensors.items():
+        index, name = key.split(".", 1)
+        state.setdefault(int(index), {})[name] = value
+    optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})
