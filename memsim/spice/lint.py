@@ -1,0 +1,159 @@
+"""Mistakes in a deck that ngspice accepts in silence, found before it runs."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from memsim.errors import NetlistError, SingularMatrixError
+from memsim.spice.groups import Groups
+from memsim.spice.lines import Line, expand
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+# Fewest words of an element: its name, its nodes and what it cannot do without.
+FEWEST_WORDS = {
+    "r": 4, "c": 4, "l": 4, "v": 3, "i": 3, "d": 4, "b": 4, "e": 4, "g": 4, "f": 5, "h": 5, "k": 4,
+    "q": 5, "j": 5, "z": 5, "m": 6, "s": 6, "w": 5, "t": 5, "o": 6, "u": 5, "x": 3, "y": 6,
+}  # fmt: skip
+# How many of the words after the name are nodes through which current can flow.
+CURRENT_NODES = {
+    "r": 2, "c": 2, "l": 2, "v": 2, "d": 2, "b": 2, "e": 2, "g": 2, "f": 2, "h": 2, "q": 3, "j": 3, "z": 3,
+    "m": 4, "s": 2, "w": 2, "t": 4, "o": 4, "u": 3, "y": 4,
+}  # fmt: skip
+GROUND = ("0", "gnd")
+ANALYSIS = re.compile(r"\.(tran|op|dc|ac|noise|tf|pz|sens|disto|pss|sp)\b")
+FORBIDDEN = (
+    (
+        r"\blimit\s*\(",
+        "`limit(` gives wrong values in ngspice's default mode; write `x < a ? a : x > b ? b : x`",
+    ),
+    (
+        r"(?<![.\w])if\s*\(",
+        "`if(` is not known in ngspice's default mode; write a ternary `condition ? a : b`",
+    ),
+    (
+        r"\bv\([^()]*\)\s*(\*\*|\^)\s*\(?\s*\d*[13579]\b(?!\.)",
+        "ngspice takes the magnitude before an odd power, so v**3 of a negative v is positive; write `v*v*v`",
+    ),
+)
+
+
+def lint(text: str, folder: str | Path) -> None:
+    """Check a deck for what ngspice would simulate wrongly without a word.
+
+    Args:
+        text: the deck; its first line is the title.
+        folder: where relative includes start.
+
+    Raises:
+        NetlistError: an element lacks a node or a value, a function means something else than it says,
+            there is no ground, analysis or `.end`, a file is missing; names line number and line.
+        SingularMatrixError: a node has no element but current sources.
+    """
+    lines = [line for line in expand(text, Path(folder)) if not (line.source == "deck" and line.number == 1)]
+    netlist = [line for line in lines if not line.control]
+    for line in netlist:
+        _check_line(line)
+    _check_blocks(lines)
+    _check_cards(netlist)
+    for scope, ports in _scopes(netlist):
+        _check_connections(scope, ports)
+
+
+def _check_line(line: Line) -> None:
+    if line.text.startswith((".opt", ".options")) and re.search(r"\binterp\b", line.text):
+        raise NetlistError(
+            f"{line.place}: `interp` makes ngspice write misaligned data; interpolate the result"
+        )
+    if not line.text.startswith((".if", ".elseif", ".title")):
+        for pattern, reason in FORBIDDEN:
+            if re.search(pattern, line.text):
+                raise NetlistError(f"{line.place}: {reason}")
+    fewest = FEWEST_WORDS.get(line.text[0])
+    if fewest is None:
+        return
+    words = line.words
+    if len(words) < fewest or any("=" in word for word in words[1:3]):
+        raise NetlistError(
+            f"{line.place}: a node or value is missing; `{words[0]}` needs {fewest - 1} of them"
+        )
+    if line.text[0] in "rcl" and _lacks_value(words):
+        raise NetlistError(f"{line.place}: `{words[0]}` has no value; ngspice would take one of its own")
+
+
+def _lacks_value(words: Sequence[str]) -> bool:
+    named = any(re.match(r"[rcl]=", word) for word in words[3:])
+    return not named and re.match(r"(ic|tc\d?|m|temp|dtemp|scale|noisy)=", words[3]) is not None
+
+
+def _check_blocks(lines: Sequence[Line]) -> None:
+    for opening, closing in ((".control", ".endc"), (".subckt", ".ends")):
+        opened = [line for line in lines if line.text.startswith(opening)]
+        closed = [line for line in lines if line.text.startswith(closing)]
+        if len(opened) != len(closed):
+            place = (opened or closed)[-1].place
+            raise NetlistError(f"{place}: {len(opened)} `{opening}` but {len(closed)} `{closing}`")
+
+
+def _check_cards(lines: Sequence[Line]) -> None:
+    if not any(re.match(r"\.end(?=\s|$)", line.text) for line in lines):
+        raise NetlistError("the deck has no `.end`; is the file cut off?")
+    if not any(ANALYSIS.match(line.text) for line in lines):
+        raise NetlistError("the deck has no analysis card such as `.tran 1n 1u`")
+
+
+def _scopes(lines: Sequence[Line]) -> list[tuple[list[Line], tuple[str, ...]]]:
+    """The top level and every sub-circuit as (elements, ports); current may enter through the ports."""
+    top: list[Line] = []
+    everywhere = tuple(word for line in lines if line.text.startswith(".global") for word in line.words[1:])
+    scopes: list[tuple[list[Line], tuple[str, ...]]] = [(top, everywhere)]
+    stack = [top]
+    for line in lines:
+        if line.text.startswith(".subckt"):
+            ports = [word for word in line.words[2:] if "=" not in word and word != "params:"]
+            stack.append([])
+            scopes.append((stack[-1], (*ports, *everywhere)))
+        elif line.text.startswith(".ends") and len(stack) > 1:
+            stack.pop()
+        elif line.text[0].isalpha():
+            stack[-1].append(line)
+    return scopes
+
+
+def _check_connections(elements: Sequence[Line], ports: Sequence[str]) -> None:
+    """Every node that takes current must reach ground, or a port, by something else than current sources."""
+    if not elements or any(line.text[0] in "anp" for line in elements):
+        return  # code models name ports in brackets, and each kind its own way
+    groups = Groups()
+    groups.join([*GROUND, *ports])
+    grounded = bool(ports)
+    for line in elements:
+        nodes, conducts = _nodes(line)
+        grounded = grounded or not set(GROUND).isdisjoint(nodes)
+        if conducts:
+            groups.join(nodes)
+    if not grounded:
+        raise NetlistError(
+            f"{elements[0].place}: no element is connected to ground; one node must be named `0`"
+        )
+    for line in elements:
+        lost = [node for node in _nodes(line)[0] if groups.root(node) != groups.root(GROUND[0])]
+        if lost:
+            raise SingularMatrixError(
+                f"{line.place}: node `{lost[0]}` has no path to ground except by current sources"
+            )
+
+
+def _nodes(line: Line) -> tuple[list[str], bool]:
+    """Nodes through which the element's current flows, and whether it ties their voltages together."""
+    words = line.words
+    kind = line.text[0]
+    if kind == "i":
+        return words[1:3], False
+    if kind == "x":
+        plain = [word for word in words[1:] if "=" not in word and word != "params:"]
+        return plain[:-1], True
+    return words[1 : 1 + CURRENT_NODES.get(kind, 0)], True

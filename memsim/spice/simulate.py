@@ -1,0 +1,288 @@
+"""Run circuits and decks in ngspice, one or many, and hand back waveforms that passed every check."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from PySpice.Spice.Netlist import Circuit
+
+from memsim.errors import (
+    BadResultError,
+    EngineCrashedError,
+    InputError,
+    SimulationError,
+    SimulationTimeoutError,
+)
+from memsim.spice.checks import check_result, stop_time
+from memsim.spice.deck import Stimulus, deck
+from memsim.spice.lines import absolute_includes
+from memsim.spice.lint import lint
+from memsim.spice.log import classify, tail
+from memsim.spice.merge import merge, saved_in
+from memsim.spice.parts import split
+from memsim.spice.process import Run, cores, run_ngspice
+from memsim.spice.rawfile import choose, read_plots, to_dataset
+from memsim.spice.trust import check_trust
+from memsim.spice.version import ngspice_version
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+Bounds = Mapping[str, tuple[float, float]]
+
+
+@dataclass(frozen=True)
+class Job:
+    """One call of `simulate`; the fields are its arguments."""
+
+    circuit_or_deck: Circuit | str | Path
+    stimuli: Mapping[str, Stimulus] | None = None
+    stop: float | None = None
+    step: float | None = None
+    options: Mapping[str, float | str | bool | None] | None = None
+    save: Sequence[str] | None = None
+    timeout: float = 60.0
+    trust: bool = False
+    engine: Literal["process", "shared"] = "process"
+    keep: str | Path | None = None
+
+
+@dataclass(frozen=True)
+class _Task:
+    """A deck ready to run, and what its result must fulfil."""
+
+    text: str
+    name: str
+    stop: float | None
+    bounds: Bounds
+
+
+def simulate(  # noqa: PLR0913  (the fields of Job, for a call in one line)
+    circuit_or_deck: Circuit | str | Path,
+    *,
+    stimuli: Mapping[str, Stimulus] | None = None,
+    stop: float | None = None,
+    step: float | None = None,
+    options: Mapping[str, float | str | bool | None] | None = None,
+    save: Sequence[str] | None = None,
+    timeout: float = 60.0,
+    trust: bool = False,
+    engine: Literal["process", "shared"] = "process",
+    keep: str | Path | None = None,
+) -> xr.Dataset:
+    """Simulate a circuit or a deck in ngspice.
+
+    A circuit in several electrically uncoupled parts runs as several decks side by side. Their waveforms come
+    back on the time grid of the part with the most points, the others interpolated linearly; the current of a
+    source that several parts share is the sum over the parts.
+
+    Args:
+        circuit_or_deck: PySpice circuit; or the text of a deck; or the path of a `.cir` file. A deck has its
+            own analysis card, sources and options.
+        stimuli: stimulus for each source of the circuit to be replaced, by element name (`iin`).
+        stop: end time [s] of a circuit's transient.
+        step: largest internal time step [s] of a circuit's transient.
+        options: ngspice options of a circuit over the defaults of `memsim.spice.deck.OPTIONS`.
+        save: variables to keep of a circuit, e.g. `v(mem)`, `v(xm1.x)`; all when not given.
+        timeout: time limit [s] for each deck.
+        trust: let a deck run shell commands and use files outside its folder. Circuits are trusted.
+        engine: `process`, one ngspice process per deck; or `shared`, PySpice's library in a worker process.
+        keep: folder that receives the decks, logs and raw files (`process` only).
+
+    Returns:
+        Waveforms over `time` [s] (or `frequency`, `sweep`, scalars), named as ngspice names them.
+
+    Raises:
+        InputError: an argument cannot be used.
+        UntrustedDeckError: the deck wants shell or file access and `trust` is False.
+        EngineNotFoundError: ngspice is missing or too old.
+        SimulationError: the run gave no result that can be believed; the sub-class says why.
+    """
+    return run_job(
+        Job(circuit_or_deck, stimuli, stop, step, options, save, timeout, trust, engine, keep),
+    )
+
+
+def run_job(job: Job) -> xr.Dataset:
+    """Simulate one job; see `simulate`."""
+    _check_job(job)
+    start = time.monotonic()
+    tasks = _tasks(job)
+    if len(tasks) == 1:
+        parts = [_run_task(tasks[0], job)]
+    else:
+        with ThreadPoolExecutor(min(cores(), len(tasks))) as pool:
+            parts = list(pool.map(lambda task: _run_task(task, job), tasks))
+    dataset = merge(parts)
+    dataset.attrs["engine"] = f"ngspice-{ngspice_version().major}"
+    dataset.attrs["wall_seconds"] = time.monotonic() - start
+    return dataset
+
+
+def simulate_many(
+    jobs: Iterable[Job],
+    *,
+    workers: int | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> list[xr.Dataset | SimulationError]:
+    """Simulate many jobs side by side.
+
+    Args:
+        jobs: the jobs; one that fails does not stop the others.
+        workers: how many at a time, all cores when not given.
+        progress: called as `progress(done, total)` after each job, from the worker threads.
+
+    Returns:
+        For each job, in order, its waveforms or its SimulationError.
+
+    Raises:
+        InputError, UntrustedDeckError, EngineNotFoundError: as in `simulate`; these are mistakes of the call.
+    """
+    listed = list(jobs)
+    count = cores() if workers is None else workers
+    if count < 1:
+        raise InputError(f"workers = {workers}, but at least 1 is needed; leave it out for one per core")
+    done: list[int] = []
+
+    def run(job: Job) -> xr.Dataset | SimulationError:
+        result: xr.Dataset | SimulationError
+        try:
+            result = run_job(job)
+        except SimulationError as error:
+            result = error
+        done.append(1)
+        if progress is not None:
+            progress(len(done), len(listed))
+        return result
+
+    with ThreadPoolExecutor(count) as pool:
+        return list(pool.map(run, listed))
+
+
+def _check_job(job: Job) -> None:
+    if not job.timeout > 0:
+        raise InputError(
+            f"timeout = {job.timeout} s, but it must be positive; give the time limit in seconds"
+        )
+    if job.engine not in ("process", "shared"):
+        raise InputError(f"engine = {job.engine!r}, but it must be 'process' or 'shared'")
+    if job.engine == "shared" and job.keep is not None:
+        raise InputError("keep needs engine='process': the shared library writes no files")
+    if isinstance(job.circuit_or_deck, Circuit):
+        if job.stop is None or job.step is None:
+            raise InputError(
+                "a circuit needs `stop` and `step`, the end time and the largest time step in seconds"
+            )
+        return
+    given = [
+        name for name in ("stimuli", "stop", "step", "options", "save") if getattr(job, name) is not None
+    ]
+    if given:
+        raise InputError(f"{', '.join(given)} cannot be given with a deck: write them into the deck itself")
+
+
+def _tasks(job: Job) -> list[_Task]:
+    if isinstance(job.circuit_or_deck, Circuit):
+        tasks = _circuit_tasks(job, job.circuit_or_deck)
+    else:
+        tasks = [_deck_task(job, job.circuit_or_deck)]
+    for task in tasks:
+        lint(task.text, Path.cwd())
+    return tasks
+
+
+def _circuit_tasks(job: Job, circuit: Circuit) -> list[_Task]:
+    from memsim.circuits import state_bounds  # a deck needs no devices
+
+    if job.stop is None or job.step is None:
+        raise InputError(
+            "a circuit needs `stop` and `step`, the end time and the largest time step in seconds"
+        )
+    stimuli = {name.lower(): stimulus for name, stimulus in (job.stimuli or {}).items()}
+    tasks = []
+    parts = split(circuit)
+    saves = saved_in(parts, job.save)
+    for index, (part, save) in enumerate(zip(parts, saves, strict=True)):
+        if save is not None and not save:
+            continue
+        sources = {element.name.lower() for element in part.elements}
+        own = stimuli if len(parts) == 1 else {k: s for k, s in stimuli.items() if k in sources}
+        text = deck(part, stimuli=own, stop=job.stop, step=job.step, options=job.options, save=save)
+        name = "deck" if len(parts) == 1 else f"part{index}"
+        tasks.append(_Task(text, name, job.stop, state_bounds(part)))
+    return tasks
+
+
+def _deck_task(job: Job, source: str | Path) -> _Task:
+    if isinstance(source, Path):
+        try:
+            text = source.read_text(encoding="utf-8", errors="replace")
+        except OSError as cause:
+            raise InputError(
+                f"deck {source} cannot be read ({cause.strerror}); give the path of a .cir file"
+            ) from cause
+        folder, name = source.resolve().parent, source.stem
+    elif "\n" in source:
+        text, folder, name = source, Path.cwd(), "deck"
+    else:
+        raise InputError(f"deck {source!r} is a single line; for a file give a `pathlib.Path`")
+    if not job.trust:
+        check_trust(text, folder)
+    return _Task(absolute_includes(text, folder), name, stop_time(text), {})
+
+
+def _run_task(task: _Task, job: Job) -> xr.Dataset:
+    if job.engine == "shared":
+        from memsim.spice.shared import run_shared  # PySpice's library is only wanted here
+
+        dataset = run_shared(task.text, timeout=job.timeout)
+    else:
+        keep = None if job.keep is None else Path(job.keep)
+        dataset = _dataset(
+            run_ngspice(task.text, timeout=job.timeout, keep=keep, name=task.name), job.timeout
+        )
+    check_result(dataset, stop=task.stop, bounds=task.bounds)
+    for name in task.bounds:
+        if name in dataset:
+            dataset[name].attrs.update(units="1", long_name=f"state {name[2:-1]}")
+    return dataset
+
+
+def _dataset(run: Run, timeout: float) -> xr.Dataset:
+    """Waveforms of a finished run, or the error that its log, code or raw file shows."""
+    partial: xr.Dataset | None = None
+    failure = _failure(run, timeout)
+    try:
+        plot = choose(read_plots(run.raw))
+        partial = to_dataset(plot)
+        if not plot.complete:
+            raise BadResultError(
+                "the raw file holds fewer points than its header promises; is the disk full?"
+            )
+    except BadResultError as damage:
+        failure = failure or damage
+    if failure is not None or partial is None:
+        failure = failure or BadResultError("the raw file is empty")
+        failure.partial = partial
+        raise failure
+    return partial
+
+
+def _failure(run: Run, timeout: float) -> SimulationError | None:
+    if run.timed_out:
+        return SimulationTimeoutError(
+            f"ngspice was killed at its time limit of {timeout:g} s", log=tail(run.log)
+        )
+    error = classify(run.log, run.returncode)
+    if error is None and not run.raw:
+        return EngineCrashedError(
+            "ngspice ended without a result",
+            remedy="remove `quit` and other commands that end ngspice before the analysis from the deck.",
+            log=tail(run.log),
+        )
+    return error

@@ -1,0 +1,73 @@
+"""Which ngspice is installed and what it can do."""
+
+from __future__ import annotations
+
+import functools
+import re
+import shutil
+import subprocess
+from dataclasses import dataclass
+
+from memsim.errors import EngineNotFoundError
+
+OLDEST = 39
+INSTALL = (
+    "install it with `apt-get install ngspice libngspice0` (Debian, Ubuntu) or `brew install ngspice` (macOS)"
+)
+
+
+@dataclass(frozen=True)
+class NgspiceVersion:
+    """Version of the `ngspice` program on the path.
+
+    Attributes:
+        major: release number, 39 or more.
+        klu: whether the KLU sparse solver was compiled in.
+    """
+
+    major: int
+    klu: bool
+
+
+def ngspice_program() -> str:
+    """Full path of the `ngspice` program; EngineNotFoundError when there is none."""
+    program = shutil.which("ngspice")
+    if program is None:
+        raise EngineNotFoundError(f"the program `ngspice` is not on the PATH: {INSTALL}")
+    return program
+
+
+def ngspice_version() -> NgspiceVersion:
+    """Version and abilities of the installed ngspice, asked once per program path.
+
+    Raises:
+        EngineNotFoundError: ngspice is missing or older than release 39.
+    """
+    return _version(ngspice_program())
+
+
+@functools.cache
+def _version(program: str) -> NgspiceVersion:
+    try:
+        done = subprocess.run(  # noqa: S603  (found on the PATH, fixed arguments)
+            [program, "--version"],
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=30,
+            check=False,
+        )
+    except (OSError, subprocess.TimeoutExpired) as cause:
+        raise EngineNotFoundError(f"`{program} --version` does not answer ({cause}): {INSTALL}") from cause
+    return parse_version(done.stdout + done.stderr)
+
+
+def parse_version(text: str) -> NgspiceVersion:
+    """Read the banner of `ngspice --version`; EngineNotFoundError when older than 39 or not ngspice."""
+    found = re.search(r"ngspice-(\d+)", text)
+    if found is None:
+        raise EngineNotFoundError(f"`ngspice --version` does not print a version: {INSTALL}")
+    major = int(found[1])
+    if major < OLDEST:
+        raise EngineNotFoundError(f"ngspice {major} is too old, {OLDEST} or newer is needed: {INSTALL}")
+    return NgspiceVersion(major, klu="compiled with klu" in text.lower())
