@@ -1,0 +1,31 @@
+VENV := .venv
+PY   := $(VENV)/bin/python
+
+.DEFAULT_GOAL := help
+.PHONY: help setup demo test lint notebooks clean
+
+help:  ## show this list
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 20
+
+setup:  ## install ngspice and the Python packages (done by the other targets when needed)
+	@sh .ci/setup.sh $(VENV)
+
+demo: setup  ## simulate, train, verify in ngspice; writes pictures and a report
+	@$(VENV)/bin/memsim demo
+
+lint: setup  ## ruff and mypy
+	@$(PY) -m ruff check .
+	@$(PY) -m mypy
+
+test: lint  ## lint, then all tests that take less than a few minutes
+	@$(PY) -m pytest -q $(PYTEST_ARGS)
+
+notebooks: setup  ## execute the notebooks in place
+	@for notebook in notebooks/*.ipynb; do \
+	    [ -e "$$notebook" ] || continue; \
+	    echo "$$notebook"; \
+	    $(VENV)/bin/jupyter-execute --inplace "$$notebook" || exit 1; \
+	done
+
+clean:  ## remove everything that make or the tools made here
+	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis runs demo

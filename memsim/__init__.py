@@ -1,0 +1,36 @@
+"""Memristive neurons and spiking networks: one circuit, simulated in ngspice, trained in PyTorch."""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+# Everything here is loaded on first use: torch and PySpice cost seconds, `import memsim` must not.
+__all__ = [
+    "__version__",
+    "circuits",
+    "crossbar",
+    "devices",
+    "errors",
+    "files",
+    "learn",
+    "plots",
+    "report",
+    "spice",
+    "surrogate",
+    "units",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("memsim")
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
