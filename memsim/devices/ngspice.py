@@ -1,9 +1,10 @@
 """ngspice expressions and sub-circuits of a device model.
 
 The text decides what a behavioural source costs, because ngspice interprets it together with a derivative
-tree. So everything that depends on parameters alone is folded into `{...}`, which ngspice evaluates once, and
-only constructs that mean the same in every compatibility mode are used: + - * / ** with a base that is never
-negative, exp, ln, sinh, cosh, tanh, abs, uramp, u and the ternary operator.
+tree. So everything that depends on parameters alone is gathered in `{(...)}`, which ngspice folds into one number
+(the round brackets matter: braces are replaced as text and do not group), and only constructs that mean the same in
+every compatibility mode are used: + - * / ** with a base that is never negative, exp, ln, sinh, cosh, tanh, abs,
+uramp, u and the ternary operator.
 """
 
 from __future__ import annotations
@@ -45,7 +46,7 @@ class NgspicePrinter(StrPrinter):
         self._folding = True
         text = self._print(expr)
         self._folding = False
-        return "{" + text + "}"
+        return "{" + text + "}" if expr.is_Symbol else "{(" + text + ")}"
 
     def _print_Symbol(self, expr: sp.Symbol) -> str:
         return self._names.get(expr, expr.name)
@@ -73,16 +74,17 @@ class NgspicePrinter(StrPrinter):
     def _print_Add(self, expr: sp.Add, order: Any = None) -> str:
         constant, rest = self._split_constant(expr)
         terms = [*sp.Add.make_args(rest), *([constant] if constant != 0 else [])]
-        return "+".join(self.parenthesize(term, PRECEDENCE["Add"]) for term in terms).replace("+-", "-")
+        negative = [not self._is_atomic(term) and term.could_extract_minus_sign() for term in terms]
+        plus = [self.parenthesize(t, PRECEDENCE["Add"]) for t, minus in zip(terms, negative, strict=True) if not minus]
+        less = [self.parenthesize(-t, PRECEDENCE["Mul"]) for t, minus in zip(terms, negative, strict=True) if minus]
+        return "-".join(["+".join(plus), *less])
 
     def _print_Mul(self, expr: sp.Mul) -> str:
+        if expr.could_extract_minus_sign() and not self._is_atomic(expr):
+            return f"-{self.parenthesize(-expr, PRECEDENCE['Mul'])}"
         constant, rest = self._split_constant(expr)
-        if constant == -1:
-            return f"-{self.parenthesize(rest, PRECEDENCE['Mul'])}"
         factors = [*([constant] if constant != 1 else []), *sp.Mul.make_args(rest)]
-        if self._folding and factors[0] == -1:
-            return f"-{self.parenthesize(sp.Mul(*factors[1:]), PRECEDENCE['Mul'])}"
-        below = [f for f in factors if _is_reciprocal(f) and not (f is constant)]
+        below = [f for f in factors if _is_reciprocal(f) and f is not constant]
         above = [self.parenthesize(f, PRECEDENCE["Mul"]) for f in factors if f not in below]
         text = "*".join(above) or "1"
         return "/".join([text, *(self.parenthesize(1 / f, PRECEDENCE["Pow"]) for f in below)])

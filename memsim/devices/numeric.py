@@ -25,6 +25,10 @@ class _TorchPrinter(TorchPrinter):
     def _call(self, expr: sp.Expr) -> str:
         return f"{type(expr).__name__}({', '.join(self._print(arg) for arg in expr.args)})"
 
+    def _print_Relational(self, expr: sp.core.relational.Relational) -> str:
+        """Python's operator: torch's functions refuse a number as their first argument."""
+        return f"({self._print(expr.lhs)} {expr.rel_op} {self._print(expr.rhs)})"
+
     _print_logistic = _print_softplus = _print_power = _print_expm1 = _call
 
 

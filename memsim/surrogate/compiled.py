@@ -145,7 +145,7 @@ class CompiledCircuit(nn.Module):
 
     def _newton(self, y: list[Tensor], u: list[Tensor], du: list[Tensor], constants: list[Any], rows: tuple[int, ...]) -> dict[int, Tensor]:
         point = self.system.linearise(y, u, du, constants)
-        matrix = {key: entry for key, entry in point.jacobian.items() if key[0] in rows and key[1] in rows}
+        matrix = {key: entry if {*key} <= {*rows} else 0.0 for key, entry in point.jacobian.items()}
         matrix |= {(i, i): 1.0 for i in range(self.system.size) if i not in rows}
         right = [flow if i in rows else 0.0 for i, flow in enumerate(point.flow)]
         solution = self.system.elimination.solve(self.system.elimination.factor(matrix), right)

@@ -27,6 +27,8 @@ class Hoister:
         return [self._visit(expression) for expression in expressions]
 
     def _visit(self, expr: sp.Basic) -> sp.Basic:
+        if isinstance(expr, sp.Piecewise):
+            return sp.Piecewise(*((self._visit(value), self._visit_condition(test)) for value, test in expr.args))
         if not expr.free_symbols & self._variables:
             return self._replace(expr) if expr.free_symbols else expr
         if expr.is_Add or expr.is_Mul:
@@ -36,6 +38,11 @@ class Hoister:
         if not expr.args:
             return expr
         return expr.func(*(self._visit(arg) for arg in expr.args))
+
+    def _visit_condition(self, condition: sp.Basic) -> sp.Basic:
+        if not isinstance(condition, sp.core.relational.Relational):
+            return condition
+        return condition.func(self._visit(condition.lhs), self._visit(condition.rhs))
 
     def _replace(self, expr: sp.Expr) -> sp.Symbol:
         if expr not in self._symbols:
