@@ -67,7 +67,7 @@ make_venv() {
 
 install_packages() {
     say "installing Python packages into $venv (a minute or more, once)"
-    "$venv/bin/python" -m pip --disable-pip-version-check install --quiet \
+    "$venv/bin/python" -m pip --disable-pip-version-check install --quiet --quiet \
         -c constraints.txt -e '.[dev]' ||
         fail "pip could not install the packages named in pyproject.toml." \
             "Without a network this step cannot be done; otherwise pip's message above says why."

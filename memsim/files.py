@@ -1,0 +1,166 @@
+"""Files that are either written whole or not at all, and waveforms as netCDF and CSV."""
+
+from __future__ import annotations
+
+import csv
+import io
+import os
+import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+import xarray as xr
+
+from memsim.errors import InputError
+
+__all__ = [
+    "ensure_folder",
+    "read_waves",
+    "replacing",
+    "write_bytes",
+    "write_csv",
+    "write_text",
+    "write_waves",
+]
+
+
+def ensure_folder(folder: str | Path) -> Path:
+    """Make a folder and its parents where they are missing.
+
+    Raises:
+        InputError: the folder cannot be made.
+    """
+    folder = Path(folder)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            f"cannot make the folder {folder}: {_reason(error)}; choose a folder where you may write"
+        ) from error
+    return folder
+
+
+@contextmanager
+def replacing(path: str | Path) -> Iterator[Path]:
+    """Give a temporary path beside `path`; what was written there replaces it when all went well.
+
+    The parent folder is made where it is missing. After an error nothing is left and an old file is as it was.
+
+    Raises:
+        InputError: the folder cannot be made or written to, or the disk is full.
+    """
+    path = Path(path)
+    folder = ensure_folder(path.parent)
+    temporary = folder / f".{path.name}.{secrets.token_hex(4)}.tmp"
+    try:
+        yield temporary
+        _flush_to_disk(temporary)
+        temporary.replace(path)
+    except OSError as error:
+        raise InputError(
+            f"cannot write {path.name} in the folder {folder}: {_reason(error)}; "
+            "make the folder writable, free some space or choose another folder"
+        ) from error
+    finally:
+        _remove(temporary)
+
+
+def write_bytes(path: str | Path, data: bytes) -> None:
+    """Write a file whole; raises InputError where the folder cannot be written to."""
+    with replacing(path) as temporary:
+        temporary.write_bytes(data)
+
+
+def write_text(path: str | Path, text: str) -> None:
+    """Write a UTF-8 file whole; raises InputError where the folder cannot be written to."""
+    write_bytes(path, text.encode())
+
+
+def write_waves(path: str | Path, waves: xr.Dataset) -> None:
+    """Write waveforms as netCDF 4, which xarray, Matlab and Julia read.
+
+    netCDF has no complex numbers: the result of an `.ac` analysis gets a last dimension `part` (re, im).
+    """
+    parts = [
+        _split_complex(array) if array.dtype.kind == "c" else array for array in waves.data_vars.values()
+    ]
+    dataset = xr.Dataset({array.name: array for array in parts}, coords=waves.coords, attrs=waves.attrs)
+    with replacing(path) as temporary:
+        dataset.to_netcdf(temporary, engine="h5netcdf")
+
+
+def read_waves(path: str | Path) -> xr.Dataset:
+    """Read waveforms that `write_waves` wrote, all into memory.
+
+    Raises:
+        InputError: there is no such file, or it is not netCDF.
+    """
+    path = Path(path)
+    try:
+        dataset = xr.load_dataset(path, engine="h5netcdf")
+    except (OSError, ValueError, KeyError) as error:
+        problem = "it is not a netCDF file" if path.is_file() else "there is no such file"
+        raise InputError(
+            f"cannot read waveforms from {path}: {problem}; give a file written by memsim"
+        ) from error
+    if "part" not in dataset.dims:
+        return dataset
+    whole = {name: _join_complex(a) if "part" in a.dims else a for name, a in dataset.data_vars.items()}
+    return xr.Dataset(whole, coords=dataset.drop_vars("part").coords, attrs=dataset.attrs)
+
+
+def write_csv(path: str | Path, waves: xr.Dataset) -> None:
+    """Write waveforms as a table with a header of names and units, such as `time [s],v(mem) [V]`.
+
+    Complex values take two columns. Numbers are written so that reading gives them back exactly.
+
+    Raises:
+        InputError: the variables do not share one dimension.
+    """
+    if len(waves.dims) > 1:
+        dimensions = ", ".join(str(name) for name in waves.dims)
+        raise InputError(
+            f"a table has one dimension, these waveforms have {dimensions}; select one with .sel or .isel"
+        )
+    columns = [column for name in [*waves.coords, *waves.data_vars] for column in _columns(waves[name])]
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow([f"{name} [{waves[source].attrs.get('units', '1')}]" for name, source, _ in columns])
+    writer.writerows(zip(*(np.atleast_1d(values).tolist() for _, _, values in columns), strict=True))
+    write_text(path, table.getvalue())
+
+
+def _columns(array: xr.DataArray) -> list[tuple[str, str, np.ndarray]]:
+    name = str(array.name)
+    if array.dtype.kind == "c":
+        return [(f"re({name})", name, array.values.real), (f"im({name})", name, array.values.imag)]
+    return [(name, name, array.values)]
+
+
+def _split_complex(array: xr.DataArray) -> xr.DataArray:
+    parts = xr.concat([array.real, array.imag], dim="part").transpose(..., "part")
+    return parts.assign_coords(part=["re", "im"]).assign_attrs(array.attrs)
+
+
+def _join_complex(array: xr.DataArray) -> xr.DataArray:
+    whole = array.sel(part="re", drop=True) + 1j * array.sel(part="im", drop=True)
+    return whole.assign_attrs(array.attrs)
+
+
+def _flush_to_disk(path: Path) -> None:
+    with path.open("rb+") as file:
+        os.fsync(file.fileno())
+
+
+def _remove(path: Path) -> None:
+    # On a full or vanished disk the error that counts is the first one.
+    try:
+        path.unlink(missing_ok=True)
+    except OSError:
+        return
+
+
+def _reason(error: OSError) -> str:
+    return (error.strerror or str(error)).lower()
