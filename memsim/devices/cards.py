@@ -75,5 +75,8 @@ def _parse(name: str, text: str) -> Card:
     model = content.get("model")
     if model not in MODELS:
         raise InputError(f"device card {name!r} names model {model!r}; known models: {', '.join(MODELS)}")
+    for table in ("parameters", "initial"):
+        if not isinstance(content.get(table, {}), dict):
+            raise InputError(f"device card {name!r} gives {table} = {content[table]!r}; write a table [{table}] instead")
     device = MODELS[model](initial=content.get("initial", {}), **content.get("parameters", {}))
     return Card(name, content.get("description", ""), content.get("source", ""), device)
