@@ -46,7 +46,8 @@ class NgspicePrinter(StrPrinter):
         self._folding = True
         text = self._print(expr)
         self._folding = False
-        return "{" + text + "}" if expr.is_Symbol else "{(" + text + ")}"
+        bracketed = expr.is_Symbol or expr.is_Pow
+        return "{" + text + "}" if bracketed else "{(" + text + ")}"
 
     def _print_Symbol(self, expr: sp.Symbol) -> str:
         return self._names.get(expr, expr.name)

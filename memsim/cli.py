@@ -1,0 +1,217 @@
+"""The `memsim` command. Exit codes: 0 done, 1 a simulation or check failed, 2 bad input, 130 interrupted."""
+
+from __future__ import annotations
+
+import json
+import sys
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memsim.errors import CheckpointError, EngineNotFoundError, InputError, MemsimError, UntrustedDeckError
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from memsim.circuits.catalogue import Bench
+
+BAD_INPUT = (InputError, CheckpointError, UntrustedDeckError, EngineNotFoundError)
+
+app = typer.Typer(
+    help="Simulate memristive circuits in ngspice, train them in PyTorch, and get the same waveform from both.",
+    no_args_is_help=True,
+    rich_markup_mode="markdown",
+    pretty_exceptions_enable=False,
+)
+
+
+class Engine(StrEnum):
+    """What solves the circuit."""
+
+    NGSPICE = "ngspice"
+    TORCH = "torch"
+    SCIPY = "scipy"
+
+
+@app.command()
+def devices(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False) -> None:
+    """List device cards: model, parameters and source.
+
+    Example: `memsim devices`
+    """
+    from memsim.devices import card_names, load_card
+
+    cards = [load_card(name) for name in card_names()]
+    if as_json:
+        typer.echo(json.dumps({c.name: {"model": c.device.model, "parameters": dict(c.device.values)} for c in cards}, indent=2))
+        return
+    for card in cards:
+        typer.echo(f"{card.name:20} {card.device.model:18} {card.description}")
+
+
+@app.command()
+def netlist(
+    names: Annotated[list[str] | None, typer.Argument(help="Circuits to write; all of them where left out.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder for the decks.")] = Path("netlists"),
+) -> None:
+    """Write stand-alone ngspice decks, and Verilog-A of the device models.
+
+    Each deck runs with `ngspice -b file.cir` and plots with `ngspice file.cir`.
+
+    Example: `memsim netlist integrate-and-fire-set1 --out decks`
+    """
+    from memsim.netlists import write_netlists
+
+    for path in write_netlists(out, names or None):
+        typer.echo(path)
+
+
+@app.command()
+def run(
+    circuit: Annotated[str, typer.Argument(help="A shipped circuit by name, or the path of a deck (`.cir`).")],
+    engine: Annotated[Engine, typer.Option(help="What solves it; decks need ngspice.")] = Engine.NGSPICE,
+    out: Annotated[Path | None, typer.Option(help="Waveforms as netCDF (`.nc`) or CSV (`.csv`).")] = None,
+    plot: Annotated[Path | None, typer.Option(help="Picture of the waveforms (`.png`, `.svg`, `.pdf`).")] = None,
+    stop: Annotated[str | None, typer.Option(help="End time of a shipped circuit, e.g. `50m`.")] = None,
+    step: Annotated[str | None, typer.Option(help="Longest step of a shipped circuit, e.g. `5u`.")] = None,
+    timeout: Annotated[float, typer.Option(help="Time limit of ngspice in seconds.")] = 60.0,
+    trust: Annotated[bool, typer.Option("--trust", help="Let a deck run commands and reach other folders.")] = False,
+) -> None:
+    """Simulate a shipped circuit or your own deck.
+
+    Examples: `memsim run integrate-and-fire-set1 --engine torch --plot spike.png`,
+    `memsim run my.cir --out waves.nc`
+    """
+    from memsim.files import write_csv, write_waves
+
+    if circuit.endswith((".cir", ".sp", ".net")):
+        data, show = _run_deck(Path(circuit), engine, timeout, trust), None
+    else:
+        bench = _bench(circuit, stop, step)
+        data, show = _run_bench(bench, engine, timeout), bench.show
+    typer.echo(f"{data.attrs['engine']}: {data.sizes.get('time', 1)} points, {len(data.data_vars)} waveforms")
+    for name in show or list(data.data_vars)[:8]:
+        typer.echo(f"  {name:16} {float(data[name].real.min()):12.5g} to {float(data[name].real.max()):12.5g} {data[name].attrs['units']}")
+    if out:
+        (write_csv if out.suffix == ".csv" else write_waves)(out, data)
+        typer.echo(out)
+    if plot:
+        from memsim import plots
+
+        plots.save(plots.waveforms(data, show or list(data.data_vars)[:6]), plot)
+        typer.echo(plot)
+
+
+def _bench(name: str, stop: str | None, step: str | None) -> Bench:
+    from dataclasses import replace
+
+    from memsim.circuits.catalogue import load_bench
+    from memsim.units import parse_si as parse
+
+    bench = load_bench(name)
+    times = {key: parse(value) for key, value in (("stop", stop), ("step", step)) if value is not None}
+    return replace(bench, **times)
+
+
+def _run_deck(path: Path, engine: Engine, timeout: float, trust: bool) -> xr.Dataset:
+    from memsim import spice
+
+    if engine is not Engine.NGSPICE:
+        raise InputError(f"a deck runs in ngspice, not in {engine.value}; leave out --engine")
+    return spice.simulate(path, timeout=timeout, trust=trust)
+
+
+def _run_bench(bench: Bench, engine: Engine, timeout: float) -> xr.Dataset:
+    if engine is Engine.NGSPICE:
+        from memsim import spice
+
+        return spice.simulate(bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step, timeout=timeout)
+    from memsim import surrogate
+
+    simulate = surrogate.simulate if engine is Engine.TORCH else surrogate.reference.simulate
+    return simulate(bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step)
+
+
+@app.command()
+def train(
+    study: Annotated[Path | None, typer.Argument(help="Study as TOML; every entry has a default.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/digits"),
+    epochs: Annotated[int | None, typer.Option(help="Replace the study's number of epochs.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Replace the study's seed.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder with its own study.")] = False,
+) -> None:
+    """Train a fully memristive spiking network by backpropagation through time.
+
+    The run is saved after every epoch; `--resume` continues it to the same result.
+
+    Examples: `memsim train --epochs 5`, `memsim train my.toml --out runs/mine --seed 1`
+    """
+    from memsim.console import training_progress
+    from memsim.learn import load_study, make_study
+    from memsim.learn import train as run_training
+    from memsim.run_report import write_run_report
+
+    changes = {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}
+    if resume and (study or changes):
+        raise InputError("--resume continues a run with the study in its folder; leave out the study, --epochs and --seed")
+    source = out / "study.toml" if resume else study
+    chosen = load_study(source) if source else make_study()
+    chosen = make_study(**{**chosen.model_dump(exclude_none=True), **changes})
+    try:
+        with training_progress() as progress:
+            result = run_training(chosen, out, resume=resume, progress=progress)
+    except KeyboardInterrupt:
+        typer.echo(f"interrupted; finished epochs are kept. Continue with: memsim train --out {out} --resume", err=True)
+        raise typer.Exit(130) from None
+    last = result.history[-1]
+    typer.echo(f"test accuracy {last.test_accuracy:.2%} after {last.epoch} epochs (loss {last.loss:.3g})")
+    typer.echo(write_run_report(result, out))
+
+
+@app.command()
+def verify(
+    folder: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
+    images: Annotated[int, typer.Option(help="Test images to simulate.")] = 50,
+) -> None:
+    """Simulate a trained network in ngspice and compare it with its torch twin.
+
+    Example: `memsim verify runs/digits --images 50`
+    """
+    from memsim.console import counting_progress
+    from memsim.learn import load_run
+    from memsim.run_report import write_run_report
+    from memsim.verify import save_verification
+    from memsim.verify import verify as run_verification
+
+    result = load_run(folder)
+    with counting_progress("ngspice") as progress:
+        evidence = run_verification(result, images=images, progress=progress)
+    v = evidence.verification
+    save_verification(v, folder)
+    typer.echo(f"{v.images} images: {v.same_class:.1%} same class as the torch twin")
+    typer.echo(f"waveform error of the output layer: worst {v.worst_error:.2%}, mean {v.mean_error:.3%} of spike amplitude")
+    typer.echo(f"accuracy on these images: ngspice {v.ngspice_accuracy:.1%}, torch {v.twin_accuracy:.1%}")
+    typer.echo(f"ngspice {v.seconds_ngspice:.1f} s, torch {v.seconds_twin:.1f} s")
+    typer.echo(write_run_report(result, folder, evidence))
+
+
+@app.command()
+def demo(out: Annotated[Path, typer.Option(help="Folder for everything the demo makes.")] = Path("demo")) -> None:
+    """Netlists, ngspice, training, verification, pictures and a report, in minutes.
+
+    Example: `memsim demo`
+    """
+    from memsim.demo import run_demo
+
+    run_demo(out)
+
+
+def main() -> None:
+    """Run the command; errors that memsim knows end in one clear message."""
+    try:
+        app()
+    except MemsimError as error:
+        typer.echo(f"memsim: {error}", err=True)
+        sys.exit(2 if isinstance(error, BAD_INPUT) else 1)
