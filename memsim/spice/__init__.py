@@ -1,10 +1,11 @@
 """Runs netlists in ngspice: process isolation, time limits, typed errors, many runs at once."""
 
 from memsim.spice.deck import OPTIONS, deck
+from memsim.spice.jobs import Job
 from memsim.spice.lint import lint
 from memsim.spice.parts import split
 from memsim.spice.rawfile import read_raw
-from memsim.spice.simulate import Job, simulate, simulate_many
+from memsim.spice.simulate import simulate, simulate_many
 from memsim.spice.trust import check_trust
 from memsim.spice.version import NgspiceVersion, ngspice_version
 

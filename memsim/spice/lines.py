@@ -44,6 +44,11 @@ def split_lines(text: str) -> list[str]:
     return [line.rstrip("\r") for line in text.split("\n")]
 
 
+def read_deck(path: Path) -> str:
+    """Text of a deck file, its line ends untouched: what ngspice takes for one line must stay one line."""
+    return path.read_bytes().decode("utf-8", errors="replace")
+
+
 def logical_lines(text: str, source: str = "deck") -> list[Line]:
     """Logical lines of a deck or include file without comments; a `.lib` section counts as plain lines."""
     lines: list[Line] = []
@@ -108,7 +113,7 @@ def _read(path: Path, line: Line) -> str:
     if not path.is_file():
         raise NetlistError(f"{line.place}: the file {path} does not exist")
     try:
-        return path.read_text(encoding="utf-8", errors="replace")
+        return read_deck(path)
     except OSError as cause:
         raise NetlistError(f"{line.place}: the file {path} cannot be read ({cause.strerror})") from cause
 

@@ -29,13 +29,20 @@ def saved_in(parts: Sequence[Circuit], save: Sequence[str] | None) -> list[list[
             f"save = {save!r}, but a list of variables such as ['v(mem)'] is needed; None keeps all"
         )
     names = [_names(part) for part in parts]
-    wanted = {name.lower(): set(re.split(r"[().,@\[\]\s]+", name.lower())[1:]) for name in save}
+    wanted = {name.lower(): _owners(name.lower()) for name in save}
     lost = [name for name, words in wanted.items() if not any(words & own for own in names)]
     if lost:
         raise InputError(
             f"save names {lost}, which the circuit does not have; nodes and elements: {_some(names)}"
         )
     return [[name for name, words in wanted.items() if words & own] for own in names]
+
+
+def _owners(name: str) -> set[str]:
+    """Top-level nodes or elements that a variable belongs to: `xm1` for `v(xm1.x)` and `i(v.xm1.vs)`."""
+    inside = re.sub(r"^[vi]\((.*)\)$|^@([^\[]*).*$", r"\1\2", name)
+    levels = [piece.strip().split(".") for piece in inside.split(",")]
+    return {level[0] if len(level) == 1 or level[0].startswith("x") else level[1] for level in levels}
 
 
 def _names(part: Circuit) -> set[str]:

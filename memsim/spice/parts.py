@@ -22,7 +22,7 @@ HARMLESS_RAW = re.compile(r"\s*($|\*|\.(param|func|model|options?|temp|ic|nodese
 
 
 class _Element:
-    """Names that one element of a circuit refers to, in lower case."""
+    """Names that one element refers to, in lower case: its terminals, then the nodes it reads."""
 
     def __init__(self, element: object) -> None:
         words = re.sub(r"\s*=\s*", "=", str(element).lower()).split()
@@ -37,6 +37,9 @@ class _Element:
             self.currents.append(words[3])
         if self.kind == "k":
             self.currents += words[1:3]
+        # A controlled voltage source gives a voltage as an independent one does, once what it reads is given.
+        self.gives_voltage = self.kind in "ve" or (self.kind == "b" and expression.startswith("v="))
+        self.gives_voltage = self.gives_voltage and not self.currents
 
 
 def split(circuit: Circuit) -> list[Circuit]:
@@ -85,14 +88,14 @@ def _holders(elements: Sequence[_Element]) -> dict[str, _Element]:
     A source whose current something else reads is no holder: repeating it would divide that current.
     """
     read = {name for element in elements for name in element.currents}
-    sources = [element for element in elements if element.kind == "v" and element.name not in read]
+    sources = [element for element in elements if element.gives_voltage and element.name not in read]
     holders: dict[str, _Element] = {}
     growing = True
     while growing:
         growing = False
         for source in sources:
-            fixed = [node in GROUND or node in holders for node in source.nodes[:2]]
-            if fixed.count(True) == 1:
+            fixed = [node in GROUND or node in holders for node in source.nodes]
+            if fixed[:2].count(True) == 1 and all(fixed[2:]):
                 holders[source.nodes[fixed.index(False)]] = source
                 growing = True
     return holders

@@ -3,63 +3,33 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
-
-from PySpice.Spice.Netlist import Circuit
 
 from memsim.errors import (
     BadResultError,
     EngineCrashedError,
     InputError,
+    NetlistError,
     SimulationError,
     SimulationTimeoutError,
 )
-from memsim.spice.checks import check_result, stop_time
-from memsim.spice.deck import Stimulus, deck
-from memsim.spice.lines import absolute_includes
-from memsim.spice.lint import lint
+from memsim.spice.checks import check_result
+from memsim.spice.jobs import Job, Task, tasks_of
 from memsim.spice.log import classify, tail
-from memsim.spice.merge import merge, saved_in
-from memsim.spice.parts import split
+from memsim.spice.merge import merge
 from memsim.spice.process import Run, cores, run_ngspice
 from memsim.spice.rawfile import choose, read_plots, to_dataset
-from memsim.spice.trust import check_trust
 from memsim.spice.version import ngspice_version
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+
     import xarray as xr
+    from PySpice.Spice.Netlist import Circuit
 
-Bounds = Mapping[str, tuple[float, float]]
-
-
-@dataclass(frozen=True)
-class Job:
-    """One call of `simulate`; the fields are its arguments."""
-
-    circuit_or_deck: Circuit | str | Path
-    stimuli: Mapping[str, Stimulus] | None = None
-    stop: float | None = None
-    step: float | None = None
-    options: Mapping[str, float | str | bool | None] | None = None
-    save: Sequence[str] | None = None
-    timeout: float = 60.0
-    trust: bool = False
-    engine: Literal["process", "shared"] = "process"
-    keep: str | Path | None = None
-
-
-@dataclass(frozen=True)
-class _Task:
-    """A deck ready to run, and what its result must fulfil."""
-
-    text: str
-    name: str
-    stop: float | None
-    bounds: Bounds
+    from memsim.spice.deck import Stimulus
 
 
 def simulate(  # noqa: PLR0913  (the fields of Job, for a call in one line)
@@ -110,18 +80,16 @@ def simulate(  # noqa: PLR0913  (the fields of Job, for a call in one line)
 
 def run_job(job: Job) -> xr.Dataset:
     """Simulate one job; see `simulate`."""
-    _check_job(job)
     start = time.monotonic()
-    tasks = _tasks(job)
+    tasks = tasks_of(job)
     if len(tasks) == 1:
         parts = [_run_task(tasks[0], job)]
     else:
         with ThreadPoolExecutor(min(cores(), len(tasks))) as pool:
             parts = list(pool.map(lambda task: _run_task(task, job), tasks))
-    dataset = merge(parts)
-    dataset.attrs["engine"] = f"ngspice-{ngspice_version().major}"
-    dataset.attrs["wall_seconds"] = time.monotonic() - start
-    return dataset
+    seconds = time.monotonic() - start
+    engine = f"ngspice-{ngspice_version().major}"
+    return merge(parts).assign_attrs(title=tasks[0].title, engine=engine, wall_seconds=seconds)
 
 
 def simulate_many(
@@ -164,79 +132,7 @@ def simulate_many(
         return list(pool.map(run, listed))
 
 
-def _check_job(job: Job) -> None:
-    if not job.timeout > 0:
-        raise InputError(
-            f"timeout = {job.timeout} s, but it must be positive; give the time limit in seconds"
-        )
-    if job.engine not in ("process", "shared"):
-        raise InputError(f"engine = {job.engine!r}, but it must be 'process' or 'shared'")
-    if job.engine == "shared" and job.keep is not None:
-        raise InputError("keep needs engine='process': the shared library writes no files")
-    if isinstance(job.circuit_or_deck, Circuit):
-        if job.stop is None or job.step is None:
-            raise InputError(
-                "a circuit needs `stop` and `step`, the end time and the largest time step in seconds"
-            )
-        return
-    given = [
-        name for name in ("stimuli", "stop", "step", "options", "save") if getattr(job, name) is not None
-    ]
-    if given:
-        raise InputError(f"{', '.join(given)} cannot be given with a deck: write them into the deck itself")
-
-
-def _tasks(job: Job) -> list[_Task]:
-    if isinstance(job.circuit_or_deck, Circuit):
-        tasks = _circuit_tasks(job, job.circuit_or_deck)
-    else:
-        tasks = [_deck_task(job, job.circuit_or_deck)]
-    for task in tasks:
-        lint(task.text, Path.cwd())
-    return tasks
-
-
-def _circuit_tasks(job: Job, circuit: Circuit) -> list[_Task]:
-    from memsim.circuits import state_bounds  # a deck needs no devices
-
-    if job.stop is None or job.step is None:
-        raise InputError(
-            "a circuit needs `stop` and `step`, the end time and the largest time step in seconds"
-        )
-    stimuli = {name.lower(): stimulus for name, stimulus in (job.stimuli or {}).items()}
-    tasks = []
-    parts = split(circuit)
-    saves = saved_in(parts, job.save)
-    for index, (part, save) in enumerate(zip(parts, saves, strict=True)):
-        if save is not None and not save:
-            continue
-        sources = {element.name.lower() for element in part.elements}
-        own = stimuli if len(parts) == 1 else {k: s for k, s in stimuli.items() if k in sources}
-        text = deck(part, stimuli=own, stop=job.stop, step=job.step, options=job.options, save=save)
-        name = "deck" if len(parts) == 1 else f"part{index}"
-        tasks.append(_Task(text, name, job.stop, state_bounds(part)))
-    return tasks
-
-
-def _deck_task(job: Job, source: str | Path) -> _Task:
-    if isinstance(source, Path):
-        try:
-            text = source.read_text(encoding="utf-8", errors="replace")
-        except OSError as cause:
-            raise InputError(
-                f"deck {source} cannot be read ({cause.strerror}); give the path of a .cir file"
-            ) from cause
-        folder, name = source.resolve().parent, source.stem
-    elif "\n" in source:
-        text, folder, name = source, Path.cwd(), "deck"
-    else:
-        raise InputError(f"deck {source!r} is a single line; for a file give a `pathlib.Path`")
-    if not job.trust:
-        check_trust(text, folder)
-    return _Task(absolute_includes(text, folder), name, stop_time(text), {})
-
-
-def _run_task(task: _Task, job: Job) -> xr.Dataset:
+def _run_task(task: Task, job: Job) -> xr.Dataset:
     if job.engine == "shared":
         from memsim.spice.shared import run_shared  # PySpice's library is only wanted here
 
@@ -246,6 +142,9 @@ def _run_task(task: _Task, job: Job) -> xr.Dataset:
         dataset = _dataset(
             run_ngspice(task.text, timeout=job.timeout, keep=keep, name=task.name), job.timeout
         )
+    lost = [name for name in task.saved if not any(name in str(found) for found in dataset)]
+    if lost:
+        raise NetlistError(f"save asks for {lost}, which ngspice does not know", partial=dataset)
     check_result(dataset, stop=task.stop, bounds=task.bounds)
     for name in task.bounds:
         if name in dataset:
@@ -262,7 +161,8 @@ def _dataset(run: Run, timeout: float) -> xr.Dataset:
         partial = to_dataset(plot)
         if not plot.complete:
             raise BadResultError(
-                "the raw file holds fewer points than its header promises; is the disk full?"
+                f"the analysis stopped before its end, after {len(plot.data)} points, without a reason",
+                remedy="take `stop` commands out of the deck, or make room on the disk.",
             )
     except BadResultError as damage:
         failure = failure or damage

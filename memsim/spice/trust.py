@@ -13,7 +13,7 @@ import re
 from pathlib import Path
 
 from memsim.errors import UntrustedDeckError
-from memsim.spice.lines import logical_lines, split_lines
+from memsim.spice.lines import logical_lines, read_deck, split_lines
 
 CARDS = frozenset({
     "title", "param", "params", "func", "subckt", "ends", "macro", "eom", "model", "options", "option",
@@ -159,11 +159,9 @@ def _follow(line: str, folder: Path, root: Path, depth: int) -> str | None:
     if name.is_absolute() or ".." in name.parts:
         return "an include outside the deck's folder"
     path = folder / name
-    # A link could point outside, and ngspice looks for nested includes beside the link, not beside its target.
+    # A link could point outside, and ngspice looks for nested includes beside the link, not its target.
     if path.resolve() != Path(os.path.normpath(path)) or not path.resolve().is_relative_to(root):
         return "an include through a symbolic link"
     if path.is_file():
-        _check_file(
-            path.read_text(encoding="utf-8", errors="replace"), path.parent, root, name.name, depth + 1
-        )
+        _check_file(read_deck(path), path.parent, root, name.name, depth + 1)
     return None
