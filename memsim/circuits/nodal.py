@@ -4,7 +4,9 @@
 
 y holds the states of all devices, then the free node potentials; u the sources that are inputs. Voltage sources
 are eliminated: nodes joined by sources share one unknown, and Kirchhoff's current law is summed over them.
-M carries the capacitances, and ones for the states. Nodes without a capacitor give rows of zeros in M.
+M carries the capacitances, and ones for the states. Nodes without a capacitor give rows of zeros in M. Where
+capacitors tie nodes to each other but not to a known potential, the voltages between them are unknowns too, and
+the potential that they share is one more row of zeros.
 """
 
 from __future__ import annotations
@@ -26,13 +28,13 @@ class NodalEquations:
     """The equations above with names.
 
     Attributes:
-        unknowns: symbols of y, named as their waveforms: `v(xm1.x)`, `v(mem)`.
+        unknowns: symbols of y, named as their waveforms: `v(xm1.x)`, `v(mem)`; `v(a,b)` between two nodes.
         inputs: symbols of u, named as their sources: `iin`.
         input_rates: symbols of du/dt, in the same order.
         parameters: every other symbol with its value: `cmem`, `v1`, `xm1.v_on`.
         mass: entries of M by (row, column), structurally zero ones left out.
         flow: F, one expression a row.
-        initial: y at the start; nodes without a stated potential start at zero.
+        charge: M y at the start, in inputs and parameters: each capacitor starts at its `ic`, or uncharged.
         waveforms: every node potential and state as an expression of the above.
     """
 
@@ -42,7 +44,7 @@ class NodalEquations:
     parameters: Mapping[sp.Symbol, float]
     mass: Mapping[tuple[int, int], sp.Expr]
     flow: tuple[sp.Expr, ...]
-    initial: tuple[float, ...]
+    charge: tuple[sp.Expr, ...]
     waveforms: Mapping[str, sp.Expr]
 
     @cached_property
@@ -79,7 +81,7 @@ class _Assembly:
     inputs: tuple[str, ...]
     parameters: dict[sp.Symbol, float] = field(default_factory=dict)
     kcl: dict[str, sp.Expr] = field(default_factory=dict)
-    capacitors: list[tuple[str, str, sp.Symbol]] = field(default_factory=list)
+    capacitors: list[tuple[str, str, sp.Symbol, float]] = field(default_factory=list)
     states: dict[sp.Symbol, tuple[sp.Expr, float]] = field(default_factory=dict)
     potential: dict[str, sp.Expr] = field(default_factory=dict)
 
@@ -118,6 +120,7 @@ def nodal_equations(circuit: Netlist, inputs: Collection[str] = ()) -> NodalEqua
     elements = flatten(circuit)
     assembly = _Assembly(tuple(inputs))
     _check_inputs(elements, inputs)
+    _check_held(elements)
     _join_nodes(elements, assembly)
     for element in elements:
         _STAMPS.get(element.kind, _reject)(assembly, element)
@@ -151,9 +154,42 @@ def _join_nodes(elements: list[Element], assembly: _Assembly) -> None:
             keep, drop, step = drop, keep, -step
         for node in [n for n, r in root.items() if r == drop]:
             root[node], offset[node] = keep, offset[node] + step
+    island = _islands(elements, root)
     for node, representative in root.items():
-        base = sp.S.Zero if representative == GROUND else sp.Symbol(f"v({representative})", real=True)
-        assembly.potential[node] = base + offset[node]
+        assembly.potential[node] = _base(representative, island[representative]) + offset[node]
+
+
+def _base(node: str, anchor: str) -> sp.Expr:
+    """Potential of a node by its unknowns: its own, or its distance from the anchor of its island."""
+    if GROUND in (node, anchor):
+        return sp.S.Zero if node == GROUND else sp.Symbol(f"v({node})", real=True)
+    common = sp.Symbol(f"v({anchor})", real=True)
+    return common if node == anchor else common + sp.Symbol(f"v({node},{anchor})", real=True)
+
+
+def _islands(elements: list[Element], root: Mapping[str, str]) -> dict[str, str]:
+    """Anchor of each representative: of those that capacitors tie together, ground where it is among them."""
+    anchor = {representative: representative for representative in root.values()}
+    for element in elements:
+        if element.kind == "Capacitor":
+            keep, drop = sorted((anchor[root[node]] for node in element.nodes), key=lambda name: name != GROUND)
+            anchor = {node: keep if own == drop else own for node, own in anchor.items()}
+    return anchor
+
+
+def _check_held(elements: list[Element]) -> None:
+    """Every node must reach ground by something else than current sources."""
+    held = {GROUND}
+    conducting = [set(element.nodes) for element in elements if element.kind != "CurrentSource"]
+    while reached := [nodes for nodes in conducting if nodes & held and not nodes <= held]:
+        held.update(*reached)
+    for element in elements:
+        for node in element.nodes:
+            if node not in held:
+                raise InputError(
+                    f"nothing holds node {node} of {element.name}: no resistor, capacitor, voltage source or device "
+                    "connects it to ground; add one"
+                )
 
 
 def _positive(element: Element, value: object, what: str, unit: str) -> float:
@@ -170,7 +206,10 @@ def _resistor(assembly: _Assembly, element: Element) -> None:
 
 def _capacitor(assembly: _Assembly, element: Element) -> None:
     value = _positive(element, element.source.capacitance, "capacitance", "F")
-    assembly.capacitors.append((*element.nodes, assembly.parameter(element.name, value)))
+    given = element.source.initial_condition
+    start = 0.0 if given is None else evaluate(given, element.values, element.name)
+    plus, minus = element.nodes
+    assembly.capacitors.append((plus, minus, assembly.parameter(element.name, value), start))
 
 
 def _current_source(assembly: _Assembly, element: Element) -> None:
@@ -224,51 +263,26 @@ def _collect(elements: list[Element], assembly: _Assembly) -> NodalEquations:
     rates = tuple(sp.Symbol(f"d{name}/dt", real=True) for name in assembly.inputs)
     mass: dict[tuple[int, int], sp.Expr] = {(position[s], position[s]): sp.S.One for s in assembly.states}
     flow = [rate for rate, _ in assembly.states.values()] + [sp.S.Zero] * len(free)
+    charge = [sp.Float(value) for _, value in assembly.states.values()] + [sp.S.Zero] * len(free)
 
-    def row_of(node: str) -> int | None:
-        own = [s for s in assembly.potential[node].free_symbols if s in position]
-        return position[own[0]] if own else None
+    def weights(voltage: sp.Expr) -> dict[sp.Symbol, sp.Expr]:
+        return {symbol: sp.diff(voltage, symbol) for symbol in voltage.free_symbols if symbol in position}
 
     for node, current in assembly.kcl.items():
-        if (row := row_of(node)) is not None:
-            flow[row] -= current
-    for plus, minus, capacitance in assembly.capacitors:
+        for symbol, weight in weights(assembly.potential[node]).items():
+            flow[position[symbol]] -= weight * current
+    for plus, minus, capacitance, start in assembly.capacitors:
         across = assembly.potential[plus] - assembly.potential[minus]
+        own = weights(across)
         slope = sum((sp.diff(across, u) * du for u, du in zip(inputs, rates, strict=True)), sp.S.Zero)
-        for node, sign in ((plus, 1), (minus, -1)):
-            if (row := row_of(node)) is None:
-                continue
-            flow[row] -= sign * capacitance * slope
-            for symbol in free:
-                weight = sp.diff(across, symbol)
-                if weight != 0:
-                    entry = mass.get((row, position[symbol]), sp.S.Zero) + sign * weight * capacitance
-                    mass[row, position[symbol]] = entry
-    mass = {key: entry for key, entry in mass.items() if entry != 0}
-    _check_held(unknowns, mass, flow)
+        for symbol, weight in own.items():
+            row = position[symbol]
+            flow[row] -= weight * capacitance * slope
+            charge[row] += weight * capacitance * (start - across.subs(dict.fromkeys(own, 0)))
+            for other, other_weight in own.items():
+                key = row, position[other]
+                mass[key] = mass.get(key, sp.S.Zero) + weight * other_weight * capacitance
     waveforms = {f"v({node})": potential for node, potential in assembly.potential.items() if node != GROUND}
     waveforms |= {symbol.name: symbol for symbol in assembly.states}
-    initial = [value for _, value in assembly.states.values()] + _initial_potentials(elements, assembly, free)
-    return NodalEquations(unknowns, inputs, rates, assembly.parameters, mass, tuple(flow), tuple(initial), waveforms)
-
-
-def _check_held(unknowns: tuple[sp.Symbol, ...], mass: Mapping[tuple[int, int], sp.Expr], flow: list[sp.Expr]) -> None:
-    for row, unknown in enumerate(unknowns):
-        if (row, row) not in mass and not flow[row].has(unknown):
-            raise InputError(f"nothing holds {unknown}: no resistor, capacitor or device connects it; add one to ground")
-
-
-def _initial_potentials(elements: list[Element], assembly: _Assembly, free: list[sp.Symbol]) -> list[float]:
-    """From `ic=` of capacitors between a free node and a node of known potential."""
-    start = dict.fromkeys(free, 0.0)
-    for element in elements:
-        if element.kind != "Capacitor" or element.source.initial_condition is None:
-            continue
-        across = assembly.voltage(element)
-        own = [symbol for symbol in free if across.has(symbol)]
-        if len(own) == 1:
-            value = evaluate(element.source.initial_condition, element.values, element.name)
-            (solution,) = sp.solve(across - value, own[0])
-            known = {**assembly.parameters, **{sp.Symbol(name, real=True): 0.0 for name in assembly.inputs}}
-            start[own[0]] = float(solution.subs(known))
-    return [start[symbol] for symbol in free]
+    mass = {key: entry for key, entry in mass.items() if entry != 0}
+    return NodalEquations(unknowns, inputs, rates, assembly.parameters, mass, tuple(flow), tuple(charge), waveforms)

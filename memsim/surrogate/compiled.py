@@ -124,7 +124,7 @@ class CompiledCircuit(nn.Module):
         mass = self.system.mass(constants)
         if state is not None:
             return constants, mass, list(state)
-        y = [torch.full_like(like, value) for value in self.system.equations.initial]
+        y = [torch.zeros_like(like) + value for value in self.system.initial([s[0] for s in drive], constants)]
         return constants, mass, self._settle(y, [u[0] for u in drive], constants)
 
     def _settle(self, y: list[Tensor], u: list[Tensor], constants: list[Any]) -> list[Tensor]:

@@ -44,7 +44,10 @@ class _Problem:
         for key, entry in zip(equations.mass, entries, strict=True):
             mass[key] = entry
         self.inverse_mass = np.linalg.inv(mass[np.ix_(self.dynamic, self.dynamic)])
-        self.guess = np.array(equations.initial, dtype=float)
+        charge = generate((equations.inputs, list(equations.parameters)), equations.charge, "numpy")
+        start = np.array(charge([float(s(0.0)) for s in self.stimuli], values), dtype=float)[self.dynamic]
+        self.guess = np.zeros(n)
+        self.guess[self.dynamic] = self.inverse_mass @ start
 
         def inputs(t: float) -> tuple[list[float], list[float]]:
             return [float(s(t)) for s in self.stimuli], [float(s(t + EDGE) - s(t - EDGE)) / (2 * EDGE) for s in self.stimuli]

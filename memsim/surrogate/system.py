@@ -45,6 +45,7 @@ class System:
         slope = hoist(equations.input_slope)
         jacobian = hoist(list(equations.jacobian.values()))
         mass = hoist(list(equations.mass.values()))
+        charge = hoist(equations.charge)
         waveforms = hoist(list(equations.waveforms.values()))
         constants = list(hoist.constants)
         arguments = (*variables, constants)
@@ -55,6 +56,7 @@ class System:
         self._flow = generate(arguments, flow, "torch")
         self._linearised = generate(arguments, [*flow, *slope, *jacobian], "torch")
         self._mass = generate([constants], mass, "torch")
+        self._charge = generate((equations.inputs, constants), charge, "torch")
         self._waveforms = generate((equations.unknowns, equations.inputs, constants), waveforms, "torch")
         self.elimination = Elimination(self.size, {*self.mass_pattern, *self.jacobian_pattern})
         self.mass_elimination = Elimination(self.size, self.mass_pattern)
@@ -71,6 +73,11 @@ class System:
     def mass(self, constants: Values) -> Entries:
         """Entries of M."""
         return dict(zip(self.mass_pattern, self._mass(constants), strict=True))
+
+    def initial(self, u: Values, constants: Values) -> list[Any]:
+        """y at the start for inputs `u`, zero where M has no row."""
+        matrix = self.mass(constants) | {(row, row): 1.0 for row in self.equations.algebraic}
+        return self.mass_elimination.solve(self.mass_elimination.factor(matrix), self._charge(u, constants))
 
     def flow(self, y: Values, u: Values, du: Values, constants: Values) -> list[Any]:
         """F(y, u, du/dt)."""
