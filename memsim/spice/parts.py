@@ -71,8 +71,9 @@ def split(circuit: Circuit) -> list[Circuit]:
     if len(members) < 2:
         return [circuit]
     parts = list(members.values())
-    parts[0] += loose
-    return [_part(circuit, part, holders, index) for index, part in enumerate(parts)]
+    used = set().union(*(_with_sources(part, holders) for part in parts))
+    parts[0] += loose + [source for source in holders.values() if source.name not in used]
+    return [_part(circuit, _with_sources(part, holders), index) for index, part in enumerate(parts)]
 
 
 def _separable(circuit: Circuit) -> bool:
@@ -110,25 +111,26 @@ def _coupled(elements: Sequence[_Element], holders: dict[str, _Element]) -> Grou
     return groups
 
 
-def _part(circuit: Circuit, elements: list[_Element], holders: dict[str, _Element], index: int) -> Circuit:
+def _with_sources(elements: Sequence[_Element], holders: dict[str, _Element]) -> set[str]:
+    """Names of the elements and of all sources that hold their nodes, or hold those sources in turn."""
     names = {element.name for element in elements}
-    nodes = {node for element in elements for node in element.nodes}
-    waiting = [node for node in nodes if node in holders]
+    waiting = [node for element in elements for node in element.nodes]
     while waiting:
-        source = holders[waiting.pop()]
-        if source.name not in names:
+        source = holders.get(waiting.pop())
+        if source is not None and source.name not in names:
             names.add(source.name)
-            nodes.update(source.nodes)
-            waiting += [node for node in source.nodes if node in holders]
+            waiting += source.nodes
+    return names
+
+
+def _part(circuit: Circuit, names: set[str], index: int) -> Circuit:
+    elements = [element for element in circuit.elements if element.enabled and element.name.lower() in names]
+    nodes = {node for element in elements for node in _Element(element).nodes}
     # PySpice's own `copy_to` would hook the old nodes to the new elements, and `copy` cannot copy a Circuit.
     part = Circuit.__new__(type(circuit))
     part.__dict__.update(circuit.__dict__)
     part.title = f"{circuit.title} part {index}"
-    part._elements = type(circuit._elements)(
-        (name, element)
-        for name, element in circuit._elements.items()
-        if name.lower() in names and element.enabled
-    )
+    part._elements = type(circuit._elements)((element.name, element) for element in elements)
     part._nodes = {
         name: node for name, node in circuit._nodes.items() if name.lower() in nodes or name in GROUND
     }

@@ -57,6 +57,16 @@ def test_a_scaled_supply_couples_nothing():
     assert names(circuit)[2] == ["cd", "e1", "rd", "vdd"]
 
 
+def test_nothing_is_lost():
+    circuit = cells()
+    circuit.V("idle", "rest", circuit.gnd, 1)
+    circuit.R("load", "vdd", circuit.gnd, 1e3)
+    circuit.CurrentSource("bias", circuit.gnd, "rest", 1e-6)
+    assert sorted({name for part in names(circuit) for name in part}) == sorted(
+        map(str.lower, circuit.element_names)
+    )
+
+
 @pytest.mark.parametrize(
     "couple",
     [
