@@ -7,8 +7,9 @@ time for the torch and SciPy engines, and netlist lines that replace the source 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import ClassVar
 
 import numpy as np
@@ -150,6 +151,11 @@ def triangle(amplitude: float, frequency: float) -> Samples:
     return Samples((0.0, quarter, 3 * quarter, 4 * quarter), (0.0, amplitude, -amplitude, 0.0))
 
 
+@cache
+def _compiled(kernel: sp.Expr) -> Callable[[Array], Array]:
+    return sp.lambdify(_PHASE, kernel, "numpy")
+
+
 @dataclass(frozen=True)
 class _KickTrain(Stimulus):
     """Pulses of one shape: sum over k of peak_k kernel((t - start_k) / tau) for t >= start_k."""
@@ -168,7 +174,7 @@ class _KickTrain(Stimulus):
 
     def __call__(self, t: ArrayLike) -> Array:
         times = np.asarray(t, dtype=float)
-        kernel = sp.lambdify(_PHASE, self.kernel, "numpy")
+        kernel = _compiled(self.kernel)
         pulses = [
             np.where(times >= start, peak * kernel(np.maximum(times - start, 0.0) / self.tau), 0.0)
             for peak, start in zip(self._peaks(), self.starts, strict=True)
