@@ -49,8 +49,15 @@ class _Problem:
         self.guess = np.zeros(n)
         self.guess[self.dynamic] = self.inverse_mass @ start
 
+        used = {symbol for expr in equations.flow for symbol in expr.free_symbols}
+        sloped = [rate in used for rate in equations.input_rates]
+
+        def slope(stimulus: Stimulus, t: float) -> float:
+            return float(stimulus(t + EDGE) - stimulus(t - EDGE)) / (2 * EDGE)
+
         def inputs(t: float) -> tuple[list[float], list[float]]:
-            return [float(s(t)) for s in self.stimuli], [float(s(t + EDGE) - s(t - EDGE)) / (2 * EDGE) for s in self.stimuli]
+            slopes = [slope(s, t) if needed else 0.0 for s, needed in zip(self.stimuli, sloped, strict=True)]
+            return [float(s(t)) for s in self.stimuli], slopes
 
         def dense_jacobian(t: float, y: Array) -> Array:
             matrix = np.zeros((n, n))
