@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 from memsim.errors import InputError
 
@@ -12,19 +12,14 @@ if TYPE_CHECKING:
 
     from PySpice.Spice.Netlist import Circuit
 
+    from memsim.circuits.stimuli import Stimulus
+
 # Recipe under which the published integrate-and-fire neuron was reproduced (gear, step 5 us); the default
 # abstol of 1e-12 A and vntol of 1e-6 V are coarse beside membrane voltages of millivolts.
 OPTIONS: Mapping[str, float | str] = {"reltol": 1e-5, "abstol": 1e-13, "vntol": 1e-8, "method": "gear"}
 # From about 16 x 16 cells on the matrix factorisation shows; ngspice without KLU ignores the option.
 KLU_ELEMENTS = 256
 PLOTTED_NODES = 8
-
-
-class Stimulus(Protocol):
-    """What a deck needs to know of a stimulus."""
-
-    def netlist_lines(self, element: str, plus: str, minus: str) -> list[str]:
-        """Deck lines that replace the source `element` between the nodes `plus` and `minus`."""
 
 
 def deck(

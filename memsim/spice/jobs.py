@@ -10,7 +10,7 @@ from PySpice.Spice.Netlist import Circuit
 
 from memsim.errors import InputError
 from memsim.spice.checks import stop_time
-from memsim.spice.deck import Stimulus, deck
+from memsim.spice.deck import deck
 from memsim.spice.lines import absolute_includes, read_deck, split_lines
 from memsim.spice.lint import lint
 from memsim.spice.merge import saved_in
@@ -19,6 +19,8 @@ from memsim.spice.trust import check_trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
+
+    from memsim.circuits.stimuli import Stimulus
 
 
 @dataclass(frozen=True)

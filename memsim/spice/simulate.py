@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     import xarray as xr
     from PySpice.Spice.Netlist import Circuit
 
-    from memsim.spice.deck import Stimulus
+    from memsim.circuits.stimuli import Stimulus
 
 
 def simulate(  # noqa: PLR0913  (the fields of Job, for a call in one line)
