@@ -145,10 +145,11 @@ class CompiledCircuit(nn.Module):
 
     def _newton(self, y: list[Tensor], u: list[Tensor], du: list[Tensor], constants: list[Any], rows: tuple[int, ...]) -> dict[int, Tensor]:
         point = self.system.linearise(y, u, du, constants)
-        matrix = {key: entry if {*key} <= {*rows} else 0.0 for key, entry in point.jacobian.items()}
+        matrix = {key: point.jacobian[key] for key in self.system.algebraic_pattern}
         matrix |= {(i, i): 1.0 for i in range(self.system.size) if i not in rows}
         right = [flow if i in rows else 0.0 for i, flow in enumerate(point.flow)]
-        solution = self.system.elimination.solve(self.system.elimination.factor(matrix), right)
+        elimination = self.system.algebraic_elimination
+        solution = elimination.solve(elimination.factor(matrix), right)
         return {i: solution[i] for i in rows}
 
     def _sample(self, y: Sequence[Tensor], u: Sequence[Tensor], constants: Sequence[Any]) -> list[Tensor]:

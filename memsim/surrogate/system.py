@@ -60,6 +60,9 @@ class System:
         self._waveforms = generate((equations.unknowns, equations.inputs, constants), waveforms, "torch")
         self.elimination = Elimination(self.size, {*self.mass_pattern, *self.jacobian_pattern})
         self.mass_elimination = Elimination(self.size, self.mass_pattern)
+        rows = equations.algebraic
+        self.algebraic_pattern = [key for key in self.jacobian_pattern if key[0] in rows and key[1] in rows]
+        self.algebraic_elimination = Elimination(self.size, self.algebraic_pattern)
 
     def constants(self, parameters: Mapping[str, Any]) -> list[Any]:
         """Values that hold for a whole run, from parameter values by name (numbers or tensors)."""
