@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 
 import numpy as np
 import xarray as xr
@@ -55,6 +56,7 @@ class _Problem:
         def slope(stimulus: Stimulus, t: float) -> float:
             return float(stimulus(t + EDGE) - stimulus(t - EDGE)) / (2 * EDGE)
 
+        @lru_cache(maxsize=1)  # asked for several times at the same instant
         def inputs(t: float) -> tuple[list[float], list[float]]:
             slopes = [slope(s, t) if needed else 0.0 for s, needed in zip(self.stimuli, sloped, strict=True)]
             return [float(s(t)) for s in self.stimuli], slopes
