@@ -20,13 +20,19 @@ RESULTS = Path(__file__).parent / "results"
 
 def save_result(name: str, command: str, result: dict[str, Any]) -> Path:
     """Write a result with where, when and how it was measured."""
-    revision = subprocess.run(["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False)
+    revision = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], capture_output=True, text=True, check=False
+    )
     record = {
         "command": command,
         "date": datetime.now(UTC).date().isoformat(),
         "revision": revision.stdout.strip(),
         "machine": f"{os.cpu_count()} cores, {platform.machine()}",
-        "versions": {"python": platform.python_version(), "torch": torch.__version__, "ngspice": ngspice_version().major},
+        "versions": {
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "ngspice": ngspice_version().major,
+        },
         **result,
     }
     path = RESULTS / f"{name}.json"

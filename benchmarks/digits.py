@@ -45,7 +45,9 @@ def main() -> None:
         }
         plots.save(plots.training_curves(run.history), RESULTS / f"digits-seed-{seed}.png")
     accuracies = [row["test_accuracy"] for row in seeds.values()]
-    print(f"test accuracy: {', '.join(f'{a:.2%}' for a in accuracies)}; mean {statistics.mean(accuracies):.2%}")
+    print(
+        f"test accuracy: {', '.join(f'{a:.2%}' for a in accuracies)}; mean {statistics.mean(accuracies):.2%}"
+    )
     study = make_study().model_dump(exclude_none=True)
     save_result("digits", "python benchmarks/digits.py", {"study": study, "seeds": seeds})
 

@@ -40,7 +40,9 @@ def leaky(drive: Tensor) -> None:
 
 def memristive(stepper: str) -> Callable[[Tensor], None]:
     """The compiled integrate-and-fire neuron with one of the steppers."""
-    cell = CompiledCircuit(IntegrateAndFire.published(1).circuit(), inputs=("iin",), stepper=stepper, record=("v(mem)",))
+    cell = CompiledCircuit(
+        IntegrateAndFire.published(1).circuit(), inputs=("iin",), stepper=stepper, record=("v(mem)",)
+    )
     # explicit Euler is unstable at the training step; its cost a step does not depend on the step
     step = 10e-6 if stepper == "explicit-euler" else STEP
 
@@ -64,7 +66,9 @@ def ngspice_seconds() -> float:
     stop = 100e-3
     stimuli = {"iin": AlphaTrain(5e-6, 1e-3, tuple(float(t) for t in np.arange(10) * 10e-3))}
     circuit = IntegrateAndFire.published(1).circuit()
-    runs = [spice.simulate(circuit, stimuli=stimuli, stop=stop, step=stop / SPICE_POINTS) for _ in range(ROUNDS)]
+    runs = [
+        spice.simulate(circuit, stimuli=stimuli, stop=stop, step=stop / SPICE_POINTS) for _ in range(ROUNDS)
+    ]
     return statistics.median(run.attrs["wall_seconds"] / run.sizes["time"] * SPICE_POINTS for run in runs)
 
 
@@ -84,14 +88,20 @@ def main() -> None:
         for name in contenders
     }
     for name, row in rows.items():
-        print(f"{name:30} {row['million_neuron_steps_per_cpu_second']:8.2f} M/s {row['cpu_time_over_leaky']:8.2f} x Leaky")
+        print(
+            f"{name:30} {row['million_neuron_steps_per_cpu_second']:8.2f} M/s {row['cpu_time_over_leaky']:8.2f} x Leaky"
+        )
     seconds = ngspice_seconds()
     print(f"ngspice: {seconds:.3f} s per neuron and {SPICE_POINTS} points")
     shape = {"steps": STEPS, "batch": BATCH, "neurons": NEURONS, "rounds": ROUNDS}
     save_result(
         "throughput",
         "python benchmarks/throughput.py",
-        {"shape": shape, "forward_and_backward": rows, "ngspice_seconds_per_neuron_and_10000_points": seconds},
+        {
+            "shape": shape,
+            "forward_and_backward": rows,
+            "ngspice_seconds_per_neuron_and_10000_points": seconds,
+        },
     )
 
 

@@ -13,6 +13,8 @@ import typer
 from memsim.errors import CheckpointError, EngineNotFoundError, InputError, MemsimError, UntrustedDeckError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import xarray as xr
 
     from memsim.circuits.catalogue import Bench
@@ -45,7 +47,12 @@ def devices(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for
 
     cards = [load_card(name) for name in card_names()]
     if as_json:
-        typer.echo(json.dumps({c.name: {"model": c.device.model, "parameters": dict(c.device.values)} for c in cards}, indent=2))
+        typer.echo(
+            json.dumps(
+                {c.name: {"model": c.device.model, "parameters": dict(c.device.values)} for c in cards},
+                indent=2,
+            )
+        )
         return
     for card in cards:
         typer.echo(f"{card.name:20} {card.device.model:18} {card.description}")
@@ -53,7 +60,9 @@ def devices(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for
 
 @app.command()
 def netlist(
-    names: Annotated[list[str] | None, typer.Argument(help="Circuits to write; all of them where left out.")] = None,
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Circuits to write; all of them where left out.")
+    ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the decks.")] = Path("netlists"),
 ) -> None:
     """Write stand-alone ngspice decks, and Verilog-A of the device models.
@@ -70,22 +79,27 @@ def netlist(
 
 @app.command()
 def run(
-    circuit: Annotated[str, typer.Argument(help="A shipped circuit by name, or the path of a deck (`.cir`).")],
+    circuit: Annotated[
+        str, typer.Argument(help="A shipped circuit by name, or the path of a deck (`.cir`).")
+    ],
     engine: Annotated[Engine, typer.Option(help="What solves it; decks need ngspice.")] = Engine.NGSPICE,
     out: Annotated[Path | None, typer.Option(help="Waveforms as netCDF (`.nc`) or CSV (`.csv`).")] = None,
-    plot: Annotated[Path | None, typer.Option(help="Picture of the waveforms (`.png`, `.svg`, `.pdf`).")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Picture of the waveforms (`.png`, `.svg`, `.pdf`).")
+    ] = None,
     stop: Annotated[str | None, typer.Option(help="End time of a shipped circuit, e.g. `50m`.")] = None,
     step: Annotated[str | None, typer.Option(help="Longest step of a shipped circuit, e.g. `5u`.")] = None,
     timeout: Annotated[float, typer.Option(help="Time limit of ngspice in seconds.")] = 60.0,
-    trust: Annotated[bool, typer.Option("--trust", help="Let a deck run commands and reach other folders.")] = False,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Let a deck run commands and reach other folders.")
+    ] = False,
 ) -> None:
     """Simulate a shipped circuit or your own deck.
 
     Examples: `memsim run integrate-and-fire-set1 --engine torch --plot spike.png`,
     `memsim run my.cir --out waves.nc`
     """
-    from memsim.files import write_csv, write_waves
-
+    write = _writer(out) if out else None
     if circuit.endswith((".cir", ".sp", ".net")):
         data, show = _run_deck(Path(circuit), engine, timeout, trust), None
     else:
@@ -93,15 +107,26 @@ def run(
         data, show = _run_bench(bench, engine, timeout), bench.show
     typer.echo(f"{data.attrs['engine']}: {data.sizes.get('time', 1)} points, {len(data.data_vars)} waveforms")
     for name in show or list(data.data_vars)[:8]:
-        typer.echo(f"  {name:16} {float(data[name].real.min()):12.5g} to {float(data[name].real.max()):12.5g} {data[name].attrs['units']}")
-    if out:
-        (write_csv if out.suffix == ".csv" else write_waves)(out, data)
+        typer.echo(
+            f"  {name:16} {float(data[name].real.min()):12.5g} to {float(data[name].real.max()):12.5g} {data[name].attrs['units']}"
+        )
+    if out and write:
+        write(out, data)
         typer.echo(out)
     if plot:
         from memsim import plots
 
         plots.save(plots.waveforms(data, show or list(data.data_vars)[:6]), plot)
         typer.echo(plot)
+
+
+def _writer(path: Path) -> Callable[[Path, xr.Dataset], None]:
+    from memsim.files import write_csv, write_waves
+
+    writers = {".nc": write_waves, ".csv": write_csv}
+    if path.suffix not in writers:
+        raise InputError(f"cannot write waveforms as {path.name!r}; use {' or '.join(writers)}")
+    return writers[path.suffix]
 
 
 def _bench(name: str, stop: str | None, step: str | None) -> Bench:
@@ -127,7 +152,9 @@ def _run_bench(bench: Bench, engine: Engine, timeout: float) -> xr.Dataset:
     if engine is Engine.NGSPICE:
         from memsim import spice
 
-        return spice.simulate(bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step, timeout=timeout)
+        return spice.simulate(
+            bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step, timeout=timeout
+        )
     from memsim import surrogate
 
     simulate = surrogate.simulate if engine is Engine.TORCH else surrogate.reference.simulate
@@ -140,7 +167,9 @@ def train(
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/digits"),
     epochs: Annotated[int | None, typer.Option(help="Replace the study's number of epochs.")] = None,
     seed: Annotated[int | None, typer.Option(help="Replace the study's seed.")] = None,
-    resume: Annotated[bool, typer.Option("--resume", help="Continue the run in the folder with its own study.")] = False,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in the folder with its own study.")
+    ] = False,
 ) -> None:
     """Train a fully memristive spiking network by backpropagation through time.
 
@@ -155,7 +184,9 @@ def train(
 
     changes = {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}
     if resume and (study or changes):
-        raise InputError("--resume continues a run with the study in its folder; leave out the study, --epochs and --seed")
+        raise InputError(
+            "--resume continues a run with the study in its folder; leave out the study, --epochs and --seed"
+        )
     source = out / "study.toml" if resume else study
     chosen = load_study(source) if source else make_study()
     chosen = make_study(**{**chosen.model_dump(exclude_none=True), **changes})
@@ -163,7 +194,10 @@ def train(
         with training_progress() as progress:
             result = run_training(chosen, out, resume=resume, progress=progress)
     except KeyboardInterrupt:
-        typer.echo(f"interrupted; finished epochs are kept. Continue with: memsim train --out {out} --resume", err=True)
+        typer.echo(
+            f"interrupted; finished epochs are kept. Continue with: memsim train --out {out} --resume",
+            err=True,
+        )
         raise typer.Exit(130) from None
     last = result.history[-1]
     typer.echo(f"test accuracy {last.test_accuracy:.2%} after {last.epoch} epochs (loss {last.loss:.3g})")
@@ -191,14 +225,18 @@ def verify(
     v = evidence.verification
     save_verification(v, folder)
     typer.echo(f"{v.images} images: {v.same_class:.1%} same class as the torch twin")
-    typer.echo(f"waveform error of the output layer: worst {v.worst_error:.2%}, mean {v.mean_error:.3%} of spike amplitude")
+    typer.echo(
+        f"waveform error of the output layer: worst {v.worst_error:.2%}, mean {v.mean_error:.3%} of spike amplitude"
+    )
     typer.echo(f"accuracy on these images: ngspice {v.ngspice_accuracy:.1%}, torch {v.twin_accuracy:.1%}")
     typer.echo(f"ngspice {v.seconds_ngspice:.1f} s, torch {v.seconds_twin:.1f} s")
     typer.echo(write_run_report(result, folder, evidence))
 
 
 @app.command()
-def demo(out: Annotated[Path, typer.Option(help="Folder for everything the demo makes.")] = Path("demo")) -> None:
+def demo(
+    out: Annotated[Path, typer.Option(help="Folder for everything the demo makes.")] = Path("demo"),
+) -> None:
     """Netlists, ngspice, training, verification, pictures and a report, in minutes.
 
     Example: `memsim demo`

@@ -24,7 +24,10 @@ def training_progress() -> Iterator[Callable[[int, int, EpochRecord | None], Non
         def show(done: int, total: int, record: EpochRecord | None) -> None:
             bar.update(task, completed=done, total=total)
             if record:
-                bar.update(task, description=f"epoch {record.epoch}: loss {record.loss:.3f}, test {record.test_accuracy:.1%}")
+                bar.update(
+                    task,
+                    description=f"epoch {record.epoch}: loss {record.loss:.3f}, test {record.test_accuracy:.1%}",
+                )
 
         yield show
 

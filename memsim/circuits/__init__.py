@@ -6,7 +6,16 @@ from memsim.circuits.flatten import Element, flatten, state_bounds
 from memsim.circuits.network import CrossbarLayer, membrane, network_circuit
 from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
 from memsim.circuits.nodal import NodalEquations, nodal_equations
-from memsim.circuits.stimuli import AlphaTrain, Constant, ExponentialTrain, PulseTrain, Samples, Sine, Stimulus, triangle
+from memsim.circuits.stimuli import (
+    AlphaTrain,
+    Constant,
+    ExponentialTrain,
+    PulseTrain,
+    Samples,
+    Sine,
+    Stimulus,
+    triangle,
+)
 from memsim.circuits.waveforms import dataset, with_device_currents
 
 __all__ = [

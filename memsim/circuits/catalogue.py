@@ -51,7 +51,9 @@ def _integrate_and_fire(number: int) -> Bench:
 def _pulse_train() -> Bench:
     title = "memristive integrate-and-fire neuron: 20 alpha pulses at 100 Hz"
     pulses = AlphaTrain(5e-6, 1e-3, tuple(float(t) for t in np.arange(20) * 10e-3))
-    return Bench(title, IntegrateAndFire.published(1).circuit(title), {"iin": pulses}, 200e-3, 10e-6, _NEURON_STATES)
+    return Bench(
+        title, IntegrateAndFire.published(1).circuit(title), {"iin": pulses}, 200e-3, 10e-6, _NEURON_STATES
+    )
 
 
 def _self_firing(neuron: Neuron, current: float, stop: float, step: float) -> Bench:
@@ -77,7 +79,9 @@ def _crossbar_neurons() -> Bench:
     weight = np.array([[1.0, -0.5], [0.5, 0.25], [-0.25, 1.0], [0.75, 0.5]])
     g_min, g_max = 4e-6, 25e-6
     plus, minus = (g_min + (g_max - g_min) * np.maximum(sign * weight, 0) for sign in (1, -1))
-    circuit = network_circuit([CrossbarLayer(plus, minus, 1.0)], IntegrateAndFire.published(1), [1, 0.8, 0.6, 0.4], title=title)
+    circuit = network_circuit(
+        [CrossbarLayer(plus, minus, 1.0)], IntegrateAndFire.published(1), [1, 0.8, 0.6, 0.4], title=title
+    )
     return Bench(title, circuit, {"vdrive": AlphaTrain(0.1, 1e-3)}, 10e-3, 10e-6, ("v(mem1_0)", "v(mem1_1)"))
 
 

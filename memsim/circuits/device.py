@@ -45,6 +45,8 @@ class StaticDeviceSubCircuit(SubCircuit):
     """
 
     def __init__(self, device: Device, name: str | None = None) -> None:
-        super().__init__(subcircuit_name(name or f"{device.model}_static"), "p", "n", **device.values, **device.initial)
+        super().__init__(
+            subcircuit_name(name or f"{device.model}_static"), "p", "n", **device.values, **device.initial
+        )
         self.device = device
         self.B("i", "p", "n", i=current_and_rates(device, static=True)[0])

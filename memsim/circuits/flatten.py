@@ -66,13 +66,21 @@ def _instance(
 ) -> Iterator[Element]:
     target = str(element.subcircuit_name).lower()
     if target not in known:
-        raise InputError(f"{name} is an instance of {target!r}, which is not defined; add it with circuit.subcircuit(...)")
+        raise InputError(
+            f"{name} is an instance of {target!r}, which is not defined; add it with circuit.subcircuit(...)"
+        )
     subcircuit = known[target]
-    overrides = {key.lower(): evaluate(value, scope, f"{name}.{key}") for key, value in element.parameters.items()}
-    defaults = {key.lower(): evaluate(value, {}, f"{target}.{key}") for key, value in subcircuit.parameters.items()}
+    overrides = {
+        key.lower(): evaluate(value, scope, f"{name}.{key}") for key, value in element.parameters.items()
+    }
+    defaults = {
+        key.lower(): evaluate(value, {}, f"{target}.{key}") for key, value in subcircuit.parameters.items()
+    }
     unknown = sorted(set(overrides) - set(defaults))
     if unknown:
-        raise InputError(f"{name} sets {unknown[0]!r}, which {target} does not have; it has: {', '.join(defaults)}")
+        raise InputError(
+            f"{name} sets {unknown[0]!r}, which {target} does not have; it has: {', '.join(defaults)}"
+        )
     values = {**defaults, **overrides}
     if isinstance(subcircuit, DeviceSubCircuit | StaticDeviceSubCircuit):
         _check_device(name, subcircuit, values)
@@ -82,7 +90,9 @@ def _instance(
     yield from _expand(subcircuit, f"{name}.", ports, values, known)
 
 
-def _check_device(name: str, subcircuit: DeviceSubCircuit | StaticDeviceSubCircuit, values: Mapping[str, float]) -> None:
+def _check_device(
+    name: str, subcircuit: DeviceSubCircuit | StaticDeviceSubCircuit, values: Mapping[str, float]
+) -> None:
     for key, spec in subcircuit.device.parameters.items():
         spec.check(f"{name}.{key}", values[key])
 
@@ -106,7 +116,9 @@ def evaluate(value: Any, scope: Mapping[str, float], what: str) -> float:
         return float(value)
     except (TypeError, ValueError):
         known = ", ".join(scope) or "none"
-        raise InputError(f"{what} = {value!r} is neither a number nor one parameter in braces (in scope: {known})") from None
+        raise InputError(
+            f"{what} = {value!r} is neither a number nor one parameter in braces (in scope: {known})"
+        ) from None
 
 
 def state_bounds(circuit: Netlist) -> dict[str, tuple[float, float]]:

@@ -37,12 +37,16 @@ class CrossbarLayer:
 
     def __post_init__(self) -> None:
         if self.g_plus.ndim != 2 or self.g_plus.shape != self.g_minus.shape:
-            raise InputError(f"conductances have shapes {self.g_plus.shape} and {self.g_minus.shape}; give two equal matrices")
+            raise InputError(
+                f"conductances have shapes {self.g_plus.shape} and {self.g_minus.shape}; give two equal matrices"
+            )
         for name, matrix in (("g_plus", self.g_plus), ("g_minus", self.g_minus)):
             bad = np.argwhere(~(np.isfinite(matrix) & (matrix > 0)))
             if len(bad):
                 cell = tuple(int(i) for i in bad[0])
-                raise InputError(f"{name}{list(cell)} = {matrix[cell]!r} S is out of range; allowed: > 0 and finite")
+                raise InputError(
+                    f"{name}{list(cell)} = {matrix[cell]!r} S is out of range; allowed: > 0 and finite"
+                )
 
 
 def membrane(layer: int, index: int) -> str:
@@ -51,7 +55,11 @@ def membrane(layer: int, index: int) -> str:
 
 
 def network_circuit(
-    layers: Sequence[CrossbarLayer], neuron: Neuron, inputs: Sequence[float], *, title: str = "memristive network"
+    layers: Sequence[CrossbarLayer],
+    neuron: Neuron,
+    inputs: Sequence[float],
+    *,
+    title: str = "memristive network",
 ) -> Circuit:
     """The network with one input image applied; source `Vdrive` carries the shared input pulse.
 
@@ -72,9 +80,13 @@ def network_circuit(
     for number, layer in enumerate(layers, start=1):
         rows, columns = layer.g_plus.shape
         if len(sources) != rows:
-            raise InputError(f"layer {number} has {rows} word lines and {len(sources)} inputs; they must match")
+            raise InputError(
+                f"layer {number} has {rows} word lines and {len(sources)} inputs; they must match"
+            )
         for row, (node, reference, gain) in enumerate(sources):
-            circuit.VCVS(f"w{number}_{row}", f"wl{number}_{row}", circuit.gnd, node, reference, voltage_gain=gain)
+            circuit.VCVS(
+                f"w{number}_{row}", f"wl{number}_{row}", circuit.gnd, node, reference, voltage_gain=gain
+            )
         for column in range(columns):
             _column(circuit, number, column, layer)
         sources = [(membrane(number, column), "rest", 1.0) for column in range(columns)]

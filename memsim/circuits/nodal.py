@@ -131,7 +131,9 @@ def _check_inputs(elements: Iterable[Element], inputs: Collection[str]) -> None:
     sources = [e.name for e in elements if e.kind in ("VoltageSource", "CurrentSource")]
     for name in inputs:
         if name not in sources:
-            raise InputError(f"input {name!r} is not an independent source of the circuit; its sources: {', '.join(sources)}")
+            raise InputError(
+                f"input {name!r} is not an independent source of the circuit; its sources: {', '.join(sources)}"
+            )
 
 
 def _join_nodes(elements: list[Element], assembly: _Assembly) -> None:
@@ -146,7 +148,9 @@ def _join_nodes(elements: list[Element], assembly: _Assembly) -> None:
             continue
         plus, minus = element.nodes
         if root[plus] == root[minus]:
-            raise InputError(f"voltage source {element.name} closes a loop of voltage sources; put a resistor into the loop")
+            raise InputError(
+                f"voltage source {element.name} closes a loop of voltage sources; put a resistor into the loop"
+            )
         value = evaluate(element.source.dc_value, element.values, element.name)
         step = offset[minus] + assembly.source_value(element, value) - offset[plus]
         keep, drop = root[minus], root[plus]
@@ -172,7 +176,9 @@ def _islands(elements: list[Element], root: Mapping[str, str]) -> dict[str, str]
     anchor = {representative: representative for representative in root.values()}
     for element in elements:
         if element.kind == "Capacitor":
-            keep, drop = sorted((anchor[root[node]] for node in element.nodes), key=lambda name: name != GROUND)
+            keep, drop = sorted(
+                (anchor[root[node]] for node in element.nodes), key=lambda name: name != GROUND
+            )
             anchor = {node: keep if own == drop else own for node, own in anchor.items()}
     return anchor
 
@@ -256,7 +262,9 @@ _STAMPS: dict[str, Callable[[_Assembly, Element], None]] = {
 
 
 def _collect(elements: list[Element], assembly: _Assembly) -> NodalEquations:
-    free = sorted({s for p in assembly.potential.values() for s in p.free_symbols if s.name.startswith("v(")}, key=str)
+    free = sorted(
+        {s for p in assembly.potential.values() for s in p.free_symbols if s.name.startswith("v(")}, key=str
+    )
     unknowns = (*assembly.states, *free)
     position = {symbol: index for index, symbol in enumerate(unknowns)}
     inputs = tuple(sp.Symbol(name, real=True) for name in assembly.inputs)
@@ -285,4 +293,6 @@ def _collect(elements: list[Element], assembly: _Assembly) -> NodalEquations:
     waveforms = {f"v({node})": potential for node, potential in assembly.potential.items() if node != GROUND}
     waveforms |= {symbol.name: symbol for symbol in assembly.states}
     mass = {key: entry for key, entry in mass.items() if entry != 0}
-    return NodalEquations(unknowns, inputs, rates, assembly.parameters, mass, tuple(flow), tuple(charge), waveforms)
+    return NodalEquations(
+        unknowns, inputs, rates, assembly.parameters, mass, tuple(flow), tuple(charge), waveforms
+    )

@@ -45,6 +45,14 @@ def check_positive(name: str, value: float) -> None:
         raise InputError(f"{name} = {value!r} is out of range; allowed: > 0, in SI units")
 
 
+def check_times(stop: float, step: float) -> None:
+    """Raise InputError unless a transient of `stop` seconds can be sampled every `step` seconds."""
+    if not 0 < step <= stop < float("inf"):
+        raise InputError(
+            f"step = {step!r} s and stop = {stop!r} s are out of range; allowed: 0 < step <= stop"
+        )
+
+
 class Stimulus(ABC):
     """Value of an independent source [A or V] as a function of time [s]."""
 
@@ -243,14 +251,20 @@ class Samples(Stimulus):
     def __post_init__(self) -> None:
         times, values = np.asarray(self.times, dtype=float), np.asarray(self.values, dtype=float)
         if times.ndim != 1 or times.shape != values.shape or not len(times):
-            raise InputError(f"samples have times of shape {times.shape} and values of shape {values.shape}; give two equal rows")
+            raise InputError(
+                f"samples have times of shape {times.shape} and values of shape {values.shape}; give two equal rows"
+            )
         for name, row in (("times", times), ("values", values)):
             if not np.isfinite(row).all():
                 where = int(np.flatnonzero(~np.isfinite(row))[0])
-                raise InputError(f"stimulus {name}[{where}] = {row[where]!r} is not finite; remove or interpolate such samples")
+                raise InputError(
+                    f"stimulus {name}[{where}] = {row[where]!r} is not finite; remove or interpolate such samples"
+                )
         if (np.diff(times) <= 0).any():
             where = int(np.flatnonzero(np.diff(times) <= 0)[0]) + 1
-            raise InputError(f"stimulus times[{where}] = {times[where]!r} does not increase; sort the samples and drop repeats")
+            raise InputError(
+                f"stimulus times[{where}] = {times[where]!r} does not increase; sort the samples and drop repeats"
+            )
 
     def __call__(self, t: ArrayLike) -> Array:
         return np.interp(np.asarray(t, dtype=float), self.times, self.values)

@@ -13,7 +13,9 @@ from memsim.circuits.flatten import flatten
 from memsim.devices import numeric
 
 
-def dataset(times: NDArray[np.float64], signals: Mapping[str, NDArray[np.floating]], states: Collection[str] = ()) -> xr.Dataset:
+def dataset(
+    times: NDArray[np.float64], signals: Mapping[str, NDArray[np.floating]], states: Collection[str] = ()
+) -> xr.Dataset:
     """Collect signals over time.
 
     Args:
@@ -49,7 +51,19 @@ def with_device_currents(circuit: Netlist, data: xr.Dataset) -> xr.Dataset:
         slope = model.jacobian(np.zeros_like(v), x, p)[0]
         conductance = np.where(v == 0, slope, current / np.where(v == 0, 1.0, v))
         dims = data[next(iter(data.data_vars))].dims
-        result[f"v({element.name})"] = (dims, v, {"units": "V", "long_name": f"voltage across {element.name}"})
-        result[f"i({element.name})"] = (dims, current, {"units": "A", "long_name": f"current of {element.name}"})
-        result[f"g({element.name})"] = (dims, conductance, {"units": "S", "long_name": f"conductance of {element.name}"})
+        result[f"v({element.name})"] = (
+            dims,
+            v,
+            {"units": "V", "long_name": f"voltage across {element.name}"},
+        )
+        result[f"i({element.name})"] = (
+            dims,
+            current,
+            {"units": "A", "long_name": f"current of {element.name}"},
+        )
+        result[f"g({element.name})"] = (
+            dims,
+            conductance,
+            {"units": "S", "long_name": f"conductance of {element.name}"},
+        )
     return result

@@ -42,9 +42,13 @@ class DifferentialCrossbar(nn.Module):
     ) -> None:
         super().__init__()
         if rows < 1 or columns < 1:
-            raise InputError(f"a crossbar of {rows} word lines and {columns} neurons is empty; allowed: at least 1 of each")
+            raise InputError(
+                f"a crossbar of {rows} word lines and {columns} neurons is empty; allowed: at least 1 of each"
+            )
         if not 0 < g_min < g_max < float("inf"):
-            raise InputError(f"g_min = {g_min!r} S and g_max = {g_max!r} S are out of range; allowed: 0 < g_min < g_max")
+            raise InputError(
+                f"g_min = {g_min!r} S and g_max = {g_max!r} S are out of range; allowed: 0 < g_min < g_max"
+            )
         self.g_min, self.g_max, self.mirror_ratio = g_min, g_max, mirror_ratio
         self.weight = nn.Parameter(torch.rand(rows, columns, generator=generator) - 0.5)
 
@@ -63,7 +67,9 @@ class DifferentialCrossbar(nn.Module):
             self.weight.clamp_(-1.0, 1.0)
 
 
-def conductance_range(device: Device, g_min: float | None = None, g_max: float | None = None) -> tuple[float, float]:
+def conductance_range(
+    device: Device, g_min: float | None = None, g_max: float | None = None
+) -> tuple[float, float]:
     """Conductance range of a synapse device, or the part of it that is asked for.
 
     Args:
@@ -75,13 +81,17 @@ def conductance_range(device: Device, g_min: float | None = None, g_max: float |
         InputError: a bound outside what the device can reach.
     """
     if not {"r_on", "r_off"} <= set(device.values):
-        raise InputError(f"{device.model} has no r_on and r_off, so no conductance range; choose another synapse device")
+        raise InputError(
+            f"{device.model} has no r_on and r_off, so no conductance range; choose another synapse device"
+        )
     lowest, highest = sorted((1 / device.values["r_off"], 1 / device.values["r_on"]))
     low, high = lowest if g_min is None else g_min, highest if g_max is None else g_max
     for name, value in (("g_min", low), ("g_max", high)):
         # a bound written in decimal may miss the reciprocal of a resistance by rounding
         if not lowest * (1 - 1e-9) <= value <= highest * (1 + 1e-9):
-            raise InputError(f"{name} = {value!r} S is out of range; {device.model} allows {lowest:.4g} to {highest:.4g} S")
+            raise InputError(
+                f"{name} = {value!r} S is out of range; {device.model} allows {lowest:.4g} to {highest:.4g} S"
+            )
     if low >= high:
         raise InputError(f"g_min = {low!r} S is not below g_max = {high!r} S")
     return low, high

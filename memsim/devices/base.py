@@ -47,7 +47,9 @@ class Parameter:
         try:
             number = float(value)
         except (TypeError, ValueError):
-            raise InputError(f"parameter {name} = {value!r} is not a number; give a value in {self.unit}") from None
+            raise InputError(
+                f"parameter {name} = {value!r} is not a number; give a value in {self.unit}"
+            ) from None
         inside = self.low <= number <= self.high and (number > 0 or not self.positive)
         if not (math.isfinite(number) and inside):
             raise InputError(
@@ -110,11 +112,17 @@ class Device(ABC):
         known = self.parameters
         self._reject_unknown(values, known, "parameter")
         self.values: Mapping[str, float] = MappingProxyType(
-            {name: spec.check(f"{self.model}.{name}", values.get(name, spec.default)) for name, spec in known.items()}
+            {
+                name: spec.check(f"{self.model}.{name}", values.get(name, spec.default))
+                for name, spec in known.items()
+            }
         )
         self._reject_unknown(initial or {}, self.states, "state")
         self.initial: Mapping[str, float] = MappingProxyType(
-            {name: self._check_state(name, (initial or {}).get(name, spec.initial)) for name, spec in self.states.items()}
+            {
+                name: self._check_state(name, (initial or {}).get(name, spec.initial))
+                for name, spec in self.states.items()
+            }
         )
 
     @abstractmethod
@@ -140,7 +148,9 @@ class Device(ABC):
 
     def _check_state(self, name: str, value: float) -> float:
         spec = self.states[name]
-        return Parameter(spec.initial, spec.unit, spec.meaning, spec.low, spec.high).check(f"{self.model}.{name}", value)
+        return Parameter(spec.initial, spec.unit, spec.meaning, spec.low, spec.high).check(
+            f"{self.model}.{name}", value
+        )
 
     def _reject_unknown(self, given: Mapping[str, float], known: Mapping[str, object], kind: str) -> None:
         unknown = sorted(set(given) - set(known))

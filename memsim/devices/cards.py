@@ -1,10 +1,10 @@
 """Device cards: published parameter sets as TOML files with their citation.
 
-    model = "vteam"
-    description = "what it is"
-    source = "where the numbers come from"
-    [parameters]      # SI units, names of the model
-    [initial]         # initial states
+model = "vteam"
+description = "what it is"
+source = "where the numbers come from"
+[parameters]      # SI units, names of the model
+[initial]         # initial states
 """
 
 from __future__ import annotations
@@ -40,7 +40,9 @@ class Card:
 
 def card_names() -> list[str]:
     """Names of the cards that ship with memsim."""
-    return sorted(entry.name.removesuffix(".toml") for entry in _CARDS.iterdir() if entry.name.endswith(".toml"))
+    return sorted(
+        entry.name.removesuffix(".toml") for entry in _CARDS.iterdir() if entry.name.endswith(".toml")
+    )
 
 
 def load_card(name: str | Path) -> Card:
@@ -52,10 +54,14 @@ def load_card(name: str | Path) -> Card:
     if str(name).endswith(".toml"):
         path = Path(name)
         if not path.is_file():
-            raise InputError(f"device card {str(path)!r} does not exist; give the path of a TOML card or one of: {', '.join(card_names())}")
+            raise InputError(
+                f"device card {str(path)!r} does not exist; give the path of a TOML card or one of: {', '.join(card_names())}"
+            )
         return _parse(path.stem, path.read_text(encoding="utf-8"))
     if str(name) not in card_names():
-        raise InputError(f"unknown device {str(name)!r}; known cards: {', '.join(card_names())}; or give the path of a .toml card")
+        raise InputError(
+            f"unknown device {str(name)!r}; known cards: {', '.join(card_names())}; or give the path of a .toml card"
+        )
     return _parse(str(name), (_CARDS / f"{name}.toml").read_text(encoding="utf-8"))
 
 
@@ -71,12 +77,16 @@ def _parse(name: str, text: str) -> Card:
         raise InputError(f"device card {name!r} is not valid TOML: {error}") from None
     unknown = set(content) - {"model", "description", "source", "parameters", "initial"}
     if unknown:
-        raise InputError(f"device card {name!r} has an unknown entry {min(unknown)!r}; allowed: model, description, source, [parameters], [initial]")
+        raise InputError(
+            f"device card {name!r} has an unknown entry {min(unknown)!r}; allowed: model, description, source, [parameters], [initial]"
+        )
     model = content.get("model")
     if model not in MODELS:
         raise InputError(f"device card {name!r} names model {model!r}; known models: {', '.join(MODELS)}")
     for table in ("parameters", "initial"):
         if not isinstance(content.get(table, {}), dict):
-            raise InputError(f"device card {name!r} gives {table} = {content[table]!r}; write a table [{table}] instead")
+            raise InputError(
+                f"device card {name!r} gives {table} = {content[table]!r}; write a table [{table}] instead"
+            )
     device = MODELS[model](initial=content.get("initial", {}), **content.get("parameters", {}))
     return Card(name, content.get("description", ""), content.get("source", ""), device)

@@ -76,8 +76,16 @@ class NgspicePrinter(StrPrinter):
         constant, rest = self._split_constant(expr)
         terms = [*sp.Add.make_args(rest), *([constant] if constant != 0 else [])]
         negative = [not self._is_atomic(term) and term.could_extract_minus_sign() for term in terms]
-        plus = [self.parenthesize(t, PRECEDENCE["Add"]) for t, minus in zip(terms, negative, strict=True) if not minus]
-        less = [self.parenthesize(-t, PRECEDENCE["Mul"]) for t, minus in zip(terms, negative, strict=True) if minus]
+        plus = [
+            self.parenthesize(t, PRECEDENCE["Add"])
+            for t, minus in zip(terms, negative, strict=True)
+            if not minus
+        ]
+        less = [
+            self.parenthesize(-t, PRECEDENCE["Mul"])
+            for t, minus in zip(terms, negative, strict=True)
+            if minus
+        ]
         return "-".join(["+".join(plus), *less])
 
     def _print_Mul(self, expr: sp.Mul) -> str:

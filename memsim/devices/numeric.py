@@ -56,7 +56,9 @@ def _modules(backend: Backend) -> list[Any]:
     return [functions, backend]
 
 
-def generate(arguments: Sequence[Any], outputs: Sequence[sp.Expr], backend: Backend) -> Callable[..., list[Any]]:
+def generate(
+    arguments: Sequence[Any], outputs: Sequence[sp.Expr], backend: Backend
+) -> Callable[..., list[Any]]:
     """Function of `arguments` that returns the list of `outputs`, elementwise over any array shape.
 
     Args:

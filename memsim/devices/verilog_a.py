@@ -39,7 +39,11 @@ _PRINTER = _VerilogPrinter({"user_functions": {f.__name__: f.__name__ for f in (
 
 
 def _range(parameter: Parameter) -> str:
-    opening = "(0" if parameter.positive else ("(-inf" if sp.Float(parameter.low) == -sp.oo else f"[{parameter.low!r}")
+    opening = (
+        "(0"
+        if parameter.positive
+        else ("(-inf" if sp.Float(parameter.low) == -sp.oo else f"[{parameter.low!r}")
+    )
     closing = "inf)" if parameter.high == float("inf") else f"{parameter.high!r}]"
     return f"from {opening}:{closing}"
 
@@ -56,16 +60,18 @@ def verilog_a(device: Device, name: str | None = None) -> str:
     module = (name or device.model).replace("-", "_")
     form = device.expressions
     states = ", ".join(device.states)
-    lines = ["`include \"constants.vams\"", "`include \"disciplines.vams\"", "", f"// {device.reference}"]
+    lines = ['`include "constants.vams"', '`include "disciplines.vams"', "", f"// {device.reference}"]
     lines += [f"module {module}(p, n);", "  inout p, n;", f"  electrical p, n, {states};"]
     for key, spec in device.parameters.items():
-        lines.append(f"  parameter real {key} = {device.values[key]!r} {_range(spec)}; // {spec.meaning} [{spec.unit}]")
+        lines.append(
+            f"  parameter real {key} = {device.values[key]!r} {_range(spec)}; // {spec.meaning} [{spec.unit}]"
+        )
     lines += [f"  parameter real {key}_0 = {value!r};" for key, value in device.initial.items()]
     access = {form.voltage: sp.Symbol("V(p,n)")} | {s: sp.Symbol(f"V({s.name})") for s in form.states}
     lines.append("  analog begin")
     lines.append(f"    I(p,n) <+ {_PRINTER.doprint(form.current.subs(access))};")
     for state, rate in zip(form.states, form.rates, strict=True):
         rate_text = _PRINTER.doprint(rate.subs(access))
-        lines.append(f"    if (analysis(\"static\")) V({state.name}) <+ {state.name}_0;")
+        lines.append(f'    if (analysis("static")) V({state.name}) <+ {state.name}_0;')
         lines.append(f"    else I({state.name}) <+ ddt(V({state.name})) - ({rate_text});")
     return "\n".join([*lines, "  end", "endmodule", ""])

@@ -38,7 +38,9 @@ class Vteam(Device):
         "v_off": positive(0.02, "V", "threshold towards off"),
         "depth": positive(3e-9, "m", "thickness that the boundary crosses"),
         "window": positive(1.7e-3, "1", "width of the soft walls, relative to depth", high=0.2),
-        "smoothing": positive(0.02, "1", "width of the rounded thresholds, relative to the threshold", high=1.0),
+        "smoothing": positive(
+            0.02, "1", "width of the rounded thresholds, relative to the threshold", high=1.0
+        ),
     }
     states = {"x": State(0.5, "boundary position relative to depth")}
 

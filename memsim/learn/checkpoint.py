@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import io
 from dataclasses import astuple, dataclass, fields
 from pathlib import Path
@@ -30,7 +31,11 @@ class EpochRecord:
 
 
 def save_checkpoint(
-    folder: Path, network: nn.Module, optimizer: torch.optim.Adam, generator: torch.Generator, history: list[EpochRecord]
+    folder: Path,
+    network: nn.Module,
+    optimizer: torch.optim.Adam,
+    generator: torch.Generator,
+    history: list[EpochRecord],
 ) -> None:
     """Write weights, optimiser, shuffling state and history; each file is replaced whole."""
     tensors = {f"network.{name}": value.contiguous() for name, value in network.state_dict().items()}
@@ -39,6 +44,7 @@ def save_checkpoint(
     tensors["generator"] = generator.get_state()
     # the history travels inside, so that a kill between two writes cannot leave files that disagree
     tensors["history"] = torch.tensor([astuple(record) for record in history], dtype=torch.float64)
+    tensors["digest"] = _digest(tensors)
     write_bytes(folder / CHECKPOINT, save(tensors))
     table = io.StringIO()
     writer = csv.writer(table, lineterminator="\n")
@@ -60,6 +66,7 @@ def load_checkpoint(
     """
     tensors = _read(folder / CHECKPOINT)
     weights = _section(tensors, "network.")
+    _check_weights(folder / CHECKPOINT, weights)
     try:
         network.load_state_dict(weights)
         history = [EpochRecord(int(row[0]), *row[1:]) for row in tensors["history"].tolist()]
@@ -69,17 +76,43 @@ def load_checkpoint(
             _restore_optimizer(optimizer, _section(tensors, "optimizer."))
     except (RuntimeError, KeyError, TypeError, ValueError) as error:
         reason = str(error).splitlines()[0]
-        raise CheckpointError(f"{folder / CHECKPOINT} does not belong to this network: {reason}; train it anew") from None
+        raise CheckpointError(
+            f"{folder / CHECKPOINT} does not belong to this network: {reason}; train it anew"
+        ) from None
     return history
 
 
 def _read(path: Path) -> dict[str, Tensor]:
     try:
-        return load(path.read_bytes())
+        tensors = load(path.read_bytes())
     except FileNotFoundError:
-        raise CheckpointError(f"{path} does not exist; train first with `memsim train --out {path.parent}`") from None
+        raise CheckpointError(
+            f"{path} does not exist; train first with `memsim train --out {path.parent}`"
+        ) from None
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); delete it and train again") from None
+    if not torch.equal(tensors.pop("digest", torch.empty(0)), _digest(tensors)):
+        raise CheckpointError(
+            f"{path} is damaged (its digest is not that of its content); delete it and train again"
+        )
+    return tensors
+
+
+def _digest(tensors: dict[str, Tensor]) -> Tensor:
+    """SHA-256 of names, types, shapes and values: safetensors itself does not notice a changed byte."""
+    digest = hashlib.sha256()
+    for name, value in sorted(tensors.items()):
+        digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
+        digest.update(value.reshape(-1).view(torch.uint8).numpy().tobytes())
+    return torch.tensor(list(digest.digest()), dtype=torch.uint8)
+
+
+def _check_weights(path: Path, weights: dict[str, Tensor]) -> None:
+    for name, value in weights.items():
+        if not bool((value.abs() <= 1).all()):  # also false for NaN
+            raise CheckpointError(
+                f"{path}: {name} leaves the range -1 to 1, which no conductances realise; train it anew"
+            )
 
 
 def _section(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

@@ -42,7 +42,9 @@ class MemristiveNetwork(nn.Module):
         super().__init__()
         self.study = study
         self.neuron = resting_neuron(study.neuron_set)
-        g_min, g_max = conductance_range(load_device(study.synapse), study.conductance_min, study.conductance_max)
+        g_min, g_max = conductance_range(
+            load_device(study.synapse), study.conductance_min, study.conductance_max
+        )
         generator = torch.Generator().manual_seed(study.seed)
         self.synapses = nn.ModuleList(
             DifferentialCrossbar(
@@ -92,14 +94,18 @@ class MemristiveNetwork(nn.Module):
     def at_step(self, step: float) -> MemristiveNetwork:
         """The same trained network, stepped at `step` seconds."""
         sizes = (self.synapses[0].weight.shape[0], *(s.weight.shape[1] for s in self.synapses))
-        other = MemristiveNetwork(sizes, self.study.model_copy(update={"step": step})).to(self.synapses[0].weight)
+        other = MemristiveNetwork(sizes, self.study.model_copy(update={"step": step})).to(
+            self.synapses[0].weight
+        )
         other.load_state_dict(self.state_dict())
         return other
 
     def circuit(self, image: Tensor) -> Circuit:
         """The network as a circuit with one image [inputs] applied."""
         layers = [
-            CrossbarLayer(*(g.detach().double().numpy() for g in synapse.conductances()), synapse.mirror_ratio)
+            CrossbarLayer(
+                *(g.detach().double().numpy() for g in synapse.conductances()), synapse.mirror_ratio
+            )
             for synapse in self.synapses
         ]
         return network_circuit(layers, self.neuron, image.double().tolist())

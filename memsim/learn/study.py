@@ -46,7 +46,9 @@ class Study(BaseModel):
     @model_validator(mode="after")
     def _steps_fit(self) -> Study:
         if self.step * 4 > self.window:
-            raise ValueError(f"step = {self.step:g} s is too long for a window of {self.window:g} s; allowed: at most a quarter")
+            raise ValueError(
+                f"step = {self.step:g} s is too long for a window of {self.window:g} s; allowed: at most a quarter"
+            )
         return self
 
 
@@ -60,7 +62,8 @@ def make_study(**values: object) -> Study:
         return Study.model_validate(values)
     except ValidationError as error:
         problems = [
-            f"{'.'.join(map(str, item['loc'])) or 'study'} = {item.get('input')!r}: {item['msg']}" for item in error.errors()
+            f"{'.'.join(map(str, item['loc'])) or 'study'} = {item.get('input')!r}: {item['msg']}"
+            for item in error.errors()
         ]
         raise InputError("the study cannot be used:\n  " + "\n  ".join(problems)) from None
 

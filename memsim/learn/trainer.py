@@ -59,7 +59,9 @@ def train(study: Study, folder: Path, *, resume: bool = False, progress: Progres
     _prepare(folder, study, resume)
     optimizer = torch.optim.Adam(network.parameters(), lr=study.learning_rate)
     generator = torch.Generator().manual_seed(study.seed)
-    history = load_checkpoint(folder, network, optimizer, generator) if resume else []
+    # a run that was interrupted in its first epoch has a study but no checkpoint, and starts again
+    started = resume and (folder / CHECKPOINT).exists()
+    history = load_checkpoint(folder, network, optimizer, generator) if started else []
     batches = -(-len(data.train_labels) // study.batch)
     for epoch in range(len(history), study.epochs):
         began, losses = time.perf_counter(), []
@@ -101,9 +103,13 @@ def _prepare(folder: Path, study: Study, resume: bool) -> None:
         if previous is None:
             raise CheckpointError(f"{folder} holds no run to resume; leave out --resume to start one")
         if previous != study:
-            raise CheckpointError(f"{folder} holds a run of another study; resume it with its own {STUDY}, or choose another folder")
+            raise CheckpointError(
+                f"{folder} holds a run of another study; resume it with its own {STUDY}, or choose another folder"
+            )
     elif (folder / CHECKPOINT).exists():
-        raise InputError(f"{folder} already holds a trained run; resume it with --resume, or choose another folder")
+        raise InputError(
+            f"{folder} already holds a trained run; resume it with --resume, or choose another folder"
+        )
     save_study(study, folder / STUDY)
 
 

@@ -7,4 +7,13 @@ from memsim.surrogate.steppers import DEFAULT_STEPPER, STEPPERS
 
 compile = CompiledCircuit  # noqa: A001 - the word the field uses
 
-__all__ = ["DEFAULT_STEPPER", "STEPPERS", "CompiledCircuit", "State", "Waveforms", "compile", "reference", "simulate"]
+__all__ = [
+    "DEFAULT_STEPPER",
+    "STEPPERS",
+    "CompiledCircuit",
+    "State",
+    "Waveforms",
+    "compile",
+    "reference",
+    "simulate",
+]

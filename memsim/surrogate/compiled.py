@@ -57,8 +57,12 @@ class CompiledCircuit(nn.Module):
         _check_names("parameter", trainable, self.values)
         if self.system.equations.algebraic and not self.stepper.implicit:
             node = self.system.equations.unknowns[self.system.equations.algebraic[0]]
-            raise InputError(f"{stepper} needs a capacitor at every node, and {node} has none; use an implicit stepper")
-        self.trained = nn.ParameterDict({_key(name): torch.tensor(self.values[name], dtype=torch.float64) for name in trainable})
+            raise InputError(
+                f"{stepper} needs a capacitor at every node, and {node} has none; use an implicit stepper"
+            )
+        self.trained = nn.ParameterDict(
+            {_key(name): torch.tensor(self.values[name], dtype=torch.float64) for name in trainable}
+        )
 
     @property
     def unknowns(self) -> tuple[str, ...]:
@@ -95,7 +99,10 @@ class CompiledCircuit(nn.Module):
             u, u_next = [s[now] for s in drive], [s[now + 1] for s in drive]
             y = self.stepper.step(self.system, mass, constants, y, u, u_next, dt)
             steps.append(self._sample(y, u_next, constants))
-        waveforms = {name: torch.stack(column) for name, column in zip(self.record, zip(*steps, strict=True), strict=True)}
+        waveforms = {
+            name: torch.stack(column)
+            for name, column in zip(self.record, zip(*steps, strict=True), strict=True)
+        }
         return waveforms, tuple(y)
 
     def _drive(self, inputs: Tensor | Mapping[str, Tensor], dt: float) -> list[Tensor]:
@@ -103,15 +110,21 @@ class CompiledCircuit(nn.Module):
             raise InputError(f"dt = {dt!r} s is out of range; allowed: > 0")
         named = {self.inputs[0]: inputs} if isinstance(inputs, Tensor) else dict(inputs)
         if set(named) != set(self.inputs):
-            raise InputError(f"inputs {sorted(named)} do not match the circuit's inputs {sorted(self.inputs)}")
+            raise InputError(
+                f"inputs {sorted(named)} do not match the circuit's inputs {sorted(self.inputs)}"
+            )
         drive = [named[name] for name in self.inputs]
         if len({signal.shape for signal in drive}) != 1 or drive[0].dim() == 0 or not len(drive[0]):
             shapes = {name: tuple(signal.shape) for name, signal in named.items()}
-            raise InputError(f"inputs have shapes {shapes}; give tensors of one shape, [time, batch...], time first")
+            raise InputError(
+                f"inputs have shapes {shapes}; give tensors of one shape, [time, batch...], time first"
+            )
         for name, signal in named.items():
             if not torch.isfinite(signal).all():
                 where = tuple(torch.nonzero(~torch.isfinite(signal))[0].tolist())
-                raise InputError(f"input {name!r} is not finite at index {where}; clean the stimulus before simulating")
+                raise InputError(
+                    f"input {name!r} is not finite at index {where}; clean the stimulus before simulating"
+                )
         return drive
 
     def _start(
@@ -119,12 +132,16 @@ class CompiledCircuit(nn.Module):
     ) -> tuple[list[Any], dict[tuple[int, int], Any], list[Tensor]]:
         _check_names("parameter", parameters, self.values)
         like = drive[0][0]
-        trained = {name: self.trained[_key(name)].to(like) for name in self.values if _key(name) in self.trained}
+        trained = {
+            name: self.trained[_key(name)].to(like) for name in self.values if _key(name) in self.trained
+        }
         constants = self.system.constants({**self.values, **trained, **parameters})
         mass = self.system.mass(constants)
         if state is not None:
             return constants, mass, list(state)
-        y = [torch.zeros_like(like) + value for value in self.system.initial([s[0] for s in drive], constants)]
+        y = [
+            torch.zeros_like(like) + value for value in self.system.initial([s[0] for s in drive], constants)
+        ]
         return constants, mass, self._settle(y, [u[0] for u in drive], constants)
 
     def _settle(self, y: list[Tensor], u: list[Tensor], constants: list[Any]) -> list[Tensor]:
@@ -138,12 +155,16 @@ class CompiledCircuit(nn.Module):
                 change = self._newton(y, u, still, constants, rows)
                 y = [value - change[i] if i in change else value for i, value in enumerate(y)]
                 scale = max(float(y[i].abs().max()) for i in rows)
-                if max(float(c.abs().max()) for c in change.values()) <= 8 * torch.finfo(y[0].dtype).eps * max(scale, 1e-3):
+                if max(float(c.abs().max()) for c in change.values()) <= 8 * torch.finfo(
+                    y[0].dtype
+                ).eps * max(scale, 1e-3):
                     break
         change = self._newton(y, u, still, constants, rows)
         return [value - change[i] if i in change else value for i, value in enumerate(y)]
 
-    def _newton(self, y: list[Tensor], u: list[Tensor], du: list[Tensor], constants: list[Any], rows: tuple[int, ...]) -> dict[int, Tensor]:
+    def _newton(
+        self, y: list[Tensor], u: list[Tensor], du: list[Tensor], constants: list[Any], rows: tuple[int, ...]
+    ) -> dict[int, Tensor]:
         point = self.system.linearise(y, u, du, constants)
         matrix = {key: point.jacobian[key] for key in self.system.algebraic_pattern}
         matrix |= {(i, i): 1.0 for i in range(self.system.size) if i not in rows}
@@ -154,7 +175,9 @@ class CompiledCircuit(nn.Module):
 
     def _sample(self, y: Sequence[Tensor], u: Sequence[Tensor], constants: Sequence[Any]) -> list[Tensor]:
         waveforms = self.system.waveforms(y, u, constants)
-        return [torch.broadcast_to(torch.as_tensor(waveforms[name]).to(y[0]), y[0].shape) for name in self.record]
+        return [
+            torch.broadcast_to(torch.as_tensor(waveforms[name]).to(y[0]), y[0].shape) for name in self.record
+        ]
 
 
 def _key(name: str) -> str:

@@ -28,7 +28,9 @@ class Hoister:
 
     def _visit(self, expr: sp.Basic) -> sp.Basic:
         if isinstance(expr, sp.Piecewise):
-            return sp.Piecewise(*((self._visit(value), self._visit_condition(test)) for value, test in expr.args))
+            return sp.Piecewise(
+                *((self._visit(value), self._visit_condition(test)) for value, test in expr.args)
+            )
         if not expr.free_symbols & self._variables:
             return self._replace(expr) if expr.free_symbols else expr
         if expr.is_Add or expr.is_Mul:

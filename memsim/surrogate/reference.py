@@ -15,7 +15,7 @@ from scipy.optimize import root
 
 from memsim.circuits.flatten import state_bounds
 from memsim.circuits.nodal import NodalEquations, nodal_equations
-from memsim.circuits.stimuli import Stimulus
+from memsim.circuits.stimuli import Stimulus, check_times
 from memsim.circuits.waveforms import dataset
 from memsim.devices.numeric import generate
 from memsim.errors import ConvergenceError
@@ -67,7 +67,9 @@ class _Problem:
                 matrix[key] = entry
             return matrix
 
-        self.flow: Callable[[float, Array], Array] = lambda t, y: np.array(flow(y, *inputs(t), values), dtype=float)
+        self.flow: Callable[[float, Array], Array] = lambda t, y: np.array(
+            flow(y, *inputs(t), values), dtype=float
+        )
         self.jacobian = dense_jacobian
 
     def complete(self, t: float, dynamic: Array) -> Array:
@@ -108,8 +110,10 @@ def simulate(
         method: a method of scipy.integrate.solve_ivp.
 
     Raises:
+        InputError: unknown source, stop or step out of range.
         ConvergenceError: the integrator gave up.
     """
+    check_times(stop, step)
     began = time.perf_counter()
     problem = _Problem(nodal_equations(circuit, tuple(stimuli)), stimuli)
     times = np.arange(round(stop / step) + 1) * step
@@ -117,12 +121,20 @@ def simulate(
     u = np.array([stimulus(times) for stimulus in problem.stimuli])
     equations = problem.equations
     observe = generate(
-        (equations.unknowns, equations.inputs, list(equations.parameters)), list(equations.waveforms.values()), "numpy"
+        (equations.unknowns, equations.inputs, list(equations.parameters)),
+        list(equations.waveforms.values()),
+        "numpy",
     )
     columns = observe(y, u, list(equations.parameters.values()))
-    signals = {name: np.broadcast_to(c, times.shape) for name, c in zip(equations.waveforms, columns, strict=True)}
+    signals = {
+        name: np.broadcast_to(c, times.shape) for name, c in zip(equations.waveforms, columns, strict=True)
+    }
     data = dataset(times, signals, state_bounds(circuit))
-    data.attrs |= {"engine": f"scipy-{method}", "title": str(circuit.title), "wall_seconds": time.perf_counter() - began}
+    data.attrs |= {
+        "engine": f"scipy-{method}",
+        "title": str(circuit.title),
+        "wall_seconds": time.perf_counter() - began,
+    }
     return data
 
 
@@ -133,11 +145,19 @@ def _integrate(problem: _Problem, times: Array, rtol: float, method: str, corner
         inside = (times >= left) & (times <= right)
         grid = np.union1d(times[inside], [left, right])
         solution = solve_ivp(
-            problem.rate, (left, right), y0, method=method, t_eval=grid, rtol=rtol, atol=rtol * 1e-3,
+            problem.rate,
+            (left, right),
+            y0,
+            method=method,
+            t_eval=grid,
+            rtol=rtol,
+            atol=rtol * 1e-3,
             max_step=times[1] - times[0],
         )
         if not solution.success:
-            raise ConvergenceError(f"SciPy's {method} stopped at t = {solution.t[-1]:g} s: {solution.message}")
+            raise ConvergenceError(
+                f"SciPy's {method} stopped at t = {solution.t[-1]:g} s: {solution.message}"
+            )
         full = np.array([problem.complete(t, y) for t, y in zip(solution.t, solution.y.T, strict=True)]).T
         samples[:, inside] = full[:, np.isin(solution.t, times[inside])]
         y0 = solution.y[:, -1]
@@ -151,10 +171,20 @@ def equilibrium(circuit: Netlist) -> dict[str, float]:
         ConvergenceError: the circuit does not come to rest (it oscillates), or the solver failed.
     """
     problem = _Problem(nodal_equations(circuit), {})
-    relaxed = solve_ivp(problem.rate, (0, SETTLING_TIME), problem.guess[problem.dynamic], method="LSODA", rtol=1e-8, atol=1e-12)
+    relaxed = solve_ivp(
+        problem.rate,
+        (0, SETTLING_TIME),
+        problem.guess[problem.dynamic],
+        method="LSODA",
+        rtol=1e-8,
+        atol=1e-12,
+    )
     solution = root(lambda y: problem.rate(0.0, y), relaxed.y[:, -1], tol=1e-14)
     drift = np.abs(solution.x - relaxed.y[:, -1]) / np.maximum(np.abs(solution.x), 1e-3)
     if not relaxed.success or np.max(drift) > 1e-3:
-        raise ConvergenceError("the circuit does not come to rest", remedy="start from a stated state; an oscillator has no equilibrium.")
+        raise ConvergenceError(
+            "the circuit does not come to rest",
+            remedy="start from a stated state; an oscillator has no equilibrium.",
+        )
     full = problem.complete(0.0, solution.x)
     return {symbol.name: float(value) for symbol, value in zip(problem.equations.unknowns, full, strict=True)}

@@ -11,9 +11,9 @@ import xarray as xr
 from PySpice.Spice.Netlist import Netlist
 
 from memsim.circuits.flatten import state_bounds
-from memsim.circuits.stimuli import Stimulus
+from memsim.circuits.stimuli import Stimulus, check_times
 from memsim.circuits.waveforms import dataset
-from memsim.errors import ConvergenceError, InputError
+from memsim.errors import ConvergenceError
 from memsim.surrogate.compiled import CompiledCircuit
 from memsim.surrogate.steppers import DEFAULT_STEPPER
 
@@ -49,8 +49,7 @@ def simulate(
         InputError: unknown source or stepper, stop or step out of range.
         ConvergenceError: a potential or state runs away, which happens to explicit steps that are too long.
     """
-    if not 0 < step <= stop < float("inf"):
-        raise InputError(f"step = {step!r} s and stop = {stop!r} s are out of range; allowed: 0 < step <= stop")
+    check_times(stop, step)
     began = time.perf_counter()
     twin = CompiledCircuit(circuit, inputs=tuple(stimuli), stepper=stepper)
     times = np.arange(round(stop / step) + 1) * step
@@ -58,12 +57,18 @@ def simulate(
     with torch.no_grad():
         waveforms, _ = twin(drive, dt=step)
     data = dataset(times, {name: signal.numpy() for name, signal in waveforms.items()}, state_bounds(circuit))
-    data.attrs |= {"engine": f"torch-{stepper}", "title": str(circuit.title), "wall_seconds": time.perf_counter() - began}
+    data.attrs |= {
+        "engine": f"torch-{stepper}",
+        "title": str(circuit.title),
+        "wall_seconds": time.perf_counter() - began,
+    }
     _check_plausible(data, state_bounds(circuit), stepper, step)
     return data
 
 
-def _check_plausible(data: xr.Dataset, bounds: Mapping[str, tuple[float, float]], stepper: str, step: float) -> None:
+def _check_plausible(
+    data: xr.Dataset, bounds: Mapping[str, tuple[float, float]], stepper: str, step: float
+) -> None:
     for name, signal in data.data_vars.items():
         low, high = bounds.get(str(name), (-ABSURD_VOLTAGE, ABSURD_VOLTAGE))
         margin = OVERSHOOT * (high - low)

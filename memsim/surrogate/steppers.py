@@ -33,7 +33,9 @@ class Stepper(ABC):
     implicit: ClassVar[bool] = True
 
     @abstractmethod
-    def step(self, system: System, mass: Entries, constants: Values, y: Values, u: Values, u_next: Values, h: float) -> list[Any]:
+    def step(
+        self, system: System, mass: Entries, constants: Values, y: Values, u: Values, u_next: Values, h: float
+    ) -> list[Any]:
         """State after `h` seconds, from state `y` and inputs `u` (now) and `u_next` (at the end)."""
 
 
@@ -60,7 +62,9 @@ class ExplicitEuler(Stepper):
     order = 1
     implicit = False
 
-    def step(self, system: System, mass: Entries, constants: Values, y: Values, u: Values, u_next: Values, h: float) -> list[Any]:
+    def step(
+        self, system: System, mass: Entries, constants: Values, y: Values, u: Values, u_next: Values, h: float
+    ) -> list[Any]:
         flow = system.flow(y, u, _slopes(u, u_next, h), constants)
         lu = system.mass_elimination.factor({key: entry / h for key, entry in mass.items()})
         return _add(y, system.mass_elimination.solve(lu, flow))
@@ -72,7 +76,9 @@ class LinearlyImplicitEuler(Stepper):
     name = "linear-implicit-euler"
     order = 1
 
-    def step(self, system: System, mass: Entries, constants: Values, y: Values, u: Values, u_next: Values, h: float) -> list[Any]:
+    def step(
+        self, system: System, mass: Entries, constants: Values, y: Values, u: Values, u_next: Values, h: float
+    ) -> list[Any]:
         point = system.linearise(y, u, _slopes(u, u_next, h), constants)
         lu = system.elimination.factor(_iteration_matrix(mass, point.jacobian, 1 / h))
         return _add(y, system.elimination.solve(lu, _add(point.flow, point.input_slope, h)))
@@ -85,7 +91,9 @@ class Rosenbrock2(Stepper):
     order = 2
     gamma = 1 - 1 / math.sqrt(2)
 
-    def step(self, system: System, mass: Entries, constants: Values, y: Values, u: Values, u_next: Values, h: float) -> list[Any]:
+    def step(
+        self, system: System, mass: Entries, constants: Values, y: Values, u: Values, u_next: Values, h: float
+    ) -> list[Any]:
         g, du = self.gamma, _slopes(u, u_next, h)
         point = system.linearise(y, u, du, constants)
         lu = system.elimination.factor(_iteration_matrix(mass, point.jacobian, 1 / (g * h)))
@@ -97,7 +105,9 @@ class Rosenbrock2(Stepper):
         return _add(predicted, system.elimination.solve(lu, residual), g)
 
 
-STEPPERS: dict[str, Stepper] = {stepper.name: stepper for stepper in (ExplicitEuler(), LinearlyImplicitEuler(), Rosenbrock2())}
+STEPPERS: dict[str, Stepper] = {
+    stepper.name: stepper for stepper in (ExplicitEuler(), LinearlyImplicitEuler(), Rosenbrock2())
+}
 DEFAULT_STEPPER = Rosenbrock2.name
 
 

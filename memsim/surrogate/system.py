@@ -71,7 +71,9 @@ class System:
         if not tensors:
             return [float(value) for value in self._constants["numpy"](values)]
         like = tensors[0]
-        return self._constants["torch"]([torch.as_tensor(v, dtype=like.dtype, device=like.device) for v in values])
+        return self._constants["torch"](
+            [torch.as_tensor(v, dtype=like.dtype, device=like.device) for v in values]
+        )
 
     def mass(self, constants: Values) -> Entries:
         """Entries of M."""

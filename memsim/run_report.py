@@ -1,0 +1,119 @@
+"""Pictures and report page of a training run, with its verification in ngspice where there is one."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import torch
+import xarray as xr
+from matplotlib.figure import Figure
+
+from memsim import plots
+from memsim.circuits import dataset
+from memsim.learn import Run
+from memsim.report import Section, write_report
+from memsim.verify import Evidence
+
+REPORT = "report.html"
+
+
+def run_figures(run: Run, evidence: Evidence | None = None) -> dict[str, Figure]:
+    """Pictures of a run by file name."""
+    figures = {
+        "training.png": plots.training_curves(run.history),
+        "conductances.png": plots.conductance_map(
+            *(g.detach().numpy() for g in run.network.synapses[0].conductances())
+        ),
+        "confusion.png": plots.confusion(confusion_matrix(run)),
+    }
+    if evidence:
+        figures["ngspice-and-torch.png"] = plots.overlay(
+            output_waves(evidence, evidence.ngspice, "ngspice"),
+            output_waves(evidence, evidence.twin, "torch"),
+            "v(mem)",
+        )
+    return figures
+
+
+def confusion_matrix(run: Run) -> np.ndarray:
+    """[class, guess] counts over the test images."""
+    with torch.no_grad():
+        guesses = run.network(run.data.test_images).argmax(dim=1)
+    matrix = np.zeros((run.data.classes, run.data.classes), dtype=int)
+    np.add.at(matrix, (run.data.test_labels.numpy(), guesses.numpy()), 1)
+    return matrix
+
+
+def output_waves(evidence: Evidence, waves: np.ndarray, engine: str) -> xr.Dataset:
+    """Potential of the winning output neuron for the first image, as the waveform `v(mem)`."""
+    winner = int(evidence.ngspice[0].mean(axis=0).argmax())
+    data = dataset(evidence.times, {"v(mem)": waves[0, :, winner]})
+    return data.assign_attrs(engine=engine)
+
+
+def write_run_report(run: Run, folder: Path, evidence: Evidence | None = None) -> Path:
+    """Write the pictures and `report.html` of a run into its folder; returns the page's path."""
+    path = folder / REPORT
+    write_report(path, f"Memristive network on {run.study.data}", run_sections(run, folder, evidence))
+    return path
+
+
+def run_sections(run: Run, folder: Path, evidence: Evidence | None = None) -> list[Section]:
+    """Sections of a report on a run; the pictures are also written into `folder`."""
+    figures = run_figures(run, evidence)
+    for name, figure in figures.items():
+        plots.save(figure, folder / name)
+    sections = [_training_section(run, figures)]
+    if evidence:
+        sections.append(_verification_section(evidence, figures, folder))
+    return sections
+
+
+def _training_section(run: Run, figures: dict[str, Figure]) -> Section:
+    last = run.history[-1]
+    rows = [
+        ("test accuracy", f"{last.test_accuracy:.2%}"),
+        ("training accuracy", f"{last.train_accuracy:.2%}"),
+        ("epochs", last.epoch),
+        ("seconds of training", f"{sum(record.seconds for record in run.history):.0f}"),
+        ("hidden neurons", ", ".join(map(str, run.study.hidden))),
+        ("synapse", run.study.synapse),
+        ("seed", run.study.seed),
+    ]
+    return Section(
+        heading="Training",
+        text="Backpropagation through time on the differentiable twin of the circuit; no surrogate gradients. "
+        "Weights are differences of two bounded conductances.",
+        tables=[(("quantity", "value"), rows)],
+        figures=[
+            ("loss and accuracy over the epochs", figures["training.png"]),
+            ("conductances of the first crossbar", figures["conductances.png"]),
+            ("classes of the test images against what the network says", figures["confusion.png"]),
+        ],
+        command="memsim train",
+    )
+
+
+def _verification_section(evidence: Evidence, figures: dict[str, Figure], folder: Path) -> Section:
+    v = evidence.verification
+    rows = [
+        ("test images in ngspice", v.images),
+        ("same class as the torch twin", f"{v.same_class:.1%}"),
+        ("same class, twin at its training step", f"{v.same_class_at_training_step:.1%}"),
+        ("accuracy in ngspice", f"{v.ngspice_accuracy:.1%}"),
+        ("accuracy of the twin", f"{v.twin_accuracy:.1%}"),
+        ("worst waveform error, of spike amplitude", f"{v.worst_error:.2%}"),
+        ("mean waveform error", f"{v.mean_error:.3%}"),
+        ("worst waveform error at the training step", f"{v.worst_error_at_training_step:.2%}"),
+        ("seconds in ngspice", f"{v.seconds_ngspice:.1f}"),
+    ]
+    return Section(
+        heading="The trained network as a circuit",
+        text="Crossbars, mirrors and neurons of the whole network in one ngspice deck per image.",
+        tables=[(("quantity", "value"), rows)],
+        figures=[
+            ("membrane potential of the winning output neuron, first image", figures["ngspice-and-torch.png"])
+        ],
+        command=f"memsim verify {folder} --images {v.images}",
+    )
