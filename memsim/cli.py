@@ -78,7 +78,7 @@ def netlist(
 
 
 @app.command()
-def run(
+def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     circuit: Annotated[
         str, typer.Argument(help="A shipped circuit by name, or the path of a deck (`.cir`).")
     ],
@@ -116,14 +116,14 @@ def run(
     if plot:
         from memsim import plots
 
-        plots.save(plots.waveforms(data, show or list(data.data_vars)[:6]), plot)
+        plots.save(plots.waveforms(data, show or [str(name) for name in data.data_vars][:6]), plot)
         typer.echo(plot)
 
 
 def _writer(path: Path) -> Callable[[Path, xr.Dataset], None]:
     from memsim.files import write_csv, write_waves
 
-    writers = {".nc": write_waves, ".csv": write_csv}
+    writers: dict[str, Callable[[Path, xr.Dataset], None]] = {".nc": write_waves, ".csv": write_csv}
     if path.suffix not in writers:
         raise InputError(f"cannot write waveforms as {path.name!r}; use {' or '.join(writers)}")
     return writers[path.suffix]
@@ -133,11 +133,14 @@ def _bench(name: str, stop: str | None, step: str | None) -> Bench:
     from dataclasses import replace
 
     from memsim.circuits.catalogue import load_bench
-    from memsim.units import parse_si as parse
+    from memsim.units import parse_si
 
     bench = load_bench(name)
-    times = {key: parse(value) for key, value in (("stop", stop), ("step", step)) if value is not None}
-    return replace(bench, **times)
+    return replace(
+        bench,
+        stop=bench.stop if stop is None else parse_si(stop, "s"),
+        step=bench.step if step is None else parse_si(step, "s"),
+    )
 
 
 def _run_deck(path: Path, engine: Engine, timeout: float, trust: bool) -> xr.Dataset:

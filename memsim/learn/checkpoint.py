@@ -91,10 +91,9 @@ def _read(path: Path) -> dict[str, Tensor]:
         ) from None
     except (SafetensorError, OSError, ValueError) as error:
         raise CheckpointError(f"{path} is damaged ({error}); delete it and train again") from None
-    if not torch.equal(tensors.pop("digest", torch.empty(0)), _digest(tensors)):
-        raise CheckpointError(
-            f"{path} is damaged (its digest is not that of its content); delete it and train again"
-        )
+    digest = tensors.pop("digest", None)
+    if digest is None or digest.tolist() != _digest(tensors).tolist():
+        raise CheckpointError(f"{path} is damaged (its digest does not match); delete it and train again")
     return tensors
 
 
@@ -109,9 +108,9 @@ def _digest(tensors: dict[str, Tensor]) -> Tensor:
 
 def _check_weights(path: Path, weights: dict[str, Tensor]) -> None:
     for name, value in weights.items():
-        if not bool((value.abs() <= 1).all()):  # also false for NaN
+        if not bool((value.double().abs() <= 1).all()):  # also false for NaN
             raise CheckpointError(
-                f"{path}: {name} leaves the range -1 to 1, which no conductances realise; train it anew"
+                f"{path}: {name} leaves the range -1 to 1, so no conductances realise it; train it anew"
             )
 
 
