@@ -46,7 +46,7 @@ def ensure_folder(folder: str | Path) -> Path:
 def replacing(path: str | Path) -> Iterator[Path]:
     """Give a temporary path beside `path`; what was written there replaces it when all went well.
 
-    The parent folder is made where it is missing. After an error nothing is left and an old file is as it was.
+    A missing parent folder is made. After an error nothing is left and an old file is as it was.
 
     Raises:
         InputError: the folder cannot be made or written to, or the disk is full.

@@ -23,7 +23,7 @@ def run_figures(run: Run, evidence: Evidence | None = None) -> dict[str, Figure]
     figures = {
         "training.png": plots.training_curves(run.history),
         "conductances.png": plots.conductance_map(
-            *(g.detach().numpy() for g in run.network.synapses[0].conductances())
+            *(g.detach().numpy() for g in run.network.crossbars[0].conductances())
         ),
         "confusion.png": plots.confusion(confusion_matrix(run)),
     }

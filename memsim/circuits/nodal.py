@@ -1,4 +1,4 @@
-"""Nodal equations of a circuit, written symbolically from its elements:
+"""Nodal equations of a circuit, written symbolically from its elements.
 
     M dy/dt = F(y, u, du/dt)
 
@@ -14,11 +14,12 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import cast
 
 import sympy as sp
 from PySpice.Spice.Netlist import Netlist
 
-from memsim.circuits.device import DeviceSubCircuit
+from memsim.circuits.device import DeviceSubCircuit, StaticDeviceSubCircuit
 from memsim.circuits.flatten import GROUND, Element, evaluate, flatten
 from memsim.errors import InputError
 
@@ -124,7 +125,7 @@ def nodal_equations(circuit: Netlist, inputs: Collection[str] = ()) -> NodalEqua
     _join_nodes(elements, assembly)
     for element in elements:
         _STAMPS.get(element.kind, _reject)(assembly, element)
-    return _collect(elements, assembly)
+    return _collect(assembly)
 
 
 def _check_inputs(elements: Iterable[Element], inputs: Collection[str]) -> None:
@@ -228,8 +229,7 @@ def _voltage_source(assembly: _Assembly, element: Element) -> None:
 
 
 def _device(assembly: _Assembly, element: Element) -> None:
-    subcircuit = element.subcircuit
-    assert subcircuit is not None
+    subcircuit = cast("DeviceSubCircuit | StaticDeviceSubCircuit", element.subcircuit)
     form, dynamic = subcircuit.device.expressions, isinstance(subcircuit, DeviceSubCircuit)
     names: dict[sp.Symbol, sp.Expr] = {form.voltage: assembly.voltage(element)}
     for symbol in form.parameters:
@@ -261,7 +261,7 @@ _STAMPS: dict[str, Callable[[_Assembly, Element], None]] = {
 }
 
 
-def _collect(elements: list[Element], assembly: _Assembly) -> NodalEquations:
+def _collect(assembly: _Assembly) -> NodalEquations:
     free = sorted(
         {s for p in assembly.potential.values() for s in p.free_symbols if s.name.startswith("v(")}, key=str
     )

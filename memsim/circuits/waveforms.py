@@ -14,7 +14,7 @@ from memsim.devices import numeric
 
 
 def dataset(
-    times: NDArray[np.float64], signals: Mapping[str, NDArray[np.floating]], states: Collection[str] = ()
+    times: NDArray[np.floating], signals: Mapping[str, NDArray[np.floating]], states: Collection[str] = ()
 ) -> xr.Dataset:
     """Collect signals over time.
 
@@ -46,7 +46,7 @@ def with_device_currents(circuit: Netlist, data: xr.Dataset) -> xr.Dataset:
         plus, minus = (data[f"v({node})"].values if node != "0" else 0.0 for node in element.nodes)
         v = np.asarray(plus - minus, dtype=float)
         x = [data[f"v({element.name}.{state.name})"].values for state in form.states]
-        p = [element.values[symbol.name] for symbol in form.parameters]
+        p = [np.asarray(element.values[symbol.name]) for symbol in form.parameters]
         current = model.current(v, x, p)
         slope = model.jacobian(np.zeros_like(v), x, p)[0]
         conductance = np.where(v == 0, slope, current / np.where(v == 0, 1.0, v))

@@ -6,6 +6,9 @@ are those of the circuit equations.
 
 from __future__ import annotations
 
+from itertools import pairwise
+from typing import cast
+
 import numpy as np
 import torch
 from PySpice.Spice.Netlist import Circuit
@@ -50,11 +53,16 @@ class MemristiveNetwork(nn.Module):
             DifferentialCrossbar(
                 rows, columns, g_min=g_min, g_max=g_max, mirror_ratio=study.mirror_ratio, generator=generator
             )
-            for rows, columns in zip(sizes[:-1], sizes[1:], strict=True)
+            for rows, columns in pairwise(sizes)
         )
         self.cell = CompiledCircuit(
             self.neuron.circuit(), inputs=("iin",), stepper=study.stepper, record=(MEMBRANE_VOLTAGE,)
         )
+
+    @property
+    def crossbars(self) -> list[DifferentialCrossbar]:
+        """The synapses, layer by layer."""
+        return cast("list[DifferentialCrossbar]", list(self.synapses))
 
     @property
     def stimulus(self) -> AlphaTrain:
@@ -73,11 +81,11 @@ class MemristiveNetwork(nn.Module):
         times = np.arange(round(self.study.window / step) + 1) * step
         pulse = torch.as_tensor(self.stimulus(times), dtype=images.dtype, device=images.device)
         # all word lines share one pulse shape, so the first crossbar is one product for all times
-        current = pulse[:, None, None] * self.synapses[0](images)
-        layers = []
-        for number in range(len(self.synapses)):
+        current = pulse[:, None, None] * self.crossbars[0](images)
+        layers: list[Tensor] = []
+        for number, crossbar in enumerate(self.crossbars):
             if number:
-                current = self.synapses[number](layers[-1])
+                current = crossbar(layers[-1])
             membrane, _ = self.cell(current, dt=step)
             layers.append(membrane[MEMBRANE_VOLTAGE] - self.neuron.initial_voltage)
         return layers
@@ -88,24 +96,13 @@ class MemristiveNetwork(nn.Module):
 
     def keep_in_range(self) -> None:
         """Hold all conductances within the device's range."""
-        for synapse in self.synapses:
-            synapse.keep_in_range()
-
-    def at_step(self, step: float) -> MemristiveNetwork:
-        """The same trained network, stepped at `step` seconds."""
-        sizes = (self.synapses[0].weight.shape[0], *(s.weight.shape[1] for s in self.synapses))
-        other = MemristiveNetwork(sizes, self.study.model_copy(update={"step": step})).to(
-            self.synapses[0].weight
-        )
-        other.load_state_dict(self.state_dict())
-        return other
+        for crossbar in self.crossbars:
+            crossbar.keep_in_range()
 
     def circuit(self, image: Tensor) -> Circuit:
         """The network as a circuit with one image [inputs] applied."""
-        layers = [
-            CrossbarLayer(
-                *(g.detach().double().numpy() for g in synapse.conductances()), synapse.mirror_ratio
-            )
-            for synapse in self.synapses
-        ]
+        layers = []
+        for crossbar in self.crossbars:
+            g_plus, g_minus = (g.detach().double().numpy() for g in crossbar.conductances())
+            layers.append(CrossbarLayer(g_plus, g_minus, crossbar.mirror_ratio))
         return network_circuit(layers, self.neuron, image.double().tolist())

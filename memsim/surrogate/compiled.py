@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
 
 import torch
 from PySpice.Spice.Netlist import Netlist
@@ -12,10 +11,7 @@ from torch import Tensor, nn
 from memsim.circuits.nodal import nodal_equations
 from memsim.errors import InputError
 from memsim.surrogate.steppers import DEFAULT_STEPPER, stepper_named
-from memsim.surrogate.system import System
-
-NEWTON_STEPS = 50
-"""Newton iterations allowed for the potentials of nodes without a capacitor at the start of a run."""
+from memsim.surrogate.system import BoundSystem, System
 
 Waveforms = dict[str, Tensor]
 State = tuple[Tensor, ...]
@@ -93,17 +89,16 @@ class CompiledCircuit(nn.Module):
             InputError: wrong names or shapes, dt not positive, or inputs that are not finite.
         """
         drive = self._drive(inputs, dt)
-        constants, mass, y = self._start(drive, state, parameters or {})
-        steps = [self._sample(y, [u[0] for u in drive], constants)]
+        start = [signal[0] for signal in drive]
+        system = self._bind(start[0], parameters or {})
+        y = list(state) if state is not None else self._initial(system, start)
+        steps = [self._sample(system, y, start)]
         for now in range(len(drive[0]) - 1):
             u, u_next = [s[now] for s in drive], [s[now + 1] for s in drive]
-            y = self.stepper.step(self.system, mass, constants, y, u, u_next, dt)
-            steps.append(self._sample(y, u_next, constants))
-        waveforms = {
-            name: torch.stack(column)
-            for name, column in zip(self.record, zip(*steps, strict=True), strict=True)
-        }
-        return waveforms, tuple(y)
+            y = self.stepper.step(system, y, u=u, u_next=u_next, h=dt)
+            steps.append(self._sample(system, y, u_next))
+        columns = zip(self.record, zip(*steps, strict=True), strict=True)
+        return {name: torch.stack(column) for name, column in columns}, tuple(y)
 
     def _drive(self, inputs: Tensor | Mapping[str, Tensor], dt: float) -> list[Tensor]:
         if not dt > 0:
@@ -127,57 +122,22 @@ class CompiledCircuit(nn.Module):
                 )
         return drive
 
-    def _start(
-        self, drive: list[Tensor], state: State | None, parameters: Mapping[str, Tensor | float]
-    ) -> tuple[list[Any], dict[tuple[int, int], Any], list[Tensor]]:
+    def _bind(self, like: Tensor, parameters: Mapping[str, Tensor | float]) -> BoundSystem:
         _check_names("parameter", parameters, self.values)
-        like = drive[0][0]
         trained = {
             name: self.trained[_key(name)].to(like) for name in self.values if _key(name) in self.trained
         }
-        constants = self.system.constants({**self.values, **trained, **parameters})
-        mass = self.system.mass(constants)
-        if state is not None:
-            return constants, mass, list(state)
-        y = [
-            torch.zeros_like(like) + value for value in self.system.initial([s[0] for s in drive], constants)
-        ]
-        return constants, mass, self._settle(y, [u[0] for u in drive], constants)
+        return self.system.bind({**self.values, **trained, **parameters})
 
-    def _settle(self, y: list[Tensor], u: list[Tensor], constants: list[Any]) -> list[Tensor]:
-        """Newton's method on the rows without mass; the last step carries the gradient."""
-        rows = self.system.equations.algebraic
-        if not rows:
-            return y
-        still = [torch.zeros_like(value) for value in u]
-        with torch.no_grad():
-            for _ in range(NEWTON_STEPS):
-                change = self._newton(y, u, still, constants, rows)
-                y = [value - change[i] if i in change else value for i, value in enumerate(y)]
-                scale = max(float(y[i].abs().max()) for i in rows)
-                if max(float(c.abs().max()) for c in change.values()) <= 8 * torch.finfo(
-                    y[0].dtype
-                ).eps * max(scale, 1e-3):
-                    break
-        change = self._newton(y, u, still, constants, rows)
-        return [value - change[i] if i in change else value for i, value in enumerate(y)]
+    @staticmethod
+    def _initial(system: BoundSystem, u: list[Tensor]) -> list[Tensor]:
+        y = [torch.zeros_like(u[0]) + value for value in system.initial(u)]
+        return system.settle(y, u)
 
-    def _newton(
-        self, y: list[Tensor], u: list[Tensor], du: list[Tensor], constants: list[Any], rows: tuple[int, ...]
-    ) -> dict[int, Tensor]:
-        point = self.system.linearise(y, u, du, constants)
-        matrix = {key: point.jacobian[key] for key in self.system.algebraic_pattern}
-        matrix |= {(i, i): 1.0 for i in range(self.system.size) if i not in rows}
-        right = [flow if i in rows else 0.0 for i, flow in enumerate(point.flow)]
-        elimination = self.system.algebraic_elimination
-        solution = elimination.solve(elimination.factor(matrix), right)
-        return {i: solution[i] for i in rows}
-
-    def _sample(self, y: Sequence[Tensor], u: Sequence[Tensor], constants: Sequence[Any]) -> list[Tensor]:
-        waveforms = self.system.waveforms(y, u, constants)
-        return [
-            torch.broadcast_to(torch.as_tensor(waveforms[name]).to(y[0]), y[0].shape) for name in self.record
-        ]
+    def _sample(self, system: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor]) -> list[Tensor]:
+        waveforms = system.waveforms(y, u)
+        shape = y[0].shape
+        return [torch.broadcast_to(torch.as_tensor(waveforms[name]).to(y[0]), shape) for name in self.record]
 
 
 def _key(name: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
+from itertools import pairwise
 from functools import lru_cache
 
 import numpy as np
@@ -20,7 +21,7 @@ from memsim.circuits.waveforms import dataset
 from memsim.devices.numeric import generate
 from memsim.errors import ConvergenceError
 
-Array = NDArray[np.float64]
+Array = NDArray[np.floating]
 EDGE = 1e-9
 """Half width [s] of the central difference that gives the slope of a stimulus."""
 SETTLING_TIME = 1e3
@@ -141,7 +142,7 @@ def simulate(
 def _integrate(problem: _Problem, times: Array, rtol: float, method: str, corners: list[Array]) -> Array:
     edges = np.unique(np.concatenate([[times[0], times[-1]], *corners]))
     y0, samples = problem.guess[problem.dynamic], np.empty((len(problem.guess), len(times)))
-    for left, right in zip(edges[:-1], edges[1:], strict=True):
+    for left, right in pairwise(edges):
         inside = (times >= left) & (times <= right)
         grid = np.union1d(times[inside], [left, right])
         solution = solve_ivp(

@@ -22,7 +22,7 @@ from typing import Any, ClassVar
 
 from memsim.errors import InputError
 from memsim.surrogate.elimination import Entries
-from memsim.surrogate.system import System, Values, mass_times
+from memsim.surrogate.system import BoundSystem, Values
 
 
 class Stepper(ABC):
@@ -33,9 +33,7 @@ class Stepper(ABC):
     implicit: ClassVar[bool] = True
 
     @abstractmethod
-    def step(
-        self, system: System, mass: Entries, constants: Values, y: Values, u: Values, u_next: Values, h: float
-    ) -> list[Any]:
+    def step(self, system: BoundSystem, y: Values, *, u: Values, u_next: Values, h: float) -> list[Any]:
         """State after `h` seconds, from state `y` and inputs `u` (now) and `u_next` (at the end)."""
 
 
@@ -62,11 +60,9 @@ class ExplicitEuler(Stepper):
     order = 1
     implicit = False
 
-    def step(
-        self, system: System, mass: Entries, constants: Values, y: Values, u: Values, u_next: Values, h: float
-    ) -> list[Any]:
-        flow = system.flow(y, u, _slopes(u, u_next, h), constants)
-        lu = system.mass_elimination.factor({key: entry / h for key, entry in mass.items()})
+    def step(self, system: BoundSystem, y: Values, *, u: Values, u_next: Values, h: float) -> list[Any]:
+        flow = system.flow(y, u, _slopes(u, u_next, h))
+        lu = system.mass_elimination.factor({key: entry / h for key, entry in system.mass.items()})
         return _add(y, system.mass_elimination.solve(lu, flow))
 
 
@@ -76,11 +72,9 @@ class LinearlyImplicitEuler(Stepper):
     name = "linear-implicit-euler"
     order = 1
 
-    def step(
-        self, system: System, mass: Entries, constants: Values, y: Values, u: Values, u_next: Values, h: float
-    ) -> list[Any]:
-        point = system.linearise(y, u, _slopes(u, u_next, h), constants)
-        lu = system.elimination.factor(_iteration_matrix(mass, point.jacobian, 1 / h))
+    def step(self, system: BoundSystem, y: Values, *, u: Values, u_next: Values, h: float) -> list[Any]:
+        point = system.linearise(y, u, _slopes(u, u_next, h))
+        lu = system.elimination.factor(_iteration_matrix(system.mass, point.jacobian, 1 / h))
         return _add(y, system.elimination.solve(lu, _add(point.flow, point.input_slope, h)))
 
 
@@ -91,17 +85,15 @@ class Rosenbrock2(Stepper):
     order = 2
     gamma = 1 - 1 / math.sqrt(2)
 
-    def step(
-        self, system: System, mass: Entries, constants: Values, y: Values, u: Values, u_next: Values, h: float
-    ) -> list[Any]:
+    def step(self, system: BoundSystem, y: Values, *, u: Values, u_next: Values, h: float) -> list[Any]:
         g, du = self.gamma, _slopes(u, u_next, h)
-        point = system.linearise(y, u, du, constants)
-        lu = system.elimination.factor(_iteration_matrix(mass, point.jacobian, 1 / (g * h)))
+        point = system.linearise(y, u, du)
+        lu = system.elimination.factor(_iteration_matrix(system.mass, point.jacobian, 1 / (g * h)))
         first = [f / g + h * s for f, s in zip(point.flow, point.input_slope, strict=True)]
         k = system.elimination.solve(lu, first)
         predicted = _add(y, k)
-        flow = system.flow(predicted, u_next, du, constants)
-        residual = [(f - m / h) / g for f, m in zip(flow, mass_times(mass, k), strict=True)]
+        flow = system.flow(predicted, u_next, du)
+        residual = [(f - m / h) / g for f, m in zip(flow, system.mass_times(k), strict=True)]
         return _add(predicted, system.elimination.solve(lu, residual), g)
 
 

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import sympy as sp
 import torch
 from torch import Tensor
 
@@ -16,6 +15,10 @@ from memsim.surrogate.elimination import Elimination, Entries
 from memsim.surrogate.hoisting import Hoister
 
 Values = Sequence[Any]
+NEWTON_STEPS = 50
+"""Newton iterations allowed for the potentials of nodes without a capacitor at the start of a run."""
+MILLIVOLT = 1e-3
+"""Potentials below this count as this when Newton's method asks whether it has converged."""
 
 
 @dataclass(frozen=True)
@@ -53,56 +56,98 @@ class System:
             backend: generate([list(equations.parameters)], list(hoist.constants.values()), backend)
             for backend in ("numpy", "torch")
         }
-        self._flow = generate(arguments, flow, "torch")
-        self._linearised = generate(arguments, [*flow, *slope, *jacobian], "torch")
-        self._mass = generate([constants], mass, "torch")
-        self._charge = generate((equations.inputs, constants), charge, "torch")
-        self._waveforms = generate((equations.unknowns, equations.inputs, constants), waveforms, "torch")
+        self.generated_flow = generate(arguments, flow, "torch")
+        self.generated_linearisation = generate(arguments, [*flow, *slope, *jacobian], "torch")
+        self.generated_mass = generate([constants], mass, "torch")
+        self.generated_charge = generate((equations.inputs, constants), charge, "torch")
+        self.generated_waveforms = generate(
+            (equations.unknowns, equations.inputs, constants), waveforms, "torch"
+        )
         self.elimination = Elimination(self.size, {*self.mass_pattern, *self.jacobian_pattern})
         self.mass_elimination = Elimination(self.size, self.mass_pattern)
         rows = equations.algebraic
         self.algebraic_pattern = [key for key in self.jacobian_pattern if key[0] in rows and key[1] in rows]
         self.algebraic_elimination = Elimination(self.size, self.algebraic_pattern)
 
-    def constants(self, parameters: Mapping[str, Any]) -> list[Any]:
-        """Values that hold for a whole run, from parameter values by name (numbers or tensors)."""
+    def bind(self, parameters: Mapping[str, Any]) -> BoundSystem:
+        """The system with parameter values by name, numbers or tensors, for a whole run."""
         values = [parameters[symbol.name] for symbol in self.equations.parameters]
         tensors = [value for value in values if isinstance(value, Tensor)]
         if not tensors:
-            return [float(value) for value in self._constants["numpy"](values)]
-        like = tensors[0]
-        return self._constants["torch"](
-            [torch.as_tensor(v, dtype=like.dtype, device=like.device) for v in values]
-        )
+            return BoundSystem(self, [float(value) for value in self._constants["numpy"](values)])
+        dtype, device = tensors[0].dtype, tensors[0].device
+        values = [torch.as_tensor(value, dtype=dtype, device=device) for value in values]
+        return BoundSystem(self, self._constants["torch"](values))
 
-    def mass(self, constants: Values) -> Entries:
-        """Entries of M."""
-        return dict(zip(self.mass_pattern, self._mass(constants), strict=True))
 
-    def initial(self, u: Values, constants: Values) -> list[Any]:
+class BoundSystem:
+    """A system with values for everything that holds for a whole run.
+
+    Args:
+        system: the generated functions.
+        constants: values of what depends on parameters alone.
+
+    Attributes:
+        mass: entries of M.
+    """
+
+    def __init__(self, system: System, constants: Values) -> None:
+        self._system, self._constants = system, constants
+        self.mass: Entries = dict(zip(system.mass_pattern, system.generated_mass(constants), strict=True))
+        self.elimination, self.mass_elimination = system.elimination, system.mass_elimination
+
+    def initial(self, u: Values) -> list[Any]:
         """y at the start for inputs `u`, zero where M has no row."""
-        matrix = self.mass(constants) | {(row, row): 1.0 for row in self.equations.algebraic}
-        return self.mass_elimination.solve(self.mass_elimination.factor(matrix), self._charge(u, constants))
+        matrix = self.mass | {(row, row): 1.0 for row in self._system.equations.algebraic}
+        charge = self._system.generated_charge(u, self._constants)
+        return self.mass_elimination.solve(self.mass_elimination.factor(matrix), charge)
 
-    def flow(self, y: Values, u: Values, du: Values, constants: Values) -> list[Any]:
+    def flow(self, y: Values, u: Values, du: Values) -> list[Any]:
         """F(y, u, du/dt)."""
-        return self._flow(y, u, du, constants)
+        return self._system.generated_flow(y, u, du, self._constants)
 
-    def linearise(self, y: Values, u: Values, du: Values, constants: Values) -> Linearisation:
+    def linearise(self, y: Values, u: Values, du: Values) -> Linearisation:
         """F with its derivatives, sharing common subexpressions."""
-        values = self._linearised(y, u, du, constants)
-        n = self.size
-        jacobian = dict(zip(self.jacobian_pattern, values[2 * n :], strict=True))
+        values, n = self._system.generated_linearisation(y, u, du, self._constants), self._system.size
+        jacobian = dict(zip(self._system.jacobian_pattern, values[2 * n :], strict=True))
         return Linearisation(values[:n], values[n : 2 * n], jacobian)
 
-    def waveforms(self, y: Values, u: Values, constants: Values) -> dict[str, Any]:
+    def waveforms(self, y: Values, u: Values) -> dict[str, Any]:
         """Every node potential and state by name."""
-        return dict(zip(self.equations.waveforms, self._waveforms(y, u, constants), strict=True))
+        names = self._system.equations.waveforms
+        return dict(zip(names, self._system.generated_waveforms(y, u, self._constants), strict=True))
+
+    def mass_times(self, vector: Values) -> list[Any]:
+        """M applied to a vector; rows without entries give zero."""
+        product: list[Any] = [0.0] * len(vector)
+        for (row, column), entry in self.mass.items():
+            product[row] = product[row] + entry * vector[column]
+        return product
+
+    def settle(self, y: Values, u: Values) -> list[Any]:
+        """Solve the rows without mass for their unknowns by Newton's method; the last step carries the gradient."""
+        if not self._system.equations.algebraic:
+            return list(y)
+        with torch.no_grad():
+            for _ in range(NEWTON_STEPS):
+                change = self._newton_change(y, u)
+                y = _subtract(y, change)
+                size = max(float(y[i].abs().max()) for i in change)
+                tolerance = 8 * torch.finfo(y[0].dtype).eps * max(size, MILLIVOLT)
+                if max(float(step.abs().max()) for step in change.values()) <= tolerance:
+                    break
+        return _subtract(y, self._newton_change(y, u))
+
+    def _newton_change(self, y: Values, u: Values) -> dict[int, Any]:
+        rows = self._system.equations.algebraic
+        point = self.linearise(y, u, [torch.zeros_like(value) for value in u])
+        matrix = {key: point.jacobian[key] for key in self._system.algebraic_pattern}
+        matrix |= {(i, i): 1.0 for i in range(self._system.size) if i not in rows}
+        right = [flow if i in rows else 0.0 for i, flow in enumerate(point.flow)]
+        elimination = self._system.algebraic_elimination
+        solution = elimination.solve(elimination.factor(matrix), right)
+        return {i: solution[i] for i in rows}
 
 
-def mass_times(mass: Mapping[tuple[int, int], Any], vector: Values) -> list[Any]:
-    """M applied to a vector; rows without entries give zero."""
-    product: list[sp.Expr | Any] = [0.0] * len(vector)
-    for (row, column), entry in mass.items():
-        product[row] = product[row] + entry * vector[column]
-    return product
+def _subtract(y: Values, change: Mapping[int, Any]) -> list[Any]:
+    return [value - change[i] if i in change else value for i, value in enumerate(y)]
