@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -95,6 +96,9 @@ def _check_device(
 ) -> None:
     for key, spec in subcircuit.device.parameters.items():
         spec.check(f"{name}.{key}", values[key])
+    for key in subcircuit.device.states:
+        given = f"{key}_0" if isinstance(subcircuit, DeviceSubCircuit) else key
+        subcircuit.device.check_state(f"{name}.{given}", key, values[given])
 
 
 def _node_name(name: str, path: str, ports: Mapping[str, str]) -> str:
@@ -113,12 +117,15 @@ def evaluate(value: Any, scope: Mapping[str, float], what: str) -> float:
     if isinstance(value, str) and value.strip("{} ").lower() in scope:
         return scope[value.strip("{} ").lower()]
     try:
-        return float(value)
+        number = float(value)
     except (TypeError, ValueError):
         known = ", ".join(scope) or "none"
         raise InputError(
             f"{what} = {value!r} is neither a number nor one parameter in braces (in scope: {known})"
         ) from None
+    if not math.isfinite(number):
+        raise InputError(f"{what} = {value!r} is not finite; give a number in SI units")
+    return number
 
 
 def state_bounds(circuit: Netlist) -> dict[str, tuple[float, float]]:

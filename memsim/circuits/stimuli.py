@@ -17,7 +17,6 @@ import sympy as sp
 from numpy.typing import ArrayLike, NDArray
 
 from memsim.devices.ngspice import expression_text
-
 from memsim.errors import InputError
 
 Array = NDArray[np.float64]
@@ -125,7 +124,7 @@ class PulseTrain(Stimulus):
     delay: float = 0.0
 
     def __post_init__(self) -> None:
-        check_finite("pulse level, base and delay", self.level, self.base, self.delay)
+        check_finite("pulse level, base, delay and width", self.level, self.base, self.delay, self.width)
         for name in ("period", "rise", "fall"):
             check_positive(f"pulse {name}", getattr(self, name))
         if self.width < 0 or self.rise + self.width + self.fall > self.period:
@@ -175,6 +174,10 @@ class _KickTrain(Stimulus):
 
     def __post_init__(self) -> None:
         check_positive("pulse tau", self.tau)
+        if np.ndim(self.peak) and np.shape(self.peak) != (len(self.starts),):
+            raise InputError(
+                f"{np.size(self.peak)} peaks and {len(self.starts)} starts; give one peak, or one for each start"
+            )
         check_finite("pulse peak and starts", *self._peaks(), *self.starts)
 
     def _peaks(self) -> Array:

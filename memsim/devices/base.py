@@ -120,7 +120,7 @@ class Device(ABC):
         self._reject_unknown(initial or {}, self.states, "state")
         self.initial: Mapping[str, float] = MappingProxyType(
             {
-                name: self._check_state(name, (initial or {}).get(name, spec.initial))
+                name: self.check_state(f"{self.model}.{name}", name, (initial or {}).get(name, spec.initial))
                 for name, spec in self.states.items()
             }
         )
@@ -146,11 +146,10 @@ class Device(ABC):
         values = ", ".join(f"{name}={value:g}" for name, value in self.values.items())
         return f"{type(self).__name__}({values})"
 
-    def _check_state(self, name: str, value: float) -> float:
-        spec = self.states[name]
-        return Parameter(spec.initial, spec.unit, spec.meaning, spec.low, spec.high).check(
-            f"{self.model}.{name}", value
-        )
+    def check_state(self, label: str, state: str, value: float) -> float:
+        """`value` as a float; InputError, naming it `label`, where the state cannot take it."""
+        spec = self.states[state]
+        return Parameter(spec.initial, spec.unit, spec.meaning, spec.low, spec.high).check(label, value)
 
     def _reject_unknown(self, given: Mapping[str, float], known: Mapping[str, object], kind: str) -> None:
         unknown = sorted(set(given) - set(known))

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from itertools import pairwise
 from functools import lru_cache
+from itertools import pairwise
 
 import numpy as np
 import xarray as xr
@@ -172,6 +172,9 @@ def equilibrium(circuit: Netlist) -> dict[str, float]:
         ConvergenceError: the circuit does not come to rest (it oscillates), or the solver failed.
     """
     problem = _Problem(nodal_equations(circuit), {})
+    names = [symbol.name for symbol in problem.equations.unknowns]
+    if not len(problem.dynamic):
+        return dict(zip(names, map(float, problem.complete(0.0, np.empty(0))), strict=True))
     relaxed = solve_ivp(
         problem.rate,
         (0, SETTLING_TIME),
@@ -188,4 +191,4 @@ def equilibrium(circuit: Netlist) -> dict[str, float]:
             remedy="start from a stated state; an oscillator has no equilibrium.",
         )
     full = problem.complete(0.0, solution.x)
-    return {symbol.name: float(value) for symbol, value in zip(problem.equations.unknowns, full, strict=True)}
+    return dict(zip(names, map(float, full), strict=True))
