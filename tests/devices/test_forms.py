@@ -1,8 +1,8 @@
 """Everything derived from a model's expressions equals those expressions.
 
-Truth is the symbolic form evaluated by mpmath at 30 digits. An error is relative to the size of the terms that
-a value is summed from: where 1 - logistic(z) cancels to 1e-13, float64 cannot do better than 1e-16. `magnitude`
-writes that size as an expression: |a| + |b| for a + b, |f(z)| + |df/dz| size(z) for f(z).
+Truth is the symbolic form evaluated by mpmath at 30 digits. An error is relative to the size of the terms
+that a value is summed from: where 1 - logistic(z) cancels to 1e-13, float64 cannot do better than 1e-16.
+`magnitude` writes that size as an expression: |a| + |b| for a + b, |f(z)| + |df/dz| size(z) for f(z).
 """
 
 from __future__ import annotations

@@ -90,7 +90,7 @@ def test_knowm_peaks():
     ("voltage", "seconds"), [(0.0, 0.2103), (0.1, 5.206e-3), (0.2, 0.4195e-3), (0.3, 0.3220e-3)]
 )
 def test_metastable_switch_at_constant_voltage(voltage, seconds):
-    """Exponential approach to on / (on + off), time constant tau / (on + off); on and off are the logistics."""
+    """Exponential approach to on / (on + off), time constant tau / (on + off), with logistics on and off."""
     device = load_device("ag-chalcogenide")
     model, p = numeric(device), list(device.values.values())
     thermal = constants.k * device.values["temperature"] / constants.e
