@@ -17,6 +17,7 @@ from memsim.errors import CheckpointError
 from memsim.files import write_bytes, write_text
 
 STUDY, CHECKPOINT, HISTORY = "study.toml", "checkpoint.safetensors", "history.csv"
+ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 
 @dataclass(frozen=True)
@@ -119,6 +120,9 @@ def _section(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _restore_optimizer(optimizer: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:
+    parameters = range(sum(len(group["params"]) for group in optimizer.param_groups))
+    if set(tensors) != {f"{index}.{name}" for index in parameters for name in ADAM_STATE}:
+        raise KeyError("the state of its optimiser is incomplete")
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, name = key.split(".", 1)

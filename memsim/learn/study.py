@@ -41,7 +41,7 @@ class Study(BaseModel):
     epochs: Annotated[int, Field(ge=1)] = 20
     batch: Annotated[int, Field(ge=1)] = 64
     learning_rate: Positive = 0.02
-    seed: Annotated[int, Field(ge=0)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
 
     @model_validator(mode="after")
     def _steps_fit(self) -> Study:
