@@ -1,0 +1,19 @@
+"""Figures of devices, neurons, crossbars and training: fit for print, legible in grey and to the colour-blind."""
+
+from memsim.plots.arrays import conductance_map, confusion
+from memsim.plots.loops import hysteresis
+from memsim.plots.over_time import neuron, overlay, raster, waveforms
+from memsim.plots.style import save
+from memsim.plots.training import training_curves
+
+__all__ = [
+    "conductance_map",
+    "confusion",
+    "hysteresis",
+    "neuron",
+    "overlay",
+    "raster",
+    "save",
+    "training_curves",
+    "waveforms",
+]
