@@ -39,7 +39,7 @@ def test_weights_and_history_come_back(small_run: tuple[Run, Path]):
     again = load_run(folder)
     assert again.study == run.study
     assert again.history == run.history
-    for mine, theirs in zip(run.network.synapses, again.network.synapses, strict=True):
+    for mine, theirs in zip(run.network.crossbars, again.network.crossbars, strict=True):
         assert torch.equal(mine.weight, theirs.weight)
 
 

@@ -36,7 +36,7 @@ def central_difference(loss, parameter: torch.Tensor, direction: torch.Tensor) -
 @pytest.mark.parametrize("layer", [0, 1])
 def test_gradient_of_the_loss_is_its_slope_in_random_directions(layer: int, problem):
     network, images, labels = problem
-    parameter = network.synapses[layer].weight
+    parameter = network.crossbars[layer].weight
 
     def loss() -> torch.Tensor:
         return cross_entropy(network(images), labels)

@@ -17,7 +17,7 @@ RESULT = Path(__file__).parents[2] / "benchmarks/results/digits.json"
 
 
 def weights(run: Run) -> list[torch.Tensor]:
-    return [synapse.weight.detach() for synapse in run.network.synapses]
+    return [crossbar.weight.detach() for crossbar in run.network.crossbars]
 
 
 def assert_equal_runs(one: Run, other: Run) -> None:
@@ -62,12 +62,12 @@ def test_conductances_stay_in_range_after_every_step(tmp_path: Path):
     seen = []
 
     def look(*_):
-        for synapse in load_run(tmp_path / "run").network.synapses:
-            for conductance in synapse.conductances():
+        for crossbar in load_run(tmp_path / "run").network.crossbars:
+            for conductance in crossbar.conductances():
                 # one rounding of float32 above the bound that the weight 1 stands for
-                assert bool((conductance >= synapse.g_min * (1 - 1e-7)).all())
-                assert bool((conductance <= synapse.g_max * (1 + 1e-7)).all())
-            seen.append(float((synapse.weight.abs() == 1).double().mean()))
+                assert bool((conductance >= crossbar.g_min * (1 - 1e-7)).all())
+                assert bool((conductance <= crossbar.g_max * (1 + 1e-7)).all())
+            seen.append(float((crossbar.weight.abs() == 1).double().mean()))
 
     train(study, tmp_path / "run", progress=look)
     assert len(seen) == study.epochs * 2
