@@ -34,7 +34,8 @@ def deck(
 ) -> str:
     """Text of a transient analysis: equal circuits give equal text, in ASCII and lower case.
 
-    The deck runs with plain `ngspice -b -r out.raw file.cir` and plots when run interactively.
+    The deck runs with plain `ngspice -b -r out.raw file.cir` and plots when run interactively. With `plot` and
+    without `save`, plain `ngspice -b file.cir` prints what would be plotted.
 
     Args:
         circuit: PySpice circuit.
@@ -55,7 +56,7 @@ def deck(
     lines = [
         *body,
         _options_card(options or {}, len(circuit.elements)),
-        ".save " + " ".join(saved),
+        _output_card(saved, plot),
         f".tran {_text(step)} {_text(stop)} 0 {_text(step)} uic",
         *(".control", "if $?batchmode", "else", "run"),
         "plot " + " ".join(shown),
@@ -112,6 +113,13 @@ def _options_card(options: Mapping[str, float | str | bool | None], elements: in
     return " ".join(
         [".options", *(name if value is True else f"{name}={_text(value)}" for name, value in kept)]
     )
+
+
+def _output_card(saved: Sequence[str], plot: Sequence[str] | None) -> str:
+    """Without any `.print`, plain `ngspice -b` does not simulate; beside `.save all` it warns, and needs none."""
+    if plot and list(saved) == ["all"]:
+        return ".print tran " + " ".join(plot)
+    return ".save " + " ".join(saved)
 
 
 def _text(value: float | str) -> str:
