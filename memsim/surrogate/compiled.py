@@ -91,7 +91,7 @@ class CompiledCircuit(nn.Module):
         drive = self._drive(inputs, dt)
         start = [signal[0] for signal in drive]
         system = self._bind(start[0], parameters or {})
-        y = list(state) if state is not None else self._initial(system, start)
+        y = self._initial(system, start) if state is None else self._checked(state, start[0])
         steps = [self._sample(system, y, start)]
         for now in range(len(drive[0]) - 1):
             u, u_next = [s[now] for s in drive], [s[now + 1] for s in drive]
@@ -101,7 +101,7 @@ class CompiledCircuit(nn.Module):
         return {name: torch.stack(column) for name, column in columns}, tuple(y)
 
     def _drive(self, inputs: Tensor | Mapping[str, Tensor], dt: float) -> list[Tensor]:
-        if not dt > 0:
+        if not 0 < dt < float("inf"):
             raise InputError(f"dt = {dt!r} s is out of range; allowed: > 0")
         named = {self.inputs[0]: inputs} if isinstance(inputs, Tensor) else dict(inputs)
         if set(named) != set(self.inputs):
@@ -122,6 +122,15 @@ class CompiledCircuit(nn.Module):
                 )
         return drive
 
+    def _checked(self, state: State, like: Tensor) -> list[Tensor]:
+        shapes = [tuple(part.shape) for part in state]
+        if shapes != [tuple(like.shape)] * self.system.size:
+            raise InputError(
+                f"state has parts of shapes {shapes}; give one of shape {tuple(like.shape)} for each of: "
+                + ", ".join(self.unknowns)
+            )
+        return list(state)
+
     def _bind(self, like: Tensor, parameters: Mapping[str, Tensor | float]) -> BoundSystem:
         _check_names("parameter", parameters, self.values)
         trained = {
@@ -136,8 +145,11 @@ class CompiledCircuit(nn.Module):
 
     def _sample(self, system: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor]) -> list[Tensor]:
         waveforms = system.waveforms(y, u)
-        shape = y[0].shape
-        return [torch.broadcast_to(torch.as_tensor(waveforms[name]).to(y[0]), shape) for name in self.record]
+        like = y[0]
+        columns = (
+            torch.as_tensor(waveforms[name], dtype=like.dtype, device=like.device) for name in self.record
+        )
+        return [torch.broadcast_to(column, like.shape) for column in columns]
 
 
 def _key(name: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping
 from functools import lru_cache
-from itertools import pairwise
+from itertools import count, pairwise
 
 import numpy as np
 import xarray as xr
@@ -26,6 +26,8 @@ EDGE = 1e-9
 """Half width [s] of the central difference that gives the slope of a stimulus."""
 SETTLING_TIME = 1e3
 """Seconds over which `equilibrium` lets a circuit relax before it solves for the fixed point."""
+SETTLING_CALLS = 50_000
+"""Evaluations of the equations that relaxing may take; an oscillator would go on for ever."""
 
 
 class _Problem:
@@ -175,8 +177,18 @@ def equilibrium(circuit: Netlist) -> dict[str, float]:
     names = [symbol.name for symbol in problem.equations.unknowns]
     if not len(problem.dynamic):
         return dict(zip(names, map(float, problem.complete(0.0, np.empty(0))), strict=True))
+    calls = count()
+
+    def rate(t: float, y: Array) -> Array:
+        if next(calls) > SETTLING_CALLS:
+            raise ConvergenceError(
+                "the circuit does not come to rest",
+                remedy="start from a stated state; an oscillator has no equilibrium.",
+            )
+        return problem.rate(t, y)
+
     relaxed = solve_ivp(
-        problem.rate,
+        rate,
         (0, SETTLING_TIME),
         problem.guess[problem.dynamic],
         method="LSODA",
@@ -186,9 +198,6 @@ def equilibrium(circuit: Netlist) -> dict[str, float]:
     solution = root(lambda y: problem.rate(0.0, y), relaxed.y[:, -1], tol=1e-14)
     drift = np.abs(solution.x - relaxed.y[:, -1]) / np.maximum(np.abs(solution.x), 1e-3)
     if not relaxed.success or np.max(drift) > 1e-3:
-        raise ConvergenceError(
-            "the circuit does not come to rest",
-            remedy="start from a stated state; an oscillator has no equilibrium.",
-        )
+        raise ConvergenceError("the circuit drifts after it settled", remedy="start from a stated state.")
     full = problem.complete(0.0, solution.x)
     return dict(zip(names, map(float, full), strict=True))
