@@ -212,20 +212,20 @@ def nested() -> Circuit:
     circuit = Circuit("nested")
     circuit.subcircuit(cell)
     circuit.subcircuit(pair)
-    circuit.X("p", "pair", "in", circuit.gnd, rl=5e3)
-    circuit.I("in", circuit.gnd, "in", 1e-3)
+    circuit.X("p", "pair", "entry", circuit.gnd, rl=5e3)
+    circuit.I("in", circuit.gnd, "entry", 1e-3)
     return circuit
 
 
 def test_nested_sub_circuits():
     elements = {element.name: element for element in flatten(nested())}
     assert set(elements) == {"xp.xa.rleak", "xp.xa.cstore", "xp.xb.rleak", "xp.xb.cstore", "iin"}
-    assert elements["xp.xa.rleak"].nodes == ("in", "xp.between")
+    assert elements["xp.xa.rleak"].nodes == ("entry", "xp.between")
     assert elements["xp.xb.rleak"].nodes == ("xp.between", "0")
     values = nodal_equations(nested()).parameter_values()
     assert values["xp.xa.rleak"] == 5e3
     assert values["xp.xb.rleak"] == 1e3
-    assert equilibrium(nested()) == pytest.approx({"v(in)": 6.0, "v(xp.between)": 1.0}, rel=1e-9)
+    assert equilibrium(nested()) == pytest.approx({"v(entry)": 6.0, "v(xp.between)": 1.0}, rel=1e-9)
 
 
 def test_equilibrium_of_the_published_neuron():
