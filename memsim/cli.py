@@ -107,9 +107,8 @@ def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         data, show = _run_bench(bench, engine, timeout), bench.show
     typer.echo(f"{data.attrs['engine']}: {data.sizes.get('time', 1)} points, {len(data.data_vars)} waveforms")
     for name in show or list(data.data_vars)[:8]:
-        typer.echo(
-            f"  {name:16} {float(data[name].real.min()):12.5g} to {float(data[name].real.max()):12.5g} {data[name].attrs['units']}"
-        )
+        low, high = float(data[name].real.min()), float(data[name].real.max())
+        typer.echo(f"  {name:16} {low:12.5g} to {high:12.5g} {data[name].attrs['units']}")
     if out and write:
         write(out, data)
         typer.echo(out)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from memsim.circuits import with_device_currents
 from memsim.circuits.catalogue import CATALOGUE, Bench, load_bench
 from memsim.console import counting_progress, training_progress
 from memsim.errors import SimulationError
-from memsim.files import ensure_folder, write_waves
+from memsim.files import ensure_folder, write_text, write_waves
 from memsim.learn import Run, make_study, train
 from memsim.learn.checkpoint import CHECKPOINT
 from memsim.netlists import write_netlists
@@ -27,6 +28,7 @@ from memsim.report import Section, write_report
 from memsim.run_report import run_sections
 from memsim.verify import Evidence, save_verification, verify
 
+SUMMARY = "demo.json"
 IMAGES = 50
 EPOCHS = 20
 LOOPS = ("hysteresis-ag-chalcogenide", "hysteresis-yakopcic-oblea", "hysteresis-vteam-memtorch")
@@ -67,6 +69,7 @@ def run_demo(folder: Path) -> None:
         save_verification(evidence.verification, folder / "digits")
     with watch.stage("pictures and report"):
         page = _report(folder, waves, twins, run, evidence)
+    write_text(folder / SUMMARY, json.dumps({"stages": watch.seconds}, indent=2) + "\n")
     console.print(_table(watch, len(decks), run, evidence))
     console.print(f"report: {page}\npictures: {folder}/*.png\ndecks: {folder}/netlists", soft_wrap=True)
 
@@ -109,7 +112,7 @@ def _report(
         "hysteresis-vteam-memtorch.png": "VTEAM model, 0.25 V at 5 MHz",
         "neuron.png": "one spike of the memristive integrate-and-fire neuron in ngspice",
         "neuron-engines.png": "the same spike in ngspice and in the torch twin",
-        "self-firing-engines.png": "the self-firing neuron at 5 uA in ngspice and in the torch twin",
+        "self-firing-engines.png": "the self-firing neuron at 5 µA in ngspice and in the torch twin",
         "spikes.png": "spike times of the self-firing neuron in both engines",
     }
     for name, figure in figures.items():

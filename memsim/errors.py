@@ -72,7 +72,9 @@ class SingularMatrixError(SimulationError):
 class ConvergenceError(SimulationError):
     """Newton iteration or the time step control gave up."""
 
-    remedy = "shorten the time step, soften abrupt expressions, or give a state to switches that depend on their own node."
+    remedy = (
+        "shorten the time step, soften abrupt expressions, or give a state to switches that depend on their own node."
+    )
 
 
 class SimulationTimeoutError(SimulationError):

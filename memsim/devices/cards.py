@@ -55,7 +55,8 @@ def load_card(name: str | Path) -> Card:
         path = Path(name)
         if not path.is_file():
             raise InputError(
-                f"device card {str(path)!r} does not exist; give the path of a TOML card or one of: {', '.join(card_names())}"
+                f"device card {str(path)!r} does not exist; give the path of a TOML card "
+                f"or one of: {', '.join(card_names())}"
             )
         return _parse(path.stem, path.read_text(encoding="utf-8"))
     if str(name) not in card_names():
@@ -78,7 +79,8 @@ def _parse(name: str, text: str) -> Card:
     unknown = set(content) - {"model", "description", "source", "parameters", "initial"}
     if unknown:
         raise InputError(
-            f"device card {name!r} has an unknown entry {min(unknown)!r}; allowed: model, description, source, [parameters], [initial]"
+            f"device card {name!r} has an unknown entry {min(unknown)!r}; "
+            "allowed: model, description, source, [parameters], [initial]"
         )
     model = content.get("model")
     if model not in MODELS:

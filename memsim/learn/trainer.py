@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +22,8 @@ from memsim.learn.study import Study, load_study, save_study
 
 Progress = Callable[[int, int, EpochRecord | None], None]
 """Called after every batch with batches done, batches in all, and the record once an epoch has ended."""
+SPLIT_SIZE = 32_768
+"""Tensors below this many elements run on one thread in torch whatever the setting."""
 
 
 @dataclass(frozen=True)
@@ -62,19 +65,15 @@ def train(study: Study, folder: Path, *, resume: bool = False, progress: Progres
     # a run that was interrupted in its first epoch has a study but no checkpoint, and starts again
     started = resume and (folder / CHECKPOINT).exists()
     history = load_checkpoint(folder, network, optimizer, generator) if started else []
-    batches = -(-len(data.train_labels) // study.batch)
-    for epoch in range(len(history), study.epochs):
-        began, losses = time.perf_counter(), []
-        _set_learning_rate(optimizer, study, epoch)
-        order = torch.randperm(len(data.train_labels), generator=generator)
-        for number, chosen in enumerate(order.split(study.batch)):
-            losses.append(_update(network, optimizer, data.train_images[chosen], data.train_labels[chosen]))
-            if progress and number + 1 < batches:
-                progress(epoch * batches + number + 1, study.epochs * batches, None)
-        history.append(_record(epoch + 1, losses, network, data, time.perf_counter() - began))
-        save_checkpoint(folder, network, optimizer, generator, history)
-        if progress:
-            progress((epoch + 1) * batches, study.epochs * batches, history[-1])
+    with _threads_for(study, data):
+        for epoch in range(len(history), study.epochs):
+            began = time.perf_counter()
+            _set_learning_rate(optimizer, study, epoch)
+            losses = _train_epoch(network, optimizer, generator, data, epoch, progress)
+            history.append(_record(epoch + 1, losses, network, data, time.perf_counter() - began))
+            save_checkpoint(folder, network, optimizer, generator, history)
+            if progress:
+                progress(len(history) * len(losses), study.epochs * len(losses), history[-1])
     return Run(study, network, data, history)
 
 
@@ -94,6 +93,36 @@ def accuracy(network: MemristiveNetwork, images: Tensor, labels: Tensor) -> floa
     with torch.no_grad():
         guesses = torch.cat([network(part).argmax(dim=1) for part in images.split(512)])
     return float((guesses == labels).double().mean())
+
+
+def _train_epoch(  # noqa: PLR0917 - the parts of a run, each used once
+    network: MemristiveNetwork,
+    optimizer: torch.optim.Adam,
+    generator: torch.Generator,
+    data: Dataset,
+    epoch: int,
+    progress: Progress | None,
+) -> list[float]:
+    """Losses of all batches of one epoch, in shuffled order."""
+    parts = torch.randperm(len(data.train_labels), generator=generator).split(network.study.batch)
+    losses: list[float] = []
+    for chosen in parts:
+        losses.append(_update(network, optimizer, data.train_images[chosen], data.train_labels[chosen]))
+        if progress:
+            progress(epoch * len(parts) + len(losses), network.study.epochs * len(parts), None)
+    return losses
+
+
+@contextmanager
+def _threads_for(study: Study, data: Dataset) -> Iterator[None]:
+    """One thread where layers are too small for torch to split; more would only wait for each other."""
+    before = torch.get_num_threads()
+    if study.batch * max(*study.hidden, data.classes) < SPLIT_SIZE:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _prepare(folder: Path, study: Study, resume: bool) -> None:

@@ -76,8 +76,8 @@ def _check_plausible(
         if len(bad):
             first = int(bad[0])
             raise ConvergenceError(
-                f"{name} = {float(signal[first]):g} at t = {float(data['time'][first]):g} s lies outside {low:g} to {high:g}, "
-                f"with {stepper} at a step of {step:g} s",
+                f"{name} = {float(signal[first]):g} at t = {float(data['time'][first]):g} s "
+                f"lies outside {low:g} to {high:g}, with {stepper} at a step of {step:g} s",
                 remedy="shorten the step, or use an implicit stepper.",
                 partial=data.isel(time=slice(0, first)),
             )

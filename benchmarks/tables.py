@@ -1,0 +1,80 @@
+"""Write the measured figures of README.md from the saved results.
+
+python benchmarks/tables.py
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+from memsim.files import write_text
+
+RESULTS = Path(__file__).parent / "results"
+README = Path(__file__).parent.parent / "README.md"
+BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+
+
+def _result(name: str) -> dict[str, Any]:
+    return dict(json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8")))
+
+
+def _digits() -> list[str]:
+    seeds = list(_result("digits")["seeds"].values())
+    accuracies = [seed["test_accuracy"] for seed in seeds]
+    checks = [seed["verification"] for seed in seeds]
+    images = sum(check["images"] for check in checks)
+    agreeing = sum(check["same_class"] * check["images"] for check in checks)
+    return [
+        (
+            f"| digits, 64-32-10, test accuracy, mean of {len(seeds)} seeds (lowest) "
+            f"| {statistics.mean(accuracies):.1%} ({min(accuracies):.1%}) |"
+        ),
+        f"| the trained networks in ngspice: same class as the torch twin | {agreeing:.0f} of {images} images |",
+        f"| worst error of an output waveform | {max(c['worst_error'] for c in checks):.2%} of spike amplitude |",
+        (
+            "| the same, twin at its training step of 200 µs "
+            f"| {max(c['worst_error_at_training_step'] for c in checks):.1%} |"
+        ),
+    ]
+
+
+def _throughput() -> list[str]:
+    result = _result("throughput")
+    default = result["forward_and_backward"]["memsim rosenbrock2"]
+    seconds = result["ngspice_seconds_per_neuron_and_10000_points"]
+    return [
+        (
+            "| neuron steps per CPU second, forward and backward, one thread "
+            f"| {default['million_neuron_steps_per_cpu_second']:.1f} million |"
+        ),
+        f"| the same, CPU time over `snntorch.Leaky` in the same run | {default['cpu_time_over_leaky']:.1f} × |",
+        f"| ngspice, one neuron, 10 000 points | {seconds:.2f} s |",
+    ]
+
+
+def _demo() -> list[str]:
+    stages = _result("demo")["stages"]
+    listed = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in stages.items())
+    return [f"| `make demo` after set-up | {sum(stages.values()):.0f} s: {listed} |"]
+
+
+def measured() -> str:
+    """The block of README.md between its markers."""
+    rows = ["| measured | |", "|---|---|", *_digits(), *_throughput(), *_demo()]
+    dates = sorted({_result(name)["date"] for name in ("digits", "throughput", "demo")})
+    source = f"From `benchmarks/results/`, {', '.join(dates)}, {_result('digits')['machine']}."
+    return "\n".join([BEGIN, *rows, "", source, END])
+
+
+def main() -> None:
+    """Replace the block in README.md."""
+    text = README.read_text(encoding="utf-8")
+    before, rest = text.split(BEGIN)
+    write_text(README, before + measured() + rest.split(END)[1])
+
+
+if __name__ == "__main__":
+    main()
