@@ -5,6 +5,7 @@ from __future__ import annotations
 from PySpice.Spice.Netlist import Circuit
 
 from memsim.circuits.device import DeviceSubCircuit
+from memsim.circuits.stimuli import check_positive
 from memsim.devices import Device
 
 
@@ -15,7 +16,11 @@ def device_bench(device: Device, *, series_resistance: float, title: str = "devi
         device: the device under test.
         series_resistance: in ohm; limits the current when the device turns on.
         title: first line of the deck.
+
+    Raises:
+        InputError: a resistance that is not positive and finite.
     """
+    check_positive("series_resistance", series_resistance)
     circuit = Circuit(title)
     circuit.subcircuit(DeviceSubCircuit(device))
     circuit.V("drive", "drive", circuit.gnd, 0)
