@@ -15,8 +15,14 @@ if TYPE_CHECKING:
     from memsim.circuits.stimuli import Stimulus
 
 # Recipe under which the published integrate-and-fire neuron was reproduced (gear, step 5 us); the default
-# abstol of 1e-12 A and vntol of 1e-6 V are coarse beside membrane voltages of millivolts.
-OPTIONS: Mapping[str, float | str] = {"reltol": 1e-5, "abstol": 1e-13, "vntol": 1e-8, "method": "gear"}
+# tolerances (1e-12 A, 1e-14 C, 1e-6 V) are coarse beside a neuron of picoamperes, femtofarads and millivolts.
+OPTIONS: Mapping[str, float | str] = {
+    "reltol": 1e-5,
+    "abstol": 1e-20,
+    "chgtol": 1e-22,
+    "vntol": 1e-8,
+    "method": "gear",
+}
 # From about 16 x 16 cells on the matrix factorisation shows; ngspice without KLU ignores the option.
 KLU_ELEMENTS = 256
 PLOTTED_NODES = 8
