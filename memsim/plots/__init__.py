@@ -3,7 +3,7 @@
 from memsim.plots.arrays import conductance_map, confusion
 from memsim.plots.loops import hysteresis
 from memsim.plots.over_time import neuron, overlay, raster, waveforms
-from memsim.plots.style import save
+from memsim.plots.style import png, save
 from memsim.plots.training import training_curves
 
 __all__ = [
@@ -12,6 +12,7 @@ __all__ = [
     "hysteresis",
     "neuron",
     "overlay",
+    "png",
     "raster",
     "save",
     "training_curves",

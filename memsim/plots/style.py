@@ -75,10 +75,20 @@ def save(figure: Figure, path: str | Path) -> Path:
     suffix = path.suffix.lower()
     if suffix not in _FORMATS:
         raise InputError(f"cannot write the figure {path.name!r} as {suffix!r}; use .png, .svg or .pdf")
+    write_bytes(path, _render(figure, suffix))
+    return path
+
+
+@styled
+def png(figure: Figure) -> bytes:
+    """A figure as PNG in memory."""
+    return _render(figure, ".png")
+
+
+def _render(figure: Figure, suffix: str) -> bytes:
     buffer = io.BytesIO()
     figure.savefig(buffer, format=suffix[1:], metadata=_FORMATS[suffix])
-    write_bytes(path, buffer.getvalue())
-    return path
+    return buffer.getvalue()
 
 
 def rows(

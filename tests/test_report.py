@@ -1,0 +1,121 @@
+from __future__ import annotations
+
+import shutil
+import subprocess
+from html.parser import HTMLParser
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memsim import plots
+from memsim.errors import InputError
+from memsim.report import Section, write_report
+
+CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
+VOID = {"meta", "img", "br", "link"}
+
+
+class Page(HTMLParser):
+    """Elements of a page in order, with their attributes; fails where tags do not nest."""
+
+    def __init__(self, text: str) -> None:
+        super().__init__()
+        self.elements: list[tuple[str, dict[str, str | None]]] = []
+        self._open: list[str] = []
+        self.feed(text)
+        assert self._open == []
+
+    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
+        self.elements.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self._open.append(tag)
+
+    def handle_endtag(self, tag: str) -> None:
+        assert self._open.pop() == tag
+
+    def all(self, *tags: str) -> list[dict[str, str | None]]:
+        return [attributes for tag, attributes in self.elements if tag in tags]
+
+
+def sections() -> list[Section]:
+    figure = plots.conductance_map(np.full((64, 10), 2e-5), np.eye(64, 10) * 1e-4)
+    wide = ("network", *(f"seed {n} [%]" for n in range(12)))
+    return [
+        Section(
+            heading="Training",
+            text="Backpropagation through time.\n\nSecond paragraph.",
+            tables=[(("quantity", "value"), [("test accuracy", "97.1 %"), ("epochs", 20)])],
+            figures=[("conductances of the first crossbar", figure)],
+            command="memsim train --out runs/" + "very-long-name-" * 8,
+        ),
+        Section(heading="A wide table", tables=[(wide, [("64-32-10", *(97.25 + n for n in range(12)))])]),
+    ]
+
+
+@pytest.fixture
+def page(tmp_path: Path) -> Page:
+    return Page(write_report(tmp_path / "run" / "report.html", "Digits", sections()).read_text())
+
+
+def test_page_needs_nothing_from_elsewhere(page: Page) -> None:
+    assert page.all("script", "link", "iframe") == []
+    sources = [image["src"] or "" for image in page.all("img")]
+    assert sources
+    assert all(source.startswith("data:image/png;base64,iVBORw0") for source in sources)
+    assert all((anchor["href"] or "").startswith("#section-") for anchor in page.all("a"))
+
+
+def test_page_is_accessible(page: Page) -> None:
+    assert page.all("html") == [{"lang": "en"}]
+    assert [tag for tag, _ in page.elements if tag in {"h1", "h2", "h3"}] == ["h1", "h2", "h2"]
+    assert [image["alt"] for image in page.all("img")] == ["conductances of the first crossbar"]
+    assert {header["scope"] for header in page.all("th")} == {"col", "row"}
+    assert {attributes.get("name") for attributes in page.all("meta")} >= {"viewport"}
+
+
+def test_text_is_never_markup(tmp_path: Path) -> None:
+    hostile = "<script>alert(1)</script>"
+    section = Section(
+        heading=hostile,
+        text=hostile,
+        tables=[((hostile,), [(hostile,)])],
+        figures=[(f'"><{hostile}', plots.raster([[1e-3]]))],
+        command=hostile,
+    )
+    path = write_report(tmp_path / "report.html", hostile, [section])
+    assert Page(path.read_text()).all("script") == []
+
+
+def test_bad_sections_are_named() -> None:
+    with pytest.raises(InputError, match=r"section 'Training' has 1 cells, its header 2"):
+        Section(heading="Training", tables=[(("quantity", "value"), [("epochs",)])])
+    with pytest.raises(InputError, match="say in words what it shows"):
+        Section(heading="Training", figures=[(" ", plots.raster([[1e-3]]))])
+
+
+@pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to draw the page")
+@pytest.mark.parametrize("width", [390, 1280])
+def test_page_fits_the_screen(tmp_path: Path, width: int) -> None:
+    path = write_report(tmp_path / "report.html", "Digits", sections())
+    # A headless window is at least 500 wide: a frame gives the width of a phone. The title then says by how much
+    # the page runs out of it.
+    frame = (
+        f'<iframe src="report.html" style="width:{width}px;height:800px;border:0"></iframe><script>'
+        "onload = () => { const page = frames[0].document.documentElement;"
+        "document.title = 'overflow ' + (page.scrollWidth - page.clientWidth); }</script>"
+    )
+    (tmp_path / "frame.html").write_text(frame)
+    assert path.is_file()
+    command = [
+        *(CHROMIUM, "--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
+        *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
+        *(
+            "--allow-file-access-from-files",
+            f"--user-data-dir={tmp_path / 'profile'}",
+            "--window-size=1400,900",
+        ),
+        *("--virtual-time-budget=3000", "--dump-dom", (tmp_path / "frame.html").as_uri()),
+    ]
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
+    assert "<title>overflow 0</title>" in shown
