@@ -1,0 +1,205 @@
+"""What flows and drops in a crossbar with wires: currents, voltages, power, and the matrix it multiplies with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import torch
+from torch import Tensor
+
+from memsim.crossbar.direct import times, transfer
+from memsim.crossbar.solver import REMEDY, Method, cell_currents, no_breakdown, prefers_direct, tolerance_of
+from memsim.crossbar.system import System, system
+from memsim.crossbar.wires import Wires
+from memsim.errors import ConvergenceError, InputError
+
+
+@dataclass(frozen=True, eq=False)
+class OperatingPoint:
+    """A crossbar at given voltages. All are [..., rows, columns] and carry gradients.
+
+    Attributes:
+        cell_current: from word line to bit line through each cell, in A.
+        cell_voltage: across each cell, in V.
+        word_line_voltage: of the word line at each cell, in V.
+        bit_line_voltage: of the bit line at each cell, in V.
+        ir_drop: what the wires take of the voltage between driver and sense end, in V.
+    """
+
+    cell_current: Tensor
+    cell_voltage: Tensor
+    word_line_voltage: Tensor
+    bit_line_voltage: Tensor
+    ir_drop: Tensor
+
+    @property
+    def column_current(self) -> Tensor:
+        """Current out of each bit line, [..., columns] in A."""
+        return self.cell_current.sum(-2)
+
+    @property
+    def row_current(self) -> Tensor:
+        """Current into each word line from its drivers, [..., rows] in A."""
+        return self.cell_current.sum(-1)
+
+    @property
+    def cell_power(self) -> Tensor:
+        """Power each cell turns into heat, [..., rows, columns] in W."""
+        return self.cell_current * self.cell_voltage
+
+
+def column_currents(
+    conductance: Tensor,
+    voltage: Tensor,
+    wires: Wires,
+    *,
+    bit_line_voltage: Tensor | float = 0.0,
+    method: Method = "auto",
+    tolerance: float | None = None,
+) -> Tensor:
+    """Currents out of the bit lines of crossbars with wires, differentiable in every tensor that goes in.
+
+    Leading dimensions of `conductance` and `voltage` are broadcast: [rows, columns] with [batch, rows] is one
+    array with many vectors, [arrays, 1, rows, columns] with [arrays, vectors, rows] many arrays.
+
+    `method="auto"` takes conjugate gradients for few vectors and eliminates the array once where at least 16
+    vectors (of more than 128 columns, columns / 8) share it; without gradients it then makes
+    `effective_conductance` and one matrix product. For many calls with one array, keep that matrix.
+
+    Args:
+        conductance: of each cell, [..., rows, columns] in S; 0 for an open cell.
+        voltage: of each word line driver, [..., rows] in V.
+        wires: resistances of the wires and the ends of the lines.
+        bit_line_voltage: at which the sense ends hold the bit lines, a number or [..., columns], in V.
+        method: `auto`, `iterative` or `direct`.
+        tolerance: norm of the scaled residual over that of the right side; 1e-12 in float64, 1e-6 in float32.
+
+    Returns:
+        [..., columns] in A, positive out of the array; 0 for bit lines that float.
+
+    Raises:
+        InputError: a shape or a value that cannot be used; names the cell or line.
+        ConvergenceError: the residual could not be made as small as asked for.
+    """
+    array = system(conductance, wires)
+    driven = _driven(array, voltage)
+    held = _held(array, bit_line_voltage)
+    tracked = torch.is_grad_enabled() and any(t.requires_grad for t in (array.squared_scale, driven, held))
+    if not tracked and not bool(held.any()) and prefers_direct(array.columns, array.vectors(driven), method):
+        return times(driven, _transfer(array, tolerance))
+    return cell_currents(
+        array, driven[..., None] - held[..., None, :], method=method, tolerance=tolerance
+    ).sum(-2)
+
+
+def operating_point(
+    conductance: Tensor,
+    voltage: Tensor,
+    wires: Wires,
+    *,
+    bit_line_voltage: Tensor | float = 0.0,
+    method: Method = "auto",
+    tolerance: float | None = None,
+) -> OperatingPoint:
+    """All currents and voltages of crossbars with wires; arguments and errors as in `column_currents`."""
+    array = system(conductance, wires)
+    driven, held = _driven(array, voltage), _held(array, bit_line_voltage)
+    source = driven[..., None] - held[..., None, :]
+    current = cell_currents(array, source, method=method, tolerance=tolerance)
+    floats = array.float_voltage(array.remaining(source, current))
+    word = driven[..., None] - array.drop.along_word_lines(current)
+    bit = held[..., None, :] + array.drop.along_bit_lines(current) + floats
+    return OperatingPoint(current, word - bit, word, bit, array.drop(current) + floats)
+
+
+def effective_conductance(conductance: Tensor, wires: Wires, *, tolerance: float | None = None) -> Tensor:
+    """The matrix that a crossbar with wires multiplies with: column currents are voltages @ matrix.
+
+    Exact, for bit lines at virtual ground or floating. Costs about as much as 30 vectors by conjugate gradients.
+
+    Args:
+        conductance: of each cell, [..., rows, columns] in S.
+        wires: resistances of the wires and the ends of the lines.
+        tolerance: as in `column_currents`.
+
+    Returns:
+        [..., rows, columns] in S.
+
+    Raises:
+        InputError, ConvergenceError: as `column_currents`.
+    """
+    array = system(conductance, wires)
+    if torch.is_grad_enabled() and array.squared_scale.requires_grad:
+        rows = conductance.shape[-2]
+        each = torch.eye(rows, dtype=conductance.dtype, device=conductance.device)
+        return column_currents(
+            conductance[..., None, :, :], each, _for_many_vectors(wires), method="direct", tolerance=tolerance
+        )
+    return _transfer(array, tolerance)
+
+
+def _transfer(array: System, tolerance: float | None) -> Tensor:
+    """The effective matrix, with the currents of one vector checked against conjugate gradients."""
+    matrix = array.scaled()
+    with torch.no_grad():
+        with no_breakdown():
+            effective = transfer(matrix)
+        ones = torch.ones_like(matrix.scale[..., :1])
+        expected = cell_currents(array, ones, method="iterative", tolerance=tolerance).sum(-2)
+    # the residual of the probe is not its error: what is caught here is an elimination that went wrong
+    allowed = tolerance_of(ones, tolerance) ** 0.5 * expected.abs().amax(-1)
+    error = (effective.sum(-2) - expected).abs().amax(-1)
+    if not bool((error <= allowed).all()):
+        raise ConvergenceError(
+            f"the column sums of an effective matrix are wrong by {error.max().item():.2g} S", remedy=REMEDY
+        )
+    return effective
+
+
+def _driven(array: System, voltage: Tensor) -> Tensor:
+    like = array.conductance
+    rows = like.shape[-2]
+    if (
+        voltage.ndim == 0
+        or voltage.shape[-1] != rows
+        or (voltage.dtype, voltage.device) != (like.dtype, like.device)
+    ):
+        raise InputError(
+            f"voltage is {voltage.dtype} of shape {list(voltage.shape)} on {voltage.device}; this array needs "
+            f"{like.dtype} of shape [..., {rows}] on {like.device}, one for each word line"
+        )
+    _check_finite("voltage", voltage)
+    return voltage
+
+
+def _held(array: System, voltage: Tensor | float) -> Tensor:
+    like = array.conductance
+    held = torch.as_tensor(voltage, dtype=like.dtype, device=like.device)
+    if held.ndim and held.shape[-1] != like.shape[-1]:
+        raise InputError(
+            f"bit_line_voltage has shape {list(held.shape)}; this array needs one number, or [..., {like.shape[-1]}]"
+        )
+    _check_finite("bit_line_voltage", held)
+    return held if held.ndim else held[None]
+
+
+def _check_finite(name: str, voltage: Tensor) -> None:
+    bad = ~torch.isfinite(voltage.detach())
+    if bool(bad.any()):
+        line = bad.nonzero()[0].tolist()
+        raise InputError(f"{name}{line} = {voltage[tuple(line)].item()!r} V; allowed: finite")
+
+
+def _for_many_vectors(wires: Wires) -> Wires:
+    """The same wires for arrays with one more dimension, before rows and columns, for vectors."""
+
+    def widened(value: Tensor | float, own: int) -> Tensor | float:
+        return value.unsqueeze(-own - 1) if isinstance(value, Tensor) and value.ndim > own else value
+
+    return replace(
+        wires,
+        word_line=widened(wires.word_line, 2),
+        bit_line=widened(wires.bit_line, 2),
+        driver=widened(wires.driver, 1),
+        sense=widened(wires.sense, 1),
+    )

@@ -1,0 +1,165 @@
+"""Solution of a crossbar and its derivatives.
+
+At the solution I* of (1/G + K) I = e, a Jacobi step leaves I as it is: I* = s^2 (e - (K - k) I*). Let t be the
+right side with I* held fixed. For any change of G, K or e
+
+    (1/G + K) dI = (1/G + k) dt,
+
+so a gradient a with respect to I becomes the gradient (1/G + k) c = a - (K - k) c with respect to t, where c solves
+the same symmetric system for the source a. One solve, whatever the parameters; autograd does the rest, from t on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+from torch.autograd.function import once_differentiable
+
+from memsim.crossbar.direct import factorise
+from memsim.crossbar.iterative import conjugate_gradients
+from memsim.crossbar.system import Scaled, System
+from memsim.errors import ConvergenceError, InputError
+
+Method = Literal["auto", "iterative", "direct"]
+
+TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}
+REMEDY = 'use float64, give shorted cells less conductance or `method="iterative"`, or accept a larger `tolerance`.'
+# Where elimination has cost less than conjugate gradients: 64 to 256 columns, 1 to 100 uS cells, 1 and 10 ohm.
+_DIRECT_FROM = 16
+_COLUMNS_PER_VECTOR = 8
+_FACTOR_BYTES = 2**30
+# Elements solved at a time on a CPU: conjugate gradients want to stay in its caches, matrix products to be large.
+_ITERATIVE_CHUNK = 2**16
+_DIRECT_CHUNK = 2**20
+_REFINEMENTS = 4
+
+Solve = Callable[[Tensor], Tensor]
+
+
+def cell_currents(system: System, source: Tensor, *, method: Method, tolerance: float | None) -> Tensor:
+    """Current of each cell, differentiable in everything that `system` and `source` were made of.
+
+    Args:
+        system: the arrays.
+        source: voltage that each cell would see without wires, to be broadcast to [..., rows, columns], in V.
+        method: see `prefers_direct`.
+        tolerance: residual over right side; `TOLERANCE` where None.
+
+    Returns:
+        [..., rows, columns] in A.
+
+    Raises:
+        ConvergenceError: the residual stayed above ten times the tolerance.
+    """
+    source = source.expand(torch.broadcast_shapes(source.shape, system.squared_scale.shape))
+    solve = _solver(system, source.shape, method, tolerance_of(source, tolerance))
+    with torch.no_grad():
+        current = solve(source)
+    if not torch.is_grad_enabled():
+        return current
+    remaining = system.remaining(source, current)
+    own = remaining - system.float_voltage(remaining).detach()
+    return _Implicit.apply(system.squared_scale * own, current, solve, system)
+
+
+def prefers_direct(columns: int, vectors: int, method: Method) -> bool:
+    """Whether to eliminate: for `auto` from 16 vectors an array on, with more than 128 columns from columns / 8 on."""
+    if method not in {"auto", "iterative", "direct"}:
+        raise InputError(f"method = {method!r} is unknown; use auto, iterative or direct")
+    if method != "auto":
+        return method == "direct"
+    return vectors >= max(_DIRECT_FROM, columns // _COLUMNS_PER_VECTOR)
+
+
+def tolerance_of(like: Tensor, tolerance: float | None) -> float:
+    """The tolerance asked for, or the default of this precision."""
+    if tolerance is None:
+        return TOLERANCE.get(like.dtype, 1e-6)
+    if not 0 < tolerance < 1:
+        raise InputError(f"tolerance = {tolerance!r} is out of range; allowed: between 0 and 1")
+    return tolerance
+
+
+class _Implicit(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, _step: Tensor, current: Tensor, solve: Solve, system: System) -> Tensor:
+        ctx.solve, ctx.system = solve, system
+        return current.clone()
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, None, None, None]:
+        remaining = ctx.system.remaining(gradient, ctx.solve(gradient))
+        return remaining - ctx.system.float_voltage(remaining), None, None, None
+
+
+@contextmanager
+def no_breakdown() -> Iterator[None]:
+    """Says what to do where a matrix of an elimination is singular in this precision."""
+    try:
+        yield
+    except torch.linalg.LinAlgError as cause:  # type: ignore[attr-defined]
+        raise ConvergenceError(f"the elimination of a crossbar broke down: {cause}", remedy=REMEDY) from cause
+
+
+@dataclass(frozen=True, eq=False)
+class _Solver:
+    """Sources to cell currents; `invert` takes right sides and the norms their residuals shall have."""
+
+    matrix: Scaled
+    invert: Callable[[Tensor, Tensor], Tensor]
+    tolerance: float
+    chunk: int
+
+    def __call__(self, source: Tensor) -> Tensor:
+        """Currents for sources [..., rows, columns]; many vectors on one array go by as many as caches hold."""
+        if self.matrix.scale.ndim > 2 or source.ndim == 2 or source.device.type != "cpu":
+            return self._solve(source)
+        vectors = source.flatten(0, -3)
+        current = torch.empty(vectors.shape, dtype=source.dtype)
+        size = max(1, self.chunk // self.matrix.scale.numel())
+        for some, place in zip(vectors.split(size), current.split(size), strict=True):
+            place.copy_(self._solve(some))
+        return current.reshape(source.shape)
+
+    def _solve(self, source: Tensor) -> Tensor:
+        """Currents whose residual was seen to be small, improved where it was not."""
+        unbound = self.matrix.scale * source
+        right = self.matrix.project(unbound)
+        # what floating lines leave of a source may be rounding: not it is to be followed, but what was asked for
+        target = self.tolerance * unbound.norm(dim=(-2, -1), keepdim=True)
+        y = self.matrix.project(self.invert(right, target))
+        for _ in range(_REFINEMENTS):
+            residual = right - self.matrix(y)
+            if bool((residual.norm(dim=(-2, -1), keepdim=True) <= 10 * target).all()):
+                return self.matrix.scale * y
+            y += self.matrix.project(self.invert(residual, target))
+        raise _not_converged(right - self.matrix(y), unbound, self.tolerance)
+
+
+def _solver(system: System, shape: torch.Size, method: Method, tolerance: float) -> _Solver:
+    matrix = system.scaled()
+    arrays = matrix.scale.numel()
+    fits = method == "direct" or 2 * arrays * shape[-1] * matrix.scale.element_size() <= _FACTOR_BYTES
+    if not (prefers_direct(shape[-1], shape.numel() // arrays, method) and fits):
+        return _Solver(matrix, partial(conjugate_gradients, matrix), tolerance, _ITERATIVE_CHUNK)
+    with torch.no_grad(), no_breakdown():
+        factors = factorise(matrix)
+    return _Solver(matrix, lambda right, _: factors.solve(right), tolerance, _DIRECT_CHUNK)
+
+
+def _not_converged(residual: Tensor, right: Tensor, tolerance: float) -> ConvergenceError:
+    relative = torch.nan_to_num(residual.norm(dim=(-2, -1)) / right.norm(dim=(-2, -1)), nan=torch.inf)
+    worst = torch.unravel_index(relative.argmax(), relative.shape) if relative.ndim else ()
+    row, column = torch.unravel_index(residual[worst].abs().argmax(), residual.shape[-2:])
+    return ConvergenceError(
+        f"the currents of a crossbar did not converge: residual {relative.max().item():.2g} of the right side, "
+        f"asked for {tolerance:.2g}; it is largest at cell [{int(row)}, {int(column)}]",
+        remedy=REMEDY,
+    )
