@@ -117,7 +117,7 @@ def _train_epoch(  # noqa: PLR0917 - the parts of a run, each used once
 def _threads_for(study: Study, data: Dataset) -> Iterator[None]:
     """One thread where layers are too small for torch to split; more would only wait for each other."""
     before = torch.get_num_threads()
-    if study.batch * max(*study.hidden, data.classes) < SPLIT_SIZE:
+    if study.batch * max((*study.hidden, data.classes)) < SPLIT_SIZE:
         torch.set_num_threads(1)
     try:
         yield
