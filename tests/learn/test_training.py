@@ -61,7 +61,9 @@ def test_conductances_stay_in_range_after_every_step(tmp_path: Path):
     study = make_study(hidden=(4,), epochs=4, batch=2000, step=1e-3, learning_rate=1.0)
     seen = []
 
-    def look(*_):
+    def look(_done, _total, record):
+        if record is None:
+            return
         for crossbar in load_run(tmp_path / "run").network.crossbars:
             for conductance in crossbar.conductances():
                 # one rounding of float32 above the bound that the weight 1 stands for
@@ -72,6 +74,12 @@ def test_conductances_stay_in_range_after_every_step(tmp_path: Path):
     train(study, tmp_path / "run", progress=look)
     assert len(seen) == study.epochs * 2
     assert max(seen) > 0.1  # the bounds were reached, so they were tested
+
+
+def test_a_network_without_hidden_layer_trains(tmp_path: Path):
+    run = train(make_study(hidden=(), epochs=2, batch=700, step=1e-3), tmp_path / "run")
+    assert run.history[1].loss < run.history[0].loss
+    assert len(load_run(tmp_path / "run").network.crossbars) == 1
 
 
 def test_a_seed_gives_the_same_run(small_study: Study, small_run: tuple[Run, Path], tmp_path: Path):
