@@ -10,31 +10,31 @@ from memsim.crossbar.system import Scaled
 MAX_ITERATIONS = 5000
 
 
-def conjugate_gradients(matrix: Scaled, right: Tensor, target: Tensor) -> Tensor:
-    """Solution y of B y = b, each right side until the norm of its residual is below its target.
+def conjugate_gradients(matrix: Scaled, right: Tensor, tolerance: float) -> Tensor:
+    """Solution y of B y = b, once the norm of every residual is below `tolerance`.
 
     Ends without complaint after `MAX_ITERATIONS`: the caller checks the residual.
 
     Args:
         matrix: the operator B.
-        right: b, [..., rows, columns].
-        target: norm of the residual at which a right side is done, [..., 1, 1].
+        right: b, [..., rows, columns], of norm 1 or less.
+        tolerance: norm of a residual at which its right side is done.
     """
+    # a right side that is done goes on beside the others until what is left of it is 0, and 0 / 0 shall be 0
+    tiny = torch.finfo(right.dtype).tiny
     y = torch.zeros_like(right)
     residual = right.clone()
     direction = right.clone()
     size = _dot(residual, residual)
     for _ in range(MAX_ITERATIONS):
-        waiting = size > target.square()
-        if not bool(waiting.any()):
+        if not bool((size > tolerance**2).any()):
             break
         image = matrix(direction)
-        # right sides that are done rest: what is left of theirs is rounding, and may be 0 / 0
-        length = torch.where(waiting, size / _dot(direction, image), 0)
+        length = size / _dot(direction, image).clamp_(min=tiny)
         y.addcmul_(length, direction)
         residual.addcmul_(length, image, value=-1)
-        before, size = size, torch.where(waiting, _dot(residual, residual), size)
-        direction.mul_(torch.where(waiting, size / before, 0)).add_(residual)
+        before, size = size, _dot(residual, residual)
+        direction.mul_(size / before.clamp_(min=tiny)).add_(residual)
     return y
 
 

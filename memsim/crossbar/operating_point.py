@@ -63,7 +63,7 @@ def column_currents(
     array with many vectors, [arrays, 1, rows, columns] with [arrays, vectors, rows] many arrays.
 
     `method="auto"` takes conjugate gradients for few vectors and eliminates the array once where at least 16
-    vectors (of more than 128 columns, columns / 8) share it; without gradients it then makes
+    vectors (with more than 64 columns, columns / 4) share it; without gradients it then makes
     `effective_conductance` and one matrix product. For many calls with one array, keep that matrix.
 
     Args:
@@ -184,8 +184,8 @@ def _held(array: System, voltage: Tensor | float) -> Tensor:
 
 
 def _check_finite(name: str, voltage: Tensor) -> None:
-    bad = ~torch.isfinite(voltage.detach())
-    if bool(bad.any()):
+    if not bool(torch.isfinite(voltage.detach()).all()):
+        bad = ~torch.isfinite(voltage)
         line = bad.nonzero()[0].tolist()
         raise InputError(f"{name}{line} = {voltage[tuple(line)].item()!r} V; allowed: finite")
 

@@ -32,7 +32,7 @@ TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}
 REMEDY = 'use float64, give shorted cells less conductance or `method="iterative"`, or accept a larger `tolerance`.'
 # Where elimination has cost less than conjugate gradients: 64 to 256 columns, 1 to 100 uS cells, 1 and 10 ohm.
 _DIRECT_FROM = 16
-_COLUMNS_PER_VECTOR = 8
+_COLUMNS_PER_VECTOR = 4
 _FACTOR_BYTES = 2**30
 # Elements solved at a time on a CPU: conjugate gradients want to stay in its caches, matrix products to be large.
 _ITERATIVE_CHUNK = 2**16
@@ -57,7 +57,7 @@ def cell_currents(system: System, source: Tensor, *, method: Method, tolerance: 
     Raises:
         ConvergenceError: the residual stayed above ten times the tolerance.
     """
-    source = source.expand(torch.broadcast_shapes(source.shape, system.squared_scale.shape))
+    source = torch.broadcast_tensors(source, system.squared_scale)[0]
     solve = _solver(system, source.shape, method, tolerance_of(source, tolerance))
     with torch.no_grad():
         current = solve(source)
@@ -69,7 +69,7 @@ def cell_currents(system: System, source: Tensor, *, method: Method, tolerance: 
 
 
 def prefers_direct(columns: int, vectors: int, method: Method) -> bool:
-    """Whether to eliminate: for `auto` from 16 vectors an array on, with more than 128 columns from columns / 8 on."""
+    """Whether to eliminate: for `auto` from 16 vectors an array on, with more than 64 columns from columns / 4 on."""
     if method not in {"auto", "iterative", "direct"}:
         raise InputError(f"method = {method!r} is unknown; use auto, iterative or direct")
     if method != "auto":
@@ -110,10 +110,10 @@ def no_breakdown() -> Iterator[None]:
 
 @dataclass(frozen=True, eq=False)
 class _Solver:
-    """Sources to cell currents; `invert` takes right sides and the norms their residuals shall have."""
+    """Sources to cell currents; `invert` takes right sides of norm 1 and the norm their residuals shall have."""
 
     matrix: Scaled
-    invert: Callable[[Tensor, Tensor], Tensor]
+    invert: Callable[[Tensor, float], Tensor]
     tolerance: float
     chunk: int
 
@@ -130,17 +130,17 @@ class _Solver:
 
     def _solve(self, source: Tensor) -> Tensor:
         """Currents whose residual was seen to be small, improved where it was not."""
-        unbound = self.matrix.scale * source
-        right = self.matrix.project(unbound)
-        # what floating lines leave of a source may be rounding: not it is to be followed, but what was asked for
-        target = self.tolerance * unbound.norm(dim=(-2, -1), keepdim=True)
-        y = self.matrix.project(self.invert(right, target))
+        right = self.matrix.scale * source
+        norm = torch.linalg.vector_norm(right, dim=(-2, -1), keepdim=True)
+        # of norm 1 before the projection: what that leaves may be rounding only, which need not be followed
+        right = self.matrix.project(right.div_(norm.clamp(min=torch.finfo(norm.dtype).tiny)))
+        y = self.matrix.project(self.invert(right, self.tolerance))
         for _ in range(_REFINEMENTS):
             residual = right - self.matrix(y)
-            if bool((residual.norm(dim=(-2, -1), keepdim=True) <= 10 * target).all()):
-                return self.matrix.scale * y
-            y += self.matrix.project(self.invert(residual, target))
-        raise _not_converged(right - self.matrix(y), unbound, self.tolerance)
+            if bool((torch.linalg.vector_norm(residual, dim=(-2, -1)) <= 10 * self.tolerance).all()):
+                return y.mul_(self.matrix.scale).mul_(norm)
+            y += self.matrix.project(self.invert(residual, self.tolerance))
+        raise _not_converged(right - self.matrix(y), self.tolerance)
 
 
 def _solver(system: System, shape: torch.Size, method: Method, tolerance: float) -> _Solver:
@@ -154,8 +154,8 @@ def _solver(system: System, shape: torch.Size, method: Method, tolerance: float)
     return _Solver(matrix, lambda right, _: factors.solve(right), tolerance, _DIRECT_CHUNK)
 
 
-def _not_converged(residual: Tensor, right: Tensor, tolerance: float) -> ConvergenceError:
-    relative = torch.nan_to_num(residual.norm(dim=(-2, -1)) / right.norm(dim=(-2, -1)), nan=torch.inf)
+def _not_converged(residual: Tensor, tolerance: float) -> ConvergenceError:
+    relative = torch.nan_to_num(residual.norm(dim=(-2, -1)), nan=torch.inf)
     worst = torch.unravel_index(relative.argmax(), relative.shape) if relative.ndim else ()
     row, column = torch.unravel_index(residual[worst].abs().argmax(), residual.shape[-2:])
     return ConvergenceError(

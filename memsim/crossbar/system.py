@@ -45,8 +45,8 @@ class System:
 
     def vectors(self, voltage: Tensor) -> int:
         """How many vectors [..., rows] there are for each array."""
-        arrays = self.squared_scale.shape[:-2]
-        return torch.broadcast_shapes(voltage.shape[:-1], arrays).numel() // arrays.numel()
+        arrays = self.squared_scale[..., 0, 0]
+        return torch.broadcast_tensors(voltage[..., 0], arrays)[0].numel() // arrays.numel()
 
     def remaining(self, source: Tensor, current: Tensor) -> Tensor:
         """source - (K - k) I, [..., rows, columns] in V: at the solution (1/G + k) I, plus f where a line floats."""
@@ -128,8 +128,9 @@ def _check_conductance(conductance: Tensor) -> None:
     if conductance.dtype not in {torch.float32, torch.float64}:
         raise InputError(f"conductance is {conductance.dtype}; give float32 or float64, in S")
     values = conductance.detach()
-    good = torch.isfinite(values) & (values >= 0)
-    if not bool(good.all()):
+    lowest, highest = torch.aminmax(values)
+    if not (lowest >= 0 and highest < torch.inf):
+        good = torch.isfinite(values) & (values >= 0)
         cell = (~good).nonzero()[0].tolist()
         raise InputError(
             f"conductance{cell} = {values[tuple(cell)].item()!r} S is out of range; allowed: at least 0 and finite "
