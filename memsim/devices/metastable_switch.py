@@ -16,13 +16,14 @@ from types import SimpleNamespace
 import sympy as sp
 from scipy import constants
 
-from memsim.devices.base import Device, Parameter, State, positive
+from memsim.devices.base import Parameter, State, positive
 from memsim.devices.functions import logistic
+from memsim.devices.two_level import LEVELS, TwoLevelDevice
 
 BOLTZMANN_OVER_CHARGE = sp.Float(constants.k / constants.e, 17)
 
 
-class MetastableSwitch(Device):
+class MetastableSwitch(TwoLevelDevice):
     """Mean-field metastable switch: a conductance between two levels with thermally broadened thresholds.
 
     Source: Kang et al., IEEE TCAS-I 68(12):4837, 2021; Molter and Nugent, arXiv:1608.04659, eq. 1 to 5.
@@ -31,8 +32,7 @@ class MetastableSwitch(Device):
     model = "metastable-switch"
     reference = "Kang et al., IEEE TCAS-I 68(12), 2021; Molter and Nugent, arXiv:1608.04659"
     parameters = {
-        "r_on": positive(1e3, "ohm", "resistance with all switches on"),
-        "r_off": positive(100e3, "ohm", "resistance with all switches off"),
+        **LEVELS,
         "v_on": Parameter(0.11, "V", "centre of the switch-on logistic"),
         "v_off": Parameter(0.005, "V", "centre of the switch-off logistic; below zero for a bipolar device"),
         "tau": positive(1e-3, "s", "switching time constant at full drive"),
@@ -40,9 +40,6 @@ class MetastableSwitch(Device):
         "temperature": positive(298.15, "K", "device temperature", high=2000.0),
     }
     states = {"x": State(0.0, "fraction of switches that are on")}
-
-    def current(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> sp.Expr:
-        return (x.x / p.r_on + (1 - x.x) / p.r_off) * v
 
     def rates(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> tuple[sp.Expr, ...]:
         k = p.ideality * BOLTZMANN_OVER_CHARGE * p.temperature

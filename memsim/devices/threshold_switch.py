@@ -13,27 +13,24 @@ from types import SimpleNamespace
 
 import sympy as sp
 
-from memsim.devices.base import Device, State, positive
+from memsim.devices.base import State, positive
 from memsim.devices.functions import logistic
+from memsim.devices.two_level import LEVELS, TwoLevelDevice
 
 
-class ThresholdSwitch(Device):
+class ThresholdSwitch(TwoLevelDevice):
     """Volatile threshold switch for positive voltages: turns on above `v_threshold`, off below `v_hold`."""
 
     model = "threshold-switch"
     reference = "memsim (behavioural)"
     parameters = {
-        "r_on": positive(1e3, "ohm", "resistance when on"),
-        "r_off": positive(100e3, "ohm", "resistance when off"),
+        **LEVELS,
         "v_threshold": positive(0.11, "V", "voltage at which the device turns on"),
         "v_hold": positive(0.02, "V", "voltage below which it turns off"),
         "k": positive(1e-3, "V", "width of the transition"),
         "tau": positive(20e-6, "s", "switching time constant"),
     }
     states = {"x": State(0.0, "fraction of the filament that conducts")}
-
-    def current(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> sp.Expr:
-        return (x.x / p.r_on + (1 - x.x) / p.r_off) * v
 
     def rates(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> tuple[sp.Expr, ...]:
         drive = (v - p.v_threshold + (p.v_threshold - p.v_hold) * x.x) / p.k

@@ -15,7 +15,7 @@ import pytest
 import sympy as sp
 import torch
 
-from memsim.devices import MODELS, Device, card_names, load_device, numeric
+from memsim.devices import Device, numeric
 from memsim.devices.functions import expm1, logistic, power, softplus
 
 POINTS = 1000
@@ -31,14 +31,6 @@ EXACT = {
     "power": lambda base, exponent: base**exponent,
     "expm1": mpmath.expm1,
 }
-DEVICES = {f"model {name}": model() for name, model in MODELS.items()} | {
-    f"card {name}": load_device(name) for name in card_names()
-}
-
-
-@pytest.fixture(params=DEVICES.values(), ids=DEVICES.keys())
-def device(request):
-    return request.param
 
 
 def random_points(device: Device) -> tuple[np.ndarray, np.ndarray]:
@@ -78,9 +70,8 @@ def exact_functions(model: type[Device]):
 
 
 @cache
-def exact_table(name: str) -> tuple[np.ndarray, np.ndarray]:
+def exact_table(device: Device) -> tuple[np.ndarray, np.ndarray]:
     """Exact values and magnitudes [outputs, POINTS] as mpmath numbers."""
-    device = DEVICES[name]
     v, x = random_points(device)
     function = exact_functions(type(device))
     parameters = [mpmath.mpf(value) for value in device.values.values()]
@@ -93,14 +84,10 @@ def exact_table(name: str) -> tuple[np.ndarray, np.ndarray]:
     return table[: len(table) // 2], table[len(table) // 2 :]
 
 
-def worst_error(computed: list[np.ndarray], name: str, rows: slice) -> float:
-    exact, size = (table[rows] for table in exact_table(name))
+def worst_error(computed: list[np.ndarray], device: Device, rows: slice) -> float:
+    exact, size = (table[rows] for table in exact_table(device))
     computed = np.array([np.broadcast_to(np.asarray(row, dtype=float), POINTS) for row in computed])
     return float(np.max(np.abs(computed - exact) / (size + UNDERFLOW)))
-
-
-def name_of(device: Device) -> str:
-    return next(name for name, known in DEVICES.items() if known is device)
 
 
 @pytest.mark.parametrize("backend", ["numpy", "torch"])
@@ -114,8 +101,8 @@ def test_current_rates_and_jacobian_equal_the_symbolic_form(device, backend):
     states = 1 + len(device.states)
     values = [model.current(v, x, p), *model.rates(v, x, p)]
     jacobian = model.jacobian(v, x, p)
-    assert worst_error(values, name_of(device), slice(0, states)) <= TOLERANCE
-    assert worst_error(jacobian, name_of(device), slice(states, None)) <= TOLERANCE
+    assert worst_error(values, device, slice(0, states)) <= TOLERANCE
+    assert worst_error(jacobian, device, slice(states, None)) <= TOLERANCE
 
 
 def test_torch_differentiates_the_generated_code_to_the_same_jacobian(device):
@@ -128,14 +115,14 @@ def test_torch_differentiates_the_generated_code_to_the_same_jacobian(device):
         torch.autograd.grad(out.sum(), inputs, allow_unused=True, retain_graph=True) for out in outputs
     ]
     flat = [torch.zeros(POINTS) if g is None else g for row in gradients for g in row]
-    assert worst_error(flat, name_of(device), slice(len(outputs), None)) <= TOLERANCE
+    assert worst_error(flat, device, slice(len(outputs), None)) <= TOLERANCE
 
 
 def test_the_measure_of_error_is_not_blind(device):
     """At most points nothing cancels, and the plain relative error is as small."""
     v, x = random_points(device)
     current = numeric(device).current(v, x, list(device.values.values()))
-    exact = exact_table(name_of(device))[0][0].astype(float)
+    exact = exact_table(device)[0][0].astype(float)
     assert np.median(np.abs(current / exact - 1)) <= 1e-15 * 4  # a handful of roundings
 
 

@@ -7,7 +7,7 @@ import pytest
 from PySpice.Spice.Netlist import Circuit
 
 from memsim.circuits import DeviceSubCircuit, StaticDeviceSubCircuit
-from memsim.devices import MODELS, Device, card_names, load_device, numeric
+from memsim.devices import Device, numeric
 from memsim.devices.ngspice import STATE_LEAK
 from memsim.spice import simulate
 
@@ -17,14 +17,6 @@ POINTS = 50
 VOLTAGE_LIMIT = 1.0
 # ngspice evaluates in float64 with parameters folded to about 12 digits; node voltages are held by sources.
 TOLERANCE = 1e-6
-DEVICES = {f"model {name}": model() for name, model in MODELS.items()} | {
-    f"card {name}": load_device(name) for name in card_names()
-}
-
-
-@pytest.fixture(params=DEVICES.values(), ids=DEVICES.keys())
-def device(request):
-    return request.param
 
 
 def random_points(device: Device) -> tuple[np.ndarray, np.ndarray]:
