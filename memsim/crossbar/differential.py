@@ -68,14 +68,14 @@ class DifferentialCrossbar(nn.Module):
 
 
 def conductance_range(
-    device: Device, g_min: float | None = None, g_max: float | None = None
+    device: Device, conductance_min: float | None = None, conductance_max: float | None = None
 ) -> tuple[float, float]:
     """Conductance range of a synapse device, or the part of it that is asked for.
 
     Args:
         device: a device with parameters `r_on` and `r_off`.
-        g_min: lowest conductance to use [S]; the device's where left out.
-        g_max: highest conductance to use [S]; the device's where left out.
+        conductance_min: lowest conductance to use [S]; the device's where left out.
+        conductance_max: highest conductance to use [S]; the device's where left out.
 
     Raises:
         InputError: a bound outside what the device can reach.
@@ -85,13 +85,16 @@ def conductance_range(
             f"{device.model} has no r_on and r_off, so no conductance range; choose another synapse device"
         )
     lowest, highest = sorted((1 / device.values["r_off"], 1 / device.values["r_on"]))
-    low, high = lowest if g_min is None else g_min, highest if g_max is None else g_max
-    for name, value in (("g_min", low), ("g_max", high)):
+    low, high = (
+        lowest if conductance_min is None else conductance_min,
+        highest if conductance_max is None else conductance_max,
+    )
+    for name, value in (("conductance_min", low), ("conductance_max", high)):
         # a bound written in decimal may miss the reciprocal of a resistance by rounding
         if not lowest * (1 - 1e-9) <= value <= highest * (1 + 1e-9):
             raise InputError(
                 f"{name} = {value!r} S is out of range; {device.model} allows {lowest:.4g} to {highest:.4g} S"
             )
     if low >= high:
-        raise InputError(f"g_min = {low!r} S is not below g_max = {high!r} S")
+        raise InputError(f"conductance_min = {low!r} S is not below conductance_max = {high!r} S")
     return low, high

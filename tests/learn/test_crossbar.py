@@ -93,12 +93,12 @@ def test_a_bound_is_accepted_only_within_the_device_s_range(value):
     if lowest * (1 - 1e-9) <= value < highest:
         assert conductance_range(device, value) == (value, highest)
     else:
-        with pytest.raises(InputError, match="g_min"):
+        with pytest.raises(InputError, match="conductance_min"):
             conductance_range(device, value)
 
 
 def test_crossed_bounds_and_devices_without_a_range_are_refused():
-    with pytest.raises(InputError, match="g_min = 2e-05 S is not below g_max = 1e-05 S"):
+    with pytest.raises(InputError, match="conductance_min = 2e-05 S is not below conductance_max = 1e-05 S"):
         conductance_range(load_device("pd-wo3-w"), 20e-6, 10e-6)
     with pytest.raises(InputError, match="yakopcic has no r_on and r_off"):
         conductance_range(load_device("yakopcic-oblea"))
