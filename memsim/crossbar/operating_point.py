@@ -63,8 +63,9 @@ def column_currents(
     array with many vectors, [arrays, 1, rows, columns] with [arrays, vectors, rows] many arrays.
 
     `method="auto"` takes conjugate gradients for few vectors and eliminates the array once where at least 16
-    vectors (with more than 64 columns, columns / 4) share it; without gradients it then makes
-    `effective_conductance` and one matrix product. For many calls with one array, keep that matrix.
+    vectors (with more than 64 columns, columns / 4) share it. It then makes `effective_conductance` and one matrix
+    product; with gradients, only where there are as many vectors as rows. For many calls with one array, keep
+    that matrix.
 
     Args:
         conductance: of each cell, [..., rows, columns] in S; 0 for an open cell.
@@ -85,8 +86,12 @@ def column_currents(
     driven = _driven(array, voltage)
     held = _held(array, bit_line_voltage)
     tracked = torch.is_grad_enabled() and any(t.requires_grad for t in (array.squared_scale, driven, held))
-    if not tracked and not bool(held.any()) and prefers_direct(array.columns, array.vectors(driven), method):
-        return times(driven, _transfer(array, tolerance))
+    vectors = array.vectors(driven)
+    if prefers_direct(array.columns, vectors, method) and not bool(held.any()) and not held.requires_grad:
+        if not tracked:
+            return times(driven, _transfer(array, tolerance))
+        if vectors >= array.rows:
+            return times(driven, _tracked(conductance, wires, tolerance))
     return cell_currents(
         array, driven[..., None] - held[..., None, :], method=method, tolerance=tolerance
     ).sum(-2)
@@ -130,12 +135,15 @@ def effective_conductance(conductance: Tensor, wires: Wires, *, tolerance: float
     """
     array = system(conductance, wires)
     if torch.is_grad_enabled() and array.squared_scale.requires_grad:
-        rows = conductance.shape[-2]
-        each = torch.eye(rows, dtype=conductance.dtype, device=conductance.device)
-        return column_currents(
-            conductance[..., None, :, :], each, _for_many_vectors(wires), method="direct", tolerance=tolerance
-        )
+        return _tracked(conductance, wires, tolerance)
     return _transfer(array, tolerance)
+
+
+def _tracked(conductance: Tensor, wires: Wires, tolerance: float | None) -> Tensor:
+    """The effective matrix with gradients: the currents at 1 V on one word line after the other."""
+    array = system(conductance[..., None, :, :], _for_many_vectors(wires))
+    each = torch.eye(array.rows, dtype=conductance.dtype, device=conductance.device)
+    return cell_currents(array, each[..., None], method="direct", tolerance=tolerance).sum(-2)
 
 
 def _transfer(array: System, tolerance: float | None) -> Tensor:

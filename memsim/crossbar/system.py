@@ -40,6 +40,10 @@ class System:
     squared_scale: Tensor
 
     @property
+    def rows(self) -> int:
+        return self.conductance.shape[-2]
+
+    @property
     def columns(self) -> int:
         return self.conductance.shape[-1]
 
