@@ -1,4 +1,9 @@
-"""Conjugate gradients on B y = b, many right sides at once (Hestenes and Stiefel, 1952)."""
+"""Conjugate gradients on B y = b, many right sides at once (Hestenes and Stiefel, 1952).
+
+B has the Jacobi preconditioner in it. Solving all lines along rows and columns as a preconditioner halves the number
+of iterations (1 to 100 ohm a segment, 64 to 128 lines), but its recurrences cost more than the two iterations that
+each saves; from 16 vectors an array on, elimination wins anyway.
+"""
 
 from __future__ import annotations
 
