@@ -17,6 +17,7 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -120,27 +121,19 @@ def drops(wires: Wires, rows: int, columns: int, like: Tensor) -> Drops:
     Raises:
         InputError: a resistance has a shape that does not fit the array.
     """
-    if any(isinstance(part, Tensor) for part in (wires.word_line, wires.bit_line, wires.driver, wires.sense)):
+    values = tuple(vars(wires).values())
+    if any(isinstance(value, Tensor) for value in values):
         return _drops(wires, rows, columns, like)
-    return _drops_of_numbers(_Numbers(**vars(wires)), rows, columns, like.dtype, like.device)
-
-
-class _Numbers(Wires):
-    """Wires to be found again by their values."""
-
-    def __hash__(self) -> int:
-        return hash(tuple(vars(self).values()))
-
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, _Numbers) and vars(self) == vars(other)
+    return _drops_of_numbers(values, rows, columns, like.dtype, like.device)
 
 
 @lru_cache(maxsize=64)
 def _drops_of_numbers(
-    wires: _Numbers, rows: int, columns: int, dtype: torch.dtype, device: torch.device
+    values: tuple[float, ...], rows: int, columns: int, dtype: torch.dtype, device: torch.device
 ) -> Drops:
     """As `drops`; the dozens of small operations in there would be a third of the time of solving a small array."""
-    return _drops(wires, rows, columns, torch.empty(0, dtype=dtype, device=device))
+    numbers: dict[str, Any] = dict(zip(Wires.__dataclass_fields__, values, strict=True))
+    return _drops(Wires(**numbers), rows, columns, torch.empty(0, dtype=dtype, device=device))
 
 
 def _drops(wires: Wires, rows: int, columns: int, like: Tensor) -> Drops:
