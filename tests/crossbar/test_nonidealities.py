@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from time import process_time
 
 import pytest
 import torch
@@ -165,78 +164,11 @@ def test_laws_are_clipped_where_published():
     assert torch.allclose(LAW(g), expected, rtol=1e-12, atol=0)
 
 
-@pytest.mark.parametrize(("time", "relative"), [(1.0, 0.053), (DAY, 0.070)])
-def test_pcm_read_noise_is_the_published_one(time, relative):
-    """5.3 % at 1 s and 7.0 % after a day at g = 0.5, two digits."""
-    noise = presets.pcm_read_noise(time)
-    assert noise.relative(same(12.5e-6, 1)).item() == pytest.approx(relative, abs=5e-4)
-    # q is limited to 0.2, times the growth since programming
-    assert noise.relative(same(0.0, 1)).item() == pytest.approx(noise.relative.high, rel=1e-12)
-
-
-@pytest.mark.parametrize("noise", [ReadNoise(0.05), presets.pcm_read_noise(1.0)], ids=["number", "law"])
-def test_read_noise_in_output_space_has_the_variance_of_draws_per_cell(noise):
-    """Both estimates of the standard deviation carry 1 / sqrt(2 n): five of them, with their two in quadrature."""
-    draws = 20_000
-    g = G_MIN + (25e-6 - G_MIN) * torch.rand(12, 3, generator=generator(1), dtype=torch.float64)
-    v = torch.randn(12, generator=generator(2), dtype=torch.float64)
-    outputs = noise(v.expand(draws, 12), g, generator(3))
-    relative = noise.relative if isinstance(noise.relative, float) else noise.relative(g)
-    per_cell = torch.randn(draws, 12, 3, generator=generator(4), dtype=torch.float64)
-    expected = torch.einsum("i,nij->nj", v, g * (1 + relative * per_cell))
-    ratio = outputs.std(dim=0) / expected.std(dim=0)
-    assert torch.allclose(ratio, torch.ones_like(ratio), atol=math.sqrt(2) * five_sigma_of_spread(draws))
-    standard_error = outputs.std(dim=0) / math.sqrt(draws)
-    assert bool(((outputs.mean(dim=0) - v @ g).abs() < 5 * standard_error).all())
-    # columns are independent, as their cells are
-    assert torch.corrcoef(outputs.T).sub(torch.eye(3)).abs().max() < 5 / math.sqrt(draws)
-
-
-def test_read_noise_scales_with_voltage_and_vanishes_without():
-    g = same(10e-6, 6).reshape(3, 2)
-    v = torch.tensor([[0.1, 0.2, 0.0], [0.0, 0.0, 0.0]], dtype=torch.float64, requires_grad=True)
-    noise = ReadNoise(0.1)
-    current = noise(v, g, generator())
-    assert torch.allclose(noise(7 * v, g, generator()), 7 * current, rtol=1e-14, atol=0)
-    assert torch.equal(current[1], torch.zeros(2, dtype=torch.float64))
-    current.sum().backward()
-    assert bool(v.grad.isfinite().all())
-
-
-def test_read_noise_is_differentiable():
-    """Against finite differences with the draw held."""
-    g = G_MIN + G_MAX * torch.rand(4, 3, generator=generator(1), dtype=torch.float64)
-    v = torch.rand(2, 4, generator=generator(2), dtype=torch.float64)
-    noise = presets.pcm_read_noise(1.0)
-
-    def scaled(v, g):
-        return 1e6 * noise(v, 1e-6 * g, generator())
-
-    assert torch.autograd.gradcheck(scaled, (v.requires_grad_(), (1e6 * g).requires_grad_()))
-
-
 def test_composition_is_one_after_the_other():
     first, second = LognormalVariation(0.2), presets.NEURRAM_1S
     source = generator(5)
     expected = second(first(same(10e-6, 9), source), source)
     assert torch.equal(compose(first, second)(same(10e-6, 9), generator(5)), expected)
-
-
-@pytest.mark.bench
-def test_noisy_layer_makes_50_000_products_a_second():
-    """256 x 256 cells, 256 vectors at a time, on one thread; best of some, for machines that stall."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    g = 10e-6 + 30e-6 * torch.rand(256, 256, generator=generator())
-    v, noise, source = torch.rand(256, 256, generator=generator()), ReadNoise(0.01), generator()
-    best = math.inf
-    for _ in range(20):
-        start = process_time()
-        noise(v, g, source)
-        best = min(best, process_time() - start)
-    torch.set_num_threads(threads)
-    print(f"noisy 256 x 256 layer: {256 / best:,.0f} products per CPU-second")  # noqa: T201
-    assert 256 / best >= 50_000
 
 
 @pytest.mark.parametrize(
@@ -283,8 +215,6 @@ def test_conductance_that_cannot_be(transform, bad):
         transform(g, generator())
 
 
-def test_inputs_that_do_not_fit():
+def test_integers_are_no_conductances():
     with pytest.raises(InputError, match="floating point"):
         LognormalVariation(0.1)(torch.ones(3, dtype=torch.int64), generator())
-    with pytest.raises(InputError, match=r"\[5\] does not fit cells of shape \[4, 3\]"):
-        ReadNoise(0.1)(torch.ones(5), torch.ones(4, 3), generator())
