@@ -1,22 +1,49 @@
-"""Crossbars of memristive synapses."""
+"""Crossbars of memristive synapses: signed weights, exact wires, non-idealities, write and verify."""
 
+from memsim.crossbar import presets
+from memsim.crossbar.cells import Cells
 from memsim.crossbar.differential import DifferentialCrossbar, conductance_range
+from memsim.crossbar.laws import ClippedLog, ClippedPower
 from memsim.crossbar.netlist import crossbar_deck
+from memsim.crossbar.nonidealities import (
+    Drift,
+    Levels,
+    LognormalVariation,
+    ProgrammingNoise,
+    ReadNoise,
+    StuckCells,
+    compose,
+)
 from memsim.crossbar.operating_point import (
     OperatingPoint,
     column_currents,
     effective_conductance,
     operating_point,
 )
+from memsim.crossbar.programming import Programmed, Pulse, WriteVerify
 from memsim.crossbar.wires import Wires
 
 __all__ = [
+    "Cells",
+    "ClippedLog",
+    "ClippedPower",
     "DifferentialCrossbar",
+    "Drift",
+    "Levels",
+    "LognormalVariation",
     "OperatingPoint",
+    "Programmed",
+    "ProgrammingNoise",
+    "Pulse",
+    "ReadNoise",
+    "StuckCells",
     "Wires",
+    "WriteVerify",
     "column_currents",
+    "compose",
     "conductance_range",
     "crossbar_deck",
     "effective_conductance",
     "operating_point",
+    "presets",
 ]
