@@ -155,7 +155,7 @@ def run(sizes: list[int], named: dict[str, peers.Solver]) -> list[Row]:
 @styled
 def figure(rows: list[Row]) -> Figure:
     """CPU time over size for one vector and for 256."""
-    drawn = Figure(figsize=(7.2, 3.4))
+    drawn = Figure(figsize=(7.2, 4.0))
     shown = ["memsim", "memsim, matrix kept", "badcrossbar", "SciPy sparse", "CrossSim 1e-6", "ngspice"]
     for axes, batch in zip(drawn.subplots(1, 2, sharey=True), (1, 256), strict=True):
         for number, name in enumerate(shown):
@@ -168,9 +168,11 @@ def figure(rows: list[Row]) -> Figure:
                 axes.loglog(*zip(*points, strict=True), f"C{number}", marker="o", markersize=3, label=name)
         axes.set_xlabel("word lines = bit lines")
         axes.set_xscale("log", base=2)
+        axes.xaxis.set_major_formatter("{x:.0f}")
         axes.set_title("one vector" if batch == 1 else f"{batch} vectors, one array")
     drawn.axes[0].set_ylabel("CPU time (s), 1 Ω per segment")
-    drawn.axes[0].legend()
+    handles, labels = drawn.axes[0].get_legend_handles_labels()
+    drawn.legend(handles, labels, loc="outside lower center", ncols=3)
     return drawn
 
 
