@@ -22,14 +22,14 @@ def conjugate_gradients(matrix: Scaled, right: Tensor, tolerance: float) -> Tens
 
     Args:
         matrix: the operator B.
-        right: b, [..., rows, columns], of norm 1 or less.
+        right: b, [..., rows, columns], of norm 1 or less; the residual is written over it.
         tolerance: norm of a residual at which its right side is done.
     """
     # a right side that is done goes on beside the others until what is left of it is 0, and 0 / 0 shall be 0
     tiny = torch.finfo(right.dtype).tiny
     y = torch.zeros_like(right)
-    residual = right.clone()
-    direction = right.clone()
+    residual = right
+    direction = residual.clone()
     size = _dot(residual, residual)
     for _ in range(MAX_ITERATIONS):
         if not bool((size > tolerance**2).any()):

@@ -61,7 +61,7 @@ def cell_currents(system: System, source: Tensor, *, method: Method, tolerance: 
     solve = _solver(system, source.shape, method, tolerance_of(source, tolerance))
     with torch.no_grad():
         current = solve(source)
-    if not torch.is_grad_enabled():
+    if not (torch.is_grad_enabled() and (source.requires_grad or system.squared_scale.requires_grad)):
         return current
     remaining = system.remaining(source, current)
     own = remaining - system.float_voltage(remaining).detach()
@@ -130,17 +130,20 @@ class _Solver:
 
     def _solve(self, source: Tensor) -> Tensor:
         """Currents whose residual was seen to be small, improved where it was not."""
-        right = self.matrix.scale * source
-        norm = torch.linalg.vector_norm(right, dim=(-2, -1), keepdim=True)
-        # of norm 1 before the projection: what that leaves may be rounding only, which need not be followed
-        right = self.matrix.project(right.div_(norm.clamp(min=torch.finfo(norm.dtype).tiny)))
-        y = self.matrix.project(self.invert(right, self.tolerance))
+        norm = torch.linalg.vector_norm(self.matrix.scale * source, dim=(-2, -1), keepdim=True)
+        y = self.matrix.project(self.invert(self._right(source, norm), self.tolerance))
         for _ in range(_REFINEMENTS):
-            residual = right - self.matrix(y)
+            residual = self._right(source, norm) - self.matrix(y)
             if bool((torch.linalg.vector_norm(residual, dim=(-2, -1)) <= 10 * self.tolerance).all()):
                 return y.mul_(self.matrix.scale).mul_(norm)
             y += self.matrix.project(self.invert(residual, self.tolerance))
-        raise _not_converged(right - self.matrix(y), self.tolerance)
+        raise _not_converged(self._right(source, norm) - self.matrix(y), self.tolerance)
+
+    def _right(self, source: Tensor, norm: Tensor) -> Tensor:
+        """Right side of B y = b; made anew for each use, as large arrays are short of memory, not of sums."""
+        # of norm 1 before the projection: what that leaves may be rounding only, which need not be followed
+        right = (self.matrix.scale * source).div_(norm.clamp(min=torch.finfo(norm.dtype).tiny))
+        return self.matrix.project(right)
 
 
 def _solver(system: System, shape: torch.Size, method: Method, tolerance: float) -> _Solver:

@@ -30,13 +30,11 @@ class System:
     Attributes:
         conductance: [..., rows, columns] in S.
         drop: the operator K.
-        diagonal: k, the diagonal of K in ohm.
         squared_scale: s^2 in S, [..., rows, columns].
     """
 
     conductance: Tensor
     drop: Drops
-    diagonal: Tensor
     squared_scale: Tensor
 
     @property
@@ -54,7 +52,7 @@ class System:
 
     def remaining(self, source: Tensor, current: Tensor) -> Tensor:
         """source - (K - k) I, [..., rows, columns] in V: at the solution (1/G + k) I, plus f where a line floats."""
-        return source - self.drop(current) + self.diagonal * current
+        return source - self.drop(current) + self.drop.diagonal() * current
 
     def float_voltage(self, remaining: Tensor) -> Tensor:
         """f of what `remaining` gives, [..., 1, columns] in V; 0 for lines that do not float."""
@@ -75,7 +73,8 @@ class System:
                 length = scale.norm(dim=-2, keepdim=True)
                 along = scale / torch.where(floating, length, torch.inf)
             # 1 - k s^2 would round to 0 for shorts
-            return Scaled(self.drop, scale, 1 / (1 + self.diagonal * self.conductance), along)
+            own = (self.drop.diagonal() * self.conductance).add_(1).reciprocal_()
+            return Scaled(self.drop, scale, own, along)
 
 
 @dataclass(frozen=True, eq=False)
@@ -96,7 +95,7 @@ class Scaled:
 
     def __call__(self, y: Tensor) -> Tensor:
         """B y, within the space of charge-free floating lines."""
-        return self.project((self.drop(y * self.scale)).mul_(self.scale).addcmul_(self.own, y))
+        return self.project((self.drop.overwrite(y * self.scale)).mul_(self.scale).addcmul_(self.own, y))
 
     def project(self, y: Tensor) -> Tensor:
         """Take the net current into floating bit lines out of y."""
@@ -118,10 +117,10 @@ def system(conductance: Tensor, wires: Wires) -> System:
     _check_conductance(conductance)
     rows, columns = conductance.shape[-2:]
     drop = drops(wires, rows, columns, conductance)
-    diagonal = drop.diagonal()
     if drop.floating is not None:
         _check_islands(conductance, drop.floating)
-    return System(conductance, drop, diagonal, conductance / (1 + diagonal * conductance))
+    loaded = torch.addcmul(conductance.new_ones(()), drop.diagonal(), conductance)
+    return System(conductance, drop, conductance / loaded)
 
 
 def _check_conductance(conductance: Tensor) -> None:

@@ -14,9 +14,9 @@ never written down. With a second driver at the right of the same voltage, p_tot
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -51,7 +51,10 @@ class Wires:
 
     def __post_init__(self) -> None:
         for name in ("word_line", "bit_line", "driver", "sense"):
-            value = torch.as_tensor(getattr(self, name)).detach()
+            given = getattr(self, name)
+            if isinstance(given, float) and 0 <= given < torch.inf:
+                continue
+            value = torch.as_tensor(given).detach()
             bad = torch.isnan(value) | (value < 0) | (torch.isinf(value) & (name != "sense"))
             if bad.any():
                 place = bad.nonzero()[0].tolist()
@@ -89,14 +92,24 @@ class Drops:
 
     def __call__(self, current: Tensor) -> Tensor:
         """K I in V for cell currents [..., rows, columns] in A."""
-        return self.along_word_lines(current) + self.along_bit_lines(current)
+        if torch.is_grad_enabled():
+            return self.along_word_lines(current) + self.along_bit_lines(current)
+        return self.overwrite(current.clone())
 
     def along_word_lines(self, current: Tensor) -> Tensor:
         drop = (self.word * current.flip(-1).cumsum(-1).flip(-1)).cumsum(-1)
         return drop if self.share is None else drop - self.share * drop[..., -1:]
 
     def along_bit_lines(self, current: Tensor) -> Tensor:
-        return running_sum(self.bit * running_sum(current), reverse=True)
+        return (self.bit * current.cumsum(-2)).flip(-2).cumsum(-2).flip(-2)
+
+    def overwrite(self, current: Tensor) -> Tensor:
+        """K I, written over I; without gradients. Large arrays wait for memory, not for sums."""
+        word = current.flip(-1).cumsum_(-1).flip(-1).mul_(self.word).cumsum_(-1)
+        if self.share is not None:
+            word.addcmul_(self.share, word[..., -1:].clone(), value=-1)
+        accumulate_rows_(current).mul_(self.bit)
+        return accumulate_rows_(current, upwards=True).add_(word)
 
     def diagonal(self) -> Tensor:
         """Diagonal of K in ohm, to be broadcast over [..., rows, columns]."""
@@ -177,17 +190,21 @@ def _fitted(name: str, value: Tensor | float, shape: tuple[int, ...], like: Tens
     return tensor
 
 
-def running_sum(field: Tensor, *, reverse: bool = False) -> Tensor:
-    """Running sum over the rows of [..., rows, columns], from above or, in reverse, from below."""
-    if reverse:
-        return running_sum(field.flip(-2)).flip(-2)
+def accumulate_rows_(field: Tensor, *, upwards: bool = False) -> Tensor:
+    """Running sum over the rows of [..., rows, columns] in place, from above or from below."""
     rows = field.shape[-2]
     if field.numel() < _BLOCKED_FROM or rows < 2 * _BLOCK or field.device.type != "cpu":
-        return field.cumsum(-2)
-    whole = math.ceil(rows / _BLOCK) * _BLOCK
-    blocks = torch.nn.functional.pad(field, (0, 0, 0, whole - rows)).unflatten(-2, (-1, _BLOCK))
-    sums = [blocks[..., 0, :]]
-    for row in range(1, _BLOCK):
-        sums.append(sums[-1] + blocks[..., row, :])
-    above = sums[-1].cumsum(-2) - sums[-1]
-    return torch.stack([part + above for part in sums], -2).flatten(-3, -2)[..., :rows, :]
+        return field.copy_(field.flip(-2).cumsum_(-2).flip(-2)) if upwards else field.cumsum_(-2)
+    order = range(rows)[::-1] if upwards else range(rows)
+    spare = rows % _BLOCK
+    blocks = field[..., spare:, :] if upwards else field[..., : rows - spare, :]
+    blocks = blocks.unflatten(-2, (-1, _BLOCK))
+    for before, row in pairwise(range(_BLOCK)[::-1] if upwards else range(_BLOCK)):
+        blocks[..., row, :].add_(blocks[..., before, :])
+    if upwards:
+        blocks[..., :-1, :, :].add_(blocks[..., 1:, 0, :].flip(-2).cumsum_(-2).flip(-2)[..., None, :])
+    else:
+        blocks[..., 1:, :, :].add_(blocks[..., :-1, -1, :].cumsum(-2)[..., None, :])
+    for before, row in pairwise(order[rows - spare - 1 :]):
+        field[..., row, :].add_(field[..., before, :])
+    return field
