@@ -16,7 +16,7 @@ from torch.nn.functional import cross_entropy
 from memsim.errors import CheckpointError, InputError
 from memsim.files import ensure_folder
 from memsim.learn.checkpoint import CHECKPOINT, STUDY, EpochRecord, load_checkpoint, save_checkpoint
-from memsim.learn.data import DATASETS, Dataset
+from memsim.learn.data import Dataset, load_dataset
 from memsim.learn.network import MemristiveNetwork
 from memsim.learn.study import Study, load_study, save_study
 
@@ -38,7 +38,7 @@ class Run:
 
 def build(study: Study) -> tuple[MemristiveNetwork, Dataset]:
     """The untrained network of a study, and its data."""
-    data = DATASETS[study.data]()
+    data = load_dataset(study.data)
     sizes = (data.train_images.shape[1], *study.hidden, data.classes)
     return MemristiveNetwork(sizes, study), data
 
