@@ -1,6 +1,7 @@
 """Crossbars of memristive synapses: signed weights, exact wires, non-idealities, write and verify."""
 
 from memsim.crossbar import presets
+from memsim.crossbar.cell_laws import InSeries, SinhCell, SinhSelector, StaticDevice, ThresholdCell
 from memsim.crossbar.cells import Cells
 from memsim.crossbar.differential import DifferentialCrossbar, conductance_range
 from memsim.crossbar.laws import ClippedLog, ClippedPower
@@ -29,6 +30,7 @@ __all__ = [
     "ClippedPower",
     "DifferentialCrossbar",
     "Drift",
+    "InSeries",
     "Levels",
     "LognormalVariation",
     "OperatingPoint",
@@ -36,7 +38,11 @@ __all__ = [
     "ProgrammingNoise",
     "Pulse",
     "ReadNoise",
+    "SinhCell",
+    "SinhSelector",
+    "StaticDevice",
     "StuckCells",
+    "ThresholdCell",
     "Wires",
     "WriteVerify",
     "column_currents",
