@@ -3,13 +3,16 @@
 from memsim.crossbar import presets
 from memsim.crossbar.cell_laws import InSeries, SinhCell, SinhSelector, StaticDevice, ThresholdCell
 from memsim.crossbar.cells import Cells
-from memsim.crossbar.differential import DifferentialCrossbar, conductance_range
+from memsim.crossbar.hardware import Hardware
 from memsim.crossbar.laws import ClippedLog, ClippedPower
+from memsim.crossbar.layer import Crossbar
+from memsim.crossbar.mapping import DifferentialPairs, Mapping, ReferenceColumn, conductance_range
 from memsim.crossbar.netlist import crossbar_deck
 from memsim.crossbar.nonidealities import (
     Drift,
     Levels,
     LognormalVariation,
+    PerArray,
     ProgrammingNoise,
     ReadNoise,
     StuckCells,
@@ -24,20 +27,28 @@ from memsim.crossbar.operating_point import (
 from memsim.crossbar.programming import Programmed, Pulse, WriteVerify
 from memsim.crossbar.wires import Wires
 
+DifferentialCrossbar = Crossbar
+
 __all__ = [
     "Cells",
     "ClippedLog",
     "ClippedPower",
+    "Crossbar",
     "DifferentialCrossbar",
+    "DifferentialPairs",
     "Drift",
+    "Hardware",
     "InSeries",
     "Levels",
     "LognormalVariation",
+    "Mapping",
     "OperatingPoint",
+    "PerArray",
     "Programmed",
     "ProgrammingNoise",
     "Pulse",
     "ReadNoise",
+    "ReferenceColumn",
     "SinhCell",
     "SinhSelector",
     "StaticDevice",

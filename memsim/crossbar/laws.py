@@ -1,4 +1,4 @@
-"""Coefficients that depend on a cell's conductance, and checks of numbers and conductances."""
+"""Coefficients that depend on a cell's conductance, rounding with a slope, checks of numbers and conductances."""
 
 from __future__ import annotations
 
@@ -51,6 +51,11 @@ class ClippedPower:
     def __call__(self, g: Tensor) -> Tensor:
         lowest = (self.high / self.factor) ** (1 / self.exponent)
         return self.factor * (g / self.g_max).clamp(min=lowest) ** self.exponent
+
+
+def straight_through(rounded: Tensor, smooth: Tensor) -> Tensor:
+    """The value of `rounded` with the slope of `smooth` (Bengio, Leonard and Courville, arXiv:1308.3432)."""
+    return rounded.detach() + (smooth - smooth.detach())
 
 
 def check_conductance(g: Tensor, name: str = "conductance") -> None:

@@ -22,7 +22,7 @@ import torch
 from numpy.polynomial import Polynomial
 from torch import Tensor
 
-from memsim.crossbar.laws import ClippedLog, ClippedPower, check, check_conductance
+from memsim.crossbar.laws import ClippedLog, ClippedPower, check, check_conductance, straight_through
 from memsim.errors import InputError
 
 Transform = Callable[[Tensor, torch.Generator], Tensor]
@@ -30,7 +30,10 @@ Transform = Callable[[Tensor, torch.Generator], Tensor]
 
 @dataclass(frozen=True)
 class Levels:
-    """Rounds to `count` equidistant levels from `g_min` to `g_max` [S]; beyond them lies the end level."""
+    """Rounds to `count` equidistant levels from `g_min` to `g_max` [S]; beyond them lies the end level.
+
+    Gradients pass straight through.
+    """
 
     count: int
     g_min: float
@@ -45,7 +48,8 @@ class Levels:
     def __call__(self, g: Tensor, generator: torch.Generator) -> Tensor:
         check_conductance(g)
         step = (self.g_max - self.g_min) / (self.count - 1)
-        return self.g_min + step * ((g - self.g_min) / step).round().clamp(0, self.count - 1)
+        rounded = self.g_min + step * ((g - self.g_min) / step).round().clamp(0, self.count - 1)
+        return straight_through(rounded, g)
 
 
 @dataclass(frozen=True)
@@ -96,7 +100,7 @@ class ProgrammingNoise:
 class LognormalVariation:
     """Multiplies each conductance by exp(sigma n); the median stays.
 
-    Device to device with the same seed at each programming, cycle to cycle with a generator that runs on.
+    From cycle to cycle as it is, from device to device within `PerArray`.
     """
 
     sigma: float
@@ -111,7 +115,10 @@ class LognormalVariation:
 
 @dataclass(frozen=True)
 class StuckCells:
-    """Leaves each cell with probability `rate` at `conductance` [S], whatever it was programmed to."""
+    """Leaves each cell with probability `rate` at `conductance` [S], whatever it was programmed to.
+
+    The same cells at each programming within `PerArray`.
+    """
 
     rate: float
     conductance: float
@@ -172,6 +179,21 @@ class ReadNoise:
         if not isinstance(self.relative, ClippedPower):
             check("relative", self.relative, above=0.0)
 
+    def variance(self, g: Tensor) -> Tensor:
+        """Of the conductance of each cell [S^2]."""
+        return (_value(self.relative, g) * g).square()
+
+    def added(self, current: Tensor, variance: Tensor, generator: torch.Generator) -> Tensor:
+        """Currents with one draw each, of `variance` [A^2]."""
+        # sqrt has no slope at 0, the variance of a column without voltage
+        sigma = torch.where(variance > 0, variance, 1.0).sqrt() * (variance > 0)
+        return current + sigma * _normal(current, generator)
+
+    def perturbed(self, g: Tensor, reads: Sequence[int], generator: torch.Generator) -> Tensor:
+        """The cells as each of many reads sees them, [*reads, *g.shape] in S, at or above zero."""
+        spread = g.expand(*reads, *g.shape)
+        return (g + self.variance(g).sqrt() * _normal(spread, generator)).clamp(min=0)
+
     def __call__(self, voltage: Tensor, g: Tensor, generator: torch.Generator) -> Tensor:
         """Column currents [..., columns] in A for voltages [..., rows] in V and cells [rows, columns] in S."""
         check_conductance(g)
@@ -180,11 +202,23 @@ class ReadNoise:
                 f"voltage of shape {list(voltage.shape)} does not fit cells of shape {list(g.shape)}; "
                 "give [..., rows] and [rows, columns]"
             )
-        current = voltage @ g
-        variance = voltage.square() @ (_value(self.relative, g) * g).square()
-        # sqrt has no slope at 0, the variance of a column without voltage
-        sigma = torch.where(variance > 0, variance, 1.0).sqrt() * (variance > 0)
-        return current + sigma * _normal(current, generator)
+        return self.added(voltage @ g, voltage.square() @ self.variance(g), generator)
+
+
+@dataclass(frozen=True)
+class PerArray:
+    """A transform that draws the same at each programming: what cells are, not what happens to them.
+
+    Args:
+        transform: such as `StuckCells`, or `LognormalVariation` from device to device.
+        seed: which array it is; two of one seed and size are the same.
+    """
+
+    transform: Transform
+    seed: int
+
+    def __call__(self, g: Tensor, generator: torch.Generator) -> Tensor:
+        return self.transform(g, torch.Generator(g.device).manual_seed(self.seed))
 
 
 def compose(*transforms: Transform) -> Transform:
