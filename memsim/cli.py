@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memsim.cli_netlist import app as netlist
 from memsim.errors import CheckpointError, EngineNotFoundError, InputError, MemsimError, UntrustedDeckError
 
 if TYPE_CHECKING:
@@ -27,6 +28,7 @@ app = typer.Typer(
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
 )
+app.add_typer(netlist, name="netlist")
 
 
 class Engine(StrEnum):
@@ -56,25 +58,6 @@ def devices(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for
         return
     for card in cards:
         typer.echo(f"{card.name:20} {card.device.model:18} {card.description}")
-
-
-@app.command()
-def netlist(
-    names: Annotated[
-        list[str] | None, typer.Argument(help="Circuits to write; all of them where left out.")
-    ] = None,
-    out: Annotated[Path, typer.Option(help="Folder for the decks.")] = Path("netlists"),
-) -> None:
-    """Write stand-alone ngspice decks, and Verilog-A of the device models.
-
-    Each deck runs with `ngspice -b file.cir` and plots with `ngspice file.cir`.
-
-    Example: `memsim netlist integrate-and-fire-set1 --out decks`
-    """
-    from memsim.netlists import write_netlists
-
-    for path in write_netlists(out, names or None):
-        typer.echo(path)
 
 
 @app.command()

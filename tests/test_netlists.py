@@ -7,17 +7,22 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import xarray as xr
+from typer.testing import CliRunner
 
 from memsim import surrogate
 from memsim.circuits.catalogue import CATALOGUE, Bench, load_bench
+from memsim.cli import app
+from memsim.crossbar import Wires, column_currents
 from memsim.devices import MODELS
 from memsim.errors import InputError
-from memsim.netlists import bench_deck, write_netlists
+from memsim.netlists import CROSSBARS, bench_deck, shipped_deck, write_netlists
 from memsim.spice import check_trust, read_raw, simulate
 
 NETLISTS = Path(__file__).parents[1] / "netlists"
 DECKS = sorted(NETLISTS.glob("*.cir"))
+BENCHES = [path for path in DECKS if path.stem in CATALOGUE]
 # Long runs are cut to a few periods here; the conformance tests run them to the end.
 STOPS = {"integrate-and-fire-train": 40e-3, "threshold-switching-a": 5e-3, "threshold-switching-b": 0.5e-3}
 # Mirrors and virtual grounds are controlled sources, which the twin replaces by its crossbar.
@@ -60,7 +65,7 @@ def test_one_unknown_name_writes_nothing(tmp_path: Path):
 
 
 @pytest.mark.spice
-@pytest.mark.parametrize("path", DECKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.stem)
 def test_plain_batch_prints_a_table_of_finite_numbers(path: Path, tmp_path: Path):
     done = plain_ngspice(["-b", str(path)], tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -75,7 +80,7 @@ def test_plain_batch_prints_a_table_of_finite_numbers(path: Path, tmp_path: Path
 
 
 @pytest.mark.spice
-@pytest.mark.parametrize("path", DECKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", BENCHES, ids=lambda path: path.stem)
 def test_plain_batch_writes_a_raw_file_of_every_waveform(path: Path, tmp_path: Path):
     done = plain_ngspice(["-b", "-r", "out.raw", str(path)], tmp_path)
     assert done.returncode == 0, done.stdout + done.stderr
@@ -141,6 +146,136 @@ def test_verilog_a_carries_every_parameter_state_and_the_reference(name: str):
 @pytest.mark.parametrize("name", CATALOGUE)
 def test_every_circuit_says_what_it_shows(name: str):
     bench = load_bench(name)
+    assert shipped_deck(name) == bench_deck(name)
     assert bench_deck(name).splitlines()[0] == f".title {bench.title}"
     assert 0 < bench.step < bench.stop
     assert bench.show
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize("name", CROSSBARS)
+def test_a_shipped_crossbar_runs_in_plain_batch(name: str, tmp_path: Path):
+    done = plain_ngspice(["-b", "-r", "out.raw", str(NETLISTS / f"{name}.cir")], tmp_path)
+    assert done.returncode == 0, done.stdout + done.stderr
+    data = read_raw(tmp_path / "out.raw")
+    assert {"i(vsense0)", "v(in0)"} <= set(data)
+    assert all(np.isfinite(wave).all() for wave in data.values())
+    assert float(np.abs(data["i(vsense0)"]).max()) > 1e-6
+
+
+@pytest.mark.spice
+def test_programming_moves_the_states_of_a_shipped_crossbar():
+    data = simulate(NETLISTS / "crossbar-programming.cir")
+    change = {name: float(data[name][-1] - data[name][0]) for name in data if "xc" in str(name)}
+    assert change["v(xarray.xc0_0.x)"] > 0.1  # +0.5 V, beyond the threshold of 0.27 V
+    assert change["v(xarray.xc1_0.x)"] < -0.05  # -0.5 V
+    assert abs(change["v(xarray.xc2_0.x)"]) < 0.01  # a read at +0.1 V
+
+
+def crossbar(folder: Path, *options: str) -> str:
+    """The deck that `memsim netlist crossbar` writes."""
+    path = folder / "xbar.cir"
+    result = CliRunner().invoke(app, ["netlist", "crossbar", *options, "--out", str(path)])
+    assert result.exit_code == 0, result.output
+    assert result.output == f"{path}\n"
+    return path.read_text()
+
+
+def sensed(deck: str) -> torch.Tensor:
+    waves = simulate(deck)
+    currents = [float(waves[name]) for name in sorted(map(str, waves)) if "vsense" in name]
+    return torch.tensor(currents, dtype=torch.float64)
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize("suffix", [".csv", ".npy"])
+def test_a_crossbar_of_files_has_the_currents_of_the_solver(tmp_path: Path, suffix: str):
+    g = np.random.default_rng(0).uniform(1e-6, 1e-4, (5, 4))
+    v = np.linspace(0.1, 0.5, 5)
+    for name, table in (("g", g), ("v", v)):
+        if suffix == ".npy":
+            np.save(tmp_path / f"{name}.npy", table)
+        else:
+            np.savetxt(tmp_path / f"{name}.csv", table, delimiter=",", fmt="%.17g")
+    files = (f"--conductances={tmp_path / 'g'}{suffix}", f"--inputs={tmp_path / 'v'}{suffix}")
+    ends = ("--wire-resistance=2.5", "--driver-resistance=1k", "--sense-resistance=10", "--both-sides")
+    found = sensed(crossbar(tmp_path, *files, *ends))
+    wires = Wires(2.5, 2.5, 1e3, 10.0, driven_from_both_sides=True)
+    expected = column_currents(torch.from_numpy(g), torch.from_numpy(v), wires)
+    torch.testing.assert_close(found, expected, rtol=1e-8, atol=0)
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize("cell", ["sinh", "threshold", "selector"])
+def test_a_crossbar_of_another_law_conducts_another_current(tmp_path: Path, cell: str):
+    size = ("--rows=3", "--columns=2", "--input-max=0.5")
+    assert not np.allclose(
+        sensed(crossbar(tmp_path, *size)), sensed(crossbar(tmp_path, *size, f"--cell={cell}")), rtol=1e-3
+    )
+
+
+@pytest.mark.spice
+def test_a_frozen_device_conducts_as_asked_at_the_read_voltage(tmp_path: Path):
+    """One cell, ideal wires: the current at the read voltage is the conductance times it."""
+    np.savetxt(tmp_path / "g.csv", [[2e-3]])
+    np.savetxt(tmp_path / "v.csv", [[0.2]])
+    options = (f"--conductances={tmp_path / 'g.csv'}", f"--inputs={tmp_path / 'v.csv'}")
+    deck = crossbar(
+        tmp_path, *options, "--device=yakopcic-oblea", "--read-voltage=0.2", "--wire-resistance=0"
+    )
+    assert float(sensed(deck)[0]) == pytest.approx(2e-3 * 0.2, rel=1e-8, abs=0)
+
+
+@pytest.mark.spice
+def test_a_dynamic_crossbar_is_programmed_by_its_inputs(tmp_path: Path):
+    device = ("--device=knowm-sdc", "--dynamic", "--stop=200u", "--input-max=1", "--floating=1")
+    waves = simulate(crossbar(tmp_path, "--rows=3", "--columns=2", "--seed=1", *device))
+    assert "i(vsense0)" in waves
+    assert "i(vsense1)" not in waves
+    assert float(np.ptp(waves["v(xarray.xc0_0.x)"].values)) > 0.1
+    assert float(waves["time"][-1]) == pytest.approx(200e-6)
+
+
+def test_random_crossbars_repeat_with_their_seed(tmp_path: Path):
+    one, same, other = (crossbar(tmp_path, "--rows=3", "--columns=2", f"--seed={n}") for n in (1, 1, 2))
+    assert one == same != other
+    assert crossbar(tmp_path, "--rows=3", "--columns=2", "--conductance-min=8u", "--conductance-max=8u").count(
+        " 125000\n"
+    ) == 6  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ("--dynamic", "--dynamic has no effect here: it moves the states of a device; add --device"),
+        ("--stop 1m", "--stop has no effect here"),
+        ("--read-voltage 1", "--read-voltage has no effect here"),
+        ("--device pd-wo3-w --cell sinh", "--cell has no effect here"),
+        ("--wire-resistance 1M", "'1M' can mean milli (SPICE) or mega (SI)"),
+        ("--wire-resistance=-1", "word_line = -1.0 ohm is out of range"),
+        ("--floating 64", "--floating 64 is no bit line; allowed: 0 to 63"),
+        ("--conductance-min 1m", "conductances from 0.001 S to 0.0001 S"),
+        ("--device pd-wo3-w --conductance-max 1m", "S is out of range; metastable-switch allows"),
+        ("--conductances nowhere.csv", "--conductances nowhere.csv cannot be read: it does not exist"),
+        ("--conductances words.csv", "--conductances words.csv cannot be read: could not convert"),
+        ("--conductances three.csv --rows 2", "three.csv holds 3 x 1 numbers, but 2 x any are needed"),
+        ("--inputs three.csv", "--inputs three.csv holds 3 x 1 numbers, but 64 x 1 are needed"),
+        ("--conductances three.csv --seed 1 --inputs three.csv", "--seed has no effect here"),
+    ],
+)
+def test_a_crossbar_that_cannot_be_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, options: str, said: str
+):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "words.csv").write_text("a,b\n")
+    (tmp_path / "three.csv").write_text("1e-6\n2e-6\n3e-6\n")
+    with pytest.raises(InputError, match=re.escape(said)):
+        CliRunner().invoke(
+            app, ["netlist", "crossbar", *options.split(), "--out", "x.cir"], catch_exceptions=False
+        )
+    assert not (tmp_path / "x.cir").exists()
+
+
+def test_help_of_a_crossbar_shows_examples():
+    text = CliRunner().invoke(app, ["netlist", "crossbar", "--help"]).output
+    assert "memsim netlist crossbar --rows 64" in text

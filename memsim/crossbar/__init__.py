@@ -7,7 +7,7 @@ from memsim.crossbar.hardware import Hardware
 from memsim.crossbar.laws import ClippedLog, ClippedPower
 from memsim.crossbar.layer import Crossbar
 from memsim.crossbar.mapping import DifferentialPairs, Mapping, ReferenceColumn, conductance_range
-from memsim.crossbar.netlist import crossbar_deck
+from memsim.crossbar.netlist import crossbar_deck, crossbar_transient_deck
 from memsim.crossbar.nonidealities import (
     Drift,
     Levels,
@@ -60,6 +60,7 @@ __all__ = [
     "compose",
     "conductance_range",
     "crossbar_deck",
+    "crossbar_transient_deck",
     "effective_conductance",
     "operating_point",
     "presets",

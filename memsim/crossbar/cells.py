@@ -29,6 +29,7 @@ from memsim.errors import ConvergenceError, InputError
 _STATE_ERROR = 1e-5
 _ENERGY_ERROR = 1e-4
 _MAX_STEPS = 2**14
+_BISECTIONS = 53
 
 
 @dataclass(frozen=True)
@@ -67,6 +68,32 @@ class Cells:
         """i / v [S] at state `x` and a read voltage [V]."""
         v = torch.full_like(x, voltage)
         return self._model.current(v, [x], self._values(x)) / voltage
+
+    def state(self, conductance: Tensor, voltage: float) -> Tensor:
+        """State x at which i / v [S] at a read voltage [V] is what is asked for, by bisection.
+
+        Raises:
+            InputError: a conductance that the device does not reach; names the cell.
+        """
+        (limits,) = self.device.states.values()
+        low, high = (torch.full_like(conductance, end) for end in (limits.low, limits.high))
+        ends = torch.stack([self.conductance(low, voltage), self.conductance(high, voltage)])
+        least, most = ends.amin(0), ends.amax(0)
+        # a bound written in decimal may miss the reciprocal of a resistance by rounding
+        margin = 4 * torch.finfo(conductance.dtype).eps * most
+        wrong = ~((conductance >= least - margin) & (conductance <= most + margin))
+        if bool(wrong.any()):
+            place = tuple(wrong.nonzero()[0].tolist())
+            raise InputError(
+                f"conductance{list(place)} = {conductance[place].item():.4g} S is out of range; {self.device.model} "
+                f"allows {least[place].item():.4g} to {most[place].item():.4g} S at {voltage:g} V"
+            )
+        rising = ends[1] > ends[0]
+        for _ in range(_BISECTIONS):
+            middle = (low + high) / 2
+            above = (self.conductance(middle, voltage) > conductance) == rising
+            low, high = torch.where(above, low, middle), torch.where(above, middle, high)
+        return (low + high) / 2
 
     def raises(self, like: Tensor, voltage: float) -> Tensor:
         """Whether a voltage [V] raises the conductance of each cell, half way through its range."""
