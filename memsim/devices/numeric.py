@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any, Literal
@@ -16,6 +16,7 @@ from sympy.printing.pytorch import TorchPrinter
 from memsim.devices.base import Device
 
 Backend = Literal["numpy", "torch"]
+Functions = Mapping[str, Callable[..., Any]]
 Array = NDArray[np.float64]
 
 
@@ -29,19 +30,23 @@ class _TorchPrinter(TorchPrinter):
         """Python's operator: torch's functions refuse a number as their first argument."""
         return f"({self._print(expr.lhs)} {expr.rel_op} {self._print(expr.rhs)})"
 
-    _print_logistic = _print_softplus = _print_power = _print_expm1 = _call
+    _print_logistic = _print_softplus = _print_power = _print_expm1 = _print_clip = _print_ramp = _call
 
 
 _LAMBDIFY_SETTINGS = {"fully_qualified_modules": False, "inline": True, "allow_unknown_functions": True}
 
 
-def _modules(backend: Backend) -> list[Any]:
+def _modules(backend: Backend | Functions) -> list[Any]:
+    if not isinstance(backend, str):
+        return [dict(backend)]
     if backend == "numpy":
         functions: dict[str, Any] = {
             "logistic": expit,
             "softplus": lambda z: np.logaddexp(0.0, z),
             "power": np.power,
             "expm1": np.expm1,
+            "clip": lambda z, limit: np.clip(z, -limit, limit),
+            "ramp": lambda z: np.maximum(z, 0.0),
         }
     else:
         import torch
@@ -52,21 +57,23 @@ def _modules(backend: Backend) -> list[Any]:
             "softplus": lambda z: torch.nn.functional.softplus(z, threshold=40.0),
             "power": torch.pow,
             "expm1": torch.expm1,
+            "clip": lambda z, limit: torch.clamp(z, -limit, limit),
+            "ramp": lambda z: (z + z.abs()) / 2,
         }
     return [functions, backend]
 
 
 def generate(
-    arguments: Sequence[Any], outputs: Sequence[sp.Expr], backend: Backend
+    arguments: Sequence[Any], outputs: Sequence[sp.Expr], backend: Backend | Functions
 ) -> Callable[..., list[Any]]:
     """Function of `arguments` that returns the list of `outputs`, elementwise over any array shape.
 
     Args:
         arguments: symbols, or nested sequences of symbols, in call order.
         outputs: expressions in those symbols.
-        backend: "numpy" or "torch".
+        backend: "numpy", "torch", or functions to call, by the names that torch has for them.
     """
-    printer = _TorchPrinter(_LAMBDIFY_SETTINGS) if backend == "torch" else None
+    printer = None if backend == "numpy" else _TorchPrinter(_LAMBDIFY_SETTINGS)
     return sp.lambdify(list(arguments), list(outputs), modules=_modules(backend), printer=printer, cse=True)
 
 

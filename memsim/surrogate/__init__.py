@@ -1,7 +1,8 @@
 """The differentiable twin of a circuit, and the SciPy reference of the same equations."""
 
 from memsim.surrogate import reference
-from memsim.surrogate.compiled import CompiledCircuit, State, Waveforms
+from memsim.surrogate.compiled import CompiledCircuit
+from memsim.surrogate.run import Engine, State, Waveforms
 from memsim.surrogate.simulate import simulate
 from memsim.surrogate.steppers import DEFAULT_STEPPER, STEPPERS
 
@@ -11,6 +12,7 @@ __all__ = [
     "DEFAULT_STEPPER",
     "STEPPERS",
     "CompiledCircuit",
+    "Engine",
     "State",
     "Waveforms",
     "compile",

@@ -10,11 +10,9 @@ from torch import Tensor, nn
 
 from memsim.circuits.nodal import nodal_equations
 from memsim.errors import InputError
+from memsim.surrogate.run import Engine, Runner, State, Waveforms
 from memsim.surrogate.steppers import DEFAULT_STEPPER, stepper_named
 from memsim.surrogate.system import BoundSystem, System
-
-Waveforms = dict[str, Tensor]
-State = tuple[Tensor, ...]
 
 
 class CompiledCircuit(nn.Module):
@@ -29,6 +27,12 @@ class CompiledCircuit(nn.Module):
         stepper: integrator: `rosenbrock2` (default), `linear-implicit-euler`, `explicit-euler`.
         trainable: names of circuit parameters to hold as `nn.Parameter`, e.g. `("cmem", "xm1.v_on")`.
         record: waveforms to return; all node potentials and states where left out.
+        engine: what runs the steps. `native`: generated C, on processors, needs a C compiler; `fused`: generated
+            torch code with its own backward pass; `compile`: the same through torch.compile; `loop`: plain torch
+            operations recorded by autograd, which alone can be differentiated twice. `auto`: native where it can
+            be, else fused. All give the same waveforms and gradients, to rounding.
+        segment: steps between stored states; the steps in between are computed again in the backward pass, which
+            saves memory in long runs. All states are stored where left out.
 
     Raises:
         InputError: an unknown name, or a circuit that has no unique equations.
@@ -42,14 +46,17 @@ class CompiledCircuit(nn.Module):
         stepper: str = DEFAULT_STEPPER,
         trainable: Collection[str] = (),
         record: Collection[str] | None = None,
+        engine: Engine = "auto",
+        segment: int | None = None,
     ) -> None:
         super().__init__()
         self.inputs = tuple(inputs)
         self.stepper = stepper_named(stepper)
-        self.system = System(nodal_equations(circuit, inputs))
-        self.values = self.system.equations.parameter_values()
-        self.record = tuple(self.system.equations.waveforms if record is None else record)
-        _check_names("waveform", self.record, self.system.equations.waveforms)
+        equations = nodal_equations(circuit, inputs)
+        _check_names("waveform", record or (), equations.waveforms)
+        self.system = System(equations, record=record)
+        self.values = equations.parameter_values()
+        self.runner = Runner(self.system, self.stepper, engine, segment)
         _check_names("parameter", trainable, self.values)
         if self.system.equations.algebraic and not self.stepper.implicit:
             node = self.system.equations.unknowns[self.system.equations.algebraic[0]]
@@ -92,13 +99,7 @@ class CompiledCircuit(nn.Module):
         start = [signal[0] for signal in drive]
         system = self._bind(start[0], parameters or {})
         y = self._initial(system, start) if state is None else self._checked(state, start[0])
-        steps = [self._sample(system, y, start)]
-        for now in range(len(drive[0]) - 1):
-            u, u_next = [s[now] for s in drive], [s[now + 1] for s in drive]
-            y = self.stepper.step(system, y, u=u, u_next=u_next, h=dt)
-            steps.append(self._sample(system, y, u_next))
-        columns = zip(self.record, zip(*steps, strict=True), strict=True)
-        return {name: torch.stack(column) for name, column in columns}, tuple(y)
+        return self.runner(system, y, drive, dt)
 
     def _drive(self, inputs: Tensor | Mapping[str, Tensor], dt: float) -> list[Tensor]:
         if not 0 < dt < float("inf"):
@@ -142,14 +143,6 @@ class CompiledCircuit(nn.Module):
     def _initial(system: BoundSystem, u: list[Tensor]) -> list[Tensor]:
         y = [torch.zeros_like(u[0]) + value for value in system.initial(u)]
         return system.settle(y, u)
-
-    def _sample(self, system: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor]) -> list[Tensor]:
-        waveforms = system.waveforms(y, u)
-        like = y[0]
-        columns = (
-            torch.as_tensor(waveforms[name], dtype=like.dtype, device=like.device) for name in self.record
-        )
-        return [torch.broadcast_to(column, like.shape) for column in columns]
 
 
 def _key(name: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from memsim.circuits.nodal import NodalEquations
-from memsim.devices.numeric import generate
+from memsim.devices.numeric import Backend, Functions, generate
 from memsim.surrogate.elimination import Elimination, Entries
 from memsim.surrogate.hoisting import Hoister
 
@@ -35,9 +35,20 @@ class System:
 
     Args:
         equations: the symbolic equations.
+        backend: what the generated functions compute with.
+        record: names of the waveforms to compute; all where None.
+
+    Attributes:
+        constants: number of values that hold for a whole run.
+        record: names of the computed waveforms.
     """
 
-    def __init__(self, equations: NodalEquations) -> None:
+    def __init__(
+        self,
+        equations: NodalEquations,
+        backend: Backend | Functions = "torch",
+        record: Collection[str] | None = None,
+    ) -> None:
         self.equations = equations
         self.size = len(equations.unknowns)
         self.mass_pattern = list(equations.mass)
@@ -49,19 +60,21 @@ class System:
         jacobian = hoist(list(equations.jacobian.values()))
         mass = hoist(list(equations.mass.values()))
         charge = hoist(equations.charge)
-        waveforms = hoist(list(equations.waveforms.values()))
+        self.record = tuple(equations.waveforms if record is None else record)
+        waveforms = hoist([equations.waveforms[name] for name in self.record])
         constants = list(hoist.constants)
+        self.constants = len(constants)
         arguments = (*variables, constants)
         self._constants = {
-            backend: generate([list(equations.parameters)], list(hoist.constants.values()), backend)
-            for backend in ("numpy", "torch")
+            engine: generate([list(equations.parameters)], list(hoist.constants.values()), engine)
+            for engine in ("numpy", "torch")
         }
-        self.generated_flow = generate(arguments, flow, "torch")
-        self.generated_linearisation = generate(arguments, [*flow, *slope, *jacobian], "torch")
-        self.generated_mass = generate([constants], mass, "torch")
-        self.generated_charge = generate((equations.inputs, constants), charge, "torch")
+        self.generated_flow = generate(arguments, flow, backend)
+        self.generated_linearisation = generate(arguments, [*flow, *slope, *jacobian], backend)
+        self.generated_mass = generate([constants], mass, backend)
+        self.generated_charge = generate((equations.inputs, constants), charge, backend)
         self.generated_waveforms = generate(
-            (equations.unknowns, equations.inputs, constants), waveforms, "torch"
+            (equations.unknowns, equations.inputs, constants), waveforms, backend
         )
         self.elimination = Elimination(self.size, {*self.mass_pattern, *self.jacobian_pattern})
         self.mass_elimination = Elimination(self.size, self.mass_pattern)
@@ -88,34 +101,36 @@ class BoundSystem:
         constants: values of what depends on parameters alone.
 
     Attributes:
+        constants: those values.
         mass: entries of M.
     """
 
     def __init__(self, system: System, constants: Values) -> None:
-        self._system, self._constants = system, constants
+        self._system, self.constants = system, constants
         self.mass: Entries = dict(zip(system.mass_pattern, system.generated_mass(constants), strict=True))
         self.elimination, self.mass_elimination = system.elimination, system.mass_elimination
+        self.jacobian_pattern = system.jacobian_pattern
 
     def initial(self, u: Values) -> list[Any]:
         """y at the start for inputs `u`, zero where M has no row."""
         matrix = self.mass | {(row, row): 1.0 for row in self._system.equations.algebraic}
-        charge = self._system.generated_charge(u, self._constants)
+        charge = self._system.generated_charge(u, self.constants)
         return self.mass_elimination.solve(self.mass_elimination.factor(matrix), charge)
 
     def flow(self, y: Values, u: Values, du: Values) -> list[Any]:
         """F(y, u, du/dt)."""
-        return self._system.generated_flow(y, u, du, self._constants)
+        return self._system.generated_flow(y, u, du, self.constants)
 
     def linearise(self, y: Values, u: Values, du: Values) -> Linearisation:
         """F with its derivatives, sharing common subexpressions."""
-        values, n = self._system.generated_linearisation(y, u, du, self._constants), self._system.size
+        values, n = self._system.generated_linearisation(y, u, du, self.constants), self._system.size
         jacobian = dict(zip(self._system.jacobian_pattern, values[2 * n :], strict=True))
         return Linearisation(values[:n], values[n : 2 * n], jacobian)
 
     def waveforms(self, y: Values, u: Values) -> dict[str, Any]:
-        """Every node potential and state by name."""
-        names = self._system.equations.waveforms
-        return dict(zip(names, self._system.generated_waveforms(y, u, self._constants), strict=True))
+        """Recorded node potentials and states by name."""
+        values = self._system.generated_waveforms(y, u, self.constants)
+        return dict(zip(self._system.record, values, strict=True))
 
     def mass_times(self, vector: Values) -> list[Any]:
         """M applied to a vector; rows without entries give zero."""

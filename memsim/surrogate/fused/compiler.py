@@ -1,0 +1,91 @@
+"""Finding a C compiler, and keeping what it compiled."""
+
+from __future__ import annotations
+
+import ctypes
+import hashlib
+import os
+import platform
+import shutil
+import subprocess
+import tempfile
+from functools import cache
+from pathlib import Path
+
+from memsim.errors import InputError
+
+# no flag that lets arithmetic on infinities go wrong: exponentials may overflow
+_FLAGS = ("-O3", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-w")
+_WISHES = (("-march=native", "-fopenmp"), ("-march=native",), ("-fopenmp",), ())
+_TIMEOUT = 120.0
+
+
+@cache
+def find_compiler() -> str | None:
+    """Path of a C compiler: the variable CC if set, else cc, gcc or clang; None where there is none."""
+    for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
+        if name and (path := shutil.which(name)):
+            return path
+    return None
+
+
+def load(source: str) -> ctypes.CDLL:
+    """The shared library of a C source, compiled now or found where an earlier process left it.
+
+    Raises:
+        InputError: there is no compiler, or it refuses the source.
+    """
+    compiler = find_compiler()
+    if compiler is None:
+        raise InputError('there is no C compiler; install gcc or clang, or use engine="fused"')
+    key = hashlib.sha256("\n".join((source, compiler, _version(compiler), _processor())).encode())
+    library = _folder() / f"{key.hexdigest()[:32]}.so"
+    if not library.exists():
+        _build(compiler, source, library)
+    return ctypes.CDLL(str(library))
+
+
+def _folder() -> Path:
+    """Where compiled kernels are kept; its owner alone may write there."""
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    folder = Path(base) / "memsim" / "kernels"
+    try:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+    except OSError:
+        return _temporary_folder()
+    return folder if os.access(folder, os.W_OK) else _temporary_folder()
+
+
+@cache
+def _temporary_folder() -> Path:
+    return Path(tempfile.mkdtemp(prefix="memsim-kernels-"))
+
+
+def _build(compiler: str, source: str, library: Path) -> None:
+    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
+        text, built = Path(folder, "kernel.c"), Path(folder, "kernel.so")
+        text.write_text(source, encoding="utf-8")
+        for wishes in _WISHES:
+            command = [compiler, *_FLAGS, *wishes, str(text), "-o", str(built), "-lm"]
+            done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)  # noqa: S603
+            if done.returncode == 0:
+                built.replace(library)
+                return
+    raise InputError(
+        f'{compiler} cannot compile a kernel; use engine="fused". It says:\n{done.stderr[-2000:]}'
+    )
+
+
+@cache
+def _version(compiler: str) -> str:
+    return subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+
+
+@cache
+def _processor() -> str:
+    """What native code depends on."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())
