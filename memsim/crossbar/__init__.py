@@ -1,6 +1,7 @@
 """Crossbars of memristive synapses: signed weights, exact wires, non-idealities, write and verify."""
 
 from memsim.crossbar import presets
+from memsim.crossbar.budget import Budget
 from memsim.crossbar.cell_laws import InSeries, SinhCell, SinhSelector, StaticDevice, ThresholdCell
 from memsim.crossbar.cells import Cells
 from memsim.crossbar.hardware import Hardware
@@ -30,6 +31,7 @@ from memsim.crossbar.wires import Wires
 DifferentialCrossbar = Crossbar
 
 __all__ = [
+    "Budget",
     "Cells",
     "ClippedLog",
     "ClippedPower",

@@ -12,6 +12,7 @@ from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
 from memsim.crossbar.arrays import Grid, programmed
+from memsim.crossbar.budget import Budget, budget
 from memsim.crossbar.hardware import Hardware
 from memsim.crossbar.mapping import Mapping
 from memsim.errors import InputError
@@ -200,6 +201,24 @@ class Crossbar(nn.Module):
     def conductances(self) -> tuple[Tensor, ...]:
         """As programmed, [rows, columns] in S for each bit line of a neuron; G+ and G- of pairs without slices."""
         return self._programmed().conductances
+
+    def budget(self, voltage: Tensor | ArrayLike, *, seed: int = 0) -> Budget:
+        """The error that each effect of the hardware adds to the currents; print it.
+
+        In this order: levels, each non-ideality, read noise, wires. The draws are those of `seed`, not those that
+        this crossbar was programmed with.
+
+        Args:
+            voltage: of each word line, [..., rows] in V.
+            seed: of all draws.
+
+        Raises:
+            InputError: ideal hardware, a shape that does not fit, or voltages without any current.
+        """
+        like = self.weight.detach()
+        given = torch.as_tensor(voltage, dtype=like.dtype, device=like.device)
+        self._check("voltage", given, len(like))
+        return budget(like, given, hardware=self.hardware, conductances=(self.g_min, self.g_max), seed=seed)
 
     def keep_in_range(self) -> None:
         """Put every weight back between -1 and 1; call after each optimiser step."""
