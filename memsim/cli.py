@@ -147,9 +147,12 @@ def _run_bench(bench: Bench, engine: Engine, timeout: float) -> xr.Dataset:
 
 
 @app.command()
-def train(
+def train(  # noqa: PLR0917 - each argument is an option of the command
     study: Annotated[Path | None, typer.Argument(help="Study as TOML; every entry has a default.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/digits"),
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the data sets; MEMSIM_DATA where left out.")
+    ] = None,
     epochs: Annotated[int | None, typer.Option(help="Replace the study's number of epochs.")] = None,
     seed: Annotated[int | None, typer.Option(help="Replace the study's seed.")] = None,
     resume: Annotated[
@@ -177,7 +180,7 @@ def train(
     chosen = make_study(**{**chosen.model_dump(exclude_none=True), **changes})
     try:
         with training_progress() as progress:
-            result = run_training(chosen, out, resume=resume, progress=progress)
+            result = run_training(chosen, out, data_dir=data_dir, resume=resume, progress=progress)
     except KeyboardInterrupt:
         typer.echo(
             f"interrupted; finished epochs are kept. Continue with: memsim train --out {out} --resume",

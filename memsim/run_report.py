@@ -78,7 +78,7 @@ def _training_section(run: Run, figures: dict[str, Figure]) -> Section:
         ("epochs", last.epoch),
         ("seconds of training", f"{sum(record.seconds for record in run.history):.0f}"),
         ("hidden neurons", ", ".join(map(str, run.study.hidden))),
-        ("synapse", run.study.synapse),
+        ("synapse", run.study.synapses.device),
         ("seed", run.study.seed),
     ]
     return Section(

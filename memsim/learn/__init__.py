@@ -2,9 +2,10 @@
 
 from memsim.learn.checkpoint import EpochRecord, load_checkpoint, save_checkpoint
 from memsim.learn.data import DATASETS, Dataset
+from memsim.learn.evaluation import accuracy
 from memsim.learn.network import MemristiveNetwork, resting_neuron
 from memsim.learn.study import Study, load_study, make_study, save_study
-from memsim.learn.trainer import Run, accuracy, build, load_run, train
+from memsim.learn.trainer import Run, build, load_run, train
 
 __all__ = [
     "DATASETS",

@@ -12,6 +12,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load, save
 from torch import Tensor, nn
+from torch.optim import Optimizer
 
 from memsim.errors import CheckpointError
 from memsim.files import write_bytes, write_text
@@ -34,7 +35,7 @@ class EpochRecord:
 def save_checkpoint(
     folder: Path,
     network: nn.Module,
-    optimizer: torch.optim.Adam,
+    optimizer: Optimizer,
     generator: torch.Generator,
     history: list[EpochRecord],
 ) -> None:
@@ -57,7 +58,7 @@ def save_checkpoint(
 def load_checkpoint(
     folder: Path,
     network: nn.Module,
-    optimizer: torch.optim.Adam | None = None,
+    optimizer: Optimizer | None = None,
     generator: torch.Generator | None = None,
 ) -> list[EpochRecord]:
     """Restore what `save_checkpoint` wrote and return the history.
@@ -119,7 +120,7 @@ def _section(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): value for name, value in tensors.items() if name.startswith(prefix)}
 
 
-def _restore_optimizer(optimizer: torch.optim.Adam, tensors: dict[str, Tensor]) -> None:
+def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
     parameters = range(sum(len(group["params"]) for group in optimizer.param_groups))
     if set(tensors) != {f"{index}.{name}" for index in parameters for name in ADAM_STATE}:
         raise KeyError("the state of its optimiser is incomplete")

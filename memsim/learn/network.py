@@ -6,7 +6,7 @@ are those of the circuit equations.
 
 from __future__ import annotations
 
-from itertools import pairwise
+import math
 from typing import cast
 
 import numpy as np
@@ -14,10 +14,12 @@ import torch
 from PySpice.Spice.Netlist import Circuit
 from torch import Tensor, nn
 
-from memsim.circuits import MEMBRANE, AlphaTrain, CrossbarLayer, IntegrateAndFire, network_circuit
+from memsim.circuits import MEMBRANE, CrossbarLayer, IntegrateAndFire, Stimulus, network_circuit
 from memsim.crossbar import DifferentialCrossbar, conductance_range
 from memsim.devices import load_device
-from memsim.learn.study import Study
+from memsim.learn.drives import Drive
+from memsim.learn.layers import Convolutional, Dense, Read, SynapseLayer, as_image, ideal_read
+from memsim.learn.study import Convolution, Study
 from memsim.surrogate import CompiledCircuit
 from memsim.surrogate.reference import equilibrium
 
@@ -31,68 +33,111 @@ def resting_neuron(number: int) -> IntegrateAndFire:
 
 
 class MemristiveNetwork(nn.Module):
-    """Layers of differential crossbars and memristive integrate-and-fire neurons, read by mean membrane potential.
+    """Layers of differential crossbars and memristive neurons, read by mean membrane potential.
 
     Args:
-        sizes: inputs, hidden layers and classes, e.g. (64, 32, 10).
-        study: drive, devices, integration and seed.
+        shape: of one input: (features,), (height, width) or (channels, height, width).
+        classes: neurons of the last layer.
+        study: layers, drive, devices, integration and seed.
 
     Raises:
-        InputError: unknown device, or conductances that the synapse device cannot reach.
+        InputError: unknown device, conductances that the synapse device cannot reach, or layers that do not fit.
     """
 
-    def __init__(self, sizes: tuple[int, ...], study: Study) -> None:
+    def __init__(self, shape: tuple[int, ...], classes: int, study: Study) -> None:
         super().__init__()
         self.study = study
-        self.neuron = resting_neuron(study.neuron_set)
-        g_min, g_max = conductance_range(
-            load_device(study.synapse), study.conductance_min, study.conductance_max
-        )
+        self.neuron = resting_neuron(int(study.neuron[-1]))
         generator = torch.Generator().manual_seed(study.seed)
-        self.synapses = nn.ModuleList(
-            DifferentialCrossbar(
-                rows, columns, g_min=g_min, g_max=g_max, mirror_ratio=study.mirror_ratio, generator=generator
-            )
-            for rows, columns in pairwise(sizes)
-        )
+        self.synapses = nn.ModuleList()
+        for number, layer in enumerate((*study.hidden, classes)):
+            synapses = self._synapses(number, shape, layer, generator)
+            self.synapses.append(synapses)
+            shape = synapses.shape
         self.cell = CompiledCircuit(
             self.neuron.circuit(), inputs=("iin",), stepper=study.stepper, record=(MEMBRANE_VOLTAGE,)
         )
 
+    def _synapses(
+        self, number: int, shape: tuple[int, ...], layer: int | Convolution, generator: torch.Generator
+    ) -> SynapseLayer:
+        if isinstance(layer, Convolution):
+            image = as_image(shape)
+            rows = image[0] * layer.kernel**2
+            return Convolutional(image, layer, self._crossbar(number, rows, layer.channels, generator))
+        return Dense(self._crossbar(number, math.prod(shape), layer, generator))
+
+    def _crossbar(
+        self, number: int, rows: int, columns: int, generator: torch.Generator
+    ) -> DifferentialCrossbar:
+        table = self.study.synapses
+        g_min, g_max = conductance_range(
+            load_device(table.device), table.conductance_min, table.conductance_max
+        )
+        ratios = table.mirror_ratio
+        ratio = ratios[number] if isinstance(ratios, tuple) else ratios
+        crossbar = DifferentialCrossbar(
+            rows, columns, g_min=g_min, g_max=g_max, mirror_ratio=ratio, generator=generator
+        )
+        with torch.no_grad():
+            crossbar.weight.mul_(2 * table.initial_weight)
+        return crossbar
+
+    @property
+    def layers(self) -> list[SynapseLayer]:
+        """The synapses, layer by layer."""
+        return cast("list[SynapseLayer]", list(self.synapses))
+
     @property
     def crossbars(self) -> list[DifferentialCrossbar]:
-        """The synapses, layer by layer."""
-        return cast("list[DifferentialCrossbar]", list(self.synapses))
+        """The crossbars, layer by layer."""
+        return [layer.crossbar for layer in self.layers]
 
     @property
-    def stimulus(self) -> AlphaTrain:
-        """The pulse that all word lines of the first layer share, before it is scaled by the pixels [V]."""
-        starts = np.arange(self.study.pulses) * (self.study.window / self.study.pulses)
-        return AlphaTrain(self.study.read_voltage, self.study.pulse_tau, tuple(float(t) for t in starts))
+    def drive(self) -> Drive:
+        """What turns inputs into voltages of the word lines."""
+        return Drive(**self.study.drive.model_dump(), window=self.study.window)
 
-    def waveforms(self, images: Tensor, *, step: float | None = None) -> list[Tensor]:
+    @property
+    def stimulus(self) -> Stimulus:
+        """The pulses that word lines of amplitude coding share, before they are scaled by the pixels [V]."""
+        return self.drive.stimulus(1.0)
+
+    def waveforms(
+        self,
+        images: Tensor,
+        *,
+        step: float | None = None,
+        read: Read = ideal_read,
+        masks: list[Tensor] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> list[Tensor]:
         """Membrane potentials relative to rest, layer by layer, each [time, batch, neurons] in V.
 
         Args:
-            images: [batch, inputs] in [0, 1].
+            images: [batch, inputs], or [batch, slots, inputs] in the time domain; in [0, 1].
             step: time step [s]; the study's where left out.
+            read: how crossbars are read; exactly where left out.
+            masks: [batch, neurons] factors on the outputs of each hidden layer; none where left out.
+            generator: source of the events of rate coding.
         """
         step = self.study.step if step is None else step
         times = np.arange(round(self.study.window / step) + 1) * step
-        pulse = torch.as_tensor(self.stimulus(times), dtype=images.dtype, device=images.device)
-        # all word lines share one pulse shape, so the first crossbar is one product for all times
-        current = pulse[:, None, None] * self.crossbars[0](images)
-        layers: list[Tensor] = []
-        for number, crossbar in enumerate(self.crossbars):
+        lines = self.drive(images, generator)
+        # a crossbar is linear: one product for each amplitude instead of one for each time
+        current = torch.einsum("tk,bkn->tbn", lines.pulses(times), self.layers[0](lines.amplitude, read))
+        membranes: list[Tensor] = []
+        for number, layer in enumerate(self.layers):
             if number:
-                current = crossbar(layers[-1])
-            membrane, _ = self.cell(current, dt=step)
-            layers.append(membrane[MEMBRANE_VOLTAGE] - self.neuron.initial_voltage)
-        return layers
+                voltage = membranes[-1] if masks is None else membranes[-1] * masks[number - 1]
+                current = layer(voltage, read)
+            waves, _ = self.cell(current, dt=step)
+            membranes.append(waves[MEMBRANE_VOLTAGE] - self.neuron.initial_voltage)
+        return membranes
 
-    def forward(self, images: Tensor) -> Tensor:
-        """Logits [batch, classes]: mean membrane potential over the window, in units of the logit scale."""
-        return self.waveforms(images)[-1].mean(dim=0) / self.study.logit_scale
+    def forward(self, images: Tensor, **options: object) -> Tensor:
+        """Logits [batch, classes]: mean membrane potential over the window, in units of the readout's scale."""
+        return self.waveforms(images, **options)[-1].mean(dim=0) / self.study.readout.scale  # type: ignore[arg-type]
 
     def keep_in_range(self) -> None:
         """Hold all conductances within the device's range."""

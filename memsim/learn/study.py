@@ -11,49 +11,161 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 
 from memsim.errors import InputError
 from memsim.files import write_text
+from memsim.learn.drives import Encoding, Pulse
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, lt=1)]
+Count = Annotated[int, Field(ge=1)]
+Size = Annotated[int, Field(ge=1, le=4096)]
 
 
-class Study(BaseModel):
-    """Parameters of a training run, in SI units.
-
-    The drive is an alpha-shaped voltage pulse on every word line, scaled by the pixel, at each of `pulses` instants
-    spread evenly over `window`. The network is stepped at `step` seconds.
-    """
+class Table(BaseModel):
+    """A table of a study: unknown entries are refused, values do not change."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
-    data: Literal["digits"] = "digits"
-    hidden: tuple[Annotated[int, Field(ge=1, le=4096)], ...] = (32,)
-    neuron_set: Literal[1, 2, 3] = 1
-    synapse: str = "pd-wo3-w"
+
+class Convolution(Table):
+    """A convolutional layer: one crossbar that every patch of the input is applied to.
+
+    Attributes:
+        channels: neurons at each position.
+        kernel: side of a patch [pixels].
+        stride: between patches [pixels].
+        padding: rim of zeros around the input [pixels].
+    """
+
+    channels: Size
+    kernel: Size
+    stride: Count = 1
+    padding: Annotated[int, Field(ge=0)] = 0
+
+
+class DriveTable(Table):
+    """What the word lines of the first layer do with an input: see memsim.learn.drives.
+
+    Attributes:
+        encoding: how inputs become amplitudes.
+        pulse: shape of one pulse.
+        voltage: of a pulse of amplitude 1 [V].
+        tau: time constant of a pulse [s].
+        slots: instants, evenly over the window, at which pulses can begin.
+    """
+
+    encoding: Encoding = "amplitude"
+    pulse: Pulse = "alpha"
+    voltage: Positive = 0.1
+    tau: Positive = 1e-3
+    slots: Annotated[int, Field(ge=1, le=10_000)] = 2
+
+
+class AugmentationTable(Table):
+    """Random distortions of training images: see memsim.learn.augment.
+
+    Attributes:
+        shift: largest shift along each axis [pixels].
+        rotation: largest angle either way [degrees].
+        scale: largest relative change of size.
+        elastic: standard deviation of the elastic displacement at its knots [pixels].
+    """
+
+    shift: Annotated[int, Field(ge=0)] = 0
+    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
+    scale: Share = 0.0
+    elastic: NonNegative = 0.0
+
+
+class SynapsesTable(Table):
+    """Differential pairs of memristive devices, and the current mirrors behind them.
+
+    Attributes:
+        device: card of the device.
+        conductance_min, conductance_max: part of the device's range to use [S].
+        mirror_ratio: current into a neuron over difference of its bit line currents; one for all layers or one each.
+        initial_weight: weights start uniform between plus and minus this share of the range.
+    """
+
+    device: str = "pd-wo3-w"
     conductance_min: Positive | None = None
     conductance_max: Positive | None = None
-    mirror_ratio: Positive = 0.3
-    read_voltage: Positive = 0.1
-    pulse_tau: Positive = 1e-3
-    pulses: Annotated[int, Field(ge=1, le=100)] = 2
+    mirror_ratio: Positive | tuple[Positive, ...] = 0.3
+    initial_weight: Annotated[float, Field(gt=0, le=1)] = 0.5
+
+
+class ReadoutTable(Table):
+    """How membranes of the last layer become logits; `scale` is what counts as one."""
+
+    kind: Literal["mean"] = "mean"
+    scale: Positive = 2e-3
+
+
+class TrainingTable(Table):
+    """How the weights are found.
+
+    Attributes:
+        optimizer: adam, or adamw, whose weight decay is separate from the gradient.
+        weight_decay: pull of the weights towards zero.
+        gradient_clip: largest norm of the gradient.
+        schedule: of the learning rate after the warm-up: half a cosine to zero, or constant.
+        warmup: epochs in which the learning rate rises from zero.
+        label_smoothing: share of the target that is spread over all classes.
+        dropout: share of hidden neurons that are silent, drawn anew for each image.
+    """
+
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: NonNegative = 0.0
+    gradient_clip: Positive | None = None
+    schedule: Literal["cosine", "constant"] = "cosine"
+    warmup: NonNegative = 0.0
+    label_smoothing: Share = 0.0
+    dropout: Share = 0.0
+
+
+class Study(Table):
+    """Parameters of a training run, in SI units. The network is stepped at `step` seconds over `window` seconds.
+
+    Attributes:
+        data: name of the data set.
+        hidden: hidden layers: a number of neurons, or a table for a convolution.
+        neuron: circuit of the neurons, as `memsim run` names it.
+        batch: images an update is made from.
+    """
+
+    data: str = "digits"
+    hidden: tuple[Size | Convolution, ...] = (32,)
+    neuron: Literal["integrate-and-fire-set1", "integrate-and-fire-set2", "integrate-and-fire-set3"] = (
+        "integrate-and-fire-set1"
+    )
     window: Positive = 10e-3
     step: Positive = 200e-6
     stepper: str = "rosenbrock2"
-    logit_scale: Positive = 2e-3
-    epochs: Annotated[int, Field(ge=1)] = 20
-    batch: Annotated[int, Field(ge=1)] = 64
+    epochs: Count = 20
+    batch: Count = 64
     learning_rate: Positive = 0.02
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    drive: DriveTable = DriveTable()
+    synapses: SynapsesTable = SynapsesTable()
+    readout: ReadoutTable = ReadoutTable()
+    augmentation: AugmentationTable = AugmentationTable()
+    training: TrainingTable = TrainingTable()
 
     @model_validator(mode="after")
-    def _steps_fit(self) -> Study:
+    def _parts_fit(self) -> Study:
         if self.step * 4 > self.window:
             raise ValueError(
                 f"step = {self.step:g} s is too long for a window of {self.window:g} s; allowed: at most a quarter"
+            )
+        ratios, layers = self.synapses.mirror_ratio, len(self.hidden) + 1
+        if isinstance(ratios, tuple) and len(ratios) != layers:
+            raise ValueError(
+                f"mirror_ratio has {len(ratios)} entries for {layers} layers; allowed: one number, or one for each"
             )
         return self
 
 
 def make_study(**values: object) -> Study:
-    """A study from keyword values.
+    """A study from keyword values; tables are dictionaries.
 
     Raises:
         InputError: an unknown name or a value out of range, named with what is allowed.

@@ -24,7 +24,7 @@ class CompiledCircuit(nn.Module):
     Args:
         circuit: PySpice circuit of R, C, V, I and memsim devices.
         inputs: names of the sources that are driven, e.g. `("iin",)`.
-        stepper: integrator: `rosenbrock2` (default), `linear-implicit-euler`, `explicit-euler`.
+        stepper: integrator: `rosenbrock2` (default), `strang`, `linear-implicit-euler`, `explicit-euler`.
         trainable: names of circuit parameters to hold as `nn.Parameter`, e.g. `("cmem", "xm1.v_on")`.
         record: waveforms to return; all node potentials and states where left out.
         engine: what runs the steps. `native`: generated C, on processors, needs a C compiler; `fused`: generated

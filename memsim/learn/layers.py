@@ -1,0 +1,109 @@
+"""Synapses between two layers of neurons: dense, or one crossbar that every patch of an image is applied to."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from torch import Tensor, nn
+from torch.nn.functional import unfold
+
+from memsim.crossbar import DifferentialCrossbar
+from memsim.errors import InputError
+from memsim.learn.study import Convolution
+
+Read = Callable[[DifferentialCrossbar, Tensor], Tensor]
+"""Neuron currents [..., columns] in A of a crossbar for voltages [..., rows] in V."""
+
+
+def ideal_read(crossbar: DifferentialCrossbar, voltage: Tensor) -> Tensor:
+    """The currents of a crossbar whose cells hold exactly what the weights ask for."""
+    return crossbar(voltage)
+
+
+class SynapseLayer(ABC, nn.Module):
+    """From the voltages of one layer to the currents into the next.
+
+    Attributes:
+        crossbar: the cells.
+        shape: of the neurons behind it: (neurons,) or (channels, height, width).
+    """
+
+    crossbar: DifferentialCrossbar
+    shape: tuple[int, ...]
+
+    @abstractmethod
+    def forward(self, voltage: Tensor, read: Read = ideal_read) -> Tensor:
+        """Currents [..., neurons] in A for voltages [..., inputs] in V."""
+
+
+class Dense(SynapseLayer):
+    """Every input meets every neuron.
+
+    Args:
+        crossbar: word lines are the inputs, columns the neurons.
+    """
+
+    def __init__(self, crossbar: DifferentialCrossbar) -> None:
+        super().__init__()
+        self.crossbar = crossbar
+        self.shape = (crossbar.weight.shape[1],)
+
+    def forward(self, voltage: Tensor, read: Read = ideal_read) -> Tensor:
+        return read(self.crossbar, voltage)
+
+
+class Convolutional(SynapseLayer):
+    """Patches of an image applied to one crossbar, each with neurons of its own.
+
+    Args:
+        shape: of the input: (channels, height, width).
+        convolution: kernel, stride, padding.
+        crossbar: its word lines are the pixels of a patch, channel by channel and row by row.
+    """
+
+    def __init__(
+        self, shape: tuple[int, int, int], convolution: Convolution, crossbar: DifferentialCrossbar
+    ) -> None:
+        super().__init__()
+        self.crossbar, self.convolution, self.input_shape = crossbar, convolution, shape
+        sides = output_sides(shape, convolution)
+        self.shape = (convolution.channels, *sides)
+
+    def forward(self, voltage: Tensor, read: Read = ideal_read) -> Tensor:
+        c = self.convolution
+        images = voltage.reshape(-1, *self.input_shape)
+        patches = unfold(images, c.kernel, padding=c.padding, stride=c.stride).transpose(1, 2)
+        return read(self.crossbar, patches).transpose(1, 2).reshape(*voltage.shape[:-1], -1)
+
+
+def output_sides(shape: tuple[int, int, int], convolution: Convolution) -> tuple[int, int]:
+    """Height and width of a convolution's output.
+
+    Raises:
+        InputError: the kernel is larger than the padded input.
+    """
+    _, *sides = shape
+    spans = [side + 2 * convolution.padding - convolution.kernel for side in sides]
+    if min(spans) < 0:
+        raise InputError(
+            f"kernel = {convolution.kernel} is larger than the input of {sides[0]} x {sides[1]} pixels with a padding "
+            f"of {convolution.padding}; allowed: at most {min(sides) + 2 * convolution.padding}"
+        )
+    height, width = (span // convolution.stride + 1 for span in spans)
+    return height, width
+
+
+def as_image(shape: tuple[int, ...]) -> tuple[int, int, int]:
+    """(channels, height, width) of an input or layer of this shape.
+
+    Raises:
+        InputError: a shape that is no image.
+    """
+    if len(shape) == 2:
+        return (1, *shape)
+    if len(shape) == 3:
+        return shape
+    raise InputError(
+        f"a convolution needs an image, and the layer before it has shape {shape}; put it before the dense layers"
+    )

@@ -1,0 +1,40 @@
+"""Optimisers and learning rates."""
+
+from __future__ import annotations
+
+import math
+
+from torch.optim import Adam, AdamW, Optimizer
+
+from memsim.learn.network import MemristiveNetwork
+from memsim.learn.study import Study
+
+OPTIMIZERS: dict[str, type[Adam]] = {"adam": Adam, "adamw": AdamW}
+
+
+def make_optimizer(network: MemristiveNetwork, study: Study) -> Optimizer:
+    """The study's optimiser over all parameters of the network."""
+    training = study.training
+    return OPTIMIZERS[training.optimizer](
+        network.parameters(), lr=study.learning_rate, weight_decay=training.weight_decay
+    )
+
+
+def rate_factor(study: Study, epoch: float) -> float:
+    """Learning rate over its largest value, `epoch` epochs (with fractions) into the training.
+
+    A function of time alone, so that resuming needs no state.
+    """
+    training = study.training
+    if epoch < training.warmup:
+        return epoch / training.warmup
+    if training.schedule == "constant":
+        return 1.0
+    progress = (epoch - training.warmup) / max(study.epochs - training.warmup, 1e-9)
+    return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
+
+
+def set_learning_rate(optimizer: Optimizer, study: Study, epoch: float) -> None:
+    """Put the learning rate of this moment into the optimiser."""
+    for group in optimizer.param_groups:
+        group["lr"] = study.learning_rate * rate_factor(study, epoch)
