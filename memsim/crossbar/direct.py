@@ -22,7 +22,6 @@ import torch
 from torch import Tensor
 
 from memsim.crossbar.system import Scaled
-from memsim.crossbar.wires import Drops
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,16 +36,16 @@ class Factors:
         """Solution y of B y = t for right sides t [..., rows, columns]."""
         own, sent = [], []
         current = torch.zeros_like(right[..., 0, :])
-        for row, (inverse, admittance) in enumerate(zip(self.inverses, self.admittances, strict=True)):
-            own.append(times(right[..., row, :], inverse))
+        for row, (inverted, admittance) in enumerate(zip(self.inverses, self.admittances, strict=True)):
+            own.append(times(right[..., row, :], inverted))
             current = current + self.matrix.scale[..., row, :] * own[-1]
-            current = current - times(_segment(self.matrix, row) * current, admittance)
+            current = current - times(segment(self.matrix, row) * current, admittance)
             sent.append(current)
-        below = _end_voltage(self.matrix, self.admittances[-1], current)
+        below = end_voltage(self.matrix, self.admittances[-1], current)
         rows = []
         for row in reversed(range(len(own))):
             flow = sent[row] - times(below, self.admittances[row])
-            below = below + _segment(self.matrix, row) * flow
+            below = below + segment(self.matrix, row) * flow
             rows.append(own[row] - times(self.matrix.scale[..., row, :] * below, self.inverses[row]))
         return torch.stack(rows[::-1], -2)
 
@@ -56,59 +55,36 @@ def factorise(matrix: Scaled) -> Factors:
     inverses: list[Tensor] = []
     admittances: list[Tensor] = []
     for row in range(matrix.scale.shape[-2]):
-        inverses.append(_inverse(matrix, row))
-        seen = _seen(matrix, row, inverses[-1], admittances)
-        admittances.append(torch.linalg.solve(_loaded(matrix, row, seen), seen))
+        inverses.append(inverse(matrix, row))
+        scale = matrix.scale[..., row, :]
+        own = scale[..., :, None] * inverses[-1] * scale[..., None, :]
+        seen = own + admittances[-1] if admittances else own
+        admittances.append(torch.linalg.solve(loaded(matrix, row, seen), seen))
     return Factors(matrix, inverses, admittances)
 
 
-def transfer(matrix: Scaled) -> Tensor:
-    """Bit line currents per word line voltage, [..., rows, columns] in S; keeps no more than two rows' matrices."""
-    rows, size = matrix.scale.shape[-2:]
-    if size > rows and matrix.drop.right is None and matrix.drop.floating is None:
-        # reciprocity: bit lines driven and word lines sensed give the transpose, and have smaller matrices
-        return transfer(_turned(matrix)).mT.flip(-1, -2)
-    sent = matrix.scale.new_zeros(*matrix.scale.shape[:-2], size, 0)
-    admittances: list[Tensor] = []
-    for row in range(rows):
-        inverse = _inverse(matrix, row)
-        scale = matrix.scale[..., row, :]
-        sources = torch.cat([sent, (scale * times(scale, inverse))[..., None]], -1)
-        seen = _seen(matrix, row, inverse, admittances)
-        both = torch.linalg.solve(_loaded(matrix, row, seen), torch.cat([seen, sources], -1))
-        sent, admittances = both[..., size:], [both[..., :size]]
-    currents = sent.mT
-    held = _end_voltage(matrix, admittances[-1][..., None, :, :], currents)
-    return currents - held @ admittances[-1]
-
-
-def _inverse(matrix: Scaled, row: int) -> Tensor:
+def inverse(matrix: Scaled, row: int) -> Tensor:
+    """B_i^-1 of a row, [..., columns, columns]."""
     scale = matrix.scale[..., row, :]
     block = scale[..., :, None] * matrix.drop.word_line_matrix(row) * scale[..., None, :]
     block.diagonal(dim1=-2, dim2=-1).add_(matrix.own[..., row, :])
     return torch.cholesky_inverse(torch.linalg.cholesky(block))
 
 
-def _seen(matrix: Scaled, row: int, inverse: Tensor, admittances: list[Tensor]) -> Tensor:
-    """N of a row: its own admittance at the bit lines and that of all rows above."""
-    scale = matrix.scale[..., row, :]
-    own = scale[..., :, None] * inverse * scale[..., None, :]
-    return own + admittances[-1] if admittances else own
-
-
-def _loaded(matrix: Scaled, row: int, seen: Tensor) -> Tensor:
+def loaded(matrix: Scaled, row: int, seen: Tensor) -> Tensor:
     """1 + N diag(r)."""
     return (
         torch.eye(seen.shape[-1], dtype=seen.dtype, device=seen.device)
-        + seen * _segment(matrix, row)[..., None, :]
+        + seen * segment(matrix, row)[..., None, :]
     )
 
 
-def _segment(matrix: Scaled, row: int) -> Tensor:
+def segment(matrix: Scaled, row: int) -> Tensor:
+    """r_i below a row, [..., columns or 1] in ohm."""
     return matrix.drop.bit[..., row, :]
 
 
-def _end_voltage(matrix: Scaled, admittance: Tensor, sent: Tensor) -> Tensor:
+def end_voltage(matrix: Scaled, admittance: Tensor, sent: Tensor) -> Tensor:
     """Voltage of the floating lines below the last segment, 0 for all others, like `sent`."""
     floating = matrix.drop.floating
     voltage = torch.zeros_like(sent)
@@ -125,11 +101,3 @@ def times(vectors: Tensor, matrices: Tensor) -> Tensor:
     if matrices.shape[-3] == 1:
         return vectors @ matrices[..., 0, :, :]
     return (vectors[..., None, :] @ matrices)[..., 0, :]
-
-
-def _turned(matrix: Scaled) -> Scaled:
-    """The same array with word lines for bit lines: transposed, its drivers and sense ends where they belong."""
-    word, bit, scale, own = (
-        part.mT.flip(-1, -2) for part in (matrix.drop.word, matrix.drop.bit, matrix.scale, matrix.own)
-    )
-    return Scaled(Drops(bit, word, None, None), scale, own, None)

@@ -25,11 +25,36 @@ def conjugate_gradients(matrix: Scaled, right: Tensor, tolerance: float) -> Tens
         right: b, [..., rows, columns], of norm 1 or less; the residual is written over it.
         tolerance: norm of a residual at which its right side is done.
     """
+    return (_one if right.ndim == 2 else _many)(matrix, right, tolerance)
+
+
+def _one(matrix: Scaled, right: Tensor, tolerance: float) -> Tensor:
+    """Scalars are numbers here: in a small array, small tensors would take as long as its lines."""
+    y = torch.zeros_like(right)
+    residual, direction = right, right.clone()
+    size = _norm_squared(residual)
+    for _ in range(MAX_ITERATIONS):
+        if not size > tolerance**2:
+            break
+        image = matrix(direction)
+        length = size / torch.dot(direction.view(-1), image.view(-1)).item()
+        y.add_(direction, alpha=length)
+        residual.add_(image, alpha=-length)
+        before, size = size, _norm_squared(residual)
+        direction.mul_(size / before).add_(residual)
+    return y
+
+
+def _norm_squared(x: Tensor) -> float:
+    flat = x.view(-1)
+    return torch.dot(flat, flat).item()
+
+
+def _many(matrix: Scaled, right: Tensor, tolerance: float) -> Tensor:
     # a right side that is done goes on beside the others until what is left of it is 0, and 0 / 0 shall be 0
     tiny = torch.finfo(right.dtype).tiny
     y = torch.zeros_like(right)
-    residual = right
-    direction = residual.clone()
+    residual, direction = right, right.clone()
     size = _dot(residual, residual)
     for _ in range(MAX_ITERATIONS):
         if not bool((size > tolerance**2).any()):

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from memsim.crossbar.direct import times, transfer
+from memsim.crossbar.direct import times
+from memsim.crossbar.effective import effective
 from memsim.crossbar.solver import REMEDY, Method, cell_currents, no_breakdown, prefers_direct, tolerance_of
 from memsim.crossbar.system import System, system
 from memsim.crossbar.wires import Wires
@@ -83,18 +84,10 @@ def column_currents(
         ConvergenceError: the residual could not be made as small as asked for.
     """
     array = system(conductance, wires)
-    driven = _driven(array, voltage)
-    held = _held(array, bit_line_voltage)
-    tracked = torch.is_grad_enabled() and any(t.requires_grad for t in (array.squared_scale, driven, held))
-    vectors = array.vectors(driven)
-    if prefers_direct(array.columns, vectors, method) and not bool(held.any()) and not held.requires_grad:
-        if not tracked:
-            return times(driven, _transfer(array, tolerance))
-        if vectors >= array.rows:
-            return times(driven, _tracked(conductance, wires, tolerance))
-    return cell_currents(
-        array, driven[..., None] - held[..., None, :], method=method, tolerance=tolerance
-    ).sum(-2)
+    driven, held = _driven(array, voltage), _held(array, bit_line_voltage)
+    if held is None and prefers_direct(array.columns, array.vectors(driven), method):
+        return times(driven, _effective(array, tolerance))
+    return cell_currents(array, _source(driven, held), method=method, tolerance=tolerance).sum(-2)
 
 
 def operating_point(
@@ -109,11 +102,12 @@ def operating_point(
     """All currents and voltages of crossbars with wires; arguments and errors as in `column_currents`."""
     array = system(conductance, wires)
     driven, held = _driven(array, voltage), _held(array, bit_line_voltage)
-    source = driven[..., None] - held[..., None, :]
+    source = _source(driven, held)
     current = cell_currents(array, source, method=method, tolerance=tolerance)
     floats = array.float_voltage(array.remaining(source, current))
     word = driven[..., None] - array.drop.along_word_lines(current)
-    bit = held[..., None, :] + array.drop.along_bit_lines(current) + floats
+    bit = array.drop.along_bit_lines(current) + floats
+    bit = bit if held is None else bit + held[..., None, :]
     return OperatingPoint(current, word - bit, word, bit, array.drop(current) + floats)
 
 
@@ -133,35 +127,29 @@ def effective_conductance(conductance: Tensor, wires: Wires, *, tolerance: float
     Raises:
         InputError, ConvergenceError: as `column_currents`.
     """
-    array = system(conductance, wires)
-    if torch.is_grad_enabled() and array.squared_scale.requires_grad:
-        return _tracked(conductance, wires, tolerance)
-    return _transfer(array, tolerance)
+    return _effective(system(conductance, wires), tolerance)
 
 
-def _tracked(conductance: Tensor, wires: Wires, tolerance: float | None) -> Tensor:
-    """The effective matrix with gradients: the currents at 1 V on one word line after the other."""
-    array = system(conductance[..., None, :, :], _for_many_vectors(wires))
-    each = torch.eye(array.rows, dtype=conductance.dtype, device=conductance.device)
-    return cell_currents(array, each[..., None], method="direct", tolerance=tolerance).sum(-2)
-
-
-def _transfer(array: System, tolerance: float | None) -> Tensor:
+def _effective(array: System, tolerance: float | None) -> Tensor:
     """The effective matrix, with the currents of one vector checked against conjugate gradients."""
-    matrix = array.scaled()
+    with no_breakdown():
+        matrix = effective(array)
     with torch.no_grad():
-        with no_breakdown():
-            effective = transfer(matrix)
-        ones = torch.ones_like(matrix.scale[..., :1])
+        ones = matrix.new_ones(*matrix.shape[:-1], 1)
         expected = cell_currents(array, ones, method="iterative", tolerance=tolerance).sum(-2)
-    # the residual of the probe is not its error: what is caught here is an elimination that went wrong
-    allowed = tolerance_of(ones, tolerance) ** 0.5 * expected.abs().amax(-1)
-    error = (effective.sum(-2) - expected).abs().amax(-1)
+        # the residual of the probe is not its error: what is caught here is an elimination that went wrong
+        allowed = tolerance_of(ones, tolerance) ** 0.5 * expected.abs().amax(-1)
+        error = (matrix.sum(-2) - expected).abs().amax(-1)
     if not bool((error <= allowed).all()):
         raise ConvergenceError(
             f"the column sums of an effective matrix are wrong by {error.max().item():.2g} S", remedy=REMEDY
         )
-    return effective
+    return matrix
+
+
+def _source(driven: Tensor, held: Tensor | None) -> Tensor:
+    """Voltage between driver and sense end of each cell."""
+    return driven[..., None] if held is None else driven[..., None] - held[..., None, :]
 
 
 def _driven(array: System, voltage: Tensor) -> Tensor:
@@ -180,7 +168,10 @@ def _driven(array: System, voltage: Tensor) -> Tensor:
     return voltage
 
 
-def _held(array: System, voltage: Tensor | float) -> Tensor:
+def _held(array: System, voltage: Tensor | float) -> Tensor | None:
+    """Voltages of the sense ends; None at virtual ground."""
+    if isinstance(voltage, float | int) and voltage == 0:
+        return None
     like = array.conductance
     held = torch.as_tensor(voltage, dtype=like.dtype, device=like.device)
     if held.ndim and held.shape[-1] != like.shape[-1]:
@@ -192,22 +183,8 @@ def _held(array: System, voltage: Tensor | float) -> Tensor:
 
 
 def _check_finite(name: str, voltage: Tensor) -> None:
-    if not bool(torch.isfinite(voltage.detach()).all()):
+    lowest, highest = torch.aminmax(voltage.detach())
+    if not (lowest.item() > -torch.inf and highest.item() < torch.inf):
         bad = ~torch.isfinite(voltage)
         line = bad.nonzero()[0].tolist()
         raise InputError(f"{name}{line} = {voltage[tuple(line)].item()!r} V; allowed: finite")
-
-
-def _for_many_vectors(wires: Wires) -> Wires:
-    """The same wires for arrays with one more dimension, before rows and columns, for vectors."""
-
-    def widened(value: Tensor | float, own: int) -> Tensor | float:
-        return value.unsqueeze(-own - 1) if isinstance(value, Tensor) and value.ndim > own else value
-
-    return replace(
-        wires,
-        word_line=widened(wires.word_line, 2),
-        bit_line=widened(wires.bit_line, 2),
-        driver=widened(wires.driver, 1),
-        sense=widened(wires.sense, 1),
-    )

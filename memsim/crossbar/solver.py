@@ -57,12 +57,17 @@ def cell_currents(system: System, source: Tensor, *, method: Method, tolerance: 
     Raises:
         ConvergenceError: the residual stayed above ten times the tolerance.
     """
-    source = torch.broadcast_tensors(source, system.squared_scale)[0]
+    source = system.broadcast(source)
     solve = _solver(system, source.shape, method, tolerance_of(source, tolerance))
     with torch.no_grad():
         current = solve(source)
     if not (torch.is_grad_enabled() and (source.requires_grad or system.squared_scale.requires_grad)):
         return current
+    return with_gradients(system, source, current, solve)
+
+
+def with_gradients(system: System, source: Tensor, current: Tensor, solve: Solve) -> Tensor:
+    """The solution `current` for `source`, differentiable in what both arguments before it were made of."""
     remaining = system.remaining(source, current)
     own = remaining - system.float_voltage(remaining).detach()
     return _Implicit.apply(system.squared_scale * own, current, solve, system)
@@ -119,9 +124,13 @@ class _Solver:
 
     def __call__(self, source: Tensor) -> Tensor:
         """Currents for sources [..., rows, columns]; many vectors on one array go by as many as caches hold."""
-        if self.matrix.scale.ndim > 2 or source.ndim == 2 or source.device.type != "cpu":
+        if self.matrix.scale.ndim > 2 or source.ndim == 2:
             return self._solve(source)
         vectors = source.flatten(0, -3)
+        if len(vectors) == 1:
+            return self._solve(vectors[0]).reshape(source.shape)
+        if source.device.type != "cpu":
+            return self._solve(source)
         current = torch.empty(vectors.shape, dtype=source.dtype)
         size = max(1, self.chunk // self.matrix.scale.numel())
         for some, place in zip(vectors.split(size), current.split(size), strict=True):
@@ -130,20 +139,23 @@ class _Solver:
 
     def _solve(self, source: Tensor) -> Tensor:
         """Currents whose residual was seen to be small, improved where it was not."""
-        norm = torch.linalg.vector_norm(self.matrix.scale * source, dim=(-2, -1), keepdim=True)
-        y = self.matrix.project(self.invert(self._right(source, norm), self.tolerance))
+        right = self.matrix.scale * source
+        norm = torch.linalg.vector_norm(right, dim=(-2, -1), keepdim=True).clamp_(
+            min=torch.finfo(right.dtype).tiny
+        )
+        # of norm 1 before the projection: what that leaves may be rounding only, which need not be followed
+        y = self.matrix.project(self.invert(self.matrix.project(right.div_(norm)), self.tolerance))
+        del right  # written over; large arrays are short of memory, not of sums
         for _ in range(_REFINEMENTS):
-            residual = self._right(source, norm) - self.matrix(y)
-            if bool((torch.linalg.vector_norm(residual, dim=(-2, -1)) <= 10 * self.tolerance).all()):
+            residual = self._residual(source, norm, y)
+            if torch.linalg.vector_norm(residual, dim=(-2, -1)).max().item() <= 10 * self.tolerance:
                 return y.mul_(self.matrix.scale).mul_(norm)
             y += self.matrix.project(self.invert(residual, self.tolerance))
-        raise _not_converged(self._right(source, norm) - self.matrix(y), self.tolerance)
+        raise _not_converged(self._residual(source, norm, y), self.tolerance)
 
-    def _right(self, source: Tensor, norm: Tensor) -> Tensor:
-        """Right side of B y = b; made anew for each use, as large arrays are short of memory, not of sums."""
-        # of norm 1 before the projection: what that leaves may be rounding only, which need not be followed
-        right = (self.matrix.scale * source).div_(norm.clamp(min=torch.finfo(norm.dtype).tiny))
-        return self.matrix.project(right)
+    def _residual(self, source: Tensor, norm: Tensor, y: Tensor) -> Tensor:
+        right = self.matrix.project((self.matrix.scale * source).div_(norm))
+        return right.sub_(self.matrix(y))
 
 
 def _solver(system: System, shape: torch.Size, method: Method, tolerance: float) -> _Solver:

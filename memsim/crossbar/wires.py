@@ -27,6 +27,8 @@ from memsim.errors import InputError
 # From this many elements on, a running sum over rows in blocks beats torch's, which strides through memory.
 _BLOCKED_FROM = 2**15
 _BLOCK = 16
+# Up to this many lines, products with K_w and K_b as matrices take less time than running sums.
+_MATRICES_UP_TO = 48
 
 
 @dataclass(frozen=True, eq=False)
@@ -90,6 +92,32 @@ class Drops:
         # on an ideal wire nothing is lost, whichever driver the current comes from
         return torch.where(total > 0, position / torch.where(total > 0, total, 1), 0)
 
+    @cached_property
+    def _own(self) -> tuple[Tensor, Tensor]:
+        """What the diagonal of K has from word lines and from bit lines, in ohm."""
+        position = self.word.cumsum(-1)
+        if self.share is not None:
+            position = position * (1 - self.share)
+        return position, self.bit.flip(-2).cumsum(-2).flip(-2)
+
+    def diagonal(self) -> Tensor:
+        """Diagonal of K in ohm, to be broadcast over [..., rows, columns]."""
+        along_words, along_bits = self._own
+        return along_words + along_bits
+
+    @cached_property
+    def matrices(self) -> tuple[Tensor, Tensor] | None:
+        """K_w [columns, columns] and K_b [rows, rows], with K I = I K_w^T + K_b I, of a small array of equal lines."""
+        rows, columns = self.bit.shape[-2], self.word.shape[-1]
+        if (
+            max(rows, columns) > _MATRICES_UP_TO
+            or self.word.shape != (1, columns)
+            or self.bit.shape != (rows, 1)
+        ):
+            return None
+        _, position = self._own
+        return self.word_line_matrix(0).mT, torch.minimum(position, position.mT)
+
     def __call__(self, current: Tensor) -> Tensor:
         """K I in V for cell currents [..., rows, columns] in A."""
         if torch.is_grad_enabled():
@@ -104,19 +132,15 @@ class Drops:
         return (self.bit * current.cumsum(-2)).flip(-2).cumsum(-2).flip(-2)
 
     def overwrite(self, current: Tensor) -> Tensor:
-        """K I, written over I; without gradients. Large arrays wait for memory, not for sums."""
+        """K I, where possible written over I; without gradients. Large arrays wait for memory, not for sums."""
+        if self.matrices is not None:
+            along_words, along_bits = self.matrices
+            return (current @ along_words).add_(along_bits @ current)
         word = current.flip(-1).cumsum_(-1).flip(-1).mul_(self.word).cumsum_(-1)
         if self.share is not None:
             word.addcmul_(self.share, word[..., -1:].clone(), value=-1)
         accumulate_rows_(current).mul_(self.bit)
         return accumulate_rows_(current, upwards=True).add_(word)
-
-    def diagonal(self) -> Tensor:
-        """Diagonal of K in ohm, to be broadcast over [..., rows, columns]."""
-        position = self.word.cumsum(-1)
-        if self.share is not None:
-            position = position * (1 - self.share)
-        return position + self.bit.flip(-2).cumsum(-2).flip(-2)
 
     def word_line_matrix(self, row: int) -> Tensor:
         """K_w of one word line, [..., columns, columns] in ohm."""
@@ -146,7 +170,11 @@ def _drops_of_numbers(
 ) -> Drops:
     """As `drops`; the dozens of small operations in there would be a third of the time of solving a small array."""
     numbers: dict[str, Any] = dict(zip(Wires.__dataclass_fields__, values, strict=True))
-    return _drops(Wires(**numbers), rows, columns, torch.empty(0, dtype=dtype, device=device))
+    with torch.inference_mode(mode=False), torch.no_grad():
+        made = _drops(Wires(**numbers), rows, columns, torch.empty(0, dtype=dtype, device=device))
+        # kept now, so that it is not the first call that decides whether they are tensors of inference mode
+        _ = made.matrices, made.diagonal()
+        return made
 
 
 def _drops(wires: Wires, rows: int, columns: int, like: Tensor) -> Drops:
