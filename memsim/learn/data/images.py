@@ -68,15 +68,23 @@ def digits() -> Dataset:
     return Dataset("digits", 10, (8, 8), Split(train_x, train_y, 16.0), Split(test_x, test_y, 16.0))
 
 
-def mnist_family(name: str, folder: Path | None) -> Dataset:
-    """MNIST (Proc. IEEE 86(11), 1998) or Fashion-MNIST (arXiv:1708.07747): 60 000 and 10 000 images, 28x28.
+def mnist(folder: Path | None) -> Dataset:
+    """MNIST (Y. LeCun et al., Proc. IEEE 86(11), 1998): 60 000 and 10 000 images of digits, 28x28.
 
     IDX files in the data folder come first; else scikit-learn fetches the set from OpenML and keeps it in its cache.
 
     Raises:
-        InputError: damaged or missing files, and no network.
+        InputError: damaged files; or none, and no network.
     """
-    family = FAMILIES[name]
+    return _load(FAMILIES["mnist"], folder)
+
+
+def fashion_mnist(folder: Path | None) -> Dataset:
+    """Fashion-MNIST (H. Xiao et al., arXiv:1708.07747): 60 000 and 10 000 images of clothes, found as MNIST is."""
+    return _load(FAMILIES["fashion-mnist"], folder)
+
+
+def _load(family: _Family, folder: Path | None) -> Dataset:
     train, test = _from_files(family, folder) or _from_openml(family)
     return Dataset(family.name, 10, (SIDE, SIDE), train, test)
 

@@ -1,0 +1,57 @@
+"""Events as frames: counts in bins of time, polarity, row and column."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from memsim.learn.data.dataset import Split
+
+Counts = NDArray[np.uint8]
+Recording = tuple[NDArray, NDArray, NDArray, NDArray]
+"""Time [us], column, row and polarity (0 or 1) of each event."""
+
+SATURATED = 0.999
+"""Full scale is the count that this share of the bins with events stays within: a hot pixel does not dim the rest."""
+
+
+@dataclass(frozen=True)
+class Frames:
+    """Recordings as counts [n, time, features] with labels [n]."""
+
+    counts: Counts
+    labels: Tensor
+
+    def split(self, full_scale: int) -> Split:
+        """What training takes, with `full_scale` events in a bin for 1; more saturate."""
+        counts = np.minimum(self.counts, full_scale)
+        return Split(torch.from_numpy(counts), self.labels, float(full_scale))
+
+    @property
+    def full_scale(self) -> int:
+        """Events in a bin that stand for 1."""
+        seen = np.bincount(self.counts.ravel(), minlength=256)
+        seen[0] = 0
+        return max(int(np.searchsorted(np.cumsum(seen), SATURATED * seen.sum())), 1)
+
+
+def bin_events(recording: Recording, bins: int, shape: tuple[int, ...], duration: float) -> Counts:
+    """Events per bin, [time, features], at most 255.
+
+    Args:
+        recording: the events.
+        bins: how many for the duration.
+        shape: polarities, rows and columns.
+        duration: length of the recording [s]; later events are left out.
+    """
+    time, *place = recording
+    when = (time * (bins / (duration * 1e6))).astype(np.int64)
+    inside = (when >= 0) & (when < bins)
+    column, row, polarity = (part[inside].astype(np.int64) for part in place)
+    cells = np.ravel_multi_index((when[inside], polarity, row, column), (bins, *shape))
+    counts = np.bincount(cells, minlength=bins * int(np.prod(shape)))
+    return np.minimum(counts, 255).astype(np.uint8).reshape(bins, -1)
