@@ -21,7 +21,8 @@ def from_tonic(name: str, folder: Path | None, bins: int) -> Dataset:
     tonic fetches what is missing from the folder. All recordings share the time scale of the longest one.
 
     Raises:
-        InputError: tonic is not installed, knows no such data set, or the set has no split of its own.
+        InputError: tonic is not installed, knows no such data set or cannot fetch it, or the set has no split
+            of its own.
     """
     try:
         from tonic import datasets
@@ -36,6 +37,10 @@ def from_tonic(name: str, folder: Path | None, bins: int) -> Dataset:
     except TypeError:
         raise InputError(
             f"tonic's {name} has no split into train and test; choose another data set"
+        ) from None
+    except OSError as error:
+        raise InputError(
+            f"tonic cannot fetch {name}: {error}; connect to the network, or put it into {folder}"
         ) from None
     return from_recordings(f"tonic:{name}", parts[0], parts[1], bins)
 
