@@ -40,7 +40,7 @@ FILES = {
     "negative-study.toml": 'synapse = "negative.toml"\n',
     "unknown-study.toml": 'synapse = "unobtainium"\n',
     "conductance-study.toml": "conductance_max = 1.0\n",
-    "nan-study.toml": "read_voltage = nan\n",
+    "nan-study.toml": "window = nan\n",
     "typo-study.toml": "epoch = 3\n",
     "shell.cir": f"* t\n{BODY}.control\nshell touch pwned\n.endc\n.end\n",
     "system.cir": f"* t\n{BODY}.control\nsystem touch pwned\n.endc\n.end\n",
@@ -79,7 +79,7 @@ REFUSED = {
     "missing study": ("train nowhere.toml --out new", 2, ["nowhere.toml", "does not exist"]),
     "broken study": ("train broken.toml --out new", 2, ["broken.toml", "cannot be read"]),
     "misspelt entry": ("train typo-study.toml --out new", 2, ["epoch = 3", "not permitted"]),
-    "NaN stimulus": ("train nan-study.toml --out new", 2, ["read_voltage = nan", "finite"]),
+    "NaN stimulus": ("train nan-study.toml --out new", 2, ["window = nan", "finite"]),
     "unknown device": ("train unknown-study.toml --out new", 2, ["unobtainium", "pd-wo3-w"]),
     "negative resistance": ("train negative-study.toml --out new", 2, ["r_on = -50.0 ohm", "0 < value"]),
     "conductance out of range": (

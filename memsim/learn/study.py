@@ -18,6 +18,13 @@ NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=1, le=4096)]
+NeuronName = Literal[
+    "integrate-and-fire-set1",
+    "integrate-and-fire-set2",
+    "integrate-and-fire-set3",
+    "threshold-switching-a",
+    "threshold-switching-b",
+]
 
 
 class Table(BaseModel):
@@ -134,9 +141,7 @@ class Study(Table):
 
     data: str = "digits"
     hidden: tuple[Size | Convolution, ...] = (32,)
-    neuron: Literal["integrate-and-fire-set1", "integrate-and-fire-set2", "integrate-and-fire-set3"] = (
-        "integrate-and-fire-set1"
-    )
+    neuron: NeuronName = "integrate-and-fire-set1"
     window: Positive = 10e-3
     step: Positive = 200e-6
     stepper: str = "rosenbrock2"

@@ -3,6 +3,7 @@
 import math
 import tempfile
 from pathlib import Path
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -10,27 +11,45 @@ from hypothesis import strategies as st
 
 from memsim.errors import InputError
 from memsim.learn import Study, build, load_study, make_study, save_study
+from memsim.learn.study import NeuronName
 
 positive = st.floats(min_value=1e-300, max_value=1e300)
+share = st.floats(0, 0.999)
+
+
+def table(**entries: st.SearchStrategy) -> st.SearchStrategy:
+    """Some of the entries of a table."""
+    return st.fixed_dictionaries({}, optional=entries)
+
+
 studies = st.builds(
     lambda window, share, **rest: make_study(window=window, step=window / share, **rest),
     window=st.floats(1e-9, 1e9),
     share=st.floats(4.1, 1e4),
-    hidden=st.lists(st.integers(1, 4096), max_size=4).map(tuple),
-    neuron_set=st.sampled_from([1, 2, 3]),
-    synapse=st.text(max_size=20),
-    conductance_min=st.none() | positive,
-    conductance_max=st.none() | positive,
-    mirror_ratio=positive,
-    read_voltage=positive,
-    pulse_tau=positive,
-    pulses=st.integers(1, 100),
+    hidden=st.lists(
+        st.integers(1, 4096)
+        | st.fixed_dictionaries({"channels": st.integers(1, 64), "kernel": st.integers(1, 9)}),
+        max_size=4,
+    ).map(tuple),
+    neuron=st.sampled_from(get_args(NeuronName)),
     stepper=st.text(max_size=20),
-    logit_scale=positive,
     epochs=st.integers(1, 10**6),
     batch=st.integers(1, 10**6),
     learning_rate=positive,
     seed=st.integers(0, 2**63 - 1),
+    drive=table(
+        encoding=st.sampled_from(["amplitude", "rate", "latency"]),
+        pulse=st.sampled_from(["alpha", "exponential", "held"]),
+        voltage=positive,
+        tau=positive,
+        slots=st.integers(1, 100),
+    ),
+    synapses=table(
+        device=st.text(max_size=20), conductance_min=positive, conductance_max=positive, mirror_ratio=positive
+    ),
+    readout=table(scale=positive),
+    training=table(weight_decay=positive, gradient_clip=positive, label_smoothing=share, dropout=share),
+    augmentation=table(shift=st.integers(0, 9), elastic=positive),
 )
 
 
@@ -44,20 +63,26 @@ def test_a_study_comes_back_from_its_file_exactly(study: Study):
 
 REFUSED = {
     "unknown key": ("learning_rat = 0.1", "learning_rat"),
+    "unknown key of a table": ("[drive]\nvoltag = 0.1", "drive.voltag"),
     "NaN": ("window = nan", "window"),
-    "infinite": ("read_voltage = inf", "read_voltage"),
-    "negative": ("pulse_tau = -1e-3", "pulse_tau"),
+    "infinite": ("[drive]\nvoltage = inf", "drive.voltage"),
+    "negative": ("[drive]\ntau = -1e-3", "drive.tau"),
     "zero": ("learning_rate = 0.0", "learning_rate"),
     "text for a number": ('step = "fast"', "step"),
-    "number for a text": ("synapse = 3", "synapse"),
+    "number for a text": ("[synapses]\ndevice = 3", "synapses.device"),
+    "number for a table": ("synapses = 3", "synapses"),
     "part of an epoch": ("epochs = 1.5", "epochs"),
     "no epoch": ("epochs = 0", "epochs"),
     "empty layer": ("hidden = [8, 0]", "hidden"),
+    "layer without kernel": ("hidden = [{channels = 3}]", "kernel"),
     "not a list": ("hidden = 8", "hidden"),
     "negative seed": ("seed = -1", "seed"),
     "seed beyond 64 bits": (f"seed = {2**63}", "seed"),
-    "unknown data": ('data = "mnist-1d"', "data"),
-    "no such neuron": ("neuron_set = 4", "neuron_set"),
+    "no such neuron": ('neuron = "leaky"', "neuron"),
+    "no such drive": ('[drive]\nencoding = "morse"', "drive.encoding"),
+    "no such readout": ('[readout]\nkind = "median"', "readout.kind"),
+    "all neurons silent": ("[training]\ndropout = 1.0", "training.dropout"),
+    "mirror ratios for another number of layers": ("[synapses]\nmirror_ratio = [0.1]", "mirror_ratio"),
     "step longer than a quarter of the window": ("step = 3e-3", "step"),
 }
 
@@ -71,8 +96,8 @@ def test_an_entry_that_cannot_be_used_is_named(tmp_path: Path, line: str, name: 
 
 
 def test_the_message_shows_the_value_and_what_is_allowed():
-    with pytest.raises(InputError, match=r"pulse_tau = -0\.001: .*greater than 0"):
-        make_study(pulse_tau=-1e-3)
+    with pytest.raises(InputError, match=r"drive\.tau = -0\.001: .*greater than 0"):
+        make_study(drive={"tau": -1e-3})
 
 
 @pytest.mark.parametrize("content", [b"step = ", b"\xff\xfe", b"[data"])
@@ -90,20 +115,28 @@ def test_a_missing_file_is_named(tmp_path: Path):
 
 def test_a_conductance_the_device_cannot_reach_is_named_with_its_range():
     with pytest.raises(InputError, match=r"conductance_max = 1\.0 S is out of range; .* allows 4e-06 to 2\.5e-05 S"):
-        build(make_study(conductance_max=1.0))
+        build(make_study(synapses={"conductance_max": 1.0}))
     with pytest.raises(InputError, match=r"conductance_min = 1e-09 S is out of range"):
-        build(make_study(conductance_min=1e-9))
+        build(make_study(synapses={"conductance_min": 1e-9}))
 
 
 @pytest.mark.parametrize(
-    ("entry", "value"), [("synapse", "unobtainium"), ("stepper", "leapfrog"), ("synapse", "none.toml")]
+    ("entries", "value"),
+    [
+        ({"data": "mnist-1d"}, "mnist-1d"),
+        ({"stepper": "leapfrog"}, "leapfrog"),
+        ({"synapses": {"device": "unobtainium"}}, "unobtainium"),
+        ({"synapses": {"device": "none.toml"}}, "none.toml"),
+        ({"hidden": (8, {"channels": 2, "kernel": 3})}, "a convolution needs an image"),
+        ({"hidden": ({"channels": 2, "kernel": 9},)}, "kernel = 9 is larger than the input of 8 x 8"),
+    ],
 )
-def test_unknown_parts_are_named_when_the_network_is_built(entry: str, value: str):
+def test_parts_that_do_not_fit_are_named_when_the_network_is_built(entries: dict, value: str):
     with pytest.raises(InputError, match=value):
-        build(make_study(**{entry: value}))
+        build(make_study(**entries))
 
 
 def test_defaults_are_finite_and_in_si():
     study = Study()
     assert all(math.isfinite(v) for v in study.model_dump().values() if isinstance(v, float))
-    assert 1e-6 < study.step < study.pulse_tau < study.window < 1  # seconds
+    assert 1e-6 < study.step < study.drive.tau < study.window < 1  # seconds
