@@ -46,15 +46,15 @@ class Augmentation:
         """Distorted copies; what moves in from outside is black.
 
         Args:
-            images: [batch, pixels] in [0, 1].
-            shape: height and width.
+            images: [batch, ...] in [0, 1]; all planes of an image, such as polarities and time bins, move together.
+            shape: height and width of a plane, the last dimensions once flattened.
             generator: one for the run, so that a run can be repeated.
 
         Returns:
-            [batch, pixels] in [0, 1].
+            As `images`.
         """
         height, width = shape
-        planes = images.view(-1, 1, height, width)
+        planes = images.reshape(len(images), -1, height, width)
         grid = affine_grid(self._affine(planes, generator), list(planes.shape), align_corners=False)
         if self.elastic:
             grid = grid + self._field(planes, generator)

@@ -45,7 +45,7 @@ class Run:
 
 def build(study: Study, data_dir: Path | None = None) -> tuple[MemristiveNetwork, Dataset]:
     """The untrained network of a study, and its data, read from `data_dir` where they do not ship with memsim."""
-    data = load_dataset(study.data, data_dir)
+    data = load_dataset(study.data, data_dir, bins=study.drive.slots)
     return MemristiveNetwork(data.shape, data.classes, study), data
 
 
@@ -163,8 +163,7 @@ class Trainer:
         distortion = Augmentation(**self.study.augmentation.model_dump())
         if distortion == Augmentation():
             return images
-        height, width = self.data.shape[-2:]
-        return distortion(images, (height, width), noise)
+        return distortion(images, self.data.plane, noise)
 
     def _masks(self, batch: int, noise: torch.Generator) -> list[Tensor]:
         """Factors that silence the share `dropout` of hidden neurons and keep the mean current of the others."""

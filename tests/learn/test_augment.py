@@ -49,6 +49,15 @@ def test_shifts_are_whole_pixels_and_each_comes_as_often():
         np.testing.assert_allclose(counts, 800, atol=5 * np.sqrt(4000 * 0.2 * 0.8))
 
 
+def test_all_time_bins_and_channels_of_an_image_move_together():
+    film = dots(50).view(50, 1, -1).expand(50, 3, -1).reshape(50, 3, -1)
+    moved = Augmentation(2, 20, 0.2, 1.0)(film, SHAPE, generator())
+    assert moved.shape == film.shape
+    assert torch.equal(moved[:, 0], moved[:, 1])
+    assert torch.equal(moved[:, 0], moved[:, 2])
+    assert not torch.equal(moved[0], moved[1])
+
+
 def test_rotation_keeps_the_distance_from_the_centre():
     moved = centres(Augmentation(rotation=30)(dots(500), SHAPE, generator())) - torch.tensor([4.0, 6.0])
     angles = torch.rad2deg(torch.atan2(moved[:, 0], moved[:, 1]))

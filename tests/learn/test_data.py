@@ -28,6 +28,7 @@ def test_a_data_set_is_complete_scaled_and_the_same_every_time(name: str):
     data = load_dataset(name, bins=8)
     assert (len(data.train), len(data.test)) == SIZES[name]
     assert data.features == int(np.prod(data.shape))
+    assert data.train.stored[0].numel() % int(np.prod(data.plane)) == 0
     for split in (data.train, data.test):
         inputs, labels = split.batch(slice(0, 200))
         assert inputs.dtype == torch.float32

@@ -78,6 +78,13 @@ class Dataset:
         return self.train.stored.shape[-1]
 
     @property
+    def plane(self) -> tuple[int, int]:
+        """Height and width of what can be shifted: an image, or a course over time of channels side by side."""
+        if len(self.shape) > 1:
+            return self.shape[-2], self.shape[-1]
+        return self.train.stored[0].numel() // self.features, self.features
+
+    @property
     def train_images(self) -> Tensor:
         """All training inputs at once."""
         return self.train.inputs()
