@@ -51,9 +51,10 @@ def crossbar_resistors(conductance, lines):
 
 
 def crossbar_by_resistors(conductance, voltage, lines, bit_voltage=0.0):
-    """Cell currents, word line voltages and bit line voltages, each [m, n]."""
+    """Cell currents, word line voltages and bit line voltages, each [m, n]; `bit_voltage` is one or [n]."""
     m, n = conductance.shape
-    held = {("drive", i): voltage[i] for i in range(m)} | {("sense", j): bit_voltage for j in range(n)}
+    ends = np.broadcast_to(bit_voltage, n)
+    held = {("drive", i): voltage[i] for i in range(m)} | {("sense", j): ends[j] for j in range(n)}
     voltages, currents = solve_resistors(held, list(crossbar_resistors(conductance, lines)))
     places = [[(i, j) for j in range(n)] for i in range(m)]
     cell = np.array([[currents.get(("cell", *place), 0.0) for place in row] for row in places])

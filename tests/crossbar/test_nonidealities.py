@@ -15,6 +15,7 @@ from memsim.crossbar.nonidealities import (
     Drift,
     Levels,
     LognormalVariation,
+    PerArray,
     ProgrammingNoise,
     ReadNoise,
     StuckCells,
@@ -34,6 +35,7 @@ TRANSFORMS = [
     LognormalVariation(0.2),
     presets.STUCK_CHIP_13,
     Drift(DAY, reference_time=1.0, mean=0.1),
+    PerArray(LognormalVariation(0.2), seed=1),
     presets.pcm_drift(DAY),
 ]
 DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
@@ -162,6 +164,23 @@ def test_laws_are_clipped_where_published():
     expected = torch.tensor([0.1, 0.1, middle, 0.049, 0.049], dtype=torch.float64)
     # through an exponential and a logarithm: some roundings, divided by the slope
     assert torch.allclose(LAW(g), expected, rtol=1e-12, atol=0)
+
+
+def test_an_array_is_the_same_at_each_programming():
+    """Whatever the generator says; another seed is another array."""
+    variation = PerArray(LognormalVariation(0.2), seed=4)
+    g = same(10e-6, 100)
+    assert torch.equal(variation(g, generator(1)), variation(2 * g, generator(2)) / 2)
+    assert torch.equal(variation(g, generator(1)), LognormalVariation(0.2)(g, generator(4)))
+    assert not torch.equal(
+        variation(g, generator(1)), PerArray(LognormalVariation(0.2), seed=5)(g, generator(1))
+    )
+
+
+def test_levels_pass_gradients_straight_through():
+    g = same(12.3e-6, 3).requires_grad_()
+    Levels(5, 10e-6, 30e-6)(g, generator()).sum().backward()
+    assert torch.equal(g.grad, torch.ones(3, dtype=torch.float64))
 
 
 def test_composition_is_one_after_the_other():
