@@ -49,8 +49,9 @@ class System:
 
     def vectors(self, voltage: Tensor) -> int:
         """How many vectors [..., rows] there are for each array."""
-        arrays = self.squared_scale[..., 0].numel()
-        return self.broadcast(voltage[..., None])[..., 0].numel() // arrays
+        if self.squared_scale.ndim == 2:
+            return voltage.shape[:-1].numel()
+        return self.broadcast(voltage[..., None]).numel() // self.squared_scale.numel()
 
     def broadcast(self, source: Tensor) -> Tensor:
         """A source [..., rows, columns or 1] for each of the cells."""
@@ -132,7 +133,7 @@ def system(conductance: Tensor, wires: Wires) -> System:
 def assembled(conductance: Tensor, drop: Drops) -> System:
     """The system of checked conductances."""
     # 1 - k s^2 would round to 0 for shorts
-    own = (1 + drop.diagonal() * conductance).reciprocal()
+    own = (drop.diagonal() * conductance).add_(1).reciprocal()
     return System(conductance, drop, own, conductance * own)
 
 
