@@ -28,15 +28,12 @@ from memsim.crossbar.operating_point import (
 from memsim.crossbar.programming import Programmed, Pulse, WriteVerify
 from memsim.crossbar.wires import Wires
 
-DifferentialCrossbar = Crossbar
-
 __all__ = [
     "Budget",
     "Cells",
     "ClippedLog",
     "ClippedPower",
     "Crossbar",
-    "DifferentialCrossbar",
     "DifferentialPairs",
     "Drift",
     "Hardware",

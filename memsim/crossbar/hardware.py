@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-import torch
 from torch import Tensor
 
 from memsim.crossbar.mapping import DifferentialPairs, Mapping, ReferenceColumn
@@ -95,4 +94,4 @@ class Hardware:
         """Whether the wires have any resistance."""
         wires = self.wires or Wires()
         values = (wires.word_line, wires.bit_line, wires.driver, wires.sense)
-        return any(bool((torch.as_tensor(value).detach() != 0).any()) for value in values)
+        return any(bool((value != 0).any()) if isinstance(value, Tensor) else value != 0 for value in values)

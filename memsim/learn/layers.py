@@ -8,16 +8,16 @@ from collections.abc import Callable
 from torch import Tensor, nn
 from torch.nn.functional import unfold
 
-from memsim.crossbar import DifferentialCrossbar
+from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.learn.study import Convolution
 
-Read = Callable[[DifferentialCrossbar, Tensor], Tensor]
+Read = Callable[[Crossbar, Tensor], Tensor]
 """Neuron currents [..., columns] in A of a crossbar for voltages [..., rows] in V."""
 
 
-def ideal_read(crossbar: DifferentialCrossbar, voltage: Tensor) -> Tensor:
-    """The currents of a crossbar whose cells hold exactly what the weights ask for."""
+def ideal_read(crossbar: Crossbar, voltage: Tensor) -> Tensor:
+    """The currents of a crossbar with its own hardware and nothing else."""
     return crossbar(voltage)
 
 
@@ -29,7 +29,7 @@ class SynapseLayer(ABC, nn.Module):
         shape: of the neurons behind it: (neurons,) or (channels, height, width).
     """
 
-    crossbar: DifferentialCrossbar
+    crossbar: Crossbar
     shape: tuple[int, ...]
 
     @abstractmethod
@@ -44,7 +44,7 @@ class Dense(SynapseLayer):
         crossbar: word lines are the inputs, columns the neurons.
     """
 
-    def __init__(self, crossbar: DifferentialCrossbar) -> None:
+    def __init__(self, crossbar: Crossbar) -> None:
         super().__init__()
         self.crossbar = crossbar
         self.shape = (crossbar.weight.shape[1],)
@@ -62,9 +62,7 @@ class Convolutional(SynapseLayer):
         crossbar: its word lines are the pixels of a patch, channel by channel and row by row.
     """
 
-    def __init__(
-        self, shape: tuple[int, int, int], convolution: Convolution, crossbar: DifferentialCrossbar
-    ) -> None:
+    def __init__(self, shape: tuple[int, int, int], convolution: Convolution, crossbar: Crossbar) -> None:
         super().__init__()
         self.crossbar, self.convolution, self.input_shape = crossbar, convolution, shape
         sides = output_sides(shape, convolution)

@@ -15,8 +15,9 @@ from PySpice.Spice.Netlist import Circuit
 from torch import Tensor, nn
 
 from memsim.circuits import MEMBRANE, CrossbarLayer, IntegrateAndFire, Stimulus, network_circuit
-from memsim.crossbar import DifferentialCrossbar, conductance_range
+from memsim.crossbar import Crossbar, Hardware, Wires, conductance_range
 from memsim.devices import load_device
+from memsim.errors import InputError
 from memsim.learn.drives import Drive
 from memsim.learn.layers import Convolutional, Dense, Read, SynapseLayer, as_image, ideal_read
 from memsim.learn.study import Convolution, Study
@@ -67,17 +68,22 @@ class MemristiveNetwork(nn.Module):
             return Convolutional(image, layer, self._crossbar(number, rows, layer.channels, generator))
         return Dense(self._crossbar(number, math.prod(shape), layer, generator))
 
-    def _crossbar(
-        self, number: int, rows: int, columns: int, generator: torch.Generator
-    ) -> DifferentialCrossbar:
+    def _crossbar(self, number: int, rows: int, columns: int, generator: torch.Generator) -> Crossbar:
         table = self.study.synapses
         g_min, g_max = conductance_range(
             load_device(table.device), table.conductance_min, table.conductance_max
         )
         ratios = table.mirror_ratio
         ratio = ratios[number] if isinstance(ratios, tuple) else ratios
-        crossbar = DifferentialCrossbar(
-            rows, columns, g_min=g_min, g_max=g_max, mirror_ratio=ratio, generator=generator
+        segment = table.wire_resistance
+        crossbar = Crossbar(
+            rows,
+            columns,
+            g_min=g_min,
+            g_max=g_max,
+            mirror_ratio=ratio,
+            generator=generator,
+            hardware=Hardware(wires=Wires(segment, segment)),
         )
         with torch.no_grad():
             crossbar.weight.mul_(2 * table.initial_weight)
@@ -89,7 +95,7 @@ class MemristiveNetwork(nn.Module):
         return cast("list[SynapseLayer]", list(self.synapses))
 
     @property
-    def crossbars(self) -> list[DifferentialCrossbar]:
+    def crossbars(self) -> list[Crossbar]:
         """The crossbars, layer by layer."""
         return [layer.crossbar for layer in self.layers]
 
@@ -145,7 +151,16 @@ class MemristiveNetwork(nn.Module):
             crossbar.keep_in_range()
 
     def circuit(self, image: Tensor) -> Circuit:
-        """The network as a circuit with one image [inputs] applied."""
+        """The network as a circuit with one image [inputs] applied.
+
+        Raises:
+            InputError: crossbars with wire resistance, which a circuit of a network does not have.
+        """
+        if self.study.synapses.wire_resistance:
+            raise InputError(
+                f"wire_resistance = {self.study.synapses.wire_resistance!r} ohm, but circuits of networks have ideal "
+                "wires; allowed: 0"
+            )
         layers = []
         for crossbar in self.crossbars:
             g_plus, g_minus = (g.detach().double().numpy() for g in crossbar.conductances())

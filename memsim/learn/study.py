@@ -91,6 +91,7 @@ class SynapsesTable(Table):
         conductance_min, conductance_max: part of the device's range to use [S].
         mirror_ratio: current into a neuron over difference of its bit line currents; one for all layers or one each.
         initial_weight: weights start uniform between plus and minus this share of the range.
+        wire_resistance: of each segment of word lines and bit lines [ohm], solved exactly, in training too.
     """
 
     device: str = "pd-wo3-w"
@@ -98,6 +99,7 @@ class SynapsesTable(Table):
     conductance_max: Positive | None = None
     mirror_ratio: Positive | tuple[Positive, ...] = 0.3
     initial_weight: Annotated[float, Field(gt=0, le=1)] = 0.5
+    wire_resistance: NonNegative = 0.0
 
 
 class ReadoutTable(Table):
