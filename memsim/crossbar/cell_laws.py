@@ -15,6 +15,8 @@ from types import SimpleNamespace
 from typing import ClassVar
 
 import sympy as sp
+import torch
+from torch import Tensor
 
 from memsim.devices import Device, Parameter, State, positive
 from memsim.devices.functions import softplus
@@ -117,3 +119,13 @@ def quantity(cell: Cell) -> str:
             f"cell = {cell!r} has {len(cell.states)} states; a cell has one state, or none and a parameter g"
         )
     return names[0]
+
+
+def check_states(cell: Cell, values: Tensor) -> None:
+    """Raise InputError unless every value [..., rows, columns] is one that the state of such cells can take."""
+    name, device = quantity(cell), branch(cell)
+    limits = device.states[name]
+    wrong = ~((values >= limits.low) & (values <= limits.high))
+    if bool(torch.any(wrong)):
+        place = wrong.nonzero()[0].tolist()
+        device.check_state(f"{name}{place} of {device.model}", name, values[tuple(place)].item())

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypedDict, Unpack
 
 import torch
 from torch import Tensor
 
+from memsim.crossbar.cell_laws import CONDUCTANCE, Cell, check_states, quantity
 from memsim.crossbar.direct import times
 from memsim.crossbar.effective import effective
+from memsim.crossbar.nonlinear import currents_of_law
 from memsim.crossbar.solver import REMEDY, Method, cell_currents, no_breakdown, prefers_direct, tolerance_of
 from memsim.crossbar.system import System, system
 from memsim.crossbar.wires import Wires
@@ -49,14 +53,26 @@ class OperatingPoint:
         return self.cell_current * self.cell_voltage
 
 
+class Conditions(TypedDict, total=False):
+    """What a crossbar is solved under, by name.
+
+    Keys:
+        cell: static law of its cells, a device; ohmic where None. What differs from cell to cell, in the place of
+            the conductance, is then the device's state, or its parameter g where it has no state.
+        bit_line_voltage: at which the sense ends hold the bit lines, a number or [..., columns], in V; 0.
+        method: `auto`, `iterative` or `direct`.
+        tolerance: norm of the scaled residual over that of the right side; 1e-12 in float64, 1e-6 in float32.
+            With a cell law, largest voltage that is left over the largest source voltage.
+    """
+
+    cell: Cell | None
+    bit_line_voltage: Tensor | float
+    method: Method
+    tolerance: float | None
+
+
 def column_currents(
-    conductance: Tensor,
-    voltage: Tensor,
-    wires: Wires,
-    *,
-    bit_line_voltage: Tensor | float = 0.0,
-    method: Method = "auto",
-    tolerance: float | None = None,
+    conductance: Tensor, voltage: Tensor, wires: Wires, **conditions: Unpack[Conditions]
 ) -> Tensor:
     """Currents out of the bit lines of crossbars with wires, differentiable in every tensor that goes in.
 
@@ -65,50 +81,40 @@ def column_currents(
 
     `method="auto"` takes conjugate gradients for few vectors and eliminates the array once where at least 16
     vectors (with more than 64 columns, columns / 4) share it. It then makes `effective_conductance` and one matrix
-    product; with gradients, only where there are as many vectors as rows. For many calls with one array, keep
-    that matrix.
+    product. For many calls with one array, keep that matrix.
 
     Args:
         conductance: of each cell, [..., rows, columns] in S; 0 for an open cell.
         voltage: of each word line driver, [..., rows] in V.
         wires: resistances of the wires and the ends of the lines.
-        bit_line_voltage: at which the sense ends hold the bit lines, a number or [..., columns], in V.
-        method: `auto`, `iterative` or `direct`.
-        tolerance: norm of the scaled residual over that of the right side; 1e-12 in float64, 1e-6 in float32.
+        **conditions: see `Conditions`.
 
     Returns:
         [..., columns] in A, positive out of the array; 0 for bit lines that float.
 
     Raises:
         InputError: a shape or a value that cannot be used; names the cell or line.
-        ConvergenceError: the residual could not be made as small as asked for.
+        ConvergenceError: the residual could not be made as small as asked for; names the cell.
     """
-    array = system(conductance, wires)
-    driven, held = _driven(array, voltage), _held(array, bit_line_voltage)
-    if held is None and prefers_direct(array.columns, array.vectors(driven), method):
-        return times(driven, _effective(array, tolerance))
-    return cell_currents(array, _source(driven, held), method=method, tolerance=tolerance).sum(-2)
+    biased = _Biased(conductance, voltage, wires, **conditions)
+    array, driven = biased.array, biased.driven
+    direct = prefers_direct(array.columns, array.vectors(driven), biased.method)
+    if direct and biased.cell is None and biased.held is None:
+        return times(driven, _effective(array, biased.tolerance))
+    return biased.currents()[0].sum(-2)
 
 
 def operating_point(
-    conductance: Tensor,
-    voltage: Tensor,
-    wires: Wires,
-    *,
-    bit_line_voltage: Tensor | float = 0.0,
-    method: Method = "auto",
-    tolerance: float | None = None,
+    conductance: Tensor, voltage: Tensor, wires: Wires, **conditions: Unpack[Conditions]
 ) -> OperatingPoint:
     """All currents and voltages of crossbars with wires; arguments and errors as in `column_currents`."""
-    array = system(conductance, wires)
-    driven, held = _driven(array, voltage), _held(array, bit_line_voltage)
-    source = _source(driven, held)
-    current = cell_currents(array, source, method=method, tolerance=tolerance)
-    floats = array.float_voltage(array.remaining(source, current))
-    word = driven[..., None] - array.drop.along_word_lines(current)
-    bit = array.drop.along_bit_lines(current) + floats
-    bit = bit if held is None else bit + held[..., None, :]
-    return OperatingPoint(current, word - bit, word, bit, array.drop(current) + floats)
+    biased = _Biased(conductance, voltage, wires, **conditions)
+    current, floats = biased.currents()
+    drop = biased.array.drop
+    word = biased.driven[..., None] - drop.along_word_lines(current)
+    bit = drop.along_bit_lines(current) + floats
+    bit = bit if biased.held is None else bit + biased.held[..., None, :]
+    return OperatingPoint(current, word - bit, word, bit, drop(current) + floats)
 
 
 def effective_conductance(conductance: Tensor, wires: Wires, *, tolerance: float | None = None) -> Tensor:
@@ -147,39 +153,66 @@ def _effective(array: System, tolerance: float | None) -> Tensor:
     return matrix
 
 
-def _source(driven: Tensor, held: Tensor | None) -> Tensor:
-    """Voltage between driver and sense end of each cell."""
-    return driven[..., None] if held is None else driven[..., None] - held[..., None, :]
+@dataclass(frozen=True, eq=False)
+class _Biased:
+    """An array with voltages at its ends, to be solved under `Conditions`."""
 
+    conductance: Tensor
+    voltage: Tensor
+    wires: Wires
+    cell: Cell | None = None
+    bit_line_voltage: Tensor | float = 0.0
+    method: Method = "auto"
+    tolerance: float | None = None
 
-def _driven(array: System, voltage: Tensor) -> Tensor:
-    like = array.conductance
-    rows = like.shape[-2]
-    if (
-        voltage.ndim == 0
-        or voltage.shape[-1] != rows
-        or (voltage.dtype, voltage.device) != (like.dtype, like.device)
-    ):
-        raise InputError(
-            f"voltage is {voltage.dtype} of shape {list(voltage.shape)} on {voltage.device}; this array needs "
-            f"{like.dtype} of shape [..., {rows}] on {like.device}, one for each word line"
-        )
-    _check_finite("voltage", voltage)
-    return voltage
+    @cached_property
+    def array(self) -> System:
+        """The linear system of ohmic cells; of others, only its wires and sizes say something."""
+        if self.cell is None or quantity(self.cell) == CONDUCTANCE:
+            return system(self.conductance, self.wires)
+        check_states(self.cell, self.conductance)
+        return system(torch.ones_like(self.conductance), self.wires)
 
+    @cached_property
+    def driven(self) -> Tensor:
+        """Voltages of the drivers."""
+        rows, voltage, like = self.array.rows, self.voltage, self.conductance
+        same = (voltage.dtype, voltage.device) == (like.dtype, like.device)
+        if not (same and voltage.ndim and voltage.shape[-1] == rows):
+            raise InputError(
+                f"voltage is {voltage.dtype} of shape {list(voltage.shape)} on {voltage.device}; this array needs "
+                f"{like.dtype} of shape [..., {rows}] on {like.device}, one for each word line"
+            )
+        _check_finite("voltage", voltage)
+        return voltage
 
-def _held(array: System, voltage: Tensor | float) -> Tensor | None:
-    """Voltages of the sense ends; None at virtual ground."""
-    if isinstance(voltage, float | int) and voltage == 0:
-        return None
-    like = array.conductance
-    held = torch.as_tensor(voltage, dtype=like.dtype, device=like.device)
-    if held.ndim and held.shape[-1] != like.shape[-1]:
-        raise InputError(
-            f"bit_line_voltage has shape {list(held.shape)}; this array needs one number, or [..., {like.shape[-1]}]"
-        )
-    _check_finite("bit_line_voltage", held)
-    return held if held.ndim else held[None]
+    @cached_property
+    def held(self) -> Tensor | None:
+        """Voltages of the sense ends; None at virtual ground."""
+        voltage, like = self.bit_line_voltage, self.conductance
+        if isinstance(voltage, float | int) and voltage == 0:
+            return None
+        held = torch.as_tensor(voltage, dtype=like.dtype, device=like.device)
+        if held.ndim and held.shape[-1] != self.array.columns:
+            raise InputError(
+                f"bit_line_voltage has shape {list(held.shape)}; this array needs one number, or "
+                f"[..., {self.array.columns}]"
+            )
+        _check_finite("bit_line_voltage", held)
+        return held if held.ndim else held[None]
+
+    def currents(self) -> tuple[Tensor, Tensor]:
+        """Currents of the cells in A, and voltages of floating bit lines in V."""
+        array, held = self.array, self.held
+        source = self.driven[..., None] if held is None else self.driven[..., None] - held[..., None, :]
+        if self.cell is not None:
+            return currents_of_law(
+                self.cell, self.conductance, array.drop, source, method=self.method, tolerance=self.tolerance
+            )
+        current = cell_currents(array, source, method=self.method, tolerance=self.tolerance)
+        if array.drop.floating is None:
+            return current, current.new_zeros(1, 1)
+        return current, array.float_voltage(array.remaining(source, current))
 
 
 def _check_finite(name: str, voltage: Tensor) -> None:

@@ -58,7 +58,7 @@ def cell_currents(system: System, source: Tensor, *, method: Method, tolerance: 
         ConvergenceError: the residual stayed above ten times the tolerance.
     """
     source = system.broadcast(source)
-    solve = _solver(system, source.shape, method, tolerance_of(source, tolerance))
+    solve = solver_of(system, source.shape, method, tolerance_of(source, tolerance))
     with torch.no_grad():
         current = solve(source)
     if not (torch.is_grad_enabled() and (source.requires_grad or system.squared_scale.requires_grad)):
@@ -158,7 +158,8 @@ class _Solver:
         return right.sub_(self.matrix(y))
 
 
-def _solver(system: System, shape: torch.Size, method: Method, tolerance: float) -> _Solver:
+def solver_of(system: System, shape: torch.Size, method: Method, tolerance: float) -> Solve:
+    """Function from sources of this shape to cell currents."""
     matrix = system.scaled()
     arrays = matrix.scale.numel()
     fits = method == "direct" or 2 * arrays * shape[-1] * matrix.scale.element_size() <= _FACTOR_BYTES

@@ -130,6 +130,16 @@ def system(conductance: Tensor, wires: Wires) -> System:
     return assembled(conductance, drop)
 
 
+def check_cells(name: str, values: Tensor) -> None:
+    """Raise InputError unless there are word lines, bit lines, and numbers of a precision to compute with."""
+    if values.ndim < 2 or 0 in values.shape:
+        raise InputError(
+            f"{name} has shape {list(values.shape)}; give [..., word lines, bit lines], at least one of each"
+        )
+    if values.dtype not in {torch.float32, torch.float64}:
+        raise InputError(f"{name} is {values.dtype}; give float32 or float64")
+
+
 def assembled(conductance: Tensor, drop: Drops) -> System:
     """The system of checked conductances."""
     # 1 - k s^2 would round to 0 for shorts
@@ -138,12 +148,7 @@ def assembled(conductance: Tensor, drop: Drops) -> System:
 
 
 def _check_conductance(conductance: Tensor) -> None:
-    if conductance.ndim < 2 or 0 in conductance.shape:
-        raise InputError(
-            f"conductance has shape {list(conductance.shape)}; give [..., word lines, bit lines], at least one of each"
-        )
-    if conductance.dtype not in {torch.float32, torch.float64}:
-        raise InputError(f"conductance is {conductance.dtype}; give float32 or float64, in S")
+    check_cells("conductance", conductance)
     values = conductance.detach()
     lowest, highest = torch.aminmax(values)
     if not (lowest.item() >= 0 and highest.item() < torch.inf):
