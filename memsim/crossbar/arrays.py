@@ -103,13 +103,12 @@ class Array:
         across = self._cell_voltage(each, self._held(None))
         return (across.square() * self._cell_variance).flatten(-2).mT
 
-    def _held(self, membrane: Tensor | None) -> Tensor:
-        return self.cells.new_zeros(self.cells.shape[-1]) if membrane is None else self.mapping.hold(membrane)
+    def _held(self, membrane: Tensor | None) -> Tensor | float:
+        return 0.0 if membrane is None else self.mapping.hold(membrane)
 
-    def _cell_voltage(self, voltage: Tensor, held: Tensor) -> Tensor:
-        if self.wires is None:
-            return voltage[..., None] - held[..., None, :]
-        return operating_point(self.cells, voltage, self.wires, bit_line_voltage=held).cell_voltage
+    def _cell_voltage(self, voltage: Tensor, held: Tensor | float) -> Tensor:
+        wires = self.wires or Wires()
+        return operating_point(self.cells, voltage, wires, bit_line_voltage=held).cell_voltage
 
     @property
     def _no_input(self) -> Tensor:
@@ -151,10 +150,10 @@ class Grid:
     def currents(self, voltage: Tensor, membrane: Tensor | None) -> Tensor:
         """Neuron currents [..., columns] in A for word lines at [..., rows] and bit lines at [..., columns] V.
 
-        By the matrices above, except where their gradients would cost more than the vectors do.
+        By the matrices above, except for a few vectors on matrices that are not kept.
         """
-        wired = self.arrays[0][0].wires is not None
-        if wired and self.arrays[0][0].cells.requires_grad and torch.is_grad_enabled():
+        wired, kept = self.arrays[0][0].wires is not None, not self.arrays[0][0].cells.requires_grad
+        if wired and not kept and voltage[..., 0].numel() < sum(self._widths):
             return self._of_columns(Array.currents, voltage, membrane)
         current = voltage @ self.matrix
         return current if membrane is None else current + membrane @ self.membrane_matrix
