@@ -13,6 +13,7 @@ from memsim import plots
 from memsim.circuits import dataset
 from memsim.learn import Run
 from memsim.report import Section, write_report
+from memsim.units import format_si
 from memsim.verify import Evidence
 
 REPORT = "report.html"
@@ -97,6 +98,11 @@ def _training_section(run: Run, figures: dict[str, Figure]) -> Section:
 
 def _verification_section(evidence: Evidence, figures: dict[str, Figure], folder: Path) -> Section:
     v = evidence.verification
+    way = (
+        "in one deck for each image"
+        if v.whole
+        else "layer by layer, each driven by the one before in ngspice"
+    )
     rows = [
         ("test images in ngspice", v.images),
         ("same class as the torch twin", f"{v.same_class:.1%}"),
@@ -106,12 +112,28 @@ def _verification_section(evidence: Evidence, figures: dict[str, Figure], folder
         ("worst waveform error, of spike amplitude", f"{v.worst_error:.2%}"),
         ("mean waveform error", f"{v.mean_error:.3%}"),
         ("worst waveform error at the training step", f"{v.worst_error_at_training_step:.2%}"),
-        ("seconds in ngspice", f"{v.seconds_ngspice:.1f}"),
+        ("energy of one inference in ngspice", format_si(v.energy_ngspice, "J")),
+        ("energy of one inference in the twin", format_si(v.energy_twin, "J")),
+        ("largest difference of an image's energy", f"{v.energy_difference:.2%}"),
+        ("seconds in ngspice for one image", f"{v.seconds_ngspice / v.images:.2f}"),
     ]
+    layers = [
+        (
+            f"{number}, {layer.neurons} neurons",
+            f"{layer.mean_error:.3%}",
+            f"{layer.worst_error:.2%}",
+            format_si(layer.neurons_ngspice, "J"),
+            format_si(layer.synapses_ngspice, "J"),
+        )
+        for number, layer in enumerate(v.layers, start=1)
+    ]
+    header = ("layer", "mean waveform error", "worst", "energy of its neurons", "energy of its synapses")
     return Section(
         heading="The trained network as a circuit",
-        text="Crossbars, mirrors and neurons of the whole network in one ngspice deck per image.",
-        tables=[(("quantity", "value"), rows)],
+        text=f"Crossbars, mirrors and neurons in ngspice, {way}.\n\n"
+        "Energies are the heat of all memristors during one inference: those of the neurons, and the crossbars with "
+        "their wires while bit lines are held at virtual ground. Mirrors, buffers and encoders are ideal, not counted.",
+        tables=[(("quantity", "value"), rows), (header, layers)],
         figures=[
             ("membrane potential of the winning output neuron, first image", figures["ngspice-and-torch.png"])
         ],

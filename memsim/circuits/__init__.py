@@ -3,9 +3,10 @@
 from memsim.circuits.bench import device_bench
 from memsim.circuits.device import DeviceSubCircuit, StaticDeviceSubCircuit
 from memsim.circuits.flatten import Element, flatten, state_bounds
-from memsim.circuits.network import CrossbarLayer, membrane, network_circuit
+from memsim.circuits.network import CrossbarLayer, membrane, network_circuit, neuron_instance
 from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
 from memsim.circuits.nodal import NodalEquations, nodal_equations
+from memsim.circuits.population import pulsed_population, sampled_population, waveform_names
 from memsim.circuits.stimuli import (
     AlphaTrain,
     Constant,
@@ -41,8 +42,12 @@ __all__ = [
     "impedance_scale",
     "membrane",
     "network_circuit",
+    "neuron_instance",
     "nodal_equations",
+    "pulsed_population",
+    "sampled_population",
     "state_bounds",
     "triangle",
+    "waveform_names",
     "with_device_currents",
 ]

@@ -8,14 +8,14 @@ shared pulse, scaled by the image; those of later layers follow the membranes be
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 from PySpice.Spice.Netlist import Circuit
 
-from memsim.circuits.neurons import Neuron
+from memsim.circuits.neurons import Neuron, instance_parameter
 from memsim.errors import InputError
 
 Array = NDArray[np.float64]
@@ -29,11 +29,13 @@ class CrossbarLayer:
         g_plus: [word lines, neurons] in S.
         g_minus: [word lines, neurons] in S.
         mirror_ratio: current into the membrane over difference of the bit line currents.
+        neurons: values in which the neurons differ from the network's, [neurons] each, such as `cmem`.
     """
 
     g_plus: Array
     g_minus: Array
     mirror_ratio: float
+    neurons: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.g_plus.ndim != 2 or self.g_plus.shape != self.g_minus.shape:
@@ -47,6 +49,11 @@ class CrossbarLayer:
                 raise InputError(
                     f"{name}{list(cell)} = {matrix[cell]!r} S is out of range; allowed: > 0 and finite"
                 )
+        for name, values in self.neurons.items():
+            if np.shape(values) != self.g_plus.shape[1:]:
+                raise InputError(
+                    f"{name} has shape {np.shape(values)}; give one for each of {self.g_plus.shape[1]} neurons"
+                )
 
 
 def membrane(layer: int, index: int) -> str:
@@ -54,29 +61,39 @@ def membrane(layer: int, index: int) -> str:
     return f"mem{layer}_{index}"
 
 
+def neuron_instance(layer: int, index: int) -> str:
+    """Name of a neuron's sub-circuit in a network."""
+    return f"xn{layer}_{index}"
+
+
 def network_circuit(
     layers: Sequence[CrossbarLayer],
     neuron: Neuron,
-    inputs: Sequence[float],
+    inputs: Sequence[float] | None = None,
     *,
     title: str = "memristive network",
 ) -> Circuit:
-    """The network with one input image applied; source `Vdrive` carries the shared input pulse.
+    """The network with one input applied.
 
     Args:
         layers: conductances layer by layer; the word lines of a layer are the neurons of the one before.
         neuron: the neuron circuit, started at rest; its initial potential is the rest potential.
-        inputs: scale of the pulse on each word line of the first layer.
+        inputs: scale on each word line of the first layer of one pulse, which source `Vdrive` carries. Where left
+            out, word line i has a source `Vdrive<i>` of its own.
         title: first line of the deck.
 
     Raises:
         InputError: sizes that do not fit together.
     """
     circuit = Circuit(title)
-    neuron.define_in(circuit)
-    circuit.V("drive", "pulse", circuit.gnd, 0)
+    varying = sorted({name for layer in layers for name in layer.neurons})
+    neuron.define_in(circuit, varying=varying)
+    if inputs is None:
+        sources = _own_sources(circuit, layers[0].g_plus.shape[0])
+    else:
+        circuit.V("drive", "pulse", circuit.gnd, 0)
+        sources = [("pulse", circuit.gnd, float(scale)) for scale in inputs]
     circuit.V("rest", "rest", circuit.gnd, neuron.initial_voltage)
-    sources = [("pulse", circuit.gnd, float(scale)) for scale in inputs]
     for number, layer in enumerate(layers, start=1):
         rows, columns = layer.g_plus.shape
         if len(sources) != rows:
@@ -93,6 +110,12 @@ def network_circuit(
     return circuit
 
 
+def _own_sources(circuit: Circuit, rows: int) -> list[tuple[str, object, float]]:
+    for row in range(rows):
+        circuit.V(f"drive{row}", f"drive{row}", circuit.gnd, 0)
+    return [(f"drive{row}", circuit.gnd, 1.0) for row in range(rows)]
+
+
 def _column(circuit: Circuit, number: int, column: int, layer: CrossbarLayer) -> None:
     """One neuron with its pair of bit lines."""
     key = f"{number}_{column}"
@@ -105,4 +128,5 @@ def _column(circuit: Circuit, number: int, column: int, layer: CrossbarLayer) ->
             circuit.R(f"{sign}{number}_{row}_{column}", f"wl{number}_{row}", bit_line, float(1 / value))
         circuit.V(f"s{sign}{key}", bit_line, circuit.gnd, 0)
         circuit.CCCS(f"{sign}{key}", *ends, source=f"Vs{sign}{key}", current_gain=layer.mirror_ratio)
-    circuit.X(f"n{key}", "neuron", membrane(number, column))
+    own = {instance_parameter(name): float(values[column]) for name, values in layer.neurons.items()}
+    circuit.X(f"n{key}", "neuron", membrane(number, column), **own)

@@ -67,6 +67,18 @@ class Array:
             column_currents(self.cells, voltage, wires, bit_line_voltage=self._held(membrane))
         )
 
+    def power(self, voltage: Tensor) -> Tensor:
+        """That the drivers of word lines at [..., rows] V deliver, bit lines at virtual ground, [...] in W."""
+        if self.wires is None:
+            return voltage.square() @ self.cells.sum(-1)
+        return (voltage @ self._row_matrix * voltage).sum(-1)
+
+    @cached_property
+    def _row_matrix(self) -> Tensor:
+        """Currents into word lines per word line voltage, [rows, rows] in S."""
+        each = torch.eye(len(self.cells), dtype=self.cells.dtype, device=self.cells.device)
+        return operating_point(self.cells, each, self.wires or Wires()).row_current
+
     def variance(self, voltage: Tensor, membrane: Tensor | None) -> Tensor:
         """Of neuron currents, [..., columns] in A^2."""
         if self.wires is None and membrane is None:
@@ -161,6 +173,12 @@ class Grid:
     def variance(self, voltage: Tensor, membrane: Tensor | None) -> Tensor:
         """Of `currents`, [..., columns] in A^2."""
         return self._of_columns(Array.variance, voltage, membrane)
+
+    def power(self, voltage: Tensor) -> Tensor:
+        """That the drivers of word lines at [..., rows] V deliver, [...] in W."""
+        inputs = voltage.split([len(row[0].cells) for row in self.arrays], -1)
+        pairs = zip(self.arrays, inputs, strict=True)
+        return _sum(array.power(part) for row, part in pairs for array in row)
 
     def row_variance(self, voltage: Tensor) -> Tensor:
         """Of the currents out of word lines, [..., rows] in A^2."""

@@ -198,6 +198,18 @@ class Crossbar(nn.Module):
         """Neuron currents per voltage at which neurons hold their bit lines, [columns, columns] in S."""
         return self.mirror_ratio * self._programmed().membrane_matrix
 
+    def power(self, voltage: Tensor) -> Tensor:
+        """Power that word line drivers deliver, [...] in W, while bit lines are held at virtual ground.
+
+        Args:
+            voltage: of each word line, [..., rows] in V.
+
+        Raises:
+            InputError, ConvergenceError: as `forward`.
+        """
+        self._check("voltage", voltage, self.weight.shape[0])
+        return self._programmed().power(voltage)
+
     def conductances(self) -> tuple[Tensor, ...]:
         """As programmed, [rows, columns] in S for each bit line of a neuron; G+ and G- of pairs without slices."""
         return self._programmed().conductances

@@ -1,31 +1,33 @@
-"""A trained network as a circuit: test images in ngspice beside the torch twin."""
+"""What ngspice and the torch twin said of the same images, and how far apart they are."""
 
 from __future__ import annotations
 
-import json
-import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
-from pathlib import Path
+from dataclasses import dataclass
 
 import numpy as np
-import torch
-import xarray as xr
 from numpy.typing import NDArray
 
-from memsim.circuits import membrane
-from memsim.errors import InputError, SimulationError
-from memsim.files import write_text
-from memsim.learn import MemristiveNetwork, Run
-from memsim.spice import Job, simulate_many
+Array = NDArray[np.float64]
 
-Array = NDArray[np.floating]
-RESULT = "verification.json"
-FINE = 10
-"""The twin is also run with steps this many times shorter than in training; ngspice uses the same.
 
-Halving them again moves ngspice's waveforms by under 0.1 % of the spike amplitude; see tests/test_verify.py.
-"""
+@dataclass(frozen=True)
+class LayerVerification:
+    """One layer of neurons and the crossbar before it, over all images.
+
+    Attributes:
+        neurons: in the layer.
+        mean_error, worst_error: of membrane potentials, in units of the layer's largest spike in the image.
+        neurons_ngspice, neurons_twin: heat in the neurons' devices for one inference [J]; mean over images.
+        synapses_ngspice, synapses_twin: what the word line drivers of the crossbar deliver [J].
+    """
+
+    neurons: int
+    mean_error: float
+    worst_error: float
+    neurons_ngspice: float
+    neurons_twin: float
+    synapses_ngspice: float
+    synapses_twin: float
 
 
 @dataclass(frozen=True)
@@ -33,10 +35,17 @@ class Verification:
     """What ngspice and the twin said of the same images.
 
     Waveform errors compare membrane potentials of the output layer, in units of the largest spike amplitude
-    (peak to peak over the window) of the image; `worst` is over all images, neurons and times.
+    (peak to peak over the window) of the image; `worst` is over all images, neurons and times. Energies are those of
+    one inference in J, mean over images; see memsim.verify.energy for what is counted.
+
+    Attributes:
+        whole: whether ngspice had the network in one deck for each image, or layer by layer.
+        energy_difference: largest of all images, relative to the energy in ngspice.
+        cpu_seconds_ngspice: of the ngspice processes alone.
     """
 
     images: int
+    whole: bool
     same_class: float
     ngspice_accuracy: float
     twin_accuracy: float
@@ -44,8 +53,13 @@ class Verification:
     mean_error: float
     worst_error: float
     worst_error_at_training_step: float
+    energy_ngspice: float
+    energy_twin: float
+    energy_difference: float
     seconds_ngspice: float
+    cpu_seconds_ngspice: float
     seconds_twin: float
+    layers: tuple[LayerVerification, ...]
 
 
 @dataclass(frozen=True)
@@ -59,97 +73,84 @@ class Evidence:
     labels: NDArray[np.int64]
 
 
-def verify(run: Run, *, images: int = 50, progress: Callable[[int, int], None] | None = None) -> Evidence:
-    """Simulate test images of a trained run in ngspice, the whole network in one deck each, and compare.
+@dataclass(frozen=True)
+class Batch:
+    """A few images in both engines; arrays begin with [image].
 
-    Args:
-        run: a trained run.
-        images: how many test images, from the first on.
-        progress: called with images done and images in all.
-
-    Raises:
-        InputError: fewer than one image or more than there are.
-        SimulationError: a deck failed; the error of the first such image.
+    Attributes:
+        ngspice, twin: membrane potentials of the output layer relative to rest, [image, time, neuron] in V.
+        labels, class_ngspice, class_twin, class_coarse: classes; `coarse` is the twin at its training step.
+        mean_error, worst_error: of each layer, [image, layer].
+        coarse_error: worst of the output layer.
+        energy_ngspice, energy_twin: [image, layer, 2] in J: neurons, then synapses.
+        seconds: wall time in ngspice, processor time in ngspice, wall time in the twin.
+        neurons: of each layer, [layer].
     """
-    available = len(run.data.test_labels)
-    if not 1 <= images <= available:
-        raise InputError(f"images = {images} is out of range; allowed: 1 to {available}")
-    pictures, labels = run.data.test_images[:images], run.data.test_labels[:images].numpy()
-    began = time.perf_counter()
-    coarse_times, coarse = twin_waveforms(run.network, pictures, run.study.step)
-    times, fine = twin_waveforms(run.network, pictures, run.study.step / FINE)
-    seconds_twin = time.perf_counter() - began
-    began = time.perf_counter()
-    spice = ngspice_waveforms(run.network, pictures, times, progress)
-    seconds_ngspice = time.perf_counter() - began
-    amplitude = np.ptp(spice, axis=1).max(axis=1)[:, None, None]
-    error = np.abs(fine - spice) / amplitude
-    coarse_error = np.abs(coarse - _resample(times, spice, coarse_times)) / amplitude
-    truth, guess, coarse_guess = _classes(spice), _classes(fine), _classes(coarse)
-    verification = Verification(
-        images=images,
-        same_class=float(np.mean(truth == guess)),
-        ngspice_accuracy=float(np.mean(truth == labels)),
-        twin_accuracy=float(np.mean(guess == labels)),
-        same_class_at_training_step=float(np.mean(truth == coarse_guess)),
-        mean_error=float(error.mean()),
-        worst_error=float(error.max()),
-        worst_error_at_training_step=float(coarse_error.max()),
-        seconds_ngspice=seconds_ngspice,
-        seconds_twin=seconds_twin,
-    )
-    return Evidence(verification, times, spice, fine, labels)
+
+    ngspice: Array
+    twin: Array
+    labels: NDArray[np.int64]
+    class_ngspice: NDArray[np.int64]
+    class_twin: NDArray[np.int64]
+    class_coarse: NDArray[np.int64]
+    mean_error: Array
+    worst_error: Array
+    coarse_error: Array
+    energy_ngspice: Array
+    energy_twin: Array
+    seconds: Array
+    neurons: NDArray[np.int64]
 
 
-def save_verification(verification: Verification, folder: Path) -> Path:
-    """Write the result as JSON and return its path."""
-    path = folder / RESULT
-    write_text(path, json.dumps(asdict(verification), indent=2) + "\n")
-    return path
+def amplitude(waves: Array) -> Array:
+    """Largest peak to peak over the window of each image, [image, 1, 1] in V."""
+    return np.ptp(waves, axis=1).max(axis=1)[:, None, None]
 
 
-def twin_waveforms(network: MemristiveNetwork, images: torch.Tensor, step: float) -> tuple[Array, Array]:
-    """Times [T] and output-layer potentials [image, T, neuron] of the twin, in float64."""
-    with torch.no_grad():
-        output = network.double().waveforms(images.double(), step=step)[-1]
-    network.float()
-    return np.arange(len(output)) * step, output.numpy().swapaxes(0, 1)
+def errors(spice: Array, twin: Array) -> tuple[Array, Array]:
+    """Mean and worst difference of waveforms [image, time, neuron], [image] each, of the image's largest spike."""
+    error = np.abs(twin - spice) / amplitude(spice)
+    return error.mean(axis=(1, 2)), error.max(axis=(1, 2))
 
 
-def ngspice_waveforms(
-    network: MemristiveNetwork,
-    images: torch.Tensor,
-    times: Array,
-    progress: Callable[[int, int], None] | None = None,
-) -> Array:
-    """Output-layer potentials [image, T, neuron] of ngspice at `times`, one deck an image, all cores."""
-    step = float(times[1] - times[0])
-    nodes = [f"v({membrane(len(network.crossbars), j)})" for j in range(network.crossbars[-1].weight.shape[1])]
-    jobs = [
-        Job(
-            network.circuit(image),
-            stimuli={"vdrive": network.stimulus},
-            stop=float(times[-1]),
-            step=step,
-            save=nodes,
+def summary(batches: list[Batch], *, whole: bool) -> Verification:
+    """All batches as one verification."""
+    spice, twin, coarse = (_joined(batches, f"class_{name}") for name in ("ngspice", "twin", "coarse"))
+    labels, mean, worst = (_joined(batches, name) for name in ("labels", "mean_error", "worst_error"))
+    energy, energy_twin = (_joined(batches, f"energy_{name}") for name in ("ngspice", "twin"))
+    total, total_twin = energy.sum(axis=(1, 2)), energy_twin.sum(axis=(1, 2))
+    wall, processor, wall_twin = np.sum([batch.seconds for batch in batches], axis=0).tolist()
+    layers = tuple(
+        LayerVerification(
+            neurons=int(neurons),
+            mean_error=float(mean[:, number].mean()),
+            worst_error=float(worst[:, number].max()),
+            neurons_ngspice=float(energy[:, number, 0].mean()),
+            neurons_twin=float(energy_twin[:, number, 0].mean()),
+            synapses_ngspice=float(energy[:, number, 1].mean()),
+            synapses_twin=float(energy_twin[:, number, 1].mean()),
         )
-        for image in images
-    ]
-    results = simulate_many(jobs, progress=progress)
-    return np.stack([_on_grid(result, nodes, times) for result in results]) - network.neuron.initial_voltage
+        for number, neurons in enumerate(batches[0].neurons)
+    )
+    return Verification(
+        images=len(labels),
+        whole=whole,
+        same_class=float(np.mean(spice == twin)),
+        ngspice_accuracy=float(np.mean(spice == labels)),
+        twin_accuracy=float(np.mean(twin == labels)),
+        same_class_at_training_step=float(np.mean(spice == coarse)),
+        mean_error=layers[-1].mean_error,
+        worst_error=layers[-1].worst_error,
+        worst_error_at_training_step=float(_joined(batches, "coarse_error").max()),
+        energy_ngspice=float(total.mean()),
+        energy_twin=float(total_twin.mean()),
+        energy_difference=float(np.max(np.abs(total_twin - total) / total)),
+        seconds_ngspice=wall,
+        cpu_seconds_ngspice=processor,
+        seconds_twin=wall_twin,
+        layers=layers,
+    )
 
 
-def _on_grid(result: xr.Dataset | SimulationError, nodes: list[str], times: Array) -> Array:
-    if isinstance(result, SimulationError):
-        raise result
-    return np.stack([np.interp(times, result["time"], result[node]) for node in nodes], axis=1)
-
-
-def _resample(times: Array, waves: Array, grid: Array) -> Array:
-    """Waves at those of `times` that lie on `grid`, a subset of them."""
-    return waves[:, np.searchsorted(times, grid - 0.5 * (times[1] - times[0]))]
-
-
-def _classes(waves: Array) -> NDArray[np.int64]:
-    """The network's readout: the neuron of the largest mean potential."""
-    return waves.mean(axis=1).argmax(axis=1)
+def _joined(batches: list[Batch], name: str) -> Array:
+    return np.concatenate([getattr(batch, name) for batch in batches])

@@ -1,0 +1,115 @@
+"""Neurons that share nothing but their deck: each with its own current into the membrane, and its own values.
+
+Neuron i is the instance `Xn_<i>` at the node `mem_<i>`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+from PySpice.Spice.Netlist import Circuit
+
+from memsim.circuits.device import DeviceSubCircuit
+from memsim.circuits.flatten import GROUND, flatten
+from memsim.circuits.neurons import MEMBRANE, Neuron, instance_parameter
+from memsim.errors import InputError
+
+Array = NDArray[np.float64]
+_DIGITS = 12
+
+
+def pulsed_population(
+    neuron: Neuron, gains: Array, parameters: Mapping[str, Array] | None = None, title: str = "neurons"
+) -> Circuit:
+    """Neurons driven by pulses that they share; source `Vpulse<k>` carries pulse k in V.
+
+    Args:
+        neuron: the circuit of each.
+        gains: current into each membrane over voltage of each pulse, [neurons, pulses] in S.
+        parameters: values that differ from neuron to neuron, [neurons] each.
+        title: first line of the deck.
+
+    Raises:
+        InputError: a value that the neuron does not have, or not one for each neuron.
+    """
+    circuit = _population(neuron, len(gains), parameters or {}, title)
+    for pulse in range(gains.shape[1]):
+        circuit.V(f"pulse{pulse}", f"pulse{pulse}", circuit.gnd, 0)
+    for index, row in enumerate(gains):
+        for pulse, gain in enumerate(row):
+            if gain:
+                name, node = f"{index}_{pulse}", f"mem_{index}"
+                circuit.VCCS(
+                    name,
+                    circuit.gnd,
+                    node,
+                    f"pulse{pulse}",
+                    circuit.gnd,
+                    transconductance=float(gain),
+                )
+    return circuit
+
+
+def sampled_population(
+    neuron: Neuron,
+    times: Array,
+    currents: Array,
+    parameters: Mapping[str, Array] | None = None,
+    title: str = "neurons",
+) -> Circuit:
+    """Neurons driven by straight lines between samples.
+
+    The samples are an expression of time, not a PWL source: ngspice would take four steps around each corner.
+
+    Args:
+        neuron: the circuit of each.
+        times: [time] in s.
+        currents: into each membrane, [neurons, time] in A.
+        parameters: values that differ from neuron to neuron, [neurons] each.
+        title: first line of the deck.
+
+    Raises:
+        InputError: a value that the neuron does not have, or not one for each neuron.
+    """
+    circuit = _population(neuron, len(currents), parameters or {}, title)
+    stamps = [f"{time:.{_DIGITS}g}" for time in times]
+    for index, row in enumerate(currents.tolist()):
+        samples = ",".join(f"{time},{current:.{_DIGITS}g}" for time, current in zip(stamps, row, strict=True))
+        circuit.B(f"in_{index}", circuit.gnd, f"mem_{index}", i=f"pwl(time,{samples})")
+    return circuit
+
+
+def _population(neuron: Neuron, count: int, parameters: Mapping[str, Array], title: str) -> Circuit:
+    for name, values in parameters.items():
+        if np.shape(values) != (count,):
+            raise InputError(
+                f"parameter {name} has shape {np.shape(values)}; give one for each of {count} neurons"
+            )
+    circuit = Circuit(title)
+    neuron.define_in(circuit, varying=parameters)
+    for index in range(count):
+        own = {instance_parameter(name): float(values[index]) for name, values in parameters.items()}
+        circuit.X(f"n_{index}", "neuron", f"mem_{index}", **own)
+    return circuit
+
+
+def waveform_names(neuron: Neuron, membrane: str, instance: str) -> dict[str, str]:
+    """Waveforms of one neuron of a larger circuit, by their names in the neuron's own circuit.
+
+    Args:
+        neuron: the neuron.
+        membrane: node of its membrane, such as `mem_3`.
+        instance: its name, such as `xn_3`.
+
+    Returns:
+        Such as {"v(mem)": "v(mem_3)", "v(xm1.x)": "v(xn_3.xm1.x)"}: every potential and every state.
+    """
+    names = {f"v({MEMBRANE})": f"v({membrane})"}
+    for element in flatten(neuron.circuit()):
+        inner = [node for node in element.nodes if node not in {GROUND, MEMBRANE}]
+        if isinstance(element.subcircuit, DeviceSubCircuit):
+            inner += [f"{element.name}.{state}" for state in element.subcircuit.device.states]
+        names |= {f"v({node})": f"v({instance}.{node})" for node in inner}
+    return names

@@ -1,0 +1,213 @@
+"""All neurons of a network over time, in ngspice and in the torch twin.
+
+In ngspice a network runs in one of two ways. Whole: crossbars, mirrors and neurons in one deck for each image. Layer by
+layer: bit lines are held at virtual ground, mirrors drive the membranes, and membranes reach the next word lines
+through buffers, so nothing flows back and a layer is exact on its own. Each neuron is then driven by the current that
+its crossbar, wires included, delivers at the waveforms that the layer before had in ngspice: errors add up from layer
+to layer as they do in one circuit.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import cast
+
+import numpy as np
+import torch
+import xarray as xr
+from numpy.typing import NDArray
+from PySpice.Spice.Netlist import Circuit
+
+from memsim.circuits import (
+    MEMBRANE,
+    CrossbarLayer,
+    Neuron,
+    membrane,
+    network_circuit,
+    neuron_instance,
+    pulsed_population,
+    sampled_population,
+    waveform_names,
+)
+from memsim.circuits.stimuli import Stimulus
+from memsim.errors import InputError, SimulationError
+from memsim.learn import MemristiveNetwork
+from memsim.learn.drives import WordLines
+from memsim.learn.layers import Dense, SynapseLayer
+from memsim.spice import Job, deck, simulate_many
+from memsim.surrogate import CompiledCircuit
+
+Array = NDArray[np.float64]
+Waves = dict[str, Array]
+"""Potentials and states of the neurons of one layer, each [image, time, neuron], named as in the neuron's circuit."""
+Advance = Callable[[int], None]
+"""Told how many neurons have been simulated since the last call."""
+MEMBRANE_VOLTAGE = f"v({MEMBRANE})"
+PACK = 16
+"""Neurons in a deck: enough that starting ngspice does not count, few enough that none waits for another's steps."""
+TIMEOUT = 600.0
+
+
+def twin(network: MemristiveNetwork, lines: WordLines, times: Array) -> list[Waves]:
+    """Layer by layer in torch, in float64."""
+    cell = CompiledCircuit(network.neuron.circuit(), inputs=("iin",), stepper=network.study.stepper)
+    step = float(times[1] - times[0])
+    layers: list[Waves] = []
+    with torch.no_grad():
+        current = torch.einsum("tk,bkn->tbn", lines.pulses(times), network.layers[0](lines.amplitude))
+        for number, layer in enumerate(network.layers):
+            if number:
+                current = layer(torch.from_numpy(relative(network, layers[-1])).transpose(0, 1))
+            waves, _ = cell(current, dt=step)
+            layers.append({name: wave.transpose(0, 1).numpy() for name, wave in waves.items()})
+    return layers
+
+
+def relative(network: MemristiveNetwork, waves: Waves) -> Array:
+    """Membrane potentials relative to rest, which is what the next word lines follow [V]."""
+    return waves[MEMBRANE_VOLTAGE] - network.neuron.initial_voltage
+
+
+def layer_by_layer(
+    network: MemristiveNetwork, lines: WordLines, times: Array, advance: Advance
+) -> list[Waves]:
+    """In ngspice, some neurons of some images in each deck."""
+    layers: list[Waves] = []
+    with torch.no_grad():
+        gains = network.layers[0](lines.amplitude).transpose(1, 2).numpy()
+        layers.append(_pulsed(network, lines, gains, times, advance))
+        for layer in network.layers[1:]:
+            voltage = torch.from_numpy(relative(network, layers[-1]))
+            layers.append(_sampled(network, layer(voltage).transpose(1, 2).numpy(), times, advance))
+    return layers
+
+
+def whole(network: MemristiveNetwork, lines: WordLines, times: Array, advance: Advance) -> list[Waves]:
+    """In ngspice, the network in one deck for each image.
+
+    Raises:
+        InputError: a network that is not one circuit of dense layers with ideal wires.
+    """
+    reason = why_not_whole(network)
+    if reason:
+        raise InputError(f"the network cannot be simulated whole: {reason}; simulate it layer by layer")
+    layers = [_crossbar_layer(layer) for layer in network.layers]
+    names = [
+        [
+            waveform_names(network.neuron, membrane(number, index), neuron_instance(number, index))
+            for index in range(layer.g_plus.shape[1])
+        ]
+        for number, layer in enumerate(layers, start=1)
+    ]
+    save = [wave for layer in names for neuron in layer for wave in neuron.values()]
+    jobs = []
+    for number in range(len(lines.amplitude)):
+        if lines.shared:
+            circuit = network_circuit(layers, network.neuron, lines.amplitude[number, 0].tolist())
+            stimuli: dict[str, Stimulus] = {"vdrive": lines.shared}
+        else:
+            circuit = network_circuit(layers, network.neuron)
+            stimuli = {f"vdrive{row}": stimulus for row, stimulus in enumerate(lines.stimuli(number))}
+        jobs.append(Job(circuit, stimuli, float(times[-1]), float(times[1]), save=save, timeout=TIMEOUT))
+    neurons = sum(len(layer) for layer in names)
+    results = _simulated(jobs, [neurons] * len(jobs), advance)
+    return [_collected([(result, layer) for result in results], times, len(jobs)) for layer in names]
+
+
+def why_not_whole(network: MemristiveNetwork) -> str:
+    """What keeps a network from being one circuit of ours; empty where nothing does."""
+    for layer in network.layers:
+        hardware = layer.crossbar.hardware
+        if not isinstance(layer, Dense):
+            return "it has convolutional layers"
+        if hardware.wired or hardware.signs != "pairs" or hardware.slices != 1:
+            return "its crossbars are more than pairs of cells on ideal wires"
+    return ""
+
+
+def _crossbar_layer(layer: SynapseLayer) -> CrossbarLayer:
+    plus, minus = (g.detach().double().numpy() for g in layer.crossbar.conductances())
+    return CrossbarLayer(plus, minus, layer.crossbar.mirror_ratio)
+
+
+def _pulsed(
+    network: MemristiveNetwork, lines: WordLines, gains: Array, times: Array, advance: Advance
+) -> Waves:
+    """Neurons behind the first crossbar: `gains` [image, neuron, pulse] in S on pulses that all decks share."""
+    shared = lines.shared
+    pulses = [shared] if shared else [lines.drive.stimulus(unit) for unit in np.eye(lines.drive.slots)]
+    stimuli = {f"vpulse{number}": pulse for number, pulse in enumerate(pulses)}
+    return _packed(
+        network.neuron, gains, times, lambda part: (pulsed_population(network.neuron, part), stimuli), advance
+    )
+
+
+def _sampled(network: MemristiveNetwork, currents: Array, times: Array, advance: Advance) -> Waves:
+    """Neurons behind a later crossbar: `currents` [image, neuron, time] in A."""
+    return _packed(
+        network.neuron,
+        currents,
+        times,
+        lambda part: (sampled_population(network.neuron, times, part), {}),
+        advance,
+    )
+
+
+def _packed(
+    neuron: Neuron,
+    drives: Array,
+    times: Array,
+    circuit: Callable[[Array], tuple[Circuit, Mapping[str, Stimulus]]],
+    advance: Advance,
+) -> Waves:
+    """Neurons with drives [image, neuron, ...], PACK in each deck."""
+    images, neurons = drives.shape[:2]
+    flat = drives.reshape(images * neurons, -1)
+    jobs, names = [], []
+    for start in range(0, len(flat), PACK):
+        part = flat[start : start + PACK]
+        names.append([waveform_names(neuron, f"mem_{i}", f"xn_{i}") for i in range(len(part))])
+        packed, stimuli = circuit(part)
+        save = [wave for one in names[-1] for wave in one.values()]
+        # as text: a circuit would be taken apart into one deck for each neuron
+        text = deck(packed, stimuli=stimuli, stop=float(times[-1]), step=float(times[1]), save=save)
+        jobs.append(Job(text, trust=True, timeout=TIMEOUT))
+    results = _simulated(jobs, [len(one) for one in names], advance)
+    return _collected(list(zip(results, names, strict=True)), times, images)
+
+
+def _simulated(jobs: Sequence[Job], neurons: Sequence[int], advance: Advance) -> list[xr.Dataset]:
+    """Results of all jobs; `neurons` is how many each has.
+
+    Raises:
+        SimulationError: of the first job that failed.
+    """
+    share = sum(neurons) / len(jobs)
+    reported = 0
+
+    def progress(done: int, _: int) -> None:
+        nonlocal reported
+        now = round(done * share)
+        advance(now - reported)
+        reported = now
+
+    results = simulate_many(jobs, progress=progress)
+    for result in results:
+        if isinstance(result, SimulationError):
+            raise result
+    return cast("list[xr.Dataset]", results)
+
+
+def _collected(
+    results: Sequence[tuple[xr.Dataset, Sequence[Mapping[str, str]]]], times: Array, images: int
+) -> Waves:
+    """Waveforms of all neurons on one grid; each result holds some of them, image by image."""
+    columns: dict[str, list[Array]] = {}
+    for result, neurons in results:
+        grid = result["time"].values
+        for names in neurons:
+            for name, found in names.items():
+                columns.setdefault(name, []).append(np.interp(times, grid, result[found].values))
+    return {
+        name: np.stack(rows).reshape(images, -1, len(times)).swapaxes(1, 2) for name, rows in columns.items()
+    }

@@ -1,0 +1,186 @@
+"""Verifying a trained run, a few images at a time."""
+
+from __future__ import annotations
+
+import json
+import resource
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from memsim.errors import InputError
+from memsim.files import write_text
+from memsim.learn import MemristiveNetwork, Run
+from memsim.learn.drives import WordLines
+from memsim.learn.evaluation import EVALUATION_SEED
+from memsim.verify import engines
+from memsim.verify.comparison import Batch, Evidence, Verification, amplitude, errors, summary
+from memsim.verify.energy import neuron_energy, read_energy
+from memsim.verify.engines import Advance, Array, Waves, relative
+from memsim.verify.store import Store, key_of
+
+RESULT = "verification.json"
+FINE = 10
+"""The twin is also run with steps this many times shorter than in training; ngspice uses the same.
+
+Halving them again moves ngspice's waveforms by under 0.1 % of the spike amplitude; see tests/test_verify.py.
+"""
+IMAGES_AT_ONCE = 10
+WHOLE_CELLS = 10_000
+"""Largest number of memristive cells for which ngspice gets the network in one deck unless asked otherwise."""
+
+
+def verify(
+    run: Run,
+    *,
+    images: int = 50,
+    whole: bool | None = None,
+    folder: Path | None = None,
+    progress: Callable[[int, int], None] | None = None,
+) -> Evidence:
+    """Simulate test images of a trained run in ngspice and in the twin at fine steps, and compare.
+
+    Args:
+        run: a trained run.
+        images: how many test images, from the first on.
+        whole: the whole network in one deck for each image, or layer by layer; whole where left out and the network
+            is small enough and has dense layers and ideal wires.
+        folder: of the run, where batches of images are kept as they are done and found again; nowhere where left out.
+        progress: called with neurons simulated in ngspice and neurons in all.
+
+    Raises:
+        InputError: fewer than one image or more than there are, or a network that cannot be simulated whole.
+        SimulationError: a deck failed; the error of the first such one.
+    """
+    available = len(run.data.test)
+    if not 1 <= images <= available:
+        raise InputError(f"images = {images} is out of range; allowed: 1 to {available}")
+    chosen = is_small(run.network) if whole is None else whole
+    network = _in_double(run)
+    store = None if folder is None else Store(folder, key_of(network, FINE, chosen))
+    neurons = sum(int(np.prod(layer.shape)) for layer in network.layers)
+    count = _Count(neurons * images, progress)
+    batches = []
+    for start in range(0, images, IMAGES_AT_ONCE):
+        part = slice(start, min(start + IMAGES_AT_ONCE, images))
+        name = f"images-{part.start}-to-{part.stop - 1}"
+        batch = store.load(name) if store else None
+        if batch is None:
+            inputs, labels = run.data.test.batch(part)
+            batch = _batch(network, inputs.double(), labels.numpy(), chosen, count)
+            if store:
+                store.save(name, batch)
+        else:
+            count(neurons * len(batch.labels))
+        batches.append(batch)
+    return Evidence(
+        summary(batches, whole=chosen),
+        _times(network, FINE),
+        np.concatenate([batch.ngspice for batch in batches]),
+        np.concatenate([batch.twin for batch in batches]),
+        np.concatenate([batch.labels for batch in batches]),
+    )
+
+
+def is_small(network: MemristiveNetwork) -> bool:
+    """Whether ngspice gets the network whole unless asked otherwise."""
+    cells = sum(2 * crossbar.weight.numel() for crossbar in network.crossbars)
+    return cells <= WHOLE_CELLS and not engines.why_not_whole(network)
+
+
+def save_verification(verification: Verification, folder: Path) -> Path:
+    """Write the result as JSON and return its path."""
+    path = folder / RESULT
+    write_text(path, json.dumps(asdict(verification), indent=2) + "\n")
+    return path
+
+
+class _Count:
+    """Progress of many parts."""
+
+    def __init__(self, total: int, progress: Callable[[int, int], None] | None) -> None:
+        self.done, self.total, self.progress = 0, total, progress
+
+    def __call__(self, more: int) -> None:
+        self.done += more
+        if self.progress:
+            self.progress(self.done, self.total)
+
+
+def _in_double(run: Run) -> MemristiveNetwork:
+    """A copy of the network in float64; the run's own stays as it is."""
+    network = MemristiveNetwork(run.data.shape, run.data.classes, run.study).double()
+    network.load_state_dict(run.network.state_dict())
+    return network
+
+
+def _batch(
+    network: MemristiveNetwork,
+    inputs: torch.Tensor,
+    labels: NDArray[np.int64],
+    whole: bool,
+    advance: Advance,
+) -> Batch:
+    lines = network.drive(inputs, torch.Generator().manual_seed(EVALUATION_SEED))
+    times = _times(network, FINE)
+    began = time.perf_counter()
+    coarse = relative(network, engines.twin(network, lines, _times(network, 1))[-1])
+    twin = engines.twin(network, lines, times)
+    seconds_twin = time.perf_counter() - began
+    began, processor = time.perf_counter(), _children_seconds()
+    simulate = engines.whole if whole else engines.layer_by_layer
+    spice = simulate(network, lines, times, advance)
+    seconds = [time.perf_counter() - began, _children_seconds() - processor, seconds_twin]
+    pairs = [(relative(network, a), relative(network, b)) for a, b in zip(spice, twin, strict=True)]
+    mean, worst = (
+        np.stack(column, axis=1) for column in zip(*(errors(*pair) for pair in pairs), strict=True)
+    )
+    output, output_twin = pairs[-1]
+    coarse_error = np.abs(coarse - output[:, ::FINE]) / amplitude(output)
+    return Batch(
+        ngspice=output,
+        twin=output_twin,
+        labels=labels,
+        class_ngspice=_classes(output),
+        class_twin=_classes(output_twin),
+        class_coarse=_classes(coarse),
+        mean_error=mean,
+        worst_error=worst,
+        coarse_error=coarse_error.max(axis=(1, 2)),
+        energy_ngspice=_energy(network, lines, times, spice),
+        energy_twin=_energy(network, lines, times, twin),
+        seconds=np.array(seconds),
+        neurons=np.array([a.shape[-1] for a, _ in pairs]),
+    )
+
+
+def _times(network: MemristiveNetwork, parts: int) -> Array:
+    """Samples over the window, `parts` to each training step."""
+    steps = round(network.study.window / network.study.step)
+    return np.linspace(0.0, steps * network.study.step, parts * steps + 1)
+
+
+def _energy(network: MemristiveNetwork, lines: WordLines, times: Array, layers: list[Waves]) -> Array:
+    """[image, layer, 2] in J: neurons, then synapses."""
+    voltage = lines.voltages(times).transpose(0, 1)
+    energies: list[Array] = []
+    for layer, waves in zip(network.layers, layers, strict=True):
+        heat = neuron_energy(network.neuron, waves, times)
+        energies.append(np.array([heat, read_energy(layer, voltage, times)]).T)
+        voltage = torch.from_numpy(relative(network, waves))
+    return np.stack(energies, axis=1)
+
+
+def _classes(waves: Array) -> NDArray[np.int64]:
+    """The network's readout: the neuron of the largest mean potential."""
+    return waves.mean(axis=1).argmax(axis=1)
+
+
+def _children_seconds() -> float:
+    used = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return used.ru_utime + used.ru_stime
