@@ -20,7 +20,7 @@ from common import RESULTS, save_result
 from matplotlib.figure import Figure
 
 from memsim.console import training_progress
-from memsim.learn import MemristiveNetwork, Run, accuracy, build, make_study, train
+from memsim.learn import MemristiveNetwork, Run, build, evaluate, make_study, train
 from memsim.learn.checkpoint import CHECKPOINT
 from memsim.plots import save
 from memsim.plots.style import COLOURS, styled
@@ -69,9 +69,9 @@ def measure(seed: int) -> dict[str, Any]:
     blind, aware = trained(seed, 0.0), trained(seed, OHM)
     network = on_wires(blind)
     found = {
-        "ideal": accuracy(blind.network, blind.data.test),
-        "blind": accuracy(network, blind.data.test),
-        "aware": accuracy(aware.network, aware.data.test),
+        "ideal": evaluate(blind.network, blind.data.test),
+        "blind": evaluate(network, blind.data.test),
+        "aware": evaluate(aware.network, aware.data.test),
     }
     shares = transmission(network)
     for crossbar, share in zip(network.crossbars, shares, strict=True):
@@ -81,7 +81,7 @@ def measure(seed: int) -> dict[str, Any]:
         for name, run in (("blind", blind), ("aware", aware))
     }
     return {
-        "test_accuracy": {**found, "rescaled": accuracy(network, blind.data.test)},
+        "test_accuracy": {**found, "rescaled": evaluate(network, blind.data.test)},
         "transmission_of_layers": shares,
         "training_seconds": seconds,
     }

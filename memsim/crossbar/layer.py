@@ -86,11 +86,7 @@ class Crossbar(nn.Module):
                 f"a crossbar of {rows} word lines and {columns} neurons is empty; allowed: at least 1 of each"
             )
         self.hardware = Hardware() if hardware is None else hardware
-        mapping = self.hardware.mapping(g_min, g_max)
-        if self.hardware.tile is not None:
-            self.hardware.tile_of_weights(mapping)
-        if self.hardware.random and generator is None:
-            raise InputError("generator = None, but this hardware is random; give a torch.Generator")
+        _check_hardware(self.hardware, g_min, g_max, generator)
         self.g_min, self.g_max, self.mirror_ratio, self.generator = g_min, g_max, mirror_ratio, generator
         place = None if generator is None else generator.device
         self.weight = nn.Parameter(torch.rand(rows, columns, generator=generator, device=place) - 0.5)
@@ -237,6 +233,20 @@ class Crossbar(nn.Module):
         with torch.no_grad():
             self.weight.clamp_(-1, 1)
 
+    def use(self, hardware: Hardware, generator: torch.Generator | None) -> None:
+        """Hold the same weights in other hardware: cells are programmed anew, and all noise is drawn anew.
+
+        Args:
+            hardware: what the arrays are made of from now on.
+            generator: source of all noise from now on.
+
+        Raises:
+            InputError: hardware that does not fit, or noise without generator.
+        """
+        _check_hardware(hardware, self.g_min, self.g_max, generator)
+        self.hardware, self.generator = hardware, generator
+        self._programming = self._reads = None
+
     def reprogram(self) -> None:
         """Program the cells anew, with a new draw of what is random in that."""
         self._program()
@@ -320,6 +330,16 @@ class Crossbar(nn.Module):
             return read(*tensors)
         with torch.no_grad():
             return read(*tensors).cpu().numpy()
+
+
+def _check_hardware(
+    hardware: Hardware, g_min: float, g_max: float, generator: torch.Generator | None
+) -> None:
+    mapping = hardware.mapping(g_min, g_max)
+    if hardware.tile is not None:
+        hardware.tile_of_weights(mapping)
+    if hardware.random and generator is None:
+        raise InputError("generator = None, but this hardware is random; give a torch.Generator")
 
 
 def _versions(tensors: tuple[Tensor, ...]) -> tuple[int, ...]:

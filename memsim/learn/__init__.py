@@ -2,10 +2,12 @@
 
 from memsim.learn.checkpoint import EpochRecord, load_checkpoint, save_checkpoint
 from memsim.learn.data import DATASETS, Dataset
-from memsim.learn.evaluation import accuracy
-from memsim.learn.network import MemristiveNetwork, resting_neuron
+from memsim.learn.evaluation import StepComparison, classify, compare_steps, evaluate
+from memsim.learn.network import MemristiveNetwork
+from memsim.learn.neurons import resting_neuron
+from memsim.learn.nonidealities import realised
 from memsim.learn.study import Study, load_study, make_study, save_study
-from memsim.learn.trainer import Run, build, load_run, train
+from memsim.learn.trainer import Run, build, devices, load_run, train
 
 __all__ = [
     "DATASETS",
@@ -13,13 +15,18 @@ __all__ = [
     "EpochRecord",
     "MemristiveNetwork",
     "Run",
+    "StepComparison",
     "Study",
-    "accuracy",
     "build",
+    "classify",
+    "compare_steps",
+    "devices",
+    "evaluate",
     "load_checkpoint",
     "load_run",
     "load_study",
     "make_study",
+    "realised",
     "resting_neuron",
     "save_checkpoint",
     "save_study",

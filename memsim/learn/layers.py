@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
 
 from torch import Tensor, nn
 from torch.nn.functional import unfold
@@ -11,14 +10,6 @@ from torch.nn.functional import unfold
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.learn.study import Convolution
-
-Read = Callable[[Crossbar, Tensor], Tensor]
-"""Neuron currents [..., columns] in A of a crossbar for voltages [..., rows] in V."""
-
-
-def ideal_read(crossbar: Crossbar, voltage: Tensor) -> Tensor:
-    """The currents of a crossbar with its own hardware and nothing else."""
-    return crossbar(voltage)
 
 
 class SynapseLayer(ABC, nn.Module):
@@ -33,7 +24,7 @@ class SynapseLayer(ABC, nn.Module):
     shape: tuple[int, ...]
 
     @abstractmethod
-    def forward(self, voltage: Tensor, read: Read = ideal_read) -> Tensor:
+    def forward(self, voltage: Tensor) -> Tensor:
         """Currents [..., neurons] in A for voltages [..., inputs] in V."""
 
 
@@ -49,8 +40,8 @@ class Dense(SynapseLayer):
         self.crossbar = crossbar
         self.shape = (crossbar.weight.shape[1],)
 
-    def forward(self, voltage: Tensor, read: Read = ideal_read) -> Tensor:
-        return read(self.crossbar, voltage)
+    def forward(self, voltage: Tensor) -> Tensor:
+        return self.crossbar(voltage)
 
 
 class Convolutional(SynapseLayer):
@@ -68,11 +59,11 @@ class Convolutional(SynapseLayer):
         sides = output_sides(shape, convolution)
         self.shape = (convolution.channels, *sides)
 
-    def forward(self, voltage: Tensor, read: Read = ideal_read) -> Tensor:
+    def forward(self, voltage: Tensor) -> Tensor:
         c = self.convolution
         images = voltage.reshape(-1, *self.input_shape)
         patches = unfold(images, c.kernel, padding=c.padding, stride=c.stride).transpose(1, 2)
-        return read(self.crossbar, patches).transpose(1, 2).reshape(*voltage.shape[:-1], -1)
+        return self.crossbar(patches).transpose(1, 2).reshape(*voltage.shape[:-1], -1)
 
 
 def output_sides(shape: tuple[int, int, int], convolution: Convolution) -> tuple[int, int]:

@@ -7,6 +7,7 @@ are those of the circuit equations.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import cast
 
 import numpy as np
@@ -14,50 +15,51 @@ import torch
 from PySpice.Spice.Netlist import Circuit
 from torch import Tensor, nn
 
-from memsim.circuits import MEMBRANE, CrossbarLayer, IntegrateAndFire, Stimulus, network_circuit
+from memsim.circuits import CrossbarLayer, Stimulus, network_circuit
 from memsim.crossbar import Crossbar, Hardware, Wires, conductance_range
 from memsim.devices import load_device
 from memsim.errors import InputError
 from memsim.learn.drives import Drive
-from memsim.learn.layers import Convolutional, Dense, Read, SynapseLayer, as_image, ideal_read
+from memsim.learn.layers import Convolutional, Dense, SynapseLayer, as_image
+from memsim.learn.neurons import MEMBRANE_VOLTAGE, NeuronLayer, resting_neuron
+from memsim.learn.readouts import Readout
 from memsim.learn.study import Convolution, Study
 from memsim.surrogate import CompiledCircuit
-from memsim.surrogate.reference import equilibrium
-
-MEMBRANE_VOLTAGE = f"v({MEMBRANE})"
-
-
-def resting_neuron(number: int) -> IntegrateAndFire:
-    """A published neuron started from the state it relaxes to."""
-    neuron = IntegrateAndFire.published(number)
-    return neuron.starting_from(equilibrium(neuron.circuit()))
 
 
 class MemristiveNetwork(nn.Module):
-    """Layers of differential crossbars and memristive neurons, read by mean membrane potential.
+    """Layers of crossbar synapses and memristive neurons.
 
     Args:
         shape: of one input: (features,), (height, width) or (channels, height, width).
         classes: neurons of the last layer.
-        study: layers, drive, devices, integration and seed.
+        study: layers, drive, devices, readout, integration and seed.
+
+    Attributes:
+        neuron: the neuron circuit with its nominal parameters, started at rest.
+        readout: logits from the potentials of the last layer.
 
     Raises:
-        InputError: unknown device, conductances that the synapse device cannot reach, or layers that do not fit.
+        InputError: unknown device or parameter, conductances that the device cannot reach, or layers that do not fit.
     """
 
     def __init__(self, shape: tuple[int, ...], classes: int, study: Study) -> None:
         super().__init__()
         self.study = study
-        self.neuron = resting_neuron(int(study.neuron[-1]))
-        generator = torch.Generator().manual_seed(study.seed)
-        self.synapses = nn.ModuleList()
-        for number, layer in enumerate((*study.hidden, classes)):
-            synapses = self._synapses(number, shape, layer, generator)
-            self.synapses.append(synapses)
-            shape = synapses.shape
+        self.neuron = resting_neuron(study.neuron)
+        self.readout = Readout.of(study.readout, study.neuron)
         self.cell = CompiledCircuit(
             self.neuron.circuit(), inputs=("iin",), stepper=study.stepper, record=(MEMBRANE_VOLTAGE,)
         )
+        generator = torch.Generator().manual_seed(study.seed)
+        self.synapses, self.neurons = nn.ModuleList(), nn.ModuleList()
+        for number, layer in enumerate((*study.hidden, classes)):
+            synapses = self._synapses(number, shape, layer, generator)
+            shape = synapses.shape
+            self.synapses.append(synapses)
+        for synapses in self.layers:
+            count, rest = math.prod(synapses.shape), self.neuron.initial_voltage
+            self.neurons.append(NeuronLayer(self.cell, rest, count, study.parameters, generator))
 
     def _synapses(
         self, number: int, shape: tuple[int, ...], layer: int | Convolution, generator: torch.Generator
@@ -114,8 +116,7 @@ class MemristiveNetwork(nn.Module):
         images: Tensor,
         *,
         step: float | None = None,
-        read: Read = ideal_read,
-        masks: list[Tensor] | None = None,
+        masks: Sequence[Tensor] | None = None,
         generator: torch.Generator | None = None,
     ) -> list[Tensor]:
         """Membrane potentials relative to rest, layer by layer, each [time, batch, neurons] in V.
@@ -123,7 +124,6 @@ class MemristiveNetwork(nn.Module):
         Args:
             images: [batch, inputs], or [batch, slots, inputs] in the time domain; in [0, 1].
             step: time step [s]; the study's where left out.
-            read: how crossbars are read; exactly where left out.
             masks: [batch, neurons] factors on the outputs of each hidden layer; none where left out.
             generator: source of the events of rate coding.
         """
@@ -131,19 +131,26 @@ class MemristiveNetwork(nn.Module):
         times = np.arange(round(self.study.window / step) + 1) * step
         lines = self.drive(images, generator)
         # a crossbar is linear: one product for each amplitude instead of one for each time
-        current = torch.einsum("tk,bkn->tbn", lines.pulses(times), self.layers[0](lines.amplitude, read))
+        current = torch.einsum("tk,bkn->tbn", lines.pulses(times), self.layers[0](lines.amplitude))
         membranes: list[Tensor] = []
-        for number, layer in enumerate(self.layers):
+        for number, (layer, neurons) in enumerate(zip(self.layers, self.neurons, strict=True)):
             if number:
-                voltage = membranes[-1] if masks is None else membranes[-1] * masks[number - 1]
-                current = layer(voltage, read)
-            waves, _ = self.cell(current, dt=step)
-            membranes.append(waves[MEMBRANE_VOLTAGE] - self.neuron.initial_voltage)
+                current = layer(membranes[-1] if masks is None else membranes[-1] * masks[number - 1])
+            # mixed precision is for products; circuits are stepped in the precision of the images
+            with torch.autocast(images.device.type, enabled=False):
+                membranes.append(neurons(current.to(images.dtype), step))
         return membranes
 
-    def forward(self, images: Tensor, **options: object) -> Tensor:
-        """Logits [batch, classes]: mean membrane potential over the window, in units of the readout's scale."""
-        return self.waveforms(images, **options)[-1].mean(dim=0) / self.study.readout.scale  # type: ignore[arg-type]
+    def forward(
+        self,
+        images: Tensor,
+        *,
+        step: float | None = None,
+        masks: Sequence[Tensor] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Logits [batch, classes]; arguments as for `waveforms`."""
+        return self.readout(self.waveforms(images, step=step, masks=masks, generator=generator)[-1])
 
     def keep_in_range(self) -> None:
         """Hold all conductances within the device's range."""
@@ -154,12 +161,17 @@ class MemristiveNetwork(nn.Module):
         """The network as a circuit with one image [inputs] applied.
 
         Raises:
-            InputError: crossbars with wire resistance, which a circuit of a network does not have.
+            InputError: convolutions, neurons with parameters of their own, or wire resistance, which decks do not hold.
         """
         if self.study.synapses.wire_resistance:
             raise InputError(
                 f"wire_resistance = {self.study.synapses.wire_resistance!r} ohm, but circuits of networks have ideal "
                 "wires; allowed: 0"
+            )
+        if self.study.parameters or any(isinstance(layer, Convolution) for layer in self.study.hidden):
+            raise InputError(
+                "a network with convolutions or with neurons of different parameters cannot be written as a deck; "
+                "use dense layers without [parameters]"
             )
         layers = []
         for crossbar in self.crossbars:

@@ -13,11 +13,13 @@ OPTIMIZERS: dict[str, type[Adam]] = {"adam": Adam, "adamw": AdamW}
 
 
 def make_optimizer(network: MemristiveNetwork, study: Study) -> Optimizer:
-    """The study's optimiser over all parameters of the network."""
+    """The study's optimiser; weight decay pulls at weights, not at parameters of neurons."""
     training = study.training
-    return OPTIMIZERS[training.optimizer](
-        network.parameters(), lr=study.learning_rate, weight_decay=training.weight_decay
-    )
+    weights = [crossbar.weight for crossbar in network.crossbars]
+    others = [p for neurons in network.neurons for p in neurons.parameters()]
+    groups = [{"params": weights, "weight_decay": training.weight_decay}]
+    groups += [{"params": others, "weight_decay": 0.0}] if others else []
+    return OPTIMIZERS[training.optimizer](groups, lr=study.learning_rate)
 
 
 def rate_factor(study: Study, epoch: float) -> float:

@@ -15,6 +15,7 @@ from memsim.learn.drives import Encoding, Pulse
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Finite = Annotated[float, Field(allow_inf_nan=False)]
 Share = Annotated[float, Field(ge=0, lt=1)]
 Count = Annotated[int, Field(ge=1)]
 Size = Annotated[int, Field(ge=1, le=4096)]
@@ -25,6 +26,7 @@ NeuronName = Literal[
     "threshold-switching-a",
     "threshold-switching-b",
 ]
+ReadoutKind = Literal["mean", "maximum", "spike-count", "first-spike"]
 
 
 class Table(BaseModel):
@@ -102,11 +104,68 @@ class SynapsesTable(Table):
     wire_resistance: NonNegative = 0.0
 
 
-class ReadoutTable(Table):
-    """How membranes of the last layer become logits; `scale` is what counts as one."""
+class ParameterTable(Table):
+    """A circuit parameter that differs between neurons, in its own SI unit.
 
-    kind: Literal["mean"] = "mean"
-    scale: Positive = 2e-3
+    Attributes:
+        trainable: whether it is trained, within its bounds.
+        low, high: bounds; half and twice the circuit's value where left out.
+        spread: standard deviation of its logarithm over the neurons at the start.
+    """
+
+    trainable: bool = True
+    low: Finite | None = None
+    high: Finite | None = None
+    spread: NonNegative = 0.0
+
+
+class ReadoutTable(Table):
+    """How membranes of the last layer become logits, in training and in test: see memsim.learn.readouts.
+
+    Attributes:
+        kind: mean, maximum, spike-count or first-spike.
+        scale: what counts as one unit of a logit [V, spikes or windows]; that of kind and neuron where left out.
+        level: potential above rest that a spike crosses [V]; the neuron's where left out.
+        width: of the transition at the level [V]; the neuron's where left out.
+    """
+
+    kind: ReadoutKind = "mean"
+    scale: Positive | None = None
+    level: Finite | None = None
+    width: Positive | None = None
+
+
+class NonidealityTable(Table):
+    """What keeps cells from holding exactly what weights ask for.
+
+    Attributes:
+        levels: conductances that a cell can hold, evenly spaced.
+        variation: standard deviation of the logarithm of conductances.
+        stuck_rate: share of cells that hold `stuck_conductance` whatever they are programmed to.
+        stuck_conductance: of such cells [S]; the highest in use where left out.
+        read_noise: standard deviation of a cell's conductance from read to read, as a share of it.
+    """
+
+    levels: Annotated[int, Field(ge=2)] | None = None
+    variation: NonNegative = 0.0
+    stuck_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
+    stuck_conductance: NonNegative | None = None
+    read_noise: NonNegative = 0.0
+
+
+class NonidealitiesTable(Table):
+    """Non-idealities drawn anew at each update while training, and once for the tests after each epoch."""
+
+    train: NonidealityTable = NonidealityTable()
+    test: NonidealityTable = NonidealityTable()
+
+    @model_validator(mode="after")
+    def _smooth(self) -> NonidealitiesTable:
+        if self.train.levels is not None:
+            raise ValueError(
+                "rounding to levels has no slope to train along; put levels under test, and variation under train"
+            )
+        return self
 
 
 class TrainingTable(Table):
@@ -120,6 +179,9 @@ class TrainingTable(Table):
         warmup: epochs in which the learning rate rises from zero.
         label_smoothing: share of the target that is spread over all classes.
         dropout: share of hidden neurons that are silent, drawn anew for each image.
+        validation: share of the training data that is held out, to see when training stops helping.
+        patience: epochs without a better accuracy on the held-out data after which training ends.
+        precision: of the crossbar products in training; circuits are always stepped in full precision.
     """
 
     optimizer: Literal["adam", "adamw"] = "adam"
@@ -129,6 +191,15 @@ class TrainingTable(Table):
     warmup: NonNegative = 0.0
     label_smoothing: Share = 0.0
     dropout: Share = 0.0
+    validation: Share = 0.0
+    patience: Count | None = None
+    precision: Literal["32-true", "bf16-mixed"] = "32-true"
+
+    @model_validator(mode="after")
+    def _patience_needs_data(self) -> TrainingTable:
+        if self.patience is not None and not self.validation:
+            raise ValueError("patience needs data that is held out; set validation, for example to 0.1")
+        return self
 
 
 class Study(Table):
@@ -138,6 +209,7 @@ class Study(Table):
         data: name of the data set.
         hidden: hidden layers: a number of neurons, or a table for a convolution.
         neuron: circuit of the neurons, as `memsim run` names it.
+        parameters: circuit parameters that differ between neurons, by name, such as "cmem" or "xm1.v_on".
         batch: images an update is made from.
     """
 
@@ -153,7 +225,9 @@ class Study(Table):
     seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
     drive: DriveTable = DriveTable()
     synapses: SynapsesTable = SynapsesTable()
+    parameters: dict[str, ParameterTable] = {}
     readout: ReadoutTable = ReadoutTable()
+    nonidealities: NonidealitiesTable = NonidealitiesTable()
     augmentation: AugmentationTable = AugmentationTable()
     training: TrainingTable = TrainingTable()
 

@@ -2,26 +2,28 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 import torch
-from torch import Tensor
+from lightning_fabric import Fabric
+from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
-from torch.nn.utils import clip_grad_norm_
 from torch.optim import Optimizer
 
-from memsim.errors import CheckpointError, InputError
+from memsim.errors import CheckpointError, ConvergenceError, InputError
 from memsim.files import ensure_folder
 from memsim.learn.augment import Augmentation
 from memsim.learn.checkpoint import CHECKPOINT, STUDY, EpochRecord, load_checkpoint, save_checkpoint
 from memsim.learn.data import Dataset, load_dataset
-from memsim.learn.evaluation import accuracy, first
+from memsim.learn.evaluation import evaluate, first, hold_out
 from memsim.learn.network import MemristiveNetwork
+from memsim.learn.nonidealities import realised
 from memsim.learn.optimization import make_optimizer, set_learning_rate
 from memsim.learn.study import Study, load_study, save_study
 
@@ -56,6 +58,7 @@ def train(
     data_dir: Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    fabric: Fabric | None = None,
 ) -> Run:
     """Train a study and leave study, checkpoint and history in `folder`, saved after every epoch.
 
@@ -67,25 +70,29 @@ def train(
         data_dir: folder of the data sets; the environment variable MEMSIM_DATA where left out.
         resume: continue the run in `folder` instead of starting one.
         progress: called after every batch.
+        fabric: processors to train on, as `devices` gives them; one CPU process where left out.
 
     Raises:
         InputError: the folder cannot be written, holds another run, or the study or its data cannot be used.
         CheckpointError: nothing to resume, or a checkpoint of another study.
+        ConvergenceError: the loss is no longer a number.
     """
+    fabric = devices() if fabric is None else fabric
     network, data = build(study, data_dir)
-    _prepare(folder, study, resume)
-    trainer = Trainer(study, network, data, make_optimizer(network, study))
+    _prepare(folder, study, resume, write=fabric.is_global_zero)
+    trainer = Trainer(study, network, data, fabric)
     # a run that was interrupted in its first epoch has a study but no checkpoint, and starts again
     if resume and (folder / CHECKPOINT).exists():
         trainer.history += load_checkpoint(folder, network, trainer.optimizer, trainer.shuffling)
     with _threads_for(study, data):
-        while len(trainer.history) < study.epochs:
+        while not trainer.finished:
             trainer.run_epoch(progress)
-            save_checkpoint(folder, network, trainer.optimizer, trainer.shuffling, trainer.history)
+            if fabric.is_global_zero:
+                save_checkpoint(folder, network, trainer.optimizer, trainer.shuffling, trainer.history)
             if progress:
                 done = len(trainer.history) * trainer.updates
                 progress(done, study.epochs * trainer.updates, trainer.history[-1])
-    return Run(study, network, data, trainer.history)
+    return Run(study, network.cpu(), data, trainer.history)
 
 
 def load_run(folder: Path, data_dir: Path | None = None) -> Run:
@@ -99,63 +106,116 @@ def load_run(folder: Path, data_dir: Path | None = None) -> Run:
     return Run(study, network, data, load_checkpoint(folder, network))
 
 
-@dataclass
+def devices(accelerator: str = "cpu", number: int = 1) -> Fabric:
+    """Processors to train on; with several, each takes an equal part of every batch.
+
+    Args:
+        accelerator: cpu, cuda, mps or auto.
+        number: of processors; on CPUs, of processes.
+
+    Raises:
+        InputError: there is no such accelerator here, or not so many.
+    """
+    try:
+        fabric = Fabric(accelerator=accelerator, devices=number)
+        fabric.launch()
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise InputError(
+            f"cannot train on {number} device(s) of {accelerator!r}: {str(error).splitlines()[0]}"
+        ) from None
+    return fabric
+
+
 class Trainer:
     """The parts of a training run, and its epochs.
 
     Attributes:
+        network: the network itself, for everything but the training step.
+        optimizer: of its parameters.
         shuffling: source of the order of the examples, whose state is part of a checkpoint.
         history: what the epochs so far gave.
     """
 
-    study: Study
-    network: MemristiveNetwork
-    data: Dataset
-    optimizer: Optimizer
-    history: list[EpochRecord] = field(default_factory=list)
-
-    def __post_init__(self) -> None:
-        self.shuffling = torch.Generator().manual_seed(self.study.seed)
+    def __init__(self, study: Study, network: MemristiveNetwork, data: Dataset, fabric: Fabric) -> None:
+        self.study, self.network, self.data, self.fabric = study, network, data, fabric
+        self.optimizer: Optimizer = make_optimizer(network, study)
+        self._module: nn.Module
+        self._module, self._stepping = fabric.setup(network, self.optimizer)
+        self.examples, self.held_out = hold_out(data.train, study.training.validation)
+        self.shuffling = torch.Generator().manual_seed(study.seed)
+        self.history: list[EpochRecord] = []
 
     @property
     def updates(self) -> int:
         """Batches of an epoch."""
-        return -(-len(self.data.train) // self.study.batch)
+        return -(-len(self.examples) // self.study.batch)
+
+    @property
+    def finished(self) -> bool:
+        """Whether all epochs are done, or the last ones have not helped."""
+        if len(self.history) >= self.study.epochs:
+            return True
+        patience = self.study.training.patience
+        if patience is None or not self.history:
+            return False
+        scores = [record.validation_accuracy or 0.0 for record in self.history]
+        return len(scores) - 1 - scores.index(max(scores)) >= patience
 
     def run_epoch(self, progress: Progress | None = None) -> None:
         """Train on all examples once in shuffled order, and record what came of it."""
         began, epoch = time.perf_counter(), len(self.history)
-        # drawn anew from seed and epoch, so that resuming needs no state of it
-        noise = torch.Generator().manual_seed(_derived(self.study.seed, epoch))
-        order = torch.randperm(len(self.data.train), generator=self.shuffling)
+        # drawn anew from seed, epoch and rank, so that resuming needs no state of it
+        noise = torch.Generator(self.fabric.device).manual_seed(
+            _derived(self.study.seed, epoch, self.fabric.global_rank)
+        )
+        order = torch.randperm(len(self.examples), generator=self.shuffling)
         losses: list[float] = []
-        for chosen in order.split(self.study.batch):
-            set_learning_rate(self.optimizer, self.study, epoch + len(losses) / self.updates)
-            losses.append(self._update(*self.data.train.batch(chosen), noise))
-            if progress:
-                done = epoch * self.updates + len(losses)
-                progress(done, self.study.epochs * self.updates, None)
-        sample = first(self.data.train, TRAINING_SAMPLE)
-        self.history.append(
-            EpochRecord(
-                epoch + 1,
-                sum(losses) / len(losses),
-                accuracy(self.network, sample),
-                accuracy(self.network, self.data.test),
-                time.perf_counter() - began,
-            )
+        with realised(self.network, self.study.nonidealities.train, noise):
+            for chosen in order.split(self.study.batch):
+                set_learning_rate(self.optimizer, self.study, epoch + len(losses) / self.updates)
+                losses.append(self._update(chosen, noise))
+                if not math.isfinite(losses[-1]):
+                    raise ConvergenceError(
+                        f"the loss is {losses[-1]} after {len(losses)} updates of epoch {epoch + 1}",
+                        remedy="lower learning_rate or mirror_ratio, shorten step, or use stepper = 'strang'.",
+                    )
+                if progress:
+                    progress(epoch * self.updates + len(losses), self.study.epochs * self.updates, None)
+        self.history.append(self.fabric.broadcast(self._record(losses, began)))
+
+    def _record(self, losses: list[float], began: float) -> EpochRecord:
+        test = self.study.nonidealities.test
+        scores = [
+            None if split is None else evaluate(self.network, split, test)
+            for split in (first(self.examples, TRAINING_SAMPLE), self.data.test, self.held_out)
+        ]
+        return EpochRecord(
+            epoch=len(self.history) + 1,
+            loss=sum(losses) / len(losses),
+            train_accuracy=scores[0] or 0.0,
+            test_accuracy=scores[1] or 0.0,
+            seconds=time.perf_counter() - began,
+            validation_accuracy=scores[2],
         )
 
-    def _update(self, images: Tensor, labels: Tensor, noise: torch.Generator) -> float:
+    def _update(self, chosen: Tensor, noise: torch.Generator) -> float:
+        """One step along the gradient of a batch, of which each processor takes a part; returns the loss."""
         training = self.study.training
-        self.optimizer.zero_grad()
+        mine = chosen[self.fabric.global_rank :: self.fabric.world_size]
+        images, labels = self.fabric.to_device(self.examples.batch(mine))
         masks = self._masks(len(images), noise) if training.dropout else None
-        logits = self.network(self._distorted(images, noise), masks=masks, generator=noise)
+        mixed = training.precision == "bf16-mixed"
+        # Fabric's own precision plugins would round the inputs as well
+        with torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=mixed):
+            logits = self._module(self._distorted(images, noise), masks=masks, generator=noise)
         loss = cross_entropy(logits, labels, label_smoothing=training.label_smoothing)
-        loss.backward()
+        self._stepping.zero_grad()
+        self.fabric.backward(loss)
         if training.gradient_clip is not None:
-            clip_grad_norm_(self.network.parameters(), training.gradient_clip)
-        self.optimizer.step()
+            self.fabric.clip_gradients(
+                self._module, self._stepping, max_norm=training.gradient_clip, error_if_nonfinite=False
+            )
+        self._stepping.step()
         self.network.keep_in_range()
         return loss.item()
 
@@ -168,13 +228,15 @@ class Trainer:
     def _masks(self, batch: int, noise: torch.Generator) -> list[Tensor]:
         """Factors that silence the share `dropout` of hidden neurons and keep the mean current of the others."""
         kept = 1 - self.study.training.dropout
-        sizes = [int(np.prod(layer.shape)) for layer in self.network.layers[:-1]]
-        return [(torch.rand(batch, size, generator=noise) < kept) / kept for size in sizes]
+        sizes = [math.prod(layer.shape) for layer in self.network.layers[:-1]]
+        return [
+            (torch.rand(batch, size, generator=noise, device=noise.device) < kept) / kept for size in sizes
+        ]
 
 
-def _derived(seed: int, epoch: int) -> int:
-    """A seed for one epoch that is unlike those of other epochs and other seeds."""
-    return int(np.random.SeedSequence([seed, epoch]).generate_state(1)[0])
+def _derived(*numbers: int) -> int:
+    """A seed that is unlike those of other numbers."""
+    return int(np.random.SeedSequence(numbers).generate_state(1)[0])
 
 
 @contextmanager
@@ -190,7 +252,7 @@ def _threads_for(study: Study, data: Dataset) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _prepare(folder: Path, study: Study, resume: bool) -> None:
+def _prepare(folder: Path, study: Study, resume: bool, *, write: bool) -> None:
     ensure_folder(folder)
     if resume:
         previous = load_study(folder / STUDY) if (folder / STUDY).exists() else None
@@ -204,4 +266,5 @@ def _prepare(folder: Path, study: Study, resume: bool) -> None:
         raise InputError(
             f"{folder} already holds a trained run; resume it with --resume, or choose another folder"
         )
-    save_study(study, folder / STUDY)
+    if write:
+        save_study(study, folder / STUDY)

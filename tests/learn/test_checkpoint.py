@@ -108,7 +108,13 @@ def test_weights_that_no_conductances_realise_are_refused(value: float, folder: 
 
 @pytest.mark.parametrize(
     "name",
-    ["network.synapses.1.crossbar.weight", "history", "generator", "optimizer.0.step", "optimizer.1.exp_avg_sq"],
+    [
+        "network.synapses.1.crossbar.weight",
+        "history",
+        "generator",
+        "optimizer.0.step",
+        "optimizer.1.exp_avg_sq",
+    ],
 )
 def test_a_checkpoint_that_lacks_a_part_cannot_be_resumed(name: str, folder: Path, small_study: Study):
     tensors = load((folder / CHECKPOINT).read_bytes())

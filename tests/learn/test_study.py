@@ -114,7 +114,9 @@ def test_a_missing_file_is_named(tmp_path: Path):
 
 
 def test_a_conductance_the_device_cannot_reach_is_named_with_its_range():
-    with pytest.raises(InputError, match=r"conductance_max = 1\.0 S is out of range; .* allows 4e-06 to 2\.5e-05 S"):
+    with pytest.raises(
+        InputError, match=r"conductance_max = 1\.0 S is out of range; .* allows 4e-06 to 2\.5e-05 S"
+    ):
         build(make_study(synapses={"conductance_max": 1.0}))
     with pytest.raises(InputError, match=r"conductance_min = 1e-09 S is out of range"):
         build(make_study(synapses={"conductance_min": 1e-9}))

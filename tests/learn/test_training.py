@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from memsim.errors import CheckpointError, InputError
-from memsim.learn import Run, Study, accuracy, load_run, make_study, save_study, train
+from memsim.learn import Run, Study, evaluate, load_run, make_study, save_study, train
 
 RESULT = Path(__file__).parents[2] / "benchmarks/results/digits.json"
 
@@ -41,7 +41,7 @@ def test_three_epochs_of_the_default_study_learn_the_digits(tmp_path: Path):
     losses = [record.loss for record in run.history]
     assert losses == sorted(losses, reverse=True)
     again = load_run(tmp_path / "run")
-    assert accuracy(again.network, run.data.test) == run.history[-1].test_accuracy
+    assert evaluate(again.network, run.data.test) == run.history[-1].test_accuracy
 
 
 @pytest.mark.skipif(not RESULT.exists(), reason="python benchmarks/digits.py has not been run")

@@ -1,0 +1,52 @@
+"""Non-idealities of the crossbars of a whole network, while it trains or is tested."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+
+import torch
+
+from memsim.crossbar import Crossbar, Hardware, LognormalVariation, ReadNoise, StuckCells
+from memsim.crossbar.nonidealities import Transform
+from memsim.learn.network import MemristiveNetwork
+from memsim.learn.study import NonidealityTable
+
+
+@contextmanager
+def realised(
+    network: MemristiveNetwork, table: NonidealityTable, generator: torch.Generator
+) -> Iterator[None]:
+    """Hold the weights of a network on cells with these non-idealities.
+
+    Everything random is drawn from `generator`, cells anew whenever weights have changed: at each update in training,
+    once in a test. Afterwards the crossbars are what they were.
+    """
+    if table == NonidealityTable():
+        yield
+        return
+    before = [(crossbar.hardware, crossbar.generator) for crossbar in network.crossbars]
+    try:
+        for crossbar in network.crossbars:
+            crossbar.use(hardware(table, crossbar), generator)
+        yield
+    finally:
+        for crossbar, (ideal, source) in zip(network.crossbars, before, strict=True):
+            crossbar.use(ideal, source)
+
+
+def hardware(table: NonidealityTable, crossbar: Crossbar) -> Hardware:
+    """The arrays of a crossbar with these non-idealities."""
+    transforms: list[Transform] = []
+    if table.variation:
+        transforms.append(LognormalVariation(table.variation))
+    if table.stuck_rate:
+        stuck = crossbar.g_max if table.stuck_conductance is None else table.stuck_conductance
+        transforms.append(StuckCells(table.stuck_rate, stuck))
+    return replace(
+        crossbar.hardware,
+        levels=table.levels,
+        nonidealities=tuple(transforms),
+        read_noise=ReadNoise(table.read_noise) if table.read_noise else None,
+    )
