@@ -1,22 +1,26 @@
 """Column currents of crossbars with wires: memsim beside badcrossbar, SciPy, CHOLMOD, ngspice and CrossSim.
 
-    python benchmarks/crossbar_solver.py [--sizes 16 32 64] [--crosssim CHECKOUT]
+    python benchmarks/crossbar_solver.py [--sizes 16 32 64] [--crosssim CHECKOUT] [--again]
 
 Square arrays, conductances evenly from 1 to 100 uS, voltages from 0 to 0.2 V, every segment 1 or 10 ohm. All
 solve the same arrays in turn, one thread, each in a process of its own; time is CPU time with that of
 child processes, memory is the growth of the largest resident size. A contender that took more than 15 s (CrossSim,
 whose time grows by restarts with less relaxation, 0.2 s; gradients 5 s) is not given the next size; above 512 there
-is one vector.
+is one vector. Each case is saved once it is measured; a run that was interrupted goes on where it was, `--again`
+starts anew.
 Needs the `bench` extra (badcrossbar, for which pip needs the Cairo headers); CHOLMOD is there with scikit-sparse.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import multiprocessing
 import resource
 import statistics
+from collections.abc import Iterator
 from importlib.util import find_spec
+from itertools import product
 from typing import Any
 
 import crossbar_peers as peers
@@ -28,6 +32,7 @@ from matplotlib.figure import Figure
 from memsim.plots import save
 from memsim.plots.style import styled
 
+NAME, COMMAND = "crossbar_solver", "python benchmarks/crossbar_solver.py --crosssim CHECKOUT"
 SIZES, BATCHES, OHMS = (16, 32, 64, 128, 256, 512, 1024), (1, 32, 256), (1.0, 10.0)
 LONGEST = {"CrossSim 1e-6": 0.2, "memsim, with gradients": 5.0}
 LONGEST_OF_OTHERS = 15.0
@@ -135,22 +140,22 @@ def line(row: Row) -> str:
     return f"{head} {row['cpu_seconds'] * 1e3:10.2f} ms {row['extra_mebibytes']:8.1f} MiB {error:>7}"
 
 
-def run(sizes: list[int], named: dict[str, peers.Solver]) -> list[Row]:
-    """All cases; who is too slow, or not able, falls out for the larger sizes of a series."""
-    rows: list[Row] = []
-    for ohm in OHMS:
-        for batch in BATCHES:
-            left = dict(named)
-            for size in [size for size in sizes if size <= 512 or batch == 1]:
-                if size > NGSPICE_LIMIT[0] or batch > NGSPICE_LIMIT[1]:
-                    left.pop("ngspice", None)
+def run(sizes: list[int], named: dict[str, peers.Solver], rows: list[Row]) -> Iterator[list[Row]]:
+    """All rows after each case; who is too slow, or not able, falls out for the larger sizes of a series."""
+    for batch, ohm in product(BATCHES, OHMS):
+        left = dict(named)
+        for size in [size for size in sizes if size <= 512 or batch == 1]:
+            case = [row for row in rows if (row["size"], row["batch"], row["ohm"]) == (size, batch, ohm)]
+            if size > NGSPICE_LIMIT[0] or batch > NGSPICE_LIMIT[1]:
+                left.pop("ngspice", None)
+            if not case:
                 case = run_case(left, size, batch, ohm)
-                rows += case
-                for row in case:
-                    longest = LONGEST.get(row["contender"], LONGEST_OF_OTHERS)
-                    if row.get("first_call_cpu_seconds", longest) >= longest:
-                        left.pop(row["contender"])
-    return rows
+                rows = rows + case
+                yield rows
+            for row in case:
+                longest = LONGEST.get(row["contender"], LONGEST_OF_OTHERS)
+                if row.get("first_call_cpu_seconds", longest) >= longest:
+                    left.pop(row["contender"], None)
 
 
 @styled
@@ -177,26 +182,32 @@ def figure(rows: list[Row]) -> Figure:
     return drawn
 
 
+def interrupted() -> list[Row]:
+    """Rows of a run that did not come to its end."""
+    path = RESULTS / f"{NAME}.json"
+    saved = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {"complete": True}
+    return [] if saved.get("complete", True) else list(saved["rows"])
+
+
 def main() -> None:
     """Measure, print, save the table and the figure."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
     parser.add_argument("--sizes", type=int, nargs="+", default=list(SIZES))
+    parser.add_argument("--again", action="store_true", help="measure all, also what an interrupted run has")
     parser.add_argument("--crosssim", metavar="CHECKOUT", help="folder of a CrossSim checkout")
     given = parser.parse_args()
     torch.set_num_threads(1)
     named = contenders(given.crosssim)
     for solver in named.values():
         solver(*arrays(8, 2), 1.0)  # imports and caches are not what is measured
-    rows = run(given.sizes, named)
     shape = {"sizes": given.sizes, "batches": BATCHES, "ohms": OHMS, "rounds": ROUNDS}
-    save_result(
-        "crossbar_solver",
-        "python benchmarks/crossbar_solver.py --crosssim CHECKOUT",
-        {"shape": shape, "rows": rows},
-    )
-    print(save(figure(rows), RESULTS / "crossbar_solver.png"))
+    rows = [] if given.again else interrupted()
+    for rows in run(given.sizes, named, rows):  # noqa: B020 - the rows so far, and one case more
+        save_result(NAME, COMMAND, {"complete": False, "shape": shape, "rows": rows})
+    save_result(NAME, COMMAND, {"complete": True, "shape": shape, "rows": rows})
+    print(save(figure(rows), RESULTS / f"{NAME}.png"))
 
 
 if __name__ == "__main__":
