@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memsim.cli_netlist import app as netlist
+from memsim.cli_train import train
 from memsim.errors import CheckpointError, EngineNotFoundError, InputError, MemsimError, UntrustedDeckError
 
 if TYPE_CHECKING:
@@ -29,6 +30,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.add_typer(netlist, name="netlist")
+app.command()(train)
 
 
 class Engine(StrEnum):
@@ -144,52 +146,6 @@ def _run_bench(bench: Bench, engine: Engine, timeout: float) -> xr.Dataset:
 
     simulate = surrogate.simulate if engine is Engine.TORCH else surrogate.reference.simulate
     return simulate(bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step)
-
-
-@app.command()
-def train(  # noqa: PLR0917 - each argument is an option of the command
-    study: Annotated[Path | None, typer.Argument(help="Study as TOML; every entry has a default.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/digits"),
-    data_dir: Annotated[
-        Path | None, typer.Option(help="Folder of the data sets; MEMSIM_DATA where left out.")
-    ] = None,
-    epochs: Annotated[int | None, typer.Option(help="Replace the study's number of epochs.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Replace the study's seed.")] = None,
-    resume: Annotated[
-        bool, typer.Option("--resume", help="Continue the run in the folder with its own study.")
-    ] = False,
-) -> None:
-    """Train a fully memristive spiking network by backpropagation through time.
-
-    The run is saved after every epoch; `--resume` continues it to the same result.
-
-    Examples: `memsim train --epochs 5`, `memsim train my.toml --out runs/mine --seed 1`
-    """
-    from memsim.console import training_progress
-    from memsim.learn import load_study, make_study
-    from memsim.learn import train as run_training
-    from memsim.run_report import write_run_report
-
-    changes = {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}
-    if resume and (study or changes):
-        raise InputError(
-            "--resume continues a run with the study in its folder; leave out the study, --epochs and --seed"
-        )
-    source = out / "study.toml" if resume else study
-    chosen = load_study(source) if source else make_study()
-    chosen = make_study(**{**chosen.model_dump(exclude_none=True), **changes})
-    try:
-        with training_progress() as progress:
-            result = run_training(chosen, out, data_dir=data_dir, resume=resume, progress=progress)
-    except KeyboardInterrupt:
-        typer.echo(
-            f"interrupted; finished epochs are kept. Continue with: memsim train --out {out} --resume",
-            err=True,
-        )
-        raise typer.Exit(130) from None
-    last = result.history[-1]
-    typer.echo(f"test accuracy {last.test_accuracy:.2%} after {last.epoch} epochs (loss {last.loss:.3g})")
-    typer.echo(write_run_report(result, out))
 
 
 @app.command()

@@ -2,18 +2,20 @@
 
 from memsim.learn.checkpoint import EpochRecord, load_checkpoint, save_checkpoint
 from memsim.learn.data import DATASETS, Dataset
-from memsim.learn.evaluation import StepComparison, classify, compare_steps, evaluate
+from memsim.learn.evaluation import StepComparison, classify, compare_steps, evaluate, first, save_comparison
+from memsim.learn.logs import tensorboard_log
 from memsim.learn.network import MemristiveNetwork
 from memsim.learn.neurons import resting_neuron
 from memsim.learn.nonidealities import realised
 from memsim.learn.study import Study, load_study, make_study, save_study
-from memsim.learn.trainer import Run, build, devices, load_run, train
+from memsim.learn.trainer import Progress, Run, build, devices, load_run, train
 
 __all__ = [
     "DATASETS",
     "Dataset",
     "EpochRecord",
     "MemristiveNetwork",
+    "Progress",
     "Run",
     "StepComparison",
     "Study",
@@ -22,6 +24,7 @@ __all__ = [
     "compare_steps",
     "devices",
     "evaluate",
+    "first",
     "load_checkpoint",
     "load_run",
     "load_study",
@@ -29,6 +32,8 @@ __all__ = [
     "realised",
     "resting_neuron",
     "save_checkpoint",
+    "save_comparison",
     "save_study",
+    "tensorboard_log",
     "train",
 ]

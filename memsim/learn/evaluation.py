@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import math
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import torch
 from torch import Tensor
 
+from memsim.files import write_text
 from memsim.learn.data import Split
 from memsim.learn.network import MemristiveNetwork
 from memsim.learn.nonidealities import realised
 from memsim.learn.study import NonidealityTable
 
+STEPS = "steps.json"
 VALUES_AT_ONCE = 2**23
 """Largest number of membrane samples of one layer that is held at once."""
 EVALUATION_SEED = 0
@@ -92,6 +96,14 @@ def compare_steps(network: MemristiveNetwork, split: Split) -> StepComparison:
     right, fine_right = ((guesses == split.labels).double().mean() for guesses in (coarse, fine))
     same = (coarse == fine).double().mean()
     return StepComparison(len(split), step, float(right), float(fine_right), float(same))
+
+
+def save_comparison(comparison: StepComparison, folder: Path) -> Path:
+    """Write the result as JSON and return its path."""
+    path = folder / STEPS
+    content = {**asdict(comparison), "difference": comparison.difference}
+    write_text(path, json.dumps(content, indent=2) + "\n")
+    return path
 
 
 def first(split: Split, count: int) -> Split:

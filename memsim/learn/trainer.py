@@ -191,7 +191,7 @@ class Trainer:
         ]
         return EpochRecord(
             epoch=len(self.history) + 1,
-            loss=sum(losses) / len(losses),
+            loss=float(self.fabric.all_reduce(torch.tensor(losses, dtype=torch.float64).mean())),
             train_accuracy=scores[0] or 0.0,
             test_accuracy=scores[1] or 0.0,
             seconds=time.perf_counter() - began,

@@ -1,0 +1,106 @@
+"""`memsim train`: a study, trained into a folder."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memsim.errors import InputError
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+    from memsim.learn import Progress, Run, Study
+
+STEP_IMAGES = 1_000
+
+
+def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
+    study: Annotated[Path | None, typer.Argument(help="Study as TOML; every entry has a default.")] = None,
+    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/digits"),
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the data sets; MEMSIM_DATA where left out.")
+    ] = None,
+    epochs: Annotated[int | None, typer.Option(help="Replace the study's number of epochs.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Replace the study's seed.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Continue the run in the folder with its own study.")
+    ] = False,
+    accelerator: Annotated[str, typer.Option(help="What to train on: cpu, cuda, mps or auto.")] = "cpu",
+    devices: Annotated[int, typer.Option(help="How many of them; each takes a part of every batch.")] = 1,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write TensorBoard logs into the folder as well.")
+    ] = False,
+    step_images: Annotated[
+        int, typer.Option(help="Test images on which the run is compared with ten times finer steps.")
+    ] = STEP_IMAGES,
+) -> None:
+    """Train a fully memristive spiking network by backpropagation through time.
+
+    The run is saved after every epoch, with its history as CSV; `--resume` continues it to the same result. At the
+    end the accuracy is reported with the steps of the study and with ten times finer ones.
+
+    Examples: `memsim train --epochs 5`, `memsim train my.toml --out runs/mine --seed 1`,
+    `memsim train mnist.toml --out runs/mnist --data-dir data --accelerator cuda`
+    """
+    from memsim import learn
+    from memsim.run_report import write_run_report
+
+    changes = {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}
+    if resume and (study or changes):
+        raise InputError(
+            "--resume continues a run with the study in its folder; leave out the study, --epochs and --seed"
+        )
+    source = out / "study.toml" if resume else study
+    chosen = learn.load_study(source) if source else learn.make_study()
+    chosen = learn.make_study(**{**chosen.model_dump(exclude_none=True), **changes})
+    fabric = learn.devices(accelerator, devices)
+    try:
+        run = _train(chosen, out, data_dir, resume, fabric, tensorboard)
+    except KeyboardInterrupt:
+        typer.echo(
+            f"interrupted; finished epochs are kept. Continue with: memsim train --out {out} --resume",
+            err=True,
+        )
+        raise typer.Exit(130) from None
+    if fabric.is_global_zero:
+        last = run.history[-1]
+        typer.echo(f"test accuracy {last.test_accuracy:.2%} after {last.epoch} epochs (loss {last.loss:.3g})")
+        _report_steps(run, out, step_images)
+        typer.echo(write_run_report(run, out))
+
+
+def _train(  # noqa: PLR0917 - the options of the command
+    study: Study, out: Path, data_dir: Path | None, resume: bool, fabric: Fabric, tensorboard: bool
+) -> Run:
+    from memsim import learn
+    from memsim.console import training_progress
+
+    with ExitStack() as stack:
+        listeners: list[Progress] = []
+        if fabric.is_global_zero:
+            listeners.append(stack.enter_context(training_progress()))
+            if tensorboard:
+                listeners.append(stack.enter_context(learn.tensorboard_log(out)))
+
+        def tell(done: int, total: int, record: learn.EpochRecord | None) -> None:
+            for listener in listeners:
+                listener(done, total, record)
+
+        return learn.train(study, out, data_dir=data_dir, resume=resume, progress=tell, fabric=fabric)
+
+
+def _report_steps(run: Run, out: Path, images: int) -> None:
+    from memsim.learn import compare_steps, first, save_comparison
+
+    if images < 1:
+        return
+    found = compare_steps(run.network, first(run.data.test, images))
+    save_comparison(found, out)
+    typer.echo(
+        f"steps of {found.step:g} s: {found.accuracy:.2%} of {found.images} test images; ten times finer: "
+        f"{found.fine_accuracy:.2%} ({100 * found.difference:+.2f} points, same class {found.same_class:.1%})"
+    )
