@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 import torch
 from torch import Tensor
 
-from memsim.crossbar.arrays import programmed
+from memsim.crossbar.grid import programmed
 from memsim.crossbar.hardware import Hardware
 from memsim.crossbar.nonidealities import PerArray, Transform
 from memsim.errors import InputError
@@ -61,7 +61,7 @@ def budget(
     Args:
         weight: [rows, columns], between -1 and 1.
         voltage: of the word lines, [..., rows] in V.
-        hardware: levels, then each non-ideality, then read noise, then wires.
+        hardware: levels, then each non-ideality, then read noise, the law of the cells, and wires.
         conductances: lowest and highest of a cell [S].
         seed: of all draws: an effect draws the same whatever comes after it.
 
@@ -98,6 +98,9 @@ def _stages(hardware: Hardware) -> Iterator[tuple[str, Hardware]]:
     if hardware.read_noise is not None:
         so_far = replace(so_far, read_noise=hardware.read_noise)
         yield "read noise", so_far
+    if hardware.cell is not None:
+        so_far = replace(so_far, cell=hardware.cell)
+        yield "law of the cells", so_far
     if hardware.wired:
         yield "wires", hardware
 
@@ -122,8 +125,4 @@ def _currents(
     weight: Tensor, voltage: Tensor, hardware: Hardware, conductances: tuple[float, float], seed: int
 ) -> Tensor:
     grid = programmed(weight, hardware.mapping(*conductances), hardware, seed)
-    current = grid.currents(voltage, None)
-    if hardware.read_noise is None:
-        return current
-    source = torch.Generator(weight.device).manual_seed(seed + 1)
-    return hardware.read_noise.added(current, grid.variance(voltage, None), source)
+    return grid.read(voltage, None, torch.Generator(weight.device).manual_seed(seed + 1))

@@ -7,6 +7,7 @@ from typing import Literal
 
 from torch import Tensor
 
+from memsim.crossbar.cell_laws import CONDUCTANCE, Cell, quantity
 from memsim.crossbar.mapping import DifferentialPairs, Mapping, ReferenceColumn
 from memsim.crossbar.nonidealities import Levels, ReadNoise, Transform
 from memsim.crossbar.wires import Wires
@@ -23,6 +24,7 @@ class Hardware:
         slices: cells that share the digits of a weight.
         nonidealities: what happens to conductances between target and read, in this order.
         read_noise: of each read.
+        cell: static law of the cells, whose conductance is that at small voltages; ohmic where None.
         wires: of each array; ideal where None.
         tile: most word lines and most bit lines of one array, where a matrix is split over many whose currents are
             added; each has wires and a reference column of its own.
@@ -36,6 +38,7 @@ class Hardware:
     slices: int = 1
     nonidealities: tuple[Transform, ...] = ()
     read_noise: ReadNoise | None = None
+    cell: Cell | None = None
     wires: Wires | None = None
     tile: tuple[int, int] | None = None
 
@@ -45,6 +48,10 @@ class Hardware:
         if self.levels is not None and any(isinstance(one, Levels) for one in self.nonidealities):
             raise InputError(
                 f"levels = {self.levels!r} and the transform Levels round twice; leave one of them out"
+            )
+        if self.cell is not None and quantity(self.cell) != CONDUCTANCE:
+            raise InputError(
+                f"cell = {self.cell!r} has no conductance g to hold a weight; give a law such as SinhCell(v_0=0.25)"
             )
         if self.tile is not None and self.wires is None:
             raise InputError(
@@ -82,7 +89,7 @@ class Hardware:
     @property
     def ideal(self) -> bool:
         """Whether currents are those of the weights, whatever cells hold them."""
-        return self.levels is None and not self.random and not self.wired
+        return self.levels is None and not self.random and self.cell is None and not self.wired
 
     @property
     def wire_tensors(self) -> tuple[Tensor, ...]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
 from typing import overload
 
 import numpy as np
@@ -11,37 +10,14 @@ import torch
 from numpy.typing import ArrayLike, NDArray
 from torch import Tensor, nn
 
-from memsim.crossbar.arrays import Grid, programmed
 from memsim.crossbar.budget import Budget, budget
+from memsim.crossbar.grid import Grid, programmed
 from memsim.crossbar.hardware import Hardware
+from memsim.crossbar.kept import Programming
 from memsim.crossbar.mapping import Mapping
 from memsim.errors import InputError
 
 Floats = NDArray[np.floating]
-
-
-@dataclass(frozen=True, eq=False)
-class _Programming:
-    """Weights and wires as they were programmed, held so that nothing else gets their memory, and what came of them.
-
-    Attributes:
-        tensors: the weights and the resistances that are tensors.
-        versions: how often autograd had seen each of them change.
-        hardware: that they were programmed into.
-        seed: of what is random in programming.
-        grids: the arrays without a graph, by whether they were made in inference mode.
-    """
-
-    tensors: tuple[Tensor, ...]
-    versions: tuple[int, ...]
-    hardware: Hardware
-    seed: int | None
-    grids: dict[bool, Grid] = field(default_factory=dict)
-
-    def is_of(self, tensors: tuple[Tensor, ...], hardware: Hardware) -> bool:
-        if hardware is not self.hardware or _versions(tensors) != self.versions:
-            return False
-        return all(a.data_ptr() == b.data_ptr() for a, b in zip(self.tensors, tensors, strict=True))
 
 
 class Crossbar(nn.Module):
@@ -90,7 +66,7 @@ class Crossbar(nn.Module):
         self.g_min, self.g_max, self.mirror_ratio, self.generator = g_min, g_max, mirror_ratio, generator
         place = None if generator is None else generator.device
         self.weight = nn.Parameter(torch.rand(rows, columns, generator=generator, device=place) - 0.5)
-        self._programming: _Programming | None = None
+        self._programming: Programming | None = None
         self._reads: torch.Generator | None = None
 
     @classmethod
@@ -187,11 +163,11 @@ class Crossbar(nn.Module):
         return self._in_kind(self._read_transposed, voltage)
 
     def matrix(self) -> Tensor:
-        """Neuron currents per word line voltage, wires included, [rows, columns] in S."""
+        """Neuron currents per word line voltage, wires included, [rows, columns] in S; of ohmic cells."""
         return self.mirror_ratio * self._programmed().matrix
 
     def bit_line_matrix(self) -> Tensor:
-        """Neuron currents per voltage at which neurons hold their bit lines, [columns, columns] in S."""
+        """Neuron currents per voltage at which neurons hold their bit lines, [columns, columns] in S; ohmic cells."""
         return self.mirror_ratio * self._programmed().membrane_matrix
 
     def power(self, voltage: Tensor) -> Tensor:
@@ -213,8 +189,8 @@ class Crossbar(nn.Module):
     def budget(self, voltage: Tensor | ArrayLike, *, seed: int = 0) -> Budget:
         """The error that each effect of the hardware adds to the currents; print it.
 
-        In this order: levels, each non-ideality, read noise, wires. The draws are those of `seed`, not those that
-        this crossbar was programmed with.
+        In this order: levels, each non-ideality, read noise, the law of the cells, wires. The draws are those of
+        `seed`, not those that this crossbar was programmed with.
 
         Args:
             voltage: of each word line, [..., rows] in V.
@@ -257,19 +233,11 @@ class Crossbar(nn.Module):
             self._check("bit_line_voltage", held, self.weight.shape[1])
         if self.hardware.ideal and held is None:
             return voltage @ self.weight * self.gain
-        grid, noise = self._programmed(), self.hardware.read_noise
-        current = grid.currents(voltage, held)
-        if noise is not None:
-            current = noise.added(current, grid.variance(voltage, held), self._read_source())
-        return self.mirror_ratio * current
+        return self.mirror_ratio * self._programmed().read(voltage, held, self._read_source())
 
     def _read_transposed(self, voltage: Tensor) -> Tensor:
         self._check("voltage", voltage, self.weight.shape[1])
-        grid, noise = self._programmed(), self.hardware.read_noise
-        current = voltage @ grid.matrix.mT
-        if noise is None:
-            return current
-        return noise.added(current, grid.row_variance(voltage), self._read_source())
+        return self._programmed().read_rows(voltage, self._read_source())
 
     def _programmed(self) -> Grid:
         """The arrays: with a graph where gradients are asked for, else those kept."""
@@ -287,16 +255,16 @@ class Crossbar(nn.Module):
             )
         return programming.grids[mode]
 
-    def _program(self) -> _Programming:
+    def _program(self) -> Programming:
         tensors = (self.weight, *self.hardware.wire_tensors)
         seed = self._draw_seed() if self.hardware.nonidealities else None
-        self._programming = _Programming(
-            tuple(tensor.detach() for tensor in tensors), _versions(tensors), self.hardware, seed
-        )
+        self._programming = Programming.of(tensors, self.hardware, seed)
         return self._programming
 
-    def _read_source(self) -> torch.Generator:
-        """Of read noise, on the device of the weights."""
+    def _read_source(self) -> torch.Generator | None:
+        """Of read noise, on the device of the weights; None where there is none."""
+        if self.hardware.read_noise is None:
+            return None
         if self._reads is None or self._reads.device != self.weight.device:
             self._reads = torch.Generator(self.weight.device).manual_seed(self._draw_seed())
         return self._reads
@@ -340,7 +308,3 @@ def _check_hardware(
         hardware.tile_of_weights(mapping)
     if hardware.random and generator is None:
         raise InputError("generator = None, but this hardware is random; give a torch.Generator")
-
-
-def _versions(tensors: tuple[Tensor, ...]) -> tuple[int, ...]:
-    return tuple(0 if tensor.is_inference() else tensor._version for tensor in tensors)

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cache, cached_property, partial
 from types import MappingProxyType, SimpleNamespace
 from typing import ClassVar
 
@@ -141,6 +141,10 @@ class Device(ABC):
     def with_values(self, *, initial: Mapping[str, float] | None = None, **values: float) -> Device:
         """A copy with some parameters or initial states replaced."""
         return type(self)(initial={**self.initial, **(initial or {})}, **{**self.values, **values})
+
+    def __reduce__(self) -> tuple[Callable[[], Device], tuple[()]]:
+        # values are read-only views, which cannot be copied or pickled
+        return partial(type(self), initial=dict(self.initial), **self.values), ()
 
     def __repr__(self) -> str:
         values = ", ".join(f"{name}={value:g}" for name, value in self.values.items())

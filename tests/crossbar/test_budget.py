@@ -5,7 +5,16 @@ from __future__ import annotations
 import pytest
 import torch
 
-from memsim.crossbar import Crossbar, Hardware, LognormalVariation, PerArray, ReadNoise, StuckCells, Wires
+from memsim.crossbar import (
+    Crossbar,
+    Hardware,
+    LognormalVariation,
+    PerArray,
+    ReadNoise,
+    SinhCell,
+    StuckCells,
+    Wires,
+)
 from memsim.errors import InputError
 
 ALL = Hardware(
@@ -13,6 +22,7 @@ ALL = Hardware(
     slices=2,
     nonidealities=(PerArray(StuckCells(0.01, 1e-6), 3), LognormalVariation(0.1), LognormalVariation(0.05)),
     read_noise=ReadNoise(0.02),
+    cell=SinhCell(v_0=1.0),
     wires=Wires(5.0, 5.0),
 )
 EFFECTS = [
@@ -21,6 +31,7 @@ EFFECTS = [
     "lognormal variation 1",
     "lognormal variation 2",
     "read noise",
+    "law of the cells",
     "wires",
 ]
 
