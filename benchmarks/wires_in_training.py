@@ -5,7 +5,7 @@
 Digits, 64-32-10, cells of 50 to 500 uS (`benchmarks/oxide.toml`) and 5 ohm a segment: 64 word lines times 64 bit
 lines in the first layer, solved exactly. Each seed trains twice, on ideal arrays and on arrays with wires, with the
 same study otherwise. The first is then read through the wires as it is, and once more with the gain of each layer
-set anew by its mirrors, to make up for the mean loss of current. Takes about ten minutes of one core; what was
+set anew by its mirrors, to make up for the mean loss of current. Takes some minutes of one core; what was
 interrupted resumes. Writes benchmarks/results/wires_in_training.json and a figure.
 """
 
@@ -94,26 +94,21 @@ def recovered(means: dict[str, float], case: str) -> float:
 
 @styled
 def figure(accuracies: dict[str, list[float]]) -> Figure:
-    """Accuracies as bars of their means, each seed as a point, its range as an error bar."""
+    """Each seed as a point, their mean as a line, their range as an error bar."""
     drawn = Figure(figsize=(4.8, 3.2))
     axes = drawn.subplots()
     for place, case in enumerate(CASES):
         values = [100 * value for value in accuracies[case]]
         mean = statistics.mean(values)
-        axes.bar(
-            place,
-            mean,
-            width=0.6,
-            color=COLOURS[0 if case == "ideal" else 1 if case == "aware" else 5],
-            alpha=0.8,
+        spread = [[mean - min(values)], [max(values) - mean]]
+        axes.errorbar(place, mean, spread, fmt="_", ms=24, mew=2, capsize=4, color=COLOURS[0])
+        axes.plot([place] * len(values), values, "o", color=COLOURS[1], markersize=4)
+        axes.annotate(
+            f"{mean:.1f} %", (place, mean), (16, 0), textcoords="offset points", va="center", fontsize=9
         )
-        axes.errorbar(place, mean, [[mean - min(values)], [max(values) - mean]], color="k", capsize=3, lw=1)
-        axes.plot([place + 0.15] * len(values), values, "k.", markersize=3)
-        axes.annotate(f"{mean:.1f} %", (place, max(values)), (0, 4), textcoords="offset points", ha="center")
     axes.set_xticks(range(len(CASES)), list(CASES.values()))
+    axes.set_xlim(-0.5, len(CASES) - 0.3)
     axes.set_ylabel("test accuracy on digits (%)")
-    lowest = 100 * min(min(values) for values in accuracies.values())
-    axes.set_ylim(5 * (lowest // 5 - 1), 101)
     return drawn
 
 
