@@ -1,0 +1,107 @@
+"""Figures of memprop.py, from its saved results."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import numpy as np
+from common import RESULTS
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from memsim import plots
+from memsim.circuits.waveforms import dataset
+from memsim.plots.style import COLOURS, columns, styled
+from memsim.run_report import output_waves
+from memsim.verify.comparison import Evidence
+
+TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
+PUBLISHED = {"mnist": 0.9758, "fashion-mnist": 0.7526}
+"""SPICEprop, arXiv:2203.01426, abstract."""
+MARKERS = {"plain": "o", "aware": "s"}
+SHARES = {
+    "variation": ("device variation (%)", (0.0, 5.0, 10.0, 20.0)),
+    "stuck": ("stuck cells (%)", (0.0, 0.5, 1.2, 10.0)),
+    "read noise": ("read noise (%)", (0.0, 5.0, 10.0, 20.0)),
+}
+
+
+def load_rows(stage: str, data: str) -> dict[str, Any]:
+    """Rows of a saved result; none where there is no such result yet."""
+    path = RESULTS / f"memprop-{stage}-{data}.json"
+    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else {}
+
+
+def draw_figures() -> None:
+    """All figures whose results are there."""
+    if any(load_rows("train", data) for data in TITLES):
+        plots.save(learning_curves(), RESULTS / "memprop-curves.png")
+    if any(load_rows("robust", data) for data in TITLES):
+        plots.save(robustness(), RESULTS / "memprop-robustness.png")
+    for data in TITLES:
+        if rows := load_rows("train", data):
+            total = np.sum([row["confusion"] for row in rows.values()], axis=0)
+            plots.save(plots.confusion(total), RESULTS / f"memprop-confusion-{data}.png")
+
+
+def draw_spikes(data: str, evidence: Evidence) -> None:
+    """Membranes of the output layer for the first image, and the winner in both engines."""
+    both = [output_waves(evidence, getattr(evidence, name), name) for name in ("ngspice", "twin")]
+    plots.save(plots.overlay(*both, "v(mem)"), RESULTS / f"memprop-ngspice-{data}.png")
+    names = [f"v(class{number})" for number in range(evidence.ngspice.shape[2])]
+    waves = dataset(evidence.times, dict(zip(names, evidence.ngspice[0].T, strict=True)))
+    plots.save(plots.waveforms(waves, names), RESULTS / f"memprop-spikes-{data}.png")
+
+
+@styled
+def learning_curves() -> Figure:
+    """Test accuracy after each epoch, mean and range of the seeds, with the published figure."""
+    figure, panels = columns(2, (7.2, 3.2))
+    for axes, (data, title) in zip(panels, TITLES.items(), strict=True):
+        kinds: dict[str, list[list[float]]] = {}
+        for row in load_rows("train", data).values():
+            kinds.setdefault("memsim", []).append([record["test_accuracy"] for record in row["history"]])
+        for name, row in load_rows("references", data).items():
+            kinds.setdefault(name.split(",")[0], []).append(row["history"])
+        for (name, runs), colour in zip(kinds.items(), COLOURS, strict=False):
+            _band(axes, runs, name, colour)
+        axes.axhline(100 * PUBLISHED[data], color="grey", linestyle=":", label="SPICEprop, published")
+        axes.set(title=title, xlabel="epoch")
+    panels[0].set_ylabel("test accuracy (%)")
+    panels[0].set_ylim(bottom=94)
+    panels[1].legend(loc="lower right")
+    return figure
+
+
+def _band(axes: Axes, runs: list[list[float]], name: str, colour: str) -> None:
+    accuracy, epochs = 100 * np.array(runs), np.arange(1, len(runs[0]) + 1)
+    axes.plot(epochs, accuracy.mean(axis=0), color=colour, label=name)
+    axes.fill_between(
+        epochs, accuracy.min(axis=0), accuracy.max(axis=0), color=colour, alpha=0.2, linewidth=0
+    )
+
+
+@styled
+def robustness() -> Figure:
+    """Accuracy on hardware that is not ideal, trained without and with device variation."""
+    data = [name for name in TITLES if load_rows("robust", name)]
+    figure = Figure(figsize=(7.2, 2.8 * len(data)))
+    panels = figure.subplots(len(data), 3, sharey="row", squeeze=False)
+    for line, name in zip(panels, data, strict=True):
+        rows = load_rows("robust", name)
+        for axes, (kind, (label, _)) in zip(line, SHARES.items(), strict=True):
+            for training, colour in zip(("plain", "aware"), COLOURS, strict=False):
+                runs = [row for key, row in rows.items() if key.startswith(training)]
+                _points(axes, runs, kind, color=colour, marker=MARKERS[training])
+            axes.set(xlabel=label)
+        line[0].set_ylabel(f"{TITLES[name]}\ntest accuracy (%)")
+    panels[0, 0].legend(["trained on ideal devices", "trained with 20 % variation"], loc="lower left")
+    return figure
+
+
+def _points(axes: Axes, runs: list[dict[str, list[float]]], kind: str, **style: str) -> None:
+    conditions = ["ideal", *(key for key in runs[0] if key.startswith(kind))]
+    values = [100 * np.concatenate([run[condition] for run in runs]) for condition in conditions]
+    mean, spread = [v.mean() for v in values], [v.std() for v in values]
+    axes.errorbar(SHARES[kind][1], mean, spread, capsize=3, **style)
