@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -184,6 +185,7 @@ class Trainer:
         self.history.append(self.fabric.broadcast(self._record(losses, began)))
 
     def _record(self, losses: list[float], began: float) -> EpochRecord:
+        loss = cast("Tensor", self.fabric.all_reduce(torch.tensor(losses, dtype=torch.float64).mean()))
         test = self.study.nonidealities.test
         scores = [
             None if split is None else evaluate(self.network, split, test)
@@ -191,7 +193,7 @@ class Trainer:
         ]
         return EpochRecord(
             epoch=len(self.history) + 1,
-            loss=float(self.fabric.all_reduce(torch.tensor(losses, dtype=torch.float64).mean())),
+            loss=float(loss),
             train_accuracy=scores[0] or 0.0,
             test_accuracy=scores[1] or 0.0,
             seconds=time.perf_counter() - began,
