@@ -28,7 +28,13 @@ from memsim.errors import InputError
 
 G_MIN, G_MAX, RATIO = 4e-6, 25e-6, 0.3
 RANGE = {"g_min": G_MIN, "g_max": G_MAX, "mirror_ratio": RATIO}
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=[pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")],
+    ),
+]
 WIRES = Wires(200.0, 300.0, driver=1e3, sense=500.0)  # as much as a thousand cells: nothing is small
 VARIATION = LognormalVariation(0.3)
 HARDWARE = {
@@ -329,10 +335,14 @@ def test_arrays_in_arrays_out(hardware):
 @pytest.mark.parametrize("place", DEVICES)
 @each_hardware
 def test_place_is_that_of_the_weights(hardware, place):
-    """A generator anywhere will do, as noise is drawn where the weights are."""
+    """Currents are those of the CPU; a generator anywhere will do, as noise is drawn where the weights are."""
+    given = rand(4, 5, seed=2), rand(4, 3, seed=3)
+    if not hardware.nonidealities:
+        elsewhere = crossbar(hardware).to(place)(*(tensor.to(place) for tensor in given))
+        torch.testing.assert_close(elsewhere.cpu(), crossbar(hardware)(*given), rtol=1e-9, atol=1e-17)
     hardware = replace(hardware, read_noise=ReadNoise(0.1))
     made = crossbar(hardware).to(place)
-    voltage, held = rand(4, 5, seed=2).to(place), rand(4, 3, seed=3).to(place)
+    voltage, held = (tensor.to(place) for tensor in given)
     for current in (made(voltage), made(voltage, held), made.transposed(held)):
         assert current.device.type == place
         assert bool(current.isfinite().all())

@@ -38,7 +38,13 @@ TRANSFORMS = [
     PerArray(LognormalVariation(0.2), seed=1),
     presets.pcm_drift(DAY),
 ]
-DEVICES = ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+DEVICES = [
+    "cpu",
+    pytest.param(
+        "cuda",
+        marks=[pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")],
+    ),
+]
 LAW = ClippedLog(-0.0155, 0.0244, low=0.049, high=0.1, g_max=25e-6)
 
 
