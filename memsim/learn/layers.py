@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 
 from torch import Tensor, nn
 from torch.nn.functional import unfold
@@ -10,6 +11,14 @@ from torch.nn.functional import unfold
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.learn.study import Convolution
+
+Read = Callable[[Crossbar, Tensor], Tensor]
+"""What is asked of a crossbar, [..., columns], for voltages [..., rows] in V."""
+
+
+def currents(crossbar: Crossbar, voltage: Tensor) -> Tensor:
+    """Neuron currents of a crossbar [A]."""
+    return crossbar(voltage)
 
 
 class SynapseLayer(ABC, nn.Module):
@@ -24,8 +33,8 @@ class SynapseLayer(ABC, nn.Module):
     shape: tuple[int, ...]
 
     @abstractmethod
-    def forward(self, voltage: Tensor) -> Tensor:
-        """Currents [..., neurons] in A for voltages [..., inputs] in V."""
+    def forward(self, voltage: Tensor, read: Read = currents) -> Tensor:
+        """Currents [..., neurons] in A, or what else `read` gives, for voltages [..., inputs] in V."""
 
 
 class Dense(SynapseLayer):
@@ -40,8 +49,8 @@ class Dense(SynapseLayer):
         self.crossbar = crossbar
         self.shape = (crossbar.weight.shape[1],)
 
-    def forward(self, voltage: Tensor) -> Tensor:
-        return self.crossbar(voltage)
+    def forward(self, voltage: Tensor, read: Read = currents) -> Tensor:
+        return read(self.crossbar, voltage)
 
 
 class Convolutional(SynapseLayer):
@@ -59,11 +68,11 @@ class Convolutional(SynapseLayer):
         sides = output_sides(shape, convolution)
         self.shape = (convolution.channels, *sides)
 
-    def forward(self, voltage: Tensor) -> Tensor:
+    def forward(self, voltage: Tensor, read: Read = currents) -> Tensor:
         c = self.convolution
         images = voltage.reshape(-1, *self.input_shape)
         patches = unfold(images, c.kernel, padding=c.padding, stride=c.stride).transpose(1, 2)
-        return self.crossbar(patches).transpose(1, 2).reshape(*voltage.shape[:-1], -1)
+        return read(self.crossbar, patches).transpose(1, 2).reshape(*voltage.shape[:-1], -1)
 
 
 def output_sides(shape: tuple[int, int, int], convolution: Convolution) -> tuple[int, int]:
