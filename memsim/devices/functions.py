@@ -4,8 +4,13 @@
     softplus(z)   ln(1 + exp(z)), derivative logistic(z)
     power(b, a)   b**a for b >= 0 and a >= 1, with a derivative that stays finite at b = 0
     expm1(z)      exp(z) - 1
+    clip(z, L)    z for |z| <= L, else the nearer of -L and L: bounds an argument that no working point reaches
+    ramp(z)       z for z >= 0, else 0
 
-sympy differentiates them symbolically; `rewrite(exp)` turns them into plain exponentials and powers.
+sympy differentiates them symbolically; `rewrite(exp)` turns them into plain exponentials and powers. Built from them:
+
+    wall(d, w)               tanh(d / w): 1 inside, 0 at the wall (d = 0), pushing back beyond it
+    saturating_exp(l, cap)   e^l / (1 + e^l / cap): a rate given by its logarithm, never faster than `cap`
 """
 
 from __future__ import annotations
@@ -14,8 +19,9 @@ from typing import Any
 
 import sympy as sp
 from sympy.codegen.cfunctions import expm1
+from sympy.core.function import ArgumentIndexError
 
-__all__ = ["expm1", "logistic", "power", "softplus"]
+__all__ = ["clip", "expm1", "logistic", "power", "ramp", "saturating_exp", "softplus", "wall"]
 
 
 class logistic(sp.Function):  # noqa: N801 - sympy functions are written in lower case
@@ -80,3 +86,55 @@ class power(sp.Function):  # noqa: N801
         base, exponent = (printer.doprint(arg) for arg in self.args)
         text = rf"\left({base}\right)^{{{exponent}}}"
         return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
+
+
+class clip(sp.Function):  # noqa: N801
+    """z bounded to [-limit, limit], limit a positive number."""
+
+    nargs = 2
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        z, limit = self.args
+        if argindex != 1:
+            raise ArgumentIndexError(self, argindex)
+        return sp.Piecewise((1, sp.Abs(z) < limit), (0, True))
+
+    def _eval_rewrite_as_exp(self, z: sp.Expr, limit: sp.Expr, **_: Any) -> sp.Expr:
+        return (sp.Abs(z + limit) - sp.Abs(z - limit)) / 2
+
+    def _eval_is_real(self) -> bool:
+        return True
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        z, limit = (printer.doprint(arg) for arg in self.args)
+        text = rf"\left[{z}\right]_{{-{limit}}}^{{{limit}}}"
+        return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
+
+
+class ramp(sp.Function):  # noqa: N801
+    """The positive part of z. Its slope at z = 0, the corner, is taken as 1/2."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return (1 + sp.sign(self.args[0])) / 2
+
+    def _eval_rewrite_as_exp(self, z: sp.Expr, **_: Any) -> sp.Expr:
+        return (z + sp.Abs(z)) / 2
+
+    def _eval_is_nonnegative(self) -> bool:
+        return True
+
+    def _latex(self, printer: Any, exp: str | None = None) -> str:
+        text = rf"\left[{printer.doprint(self.args[0])}\right]_+"
+        return text if exp is None else rf"{text}^{{{exp}}}"
+
+
+def wall(distance: sp.Expr, width: sp.Expr) -> sp.Expr:
+    """Factor of a rate towards a wall: fades within `width` of it and changes sign beyond."""
+    return sp.tanh(distance / width)
+
+
+def saturating_exp(log_rate: sp.Expr, cap: sp.Expr) -> sp.Expr:
+    """exp(log_rate) for rates far below `cap`, `cap` for rates far above; finite for any exponent."""
+    return cap * logistic(log_rate - sp.log(cap))

@@ -3,7 +3,7 @@
 The text decides what a behavioural source costs, because ngspice interprets it together with a derivative
 tree. So everything that depends on parameters alone is gathered in `{(...)}`, which ngspice folds into one number
 (the round brackets matter: braces are replaced as text and do not group), and only constructs that mean the same in
-every compatibility mode are used: + - * / ** with a base that is never negative, exp, ln, sinh, cosh, tanh, abs,
+every compatibility mode are used: + - * / ** with a base that is never negative, exp, ln, sinh, cosh, tanh, asin, abs,
 uramp, u and the ternary operator.
 """
 
@@ -37,6 +37,8 @@ class NgspicePrinter(StrPrinter):
     def _print(self, expr: Any, **kwargs: Any) -> str:
         if not self._folding and isinstance(expr, sp.Expr) and self._is_constant(expr):
             return self._fold(expr)
+        if isinstance(expr, sp.Expr) and expr.is_number and not expr.is_Number:
+            return repr(float(expr))  # pi / 2, log(2)
         return str(super()._print(expr, **kwargs))
 
     def _is_constant(self, expr: sp.Expr) -> bool:
@@ -122,6 +124,13 @@ class NgspicePrinter(StrPrinter):
 
     def _print_expm1(self, expr: sp.Expr) -> str:
         return f"(exp({self._print(expr.args[0])})-1)"
+
+    def _print_clip(self, expr: sp.Expr) -> str:
+        z, limit = (self.parenthesize(arg, PRECEDENCE["Add"]) for arg in expr.args)
+        return f"(uramp({z}+{limit})-uramp({z}-{limit})-{limit})"
+
+    def _print_ramp(self, expr: sp.Expr) -> str:
+        return f"uramp({self._print(expr.args[0])})"
 
     def _print_log(self, expr: sp.Expr) -> str:
         return f"ln({self._print(expr.args[0])})"

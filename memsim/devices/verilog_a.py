@@ -6,7 +6,7 @@ import sympy as sp
 from sympy.printing.c import C99CodePrinter
 
 from memsim.devices.base import Device, Parameter
-from memsim.devices.functions import expm1, logistic, softplus
+from memsim.devices.functions import clip, expm1, logistic, ramp, softplus
 
 
 class _VerilogPrinter(C99CodePrinter):
@@ -24,8 +24,18 @@ class _VerilogPrinter(C99CodePrinter):
     def _print_expm1(self, expr: sp.Expr) -> str:
         return f"(limexp({self._print(expr.args[0])})-1.0)"
 
+    def _print_clip(self, expr: sp.Expr) -> str:
+        z, limit = (self._print(arg) for arg in expr.args)
+        return f"min(max({z},-{limit}),{limit})"
+
+    def _print_ramp(self, expr: sp.Expr) -> str:
+        return f"max({self._print(expr.args[0])},0.0)"
+
     def _print_log(self, expr: sp.Expr) -> str:
         return f"ln({self._print(expr.args[0])})"
+
+    def _print_Abs(self, expr: sp.Expr) -> str:
+        return f"abs({self._print(expr.args[0])})"
 
     def _print_Piecewise(self, expr: sp.Piecewise) -> str:
         *branches, (default, _) = expr.args
@@ -35,7 +45,9 @@ class _VerilogPrinter(C99CodePrinter):
         return text
 
 
-_PRINTER = _VerilogPrinter({"user_functions": {f.__name__: f.__name__ for f in (logistic, softplus, expm1)}})
+_PRINTER = _VerilogPrinter(
+    {"user_functions": {f.__name__: f.__name__ for f in (clip, expm1, logistic, ramp, softplus)}}
+)
 
 
 def _range(parameter: Parameter) -> str:
