@@ -1,12 +1,15 @@
-"""VTEAM: voltage-threshold adaptive memristor (Kvatinsky et al., TCAS-II 62(8), 2015, doi:10.1109/TCSII.2015.2433536).
+"""VTEAM and TEAM: threshold adaptive memristors driven by voltage or by current.
 
-With x = w / depth (0 fully on, 1 fully off), ramp(z) = s softplus(z / s) and wall(d) = 1 - exp(-d / window):
+VTEAM: Kvatinsky et al., TCAS-II 62(8), 2015, doi:10.1109/TCSII.2015.2433536. TEAM: Kvatinsky et al., TCAS-I 60(1),
+2013. With x = w / depth (0 fully on, 1 fully off), ramp(z) = s softplus(z / s), wall(d) = 1 - exp(-d / window), and
+the drive u = v (VTEAM) or u = i (TEAM):
 
     i     = v / [r_on + (r_off - r_on) x]
-    dx/dt = [k_off ramp(v/v_off - 1)^a_off wall(1 - x) + k_on ramp(v/v_on - 1)^a_on wall(x)] / depth
+    dx/dt = [k_off ramp(u/u_off - 1)^a_off wall(1 - x) + k_on ramp(u/u_on - 1)^a_on wall(x)] / depth
 
 The published law has corners at both thresholds and hard walls. `smoothing` rounds the corners (s, relative to
-the threshold) and `window` softens the walls; each wall pushes back when the state overshoots it.
+the threshold) and `window` softens the walls; each wall pushes back when the state overshoots it. A current of more
+than 1000 thresholds counts as 1000, so that TEAM's tenth power stays finite.
 """
 
 from __future__ import annotations
@@ -16,10 +19,43 @@ from types import SimpleNamespace
 import sympy as sp
 
 from memsim.devices.base import Device, Parameter, State, positive
-from memsim.devices.functions import power, softplus
+from memsim.devices.functions import clip, power, softplus
 
 
-class Vteam(Device):
+def _alpha(default: float, direction: str) -> Parameter:
+    return Parameter(default, "1", f"exponent towards {direction}", low=1.0, high=20.0)
+
+
+_SHAPE: dict[str, Parameter] = {
+    "depth": positive(3e-9, "m", "thickness that the boundary crosses"),
+    "window": positive(1.7e-3, "1", "width of the soft walls, relative to depth", high=0.2),
+    "smoothing": positive(0.02, "1", "width of the rounded thresholds, relative to the threshold", high=1.0),
+}
+LARGEST_DRIVE = 1000
+"""Current in thresholds beyond which TEAM moves no faster."""
+
+
+class ThresholdAdaptive(Device):
+    """A boundary that moves when the drive exceeds a threshold; models say what the drive is."""
+
+    states = {"x": State(0.5, "boundary position relative to depth")}
+
+    def current(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> sp.Expr:
+        return v / (p.r_on + (p.r_off - p.r_on) * x.x)
+
+    def _rate(self, x: sp.Symbol, p: SimpleNamespace, off: sp.Expr, on: sp.Expr) -> sp.Expr:
+        """dx/dt for drives in units of their thresholds."""
+
+        def speed(k: sp.Symbol, drive: sp.Expr, alpha: sp.Symbol, distance: sp.Expr) -> sp.Expr:
+            ramp = p.smoothing * softplus((drive - 1) / p.smoothing)
+            return k * power(ramp, alpha) * (1 - sp.exp(-distance / p.window))
+
+        towards_off = speed(p.k_off, off, p.alpha_off, 1 - x)
+        towards_on = speed(p.k_on, on, p.alpha_on, x)
+        return (towards_off + towards_on) / p.depth
+
+
+class Vteam(ThresholdAdaptive):
     """VTEAM with linear resistance. A positive voltage raises the resistance.
 
     Source: Kvatinsky et al., IEEE TCAS-II 62(8):786, 2015, eq. 1 and 3; defaults as in MemTorch's VTEAM.
@@ -32,26 +68,37 @@ class Vteam(Device):
         "r_off": positive(1e3, "ohm", "resistance at x = 1"),
         "k_on": Parameter(-10.0, "m/s", "speed towards on", high=0.0),
         "k_off": positive(5e-4, "m/s", "speed towards off"),
-        "alpha_on": Parameter(3.0, "1", "exponent towards on", low=1.0, high=20.0),
-        "alpha_off": Parameter(1.0, "1", "exponent towards off", low=1.0, high=20.0),
+        "alpha_on": _alpha(3.0, "on"),
+        "alpha_off": _alpha(1.0, "off"),
         "v_on": Parameter(-0.2, "V", "threshold towards on", low=-100.0, high=-1e-6),
         "v_off": positive(0.02, "V", "threshold towards off"),
-        "depth": positive(3e-9, "m", "thickness that the boundary crosses"),
-        "window": positive(1.7e-3, "1", "width of the soft walls, relative to depth", high=0.2),
-        "smoothing": positive(
-            0.02, "1", "width of the rounded thresholds, relative to the threshold", high=1.0
-        ),
+        **_SHAPE,
     }
-    states = {"x": State(0.5, "boundary position relative to depth")}
-
-    def current(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> sp.Expr:
-        return v / (p.r_on + (p.r_off - p.r_on) * x.x)
 
     def rates(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> tuple[sp.Expr, ...]:
-        def speed(k: sp.Symbol, threshold: sp.Symbol, alpha: sp.Symbol, distance: sp.Expr) -> sp.Expr:
-            ramp = p.smoothing * softplus((v / threshold - 1) / p.smoothing)
-            return k * power(ramp, alpha) * (1 - sp.exp(-distance / p.window))
+        return (self._rate(x.x, p, v / p.v_off, v / p.v_on),)
 
-        towards_off = speed(p.k_off, p.v_off, p.alpha_off, 1 - x.x)
-        towards_on = speed(p.k_on, p.v_on, p.alpha_on, x.x)
-        return ((towards_off + towards_on) / p.depth,)
+
+class Team(ThresholdAdaptive):
+    """TEAM with linear resistance. A positive current raises the resistance.
+
+    Source: Kvatinsky et al., IEEE TCAS-I 60(1), 2013; kinetics fitted there to Pickett's device.
+    """
+
+    model = "team"
+    reference = "Kvatinsky et al., IEEE TCAS-I 60(1), 2013, doi:10.1109/TCSI.2012.2215714"
+    parameters = {
+        "r_on": positive(100.0, "ohm", "resistance at x = 0"),
+        "r_off": positive(1e3, "ohm", "resistance at x = 1"),
+        "k_on": Parameter(-4.68e-13, "m/s", "speed towards on", high=0.0),
+        "k_off": positive(1.46e-9, "m/s", "speed towards off"),
+        "alpha_on": _alpha(10.0, "on"),
+        "alpha_off": _alpha(10.0, "off"),
+        "i_on": Parameter(-8.9e-6, "A", "threshold towards on", low=-1.0, high=-1e-15),
+        "i_off": positive(115e-6, "A", "threshold towards off"),
+        **_SHAPE,
+    }
+
+    def rates(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> tuple[sp.Expr, ...]:
+        i = self.current(v, x, p)
+        return (self._rate(x.x, p, clip(i / p.i_off, LARGEST_DRIVE), clip(i / p.i_on, LARGEST_DRIVE)),)
