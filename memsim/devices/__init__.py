@@ -1,7 +1,7 @@
 """Compact device models, written once as sympy expressions, and everything derived from them."""
 
 from memsim.devices.base import Device, Expressions, Parameter, State, positive
-from memsim.devices.cards import MODELS, Card, card_names, load_card, load_device
+from memsim.devices.cards import MODELS, Card, Drive, card_names, load_card, load_device
 from memsim.devices.latex import latex
 from memsim.devices.metastable_switch import MetastableSwitch
 from memsim.devices.numeric import NumericModel, numeric
@@ -14,6 +14,7 @@ __all__ = [
     "MODELS",
     "Card",
     "Device",
+    "Drive",
     "Expressions",
     "MetastableSwitch",
     "NumericModel",

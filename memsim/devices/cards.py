@@ -5,6 +5,7 @@ description = "what it is"
 source = "where the numbers come from"
 [parameters]      # SI units, names of the model
 [initial]         # initial states
+[drive]           # a sine that shows the device: amplitude [V], frequency [Hz], series_resistance [ohm]
 """
 
 from __future__ import annotations
@@ -15,27 +16,81 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from memsim.devices.base import Device
-from memsim.devices.metastable_switch import MetastableSwitch
-from memsim.devices.threshold_switch import ThresholdSwitch
-from memsim.devices.vteam import Vteam
-from memsim.devices.yakopcic import Yakopcic
+from memsim.devices.base import Device, positive
+from memsim.devices.ion_drift import (
+    BiolekIonDrift,
+    FreeIonDrift,
+    JoglekarIonDrift,
+    ProdromakisIonDrift,
+    StrukovIonDrift,
+)
+from memsim.devices.jart import JartVcm
+from memsim.devices.memdiode import Memdiode
+from memsim.devices.metastable_switch import MetastableSwitch, SchottkyMetastableSwitch
+from memsim.devices.mott import MottSwitch
+from memsim.devices.pcm import PhaseChange
+from memsim.devices.stanford import Sky130Reram, StanfordPku
+from memsim.devices.threshold_switch import BidirectionalThresholdSwitch, ThresholdSwitch
+from memsim.devices.tiox import TitaniumOxide
+from memsim.devices.vteam import Team, Vteam
+from memsim.devices.wox import TungstenOxide
+from memsim.devices.yakopcic import TwoBranchYakopcic, Yakopcic
 from memsim.errors import InputError
 
 MODELS: dict[str, type[Device]] = {
-    model.model: model for model in (MetastableSwitch, ThresholdSwitch, Vteam, Yakopcic)
+    model.model: model
+    for model in (
+        MetastableSwitch,
+        SchottkyMetastableSwitch,
+        ThresholdSwitch,
+        BidirectionalThresholdSwitch,
+        Vteam,
+        Team,
+        Yakopcic,
+        TwoBranchYakopcic,
+        FreeIonDrift,
+        StrukovIonDrift,
+        JoglekarIonDrift,
+        BiolekIonDrift,
+        ProdromakisIonDrift,
+        StanfordPku,
+        Sky130Reram,
+        JartVcm,
+        TungstenOxide,
+        TitaniumOxide,
+        Memdiode,
+        MottSwitch,
+        PhaseChange,
+    )
 }
 _CARDS = resources.files("memsim.devices") / "cards"
 
 
 @dataclass(frozen=True)
+class Drive:
+    """A sine voltage, behind a series resistor, that takes a device through its hysteresis loop."""
+
+    amplitude: float
+    frequency: float
+    series_resistance: float = 1.0
+
+
+_DRIVE = {
+    "amplitude": positive(1.0, "V", "peak of the sine"),
+    "frequency": positive(100.0, "Hz", "frequency of the sine"),
+    "series_resistance": positive(1.0, "ohm", "resistance between source and device"),
+}
+
+
+@dataclass(frozen=True)
 class Card:
-    """A named parameter set of a model, with its source."""
+    """A named parameter set of a model, with its source, and how to drive the device where the card says so."""
 
     name: str
     description: str
     source: str
     device: Device
+    drive: Drive | None = None
 
 
 def card_names() -> list[str]:
@@ -76,19 +131,30 @@ def _parse(name: str, text: str) -> Card:
         content: dict[str, Any] = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"device card {name!r} is not valid TOML: {error}") from None
-    unknown = set(content) - {"model", "description", "source", "parameters", "initial"}
+    unknown = set(content) - {"model", "description", "source", "parameters", "initial", "drive"}
     if unknown:
         raise InputError(
             f"device card {name!r} has an unknown entry {min(unknown)!r}; "
-            "allowed: model, description, source, [parameters], [initial]"
+            "allowed: model, description, source, [parameters], [initial], [drive]"
         )
     model = content.get("model")
     if model not in MODELS:
         raise InputError(f"device card {name!r} names model {model!r}; known models: {', '.join(MODELS)}")
-    for table in ("parameters", "initial"):
+    for table in ("parameters", "initial", "drive"):
         if not isinstance(content.get(table, {}), dict):
             raise InputError(
                 f"device card {name!r} gives {table} = {content[table]!r}; write a table [{table}] instead"
             )
     device = MODELS[model](initial=content.get("initial", {}), **content.get("parameters", {}))
-    return Card(name, content.get("description", ""), content.get("source", ""), device)
+    drive = _parse_drive(name, content["drive"]) if "drive" in content else None
+    return Card(name, content.get("description", ""), content.get("source", ""), device, drive)
+
+
+def _parse_drive(name: str, table: dict[str, Any]) -> Drive:
+    unknown, missing = set(table) - set(_DRIVE), {"amplitude", "frequency"} - set(table)
+    if unknown or missing:
+        raise InputError(
+            f"device card {name!r} has a [drive] of {', '.join(table) or 'nothing'}; "
+            "give amplitude and frequency, and series_resistance if there is one"
+        )
+    return Drive(**{key: _DRIVE[key].check(f"{name}.drive.{key}", value) for key, value in table.items()})
