@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from scipy.sparse import coo_array
 from scipy.sparse.linalg import spsolve
 
@@ -65,3 +66,10 @@ def crossbar_by_resistors(conductance, voltage, lines, bit_voltage=0.0):
 @pytest.fixture(scope="session")
 def by_resistors():
     return crossbar_by_resistors
+
+
+@pytest.fixture(scope="session", params=["cpu", pytest.param("cuda", marks=pytest.mark.cuda)])
+def device(request):
+    if request.param == "cuda" and not torch.cuda.is_available():
+        pytest.skip("there is no CUDA device")
+    return request.param

@@ -23,12 +23,6 @@ from memsim.crossbar import (
 from memsim.devices import MetastableSwitch, Parameter, Vteam, Yakopcic, numeric
 from memsim.errors import ConvergenceError, InputError
 
-DEVICES = [
-    "cpu",
-    pytest.param(
-        "cuda", marks=[pytest.mark.cuda, pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA")]
-    ),
-]
 SELECTOR = InSeries(SinhSelector(i_0=1e-8, v_0=0.04))
 BY_CONDUCTANCE = [SinhCell(v_0=0.08), ThresholdCell(v_threshold=0.15, k=0.02), SELECTOR]
 BY_STATE = [Yakopcic(b=3.0, a_1=2e-4, a_2=1e-4), Vteam(r_on=1e4, r_off=1e6), MetastableSwitch()]
@@ -87,7 +81,6 @@ def by_root(cell, value, voltage, ohm, *, held, floating):
     return balance(found.x)[1]
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("cell", CELLS, ids=name)
 @pytest.mark.parametrize("floating", [(), (1,)])
 def test_currents_are_those_of_the_node_equations(cell, floating, device):
@@ -139,7 +132,6 @@ def test_currents_are_those_of_ngspice(cell, ohm):
     np.testing.assert_allclose(found, expected, rtol=1e-8, atol=1e-8 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("device", DEVICES)
 @pytest.mark.parametrize("cell", CELLS, ids=name)
 def test_gradients_are_those_of_finite_differences(cell, device):
     """In units of 10 uS, so that finite differences see everything."""

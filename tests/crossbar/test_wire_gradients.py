@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 import torch
 
-from memsim.crossbar import Wires, column_currents, effective_conductance, operating_point, solver
+from memsim.crossbar import Wires, column_currents, effective, effective_conductance, operating_point, solver
 
 METHODS = ["iterative", "direct"]
 
@@ -15,9 +15,9 @@ def rand(*shape, seed, scale=1.0):
     return (scale * (0.1 + torch.rand(shape, generator=generator, dtype=torch.float64))).requires_grad_()
 
 
-def inputs(rows=4, columns=3, *, both=False, batch=(2,)):
+def inputs(rows=4, columns=3, *, both=False, batch=(2,), device="cpu"):
     """Cells of ohms beside wires of tenths of an ohm, so that finite differences see everything."""
-    return {
+    given = {
         "conductance": rand(rows, columns, seed=1, scale=0.5),
         "voltage": rand(*batch, rows, seed=2),
         "word": rand(rows, columns + both, seed=3, scale=0.3),
@@ -26,12 +26,13 @@ def inputs(rows=4, columns=3, *, both=False, batch=(2,)):
         "sense": rand(columns, seed=6),
         "held": rand(columns, seed=7),
     }
+    return {name: value.detach().to(device).requires_grad_() for name, value in given.items()}
 
 
 @pytest.mark.parametrize("method", METHODS)
 @pytest.mark.parametrize(("both", "floating"), [(False, False), (True, False), (False, True), (True, True)])
-def test_gradients_of_everything_are_those_of_finite_differences(method, both, floating):
-    given = inputs(both=both)
+def test_gradients_of_everything_are_those_of_finite_differences(method, both, floating, device):
+    given = inputs(both=both, device=device)
     if floating:
         with torch.no_grad():
             given["sense"][1] = torch.inf
@@ -97,16 +98,39 @@ def test_an_open_cell_has_the_gradient_of_opening_it_a_little(method):
     assert abs(float(slope)) > 1e-3
 
 
-def test_the_effective_matrix_has_gradients():
-    given = inputs(3, 4)
+@pytest.mark.parametrize("shape", [(3, 4), (4, 3)])
+@pytest.mark.parametrize(("both", "floating"), [(False, False), (True, False), (False, True), (True, True)])
+def test_the_effective_matrix_has_gradients(shape, both, floating, device):
+    given = inputs(*shape, both=both, device=device)
+    if floating:
+        with torch.no_grad():
+            given["sense"][1] = torch.inf
+        given["sense"].requires_grad_(requires_grad=False)
 
-    def matrix(conductance, word, bit):
-        return effective_conductance(conductance, Wires(word, bit, driver=0.2))
+    def matrix(conductance, word, bit, driver, sense):
+        wires = Wires(word, bit, driver, sense, driven_from_both_sides=both)
+        return effective_conductance(conductance, wires, tolerance=1e-14)
 
-    parts = given["conductance"], given["word"], given["bit"]
+    parts = [given[name] for name in ("conductance", "word", "bit", "driver", "sense")]
     assert torch.autograd.gradcheck(matrix, parts)
-    with torch.no_grad():
-        torch.testing.assert_close(matrix(*parts), matrix(*(part.requires_grad_() for part in parts)))
+
+
+def test_a_matrix_too_large_to_keep_its_rows_has_the_same_gradients(monkeypatch):
+    given = inputs(5, 4)
+    wires = Wires(given["word"], given["bit"], given["driver"])
+    wanted = given["conductance"], given["word"], given["bit"], given["driver"]
+    expected = torch.autograd.grad(effective_conductance(given["conductance"], wires).square().sum(), wanted)
+    monkeypatch.setattr(effective, "_KEPT_BYTES", 2 * 8 * 4 * (2 * 4 + 5))  # two rows at a time
+    found = torch.autograd.grad(effective_conductance(given["conductance"], wires).square().sum(), wanted)
+    torch.testing.assert_close(found, expected, rtol=1e-13, atol=0)  # the same operations
+
+
+def test_solving_in_inference_mode_leaves_nothing_behind_that_cannot_be_differentiated():
+    given = inputs(7, 6)
+    with torch.inference_mode():
+        column_currents(given["conductance"], given["voltage"], Wires(0.7, 0.6))
+    column_currents(given["conductance"], given["voltage"], Wires(0.7, 0.6)).sum().backward()
+    assert given["conductance"].grad.isfinite().all()
 
 
 def test_arrays_with_wires_of_their_own_have_effective_matrices_with_gradients():
