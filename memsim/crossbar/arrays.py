@@ -115,7 +115,7 @@ class Array:
     @cached_property
     def _cell_variance(self) -> Tensor:
         """var G, [rows, bit lines] in S^2."""
-        return torch.zeros_like(self.cells) if self.noise is None else self.noise.variance(self.cells)
+        return torch.zeros_like(self.cells) if self.noise is None else self.noise.sigma(self.cells).square()
 
     @cached_property
     def _neuron_variance(self) -> Tensor:

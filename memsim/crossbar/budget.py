@@ -61,7 +61,7 @@ def budget(
     Args:
         weight: [rows, columns], between -1 and 1.
         voltage: of the word lines, [..., rows] in V.
-        hardware: levels, then each non-ideality, then read noise, the law of the cells, and wires.
+        hardware: levels, then each non-ideality, the law of the cells, read noise, and wires.
         conductances: lowest and highest of a cell [S].
         seed: of all draws: an effect draws the same whatever comes after it.
 
@@ -95,12 +95,12 @@ def _stages(hardware: Hardware) -> Iterator[tuple[str, Hardware]]:
     for name, transform in zip(_names(hardware.nonidealities), hardware.nonidealities, strict=True):
         so_far = replace(so_far, nonidealities=(*so_far.nonidealities, transform))
         yield name, so_far
-    if hardware.read_noise is not None:
-        so_far = replace(so_far, read_noise=hardware.read_noise)
-        yield "read noise", so_far
     if hardware.cell is not None:
         so_far = replace(so_far, cell=hardware.cell)
         yield "law of the cells", so_far
+    if hardware.read_noise is not None:
+        so_far = replace(so_far, read_noise=hardware.read_noise)
+        yield "read noise", so_far
     if hardware.wired:
         yield "wires", hardware
 

@@ -189,7 +189,7 @@ class Crossbar(nn.Module):
     def budget(self, voltage: Tensor | ArrayLike, *, seed: int = 0) -> Budget:
         """The error that each effect of the hardware adds to the currents; print it.
 
-        In this order: levels, each non-ideality, read noise, the law of the cells, wires. The draws are those of
+        In this order: levels, each non-ideality, the law of the cells, read noise, wires. The draws are those of
         `seed`, not those that this crossbar was programmed with.
 
         Args:

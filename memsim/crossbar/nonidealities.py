@@ -179,9 +179,9 @@ class ReadNoise:
         if not isinstance(self.relative, ClippedPower):
             check("relative", self.relative, above=0.0)
 
-    def variance(self, g: Tensor) -> Tensor:
-        """Of the conductance of each cell [S^2]."""
-        return (_value(self.relative, g) * g).square()
+    def sigma(self, g: Tensor) -> Tensor:
+        """Standard deviation of the conductance of each cell [S]."""
+        return _value(self.relative, g) * g
 
     def added(self, current: Tensor, variance: Tensor, generator: torch.Generator) -> Tensor:
         """Currents with one draw each, of `variance` [A^2]."""
@@ -192,7 +192,7 @@ class ReadNoise:
     def perturbed(self, g: Tensor, reads: Sequence[int], generator: torch.Generator) -> Tensor:
         """The cells as each of many reads sees them, [*reads, *g.shape] in S, at or above zero."""
         spread = g.expand(*reads, *g.shape)
-        return (g + self.variance(g).sqrt() * _normal(spread, generator)).clamp(min=0)
+        return (g + self.sigma(g) * _normal(spread, generator)).clamp(min=0)
 
     def __call__(self, voltage: Tensor, g: Tensor, generator: torch.Generator) -> Tensor:
         """Column currents [..., columns] in A for voltages [..., rows] in V and cells [rows, columns] in S."""
@@ -202,7 +202,7 @@ class ReadNoise:
                 f"voltage of shape {list(voltage.shape)} does not fit cells of shape {list(g.shape)}; "
                 "give [..., rows] and [rows, columns]"
             )
-        return self.added(voltage @ g, voltage.square() @ self.variance(g), generator)
+        return self.added(voltage @ g, voltage.square() @ self.sigma(g).square(), generator)
 
 
 @dataclass(frozen=True)

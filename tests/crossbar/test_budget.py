@@ -30,8 +30,8 @@ EFFECTS = [
     "stuck cells per array",
     "lognormal variation 1",
     "lognormal variation 2",
-    "read noise",
     "law of the cells",
+    "read noise",
     "wires",
 ]
 
@@ -79,6 +79,13 @@ def test_read_noise_adds_what_its_variance_says():
     (share,) = made.budget(VOLTAGE).shares
     expected = float((variance.mean() / ideal.square().mean()).sqrt())
     assert share.added == pytest.approx(expected, rel=5 / (2 * 300) ** 0.5, abs=0)
+
+
+def test_wires_add_the_same_with_read_noise_and_without():
+    """Noise before and after has one draw, so that the wires are charged for themselves; 2 % noise on top of 5 %."""
+    (alone,) = crossbar(Hardware(wires=ALL.wires)).budget(VOLTAGE).shares
+    *_, last = crossbar(Hardware(read_noise=ALL.read_noise, wires=ALL.wires)).budget(VOLTAGE).shares
+    assert last.added == pytest.approx(alone.added, rel=0.1, abs=0)
 
 
 def test_it_prints_a_table_and_gives_a_dictionary():
