@@ -55,6 +55,34 @@ def _throughput() -> list[str]:
     ]
 
 
+def _crossbar() -> list[str]:
+    rows = {(r["contender"], r["size"], r["batch"], r["ohm"]): r for r in _result("crossbar_solver")["rows"]}
+
+    def seconds(contender: str, size: int, batch: int = 1) -> float:
+        return float(rows[contender, size, batch, 1.0]["cpu_seconds"])
+
+    def memory(contender: str) -> float:
+        return float(rows[contender, 1024, 1, 1.0]["extra_mebibytes"])
+
+    return [
+        (
+            f"| crossbar with wires of 1 Ω, exact currents for one vector, {size} × {size} "
+            f"| {seconds('memsim', size) * 1e3:.3g} ms; badcrossbar "
+            f"{seconds('badcrossbar', size) / seconds('memsim', size):.0f} × |"
+        )
+        for size in (256, 1024)
+    ] + [
+        (
+            "| the same, memory at 1024 × 1024 "
+            f"| {memory('memsim'):.0f} MiB; badcrossbar {memory('badcrossbar'):.0f} MiB |"
+        ),
+        (
+            "| 256 vectors, 128 × 128, effective matrix kept, over a plain product "
+            f"| {seconds('memsim, matrix kept', 128, 256) / seconds('no wires (matmul)', 128, 256):.1f} × |"
+        ),
+    ]
+
+
 def _demo() -> list[str]:
     stages = _result("demo")["stages"]
     listed = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in stages.items())
@@ -63,8 +91,8 @@ def _demo() -> list[str]:
 
 def measured() -> str:
     """The block of README.md between its markers."""
-    rows = ["| measured | |", "|---|---|", *_digits(), *_throughput(), *_demo()]
-    dates = sorted({_result(name)["date"] for name in ("digits", "throughput", "demo")})
+    rows = ["| measured | |", "|---|---|", *_digits(), *_throughput(), *_crossbar(), *_demo()]
+    dates = sorted({_result(name)["date"] for name in ("digits", "throughput", "crossbar_solver", "demo")})
     source = f"From `benchmarks/results/`, {', '.join(dates)}, {_result('digits')['machine']}."
     return "\n".join([BEGIN, *rows, "", source, END])
 

@@ -73,7 +73,7 @@ def test_many_vectors_take_less_time_than_with_badcrossbar():
     assert median_ratio(lambda: with_badcrossbar(g, v, 1.0), lambda: with_memsim(g, v, 1.0)) > 2
 
 
-@pytest.mark.parametrize(("size", "vectors"), [(32, 1), (128, 1), (64, 8), (64, 256)])
+@pytest.mark.parametrize(("size", "vectors"), [(32, 1), (128, 1), (64, 8), (64, 256), (128, 256)])
 def test_a_gradient_costs_at_most_one_and_a_half_forward_passes_more(size, vectors):
     g, v = (torch.from_numpy(part).requires_grad_() for part in arrays(size, size, vectors))
     wires = Wires(1.0, 1.0)
