@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+import torch
 from torch import Tensor
 
 from memsim.crossbar.cell_laws import CONDUCTANCE, Cell, quantity
@@ -66,6 +67,14 @@ class Hardware:
         """How weights are held by cells from `g_min` to `g_max` [S]."""
         kind = DifferentialPairs if self.signs == "pairs" else ReferenceColumn
         return kind(g_min=g_min, g_max=g_max, levels=self.levels, slices=self.slices)
+
+    def check(self, g_min: float, g_max: float, generator: torch.Generator | None) -> None:
+        """Raise InputError unless a crossbar of such cells, with this source of noise, can be made of it."""
+        mapping = self.mapping(g_min, g_max)
+        if self.tile is not None:
+            self.tile_of_weights(mapping)
+        if self.random and generator is None:
+            raise InputError("generator = None, but this hardware is random; give a torch.Generator")
 
     def tile_of_weights(self, mapping: Mapping) -> tuple[int, int]:
         """Word lines and neurons of the largest array.

@@ -62,7 +62,7 @@ class Crossbar(nn.Module):
                 f"a crossbar of {rows} word lines and {columns} neurons is empty; allowed: at least 1 of each"
             )
         self.hardware = Hardware() if hardware is None else hardware
-        _check_hardware(self.hardware, g_min, g_max, generator)
+        self.hardware.check(g_min, g_max, generator)
         self.g_min, self.g_max, self.mirror_ratio, self.generator = g_min, g_max, mirror_ratio, generator
         place = None if generator is None else generator.device
         self.weight = nn.Parameter(torch.rand(rows, columns, generator=generator, device=place) - 0.5)
@@ -219,7 +219,7 @@ class Crossbar(nn.Module):
         Raises:
             InputError: hardware that does not fit, or noise without generator.
         """
-        _check_hardware(hardware, self.g_min, self.g_max, generator)
+        hardware.check(self.g_min, self.g_max, generator)
         self.hardware, self.generator = hardware, generator
         self._programming = self._reads = None
 
@@ -298,13 +298,3 @@ class Crossbar(nn.Module):
             return read(*tensors)
         with torch.no_grad():
             return read(*tensors).cpu().numpy()
-
-
-def _check_hardware(
-    hardware: Hardware, g_min: float, g_max: float, generator: torch.Generator | None
-) -> None:
-    mapping = hardware.mapping(g_min, g_max)
-    if hardware.tile is not None:
-        hardware.tile_of_weights(mapping)
-    if hardware.random and generator is None:
-        raise InputError("generator = None, but this hardware is random; give a torch.Generator")
