@@ -5,13 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-import torch
 import xarray as xr
 from matplotlib.figure import Figure
 
 from memsim import plots
 from memsim.circuits import dataset
 from memsim.learn import Run
+from memsim.learn.evaluation import classify
 from memsim.report import Section, write_report
 from memsim.units import format_si
 from memsim.verify import Evidence
@@ -39,10 +39,9 @@ def run_figures(run: Run, evidence: Evidence | None = None) -> dict[str, Figure]
 
 def confusion_matrix(run: Run) -> np.ndarray:
     """[class, guess] counts over the test images."""
-    with torch.no_grad():
-        guesses = run.network(run.data.test_images).argmax(dim=1)
+    guesses = classify(run.network, run.data.test)
     matrix = np.zeros((run.data.classes, run.data.classes), dtype=int)
-    np.add.at(matrix, (run.data.test_labels.numpy(), guesses.numpy()), 1)
+    np.add.at(matrix, (run.data.test.labels.numpy(), guesses.numpy()), 1)
     return matrix
 
 

@@ -20,7 +20,8 @@ DIRECTIONS = 6
 def problem() -> tuple[MemristiveNetwork, torch.Tensor, torch.Tensor]:
     """Two layers of crossbars and neurons in float64 with eight images."""
     network, data = build(make_study(hidden=(6,), step=500e-6, seed=3))
-    return network.double(), data.train_images[:8].double(), data.train_labels[:8]
+    images, labels = data.train.batch(slice(8))
+    return network.double(), images.double(), labels
 
 
 def central_difference(loss, parameter: torch.Tensor, direction: torch.Tensor) -> float:

@@ -84,24 +84,6 @@ class Dataset:
             return self.shape[-2], self.shape[-1]
         return self.train.stored[0].numel() // self.features, self.features
 
-    @property
-    def train_images(self) -> Tensor:
-        """All training inputs at once."""
-        return self.train.inputs()
-
-    @property
-    def test_images(self) -> Tensor:
-        """All test inputs at once."""
-        return self.test.inputs()
-
-    @property
-    def train_labels(self) -> Tensor:
-        return self.train.labels
-
-    @property
-    def test_labels(self) -> Tensor:
-        return self.test.labels
-
 
 def _check_labels(source: str, split: Split, classes: int) -> None:
     if not len(split):
