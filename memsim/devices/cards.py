@@ -29,6 +29,7 @@ from memsim.devices.memdiode import Memdiode
 from memsim.devices.metastable_switch import MetastableSwitch, SchottkyMetastableSwitch
 from memsim.devices.mott import MottSwitch
 from memsim.devices.pcm import PhaseChange
+from memsim.devices.spread_switch import SpreadSwitch
 from memsim.devices.stanford import Sky130Reram, StanfordPku
 from memsim.devices.threshold_switch import BidirectionalThresholdSwitch, ThresholdSwitch
 from memsim.devices.tiox import TitaniumOxide
@@ -42,6 +43,7 @@ MODELS: dict[str, type[Device]] = {
     for model in (
         MetastableSwitch,
         SchottkyMetastableSwitch,
+        SpreadSwitch,
         ThresholdSwitch,
         BidirectionalThresholdSwitch,
         Vteam,

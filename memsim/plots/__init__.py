@@ -1,14 +1,17 @@
 """Figures of devices, neurons, crossbars and training: fit for print, legible in grey and to the colour-blind."""
 
 from memsim.plots.arrays import conductance_map, confusion
+from memsim.plots.fits import FittedLoop, fitted_loops
 from memsim.plots.loops import hysteresis
 from memsim.plots.over_time import neuron, overlay, raster, waveforms
 from memsim.plots.style import png, save
 from memsim.plots.training import training_curves
 
 __all__ = [
+    "FittedLoop",
     "conductance_map",
     "confusion",
+    "fitted_loops",
     "hysteresis",
     "neuron",
     "overlay",
