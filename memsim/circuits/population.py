@@ -39,7 +39,8 @@ def pulsed_population(
         circuit.V(f"pulse{pulse}", f"pulse{pulse}", circuit.gnd, 0)
     for index, row in enumerate(gains):
         for pulse, gain in enumerate(row):
-            if gain:
+            # a neuron without any current keeps one source, so that its membrane is not an end that hangs loose
+            if gain or not pulse:
                 name, node = f"{index}_{pulse}", f"mem_{index}"
                 circuit.VCCS(
                     name,

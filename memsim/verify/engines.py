@@ -21,7 +21,6 @@ from PySpice.Spice.Netlist import Circuit
 from memsim.circuits import (
     MEMBRANE,
     CrossbarLayer,
-    Neuron,
     membrane,
     network_circuit,
     neuron_instance,
@@ -33,13 +32,16 @@ from memsim.circuits.stimuli import Stimulus
 from memsim.errors import InputError, SimulationError
 from memsim.learn import MemristiveNetwork
 from memsim.learn.drives import WordLines
-from memsim.learn.layers import Dense, SynapseLayer
+from memsim.learn.layers import Dense
+from memsim.learn.neurons import NeuronLayer
 from memsim.spice import Job, deck, simulate_many
 from memsim.surrogate import CompiledCircuit
 
 Array = NDArray[np.float64]
 Waves = dict[str, Array]
 """Potentials and states of the neurons of one layer, each [image, time, neuron], named as in the neuron's circuit."""
+Driven = tuple[Circuit, Mapping[str, Stimulus]]
+"""A circuit and what its sources do."""
 Advance = Callable[[int], None]
 """Told how many neurons have been simulated since the last call."""
 MEMBRANE_VOLTAGE = f"v({MEMBRANE})"
@@ -58,9 +60,16 @@ def twin(network: MemristiveNetwork, lines: WordLines, times: Array) -> list[Wav
         for number, layer in enumerate(network.layers):
             if number:
                 current = layer(torch.from_numpy(relative(network, layers[-1])).transpose(0, 1))
-            waves, _ = cell(current, dt=step)
+            parameters = {name: torch.from_numpy(p) for name, p in neuron_values(network, number).items()}
+            waves, _ = cell(current, dt=step, parameters=parameters)
             layers.append({name: wave.transpose(0, 1).numpy() for name, wave in waves.items()})
     return layers
+
+
+def neuron_values(network: MemristiveNetwork, number: int) -> dict[str, Array]:
+    """Circuit parameters in which the neurons of a layer differ, [neurons] each."""
+    parameters = cast("NeuronLayer", network.neurons[number]).parameters_by_name()
+    return {name: values.detach().double().numpy() for name, values in parameters.items()}
 
 
 def relative(network: MemristiveNetwork, waves: Waves) -> Array:
@@ -76,9 +85,9 @@ def layer_by_layer(
     with torch.no_grad():
         gains = network.layers[0](lines.amplitude).transpose(1, 2).numpy()
         layers.append(_pulsed(network, lines, gains, times, advance))
-        for layer in network.layers[1:]:
-            voltage = torch.from_numpy(relative(network, layers[-1]))
-            layers.append(_sampled(network, layer(voltage).transpose(1, 2).numpy(), times, advance))
+        for number, layer in enumerate(network.layers[1:], start=1):
+            currents = layer(torch.from_numpy(relative(network, layers[-1]))).transpose(1, 2).numpy()
+            layers.append(_sampled(network, number, currents, times, advance))
     return layers
 
 
@@ -91,7 +100,7 @@ def whole(network: MemristiveNetwork, lines: WordLines, times: Array, advance: A
     reason = why_not_whole(network)
     if reason:
         raise InputError(f"the network cannot be simulated whole: {reason}; simulate it layer by layer")
-    layers = [_crossbar_layer(layer) for layer in network.layers]
+    layers = [_crossbar_layer(network, number) for number in range(len(network.layers))]
     names = [
         [
             waveform_names(network.neuron, membrane(number, index), neuron_instance(number, index))
@@ -125,9 +134,10 @@ def why_not_whole(network: MemristiveNetwork) -> str:
     return ""
 
 
-def _crossbar_layer(layer: SynapseLayer) -> CrossbarLayer:
-    plus, minus = (g.detach().double().numpy() for g in layer.crossbar.conductances())
-    return CrossbarLayer(plus, minus, layer.crossbar.mirror_ratio)
+def _crossbar_layer(network: MemristiveNetwork, number: int) -> CrossbarLayer:
+    crossbar = network.crossbars[number]
+    plus, minus = (g.detach().double().numpy() for g in crossbar.conductances())
+    return CrossbarLayer(plus, minus, crossbar.mirror_ratio, neuron_values(network, number))
 
 
 def _pulsed(
@@ -137,37 +147,42 @@ def _pulsed(
     shared = lines.shared
     pulses = [shared] if shared else [lines.drive.stimulus(unit) for unit in np.eye(lines.drive.slots)]
     stimuli = {f"vpulse{number}": pulse for number, pulse in enumerate(pulses)}
-    return _packed(
-        network.neuron, gains, times, lambda part: (pulsed_population(network.neuron, part), stimuli), advance
-    )
+
+    def circuit(part: Array, values: Mapping[str, Array]) -> Driven:
+        return pulsed_population(network.neuron, part, values), stimuli
+
+    return _packed(network, 0, gains, times, circuit, advance)
 
 
-def _sampled(network: MemristiveNetwork, currents: Array, times: Array, advance: Advance) -> Waves:
+def _sampled(
+    network: MemristiveNetwork, number: int, currents: Array, times: Array, advance: Advance
+) -> Waves:
     """Neurons behind a later crossbar: `currents` [image, neuron, time] in A."""
-    return _packed(
-        network.neuron,
-        currents,
-        times,
-        lambda part: (sampled_population(network.neuron, times, part), {}),
-        advance,
-    )
+
+    def circuit(part: Array, values: Mapping[str, Array]) -> Driven:
+        return sampled_population(network.neuron, times, part, values), {}
+
+    return _packed(network, number, currents, times, circuit, advance)
 
 
-def _packed(
-    neuron: Neuron,
+def _packed(  # noqa: PLR0917 - each used once
+    network: MemristiveNetwork,
+    number: int,
     drives: Array,
     times: Array,
-    circuit: Callable[[Array], tuple[Circuit, Mapping[str, Stimulus]]],
+    circuit: Callable[[Array, Mapping[str, Array]], Driven],
     advance: Advance,
 ) -> Waves:
-    """Neurons with drives [image, neuron, ...], PACK in each deck."""
+    """Neurons of one layer with drives [image, neuron, ...], PACK in each deck."""
     images, neurons = drives.shape[:2]
     flat = drives.reshape(images * neurons, -1)
+    values = {name: np.tile(own, images) for name, own in neuron_values(network, number).items()}
     jobs, names = [], []
     for start in range(0, len(flat), PACK):
-        part = flat[start : start + PACK]
-        names.append([waveform_names(neuron, f"mem_{i}", f"xn_{i}") for i in range(len(part))])
-        packed, stimuli = circuit(part)
+        part = slice(start, min(start + PACK, len(flat)))
+        here = range(part.stop - part.start)
+        names.append([waveform_names(network.neuron, f"mem_{i}", f"xn_{i}") for i in here])
+        packed, stimuli = circuit(flat[part], {name: own[part] for name, own in values.items()})
         save = [wave for one in names[-1] for wave in one.values()]
         # as text: a circuit would be taken apart into one deck for each neuron
         text = deck(packed, stimuli=stimuli, stop=float(times[-1]), step=float(times[1]), save=save)
