@@ -109,6 +109,22 @@ def test_cells_of_a_static_law_obey_it_behind_their_wires(cell):
 
 
 @pytest.mark.spice
+@pytest.mark.parametrize("cell", [None, SinhCell(v_0=0.2), InSeries(SinhSelector())], ids=repr)
+def test_floating_lines_and_drivers_on_both_sides_are_those_of_the_solver(cell):
+    generator = torch.Generator().manual_seed(1)
+    conductance = 1e-4 * torch.rand(5, 4, generator=generator, dtype=torch.float64)
+    conductance[1, 2] = 0
+    voltage = torch.linspace(-0.3, 0.6, 5, dtype=torch.float64)
+    sense = torch.tensor([0.0, torch.inf, 50.0, 10.0], dtype=torch.float64)
+    wires = Wires(20.0, 10.0, 100.0, sense, driven_from_both_sides=True)
+    waves = spice.simulate(crossbar_deck(conductance, voltage, wires, cell=cell))
+    found = [float(waves[f"i(vsense{j})"]) for j in (0, 2, 3)]
+    expected = column_currents(conductance, voltage, wires, cell=cell)[[0, 2, 3]]
+    # what is asked of a deck; ngspice's Newton stops at 1e-9
+    np.testing.assert_allclose(found, expected, rtol=1e-8, atol=0)
+
+
+@pytest.mark.spice
 def test_a_selector_in_series_takes_its_share_of_the_voltage():
     cell = InSeries(SinhSelector(i_0=1e-9, v_0=0.03))
     g = torch.tensor([[1e-5]], dtype=torch.float64)
