@@ -113,7 +113,7 @@ def _verification_section(evidence: Evidence, figures: dict[str, Figure], folder
         ("worst waveform error at the training step", f"{v.worst_error_at_training_step:.2%}"),
         ("energy of one inference in ngspice", format_si(v.energy_ngspice, "J")),
         ("energy of one inference in the twin", format_si(v.energy_twin, "J")),
-        ("largest difference of an image's energy", f"{v.energy_difference:.2%}"),
+        ("largest difference of an image's energy", f"{v.energy_difference:.4%}"),
         ("seconds in ngspice for one image", f"{v.seconds_ngspice / v.images:.2f}"),
     ]
     layers = [
@@ -136,5 +136,5 @@ def _verification_section(evidence: Evidence, figures: dict[str, Figure], folder
         figures=[
             ("membrane potential of the winning output neuron, first image", figures["ngspice-and-torch.png"])
         ],
-        command=f"memsim verify {folder} --images {v.images}",
+        command=f"memsim verify {folder} --images {v.images} {'--whole' if v.whole else '--by-layer'}",
     )

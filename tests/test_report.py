@@ -10,7 +10,10 @@ import pytest
 
 from memsim import plots
 from memsim.errors import InputError
+from memsim.learn import make_study, train
 from memsim.report import Section, write_report
+from memsim.run_report import write_run_report
+from memsim.verify import Evidence, LayerVerification, Verification
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
 VOID = {"meta", "img", "br", "link"}
@@ -92,6 +95,42 @@ def test_bad_sections_are_named() -> None:
         Section(heading="Training", tables=[(("quantity", "value"), [("epochs",)])])
     with pytest.raises(InputError, match="say in words what it shows"):
         Section(heading="Training", figures=[(" ", plots.raster([[1e-3]]))])
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_a_verified_run_shows_errors_and_energies_of_each_layer(tmp_path: Path, whole: bool) -> None:
+    study = make_study(hidden=(4,), epochs=1, step=1e-3)
+    run = train(study, tmp_path)
+    layers = (
+        LayerVerification(4, 0.00012, 0.0034, 2.5e-9, 2.5e-9, 67e-9, 67e-9),
+        LayerVerification(10, 0.00056, 0.0078, 1.5e-9, 1.5e-9, 5e-9, 5e-9),
+    )
+    verification = Verification(
+        images=3,
+        whole=whole,
+        same_class=1.0,
+        ngspice_accuracy=1.0,
+        twin_accuracy=1.0,
+        same_class_at_training_step=1.0,
+        mean_error=0.00056,
+        worst_error=0.0078,
+        worst_error_at_training_step=0.02,
+        energy_ngspice=76e-9,
+        energy_twin=76e-9,
+        energy_difference=1e-5,
+        seconds_ngspice=6.0,
+        cpu_seconds_ngspice=5.0,
+        seconds_twin=1.0,
+        layers=layers,
+    )
+    waves = np.random.default_rng(0).normal(size=(3, 11, 10))
+    evidence = Evidence(verification, np.linspace(0, 10e-3, 11), waves, waves, np.arange(3))
+    text = write_run_report(run, tmp_path, evidence).read_text()
+    Page(text)
+    for shown in ("1, 4 neurons", "2.5 nJ", "67 nJ", "0.34%", "0.056%", "76 nJ", "2.00"):
+        assert shown in text
+    assert ("in one deck for each image" in text) is whole
+    assert f"--images 3 {'--whole' if whole else '--by-layer'}" in text
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to draw the page")

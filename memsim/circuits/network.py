@@ -26,7 +26,7 @@ class CrossbarLayer:
     """Conductances of the differential pairs and the mirror ratio behind them.
 
     Attributes:
-        g_plus: [word lines, neurons] in S.
+        g_plus: [word lines, neurons] in S; 0 for an open cell.
         g_minus: [word lines, neurons] in S.
         mirror_ratio: current into the membrane over difference of the bit line currents.
         neurons: values in which the neurons differ from the network's, [neurons] each, such as `cmem`.
@@ -43,11 +43,11 @@ class CrossbarLayer:
                 f"conductances have shapes {self.g_plus.shape} and {self.g_minus.shape}; give two equal matrices"
             )
         for name, matrix in (("g_plus", self.g_plus), ("g_minus", self.g_minus)):
-            bad = np.argwhere(~(np.isfinite(matrix) & (matrix > 0)))
+            bad = np.argwhere(~(np.isfinite(matrix) & (matrix >= 0)))
             if len(bad):
                 cell = tuple(int(i) for i in bad[0])
                 raise InputError(
-                    f"{name}{list(cell)} = {matrix[cell]!r} S is out of range; allowed: > 0 and finite"
+                    f"{name}{list(cell)} = {matrix[cell]!r} S is out of range; allowed: finite, >= 0"
                 )
         for name, values in self.neurons.items():
             if np.shape(values) != self.g_plus.shape[1:]:
@@ -125,7 +125,8 @@ def _column(circuit: Circuit, number: int, column: int, layer: CrossbarLayer) ->
     ):
         bit_line = f"bl{sign}{key}"
         for row, value in enumerate(conductance[:, column]):
-            circuit.R(f"{sign}{number}_{row}_{column}", f"wl{number}_{row}", bit_line, float(1 / value))
+            if value:
+                circuit.R(f"{sign}{number}_{row}_{column}", f"wl{number}_{row}", bit_line, float(1 / value))
         circuit.V(f"s{sign}{key}", bit_line, circuit.gnd, 0)
         circuit.CCCS(f"{sign}{key}", *ends, source=f"Vs{sign}{key}", current_gain=layer.mirror_ratio)
     own = {instance_parameter(name): float(values[column]) for name, values in layer.neurons.items()}
