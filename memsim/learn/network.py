@@ -12,13 +12,10 @@ from typing import cast
 
 import numpy as np
 import torch
-from PySpice.Spice.Netlist import Circuit
 from torch import Tensor, nn
 
-from memsim.circuits import CrossbarLayer, Stimulus, network_circuit
 from memsim.crossbar import Crossbar, Hardware, Wires, conductance_range
 from memsim.devices import load_device
-from memsim.errors import InputError
 from memsim.learn.drives import Drive
 from memsim.learn.layers import Convolutional, Dense, SynapseLayer, as_image
 from memsim.learn.neurons import MEMBRANE_VOLTAGE, NeuronLayer, resting_neuron
@@ -106,11 +103,6 @@ class MemristiveNetwork(nn.Module):
         """What turns inputs into voltages of the word lines."""
         return Drive(**self.study.drive.model_dump(), window=self.study.window)
 
-    @property
-    def stimulus(self) -> Stimulus:
-        """The pulses that word lines of amplitude coding share, before they are scaled by the pixels [V]."""
-        return self.drive.stimulus(1.0)
-
     def waveforms(
         self,
         images: Tensor,
@@ -156,25 +148,3 @@ class MemristiveNetwork(nn.Module):
         """Hold all conductances within the device's range."""
         for crossbar in self.crossbars:
             crossbar.keep_in_range()
-
-    def circuit(self, image: Tensor) -> Circuit:
-        """The network as a circuit with one image [inputs] applied.
-
-        Raises:
-            InputError: convolutions, neurons with parameters of their own, or wire resistance, which decks do not hold.
-        """
-        if self.study.synapses.wire_resistance:
-            raise InputError(
-                f"wire_resistance = {self.study.synapses.wire_resistance!r} ohm, but circuits of networks have ideal "
-                "wires; allowed: 0"
-            )
-        if self.study.parameters or any(isinstance(layer, Convolution) for layer in self.study.hidden):
-            raise InputError(
-                "a network with convolutions or with neurons of different parameters cannot be written as a deck; "
-                "use dense layers without [parameters]"
-            )
-        layers = []
-        for crossbar in self.crossbars:
-            g_plus, g_minus = (g.detach().double().numpy() for g in crossbar.conductances())
-            layers.append(CrossbarLayer(g_plus, g_minus, crossbar.mirror_ratio))
-        return network_circuit(layers, self.neuron, image.double().tolist())

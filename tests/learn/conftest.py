@@ -1,6 +1,9 @@
+from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+import torch
 
 from memsim.learn import Run, Study, make_study, train
 
@@ -16,3 +19,18 @@ def small_run(small_study: Study, tmp_path_factory: pytest.TempPathFactory) -> t
     """The small study, trained without interruption, and its folder; tests leave the folder as it is."""
     folder = tmp_path_factory.mktemp("small") / "run"
     return train(small_study, folder), folder
+
+
+@pytest.fixture(scope="session")
+def assert_equal_runs() -> Callable[[Run, Run], None]:
+    """Weights, neuron parameters and history bit for bit; seconds are those of the clock."""
+
+    def check(one: Run, other: Run) -> None:
+        mine, theirs = one.network.state_dict(), other.network.state_dict()
+        assert mine.keys() == theirs.keys()
+        for name, value in mine.items():
+            assert torch.equal(value, theirs[name]), name
+        rows, others = ([replace(record, seconds=0.0) for record in run.history] for run in (one, other))
+        assert rows == others
+
+    return check

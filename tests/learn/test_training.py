@@ -20,19 +20,6 @@ def weights(run: Run) -> list[torch.Tensor]:
     return [crossbar.weight.detach() for crossbar in run.network.crossbars]
 
 
-def assert_equal_runs(one: Run, other: Run) -> None:
-    """Weights and history bit for bit; seconds are those of the clock."""
-    for mine, theirs in zip(weights(one), weights(other), strict=True):
-        assert torch.equal(mine, theirs)
-    for mine, theirs in zip(one.history, other.history, strict=True):
-        assert (mine.epoch, mine.loss, mine.train_accuracy, mine.test_accuracy) == (
-            theirs.epoch,
-            theirs.loss,
-            theirs.train_accuracy,
-            theirs.test_accuracy,
-        )
-
-
 def test_three_epochs_of_the_default_study_learn_the_digits(tmp_path: Path):
     # twice the default step, for half the time and the same accuracy
     run = train(make_study(epochs=3, step=400e-6), tmp_path / "run")
@@ -81,14 +68,16 @@ def test_a_network_without_hidden_layer_trains(tmp_path: Path):
     assert len(load_run(tmp_path / "run").network.crossbars) == 1
 
 
-def test_a_seed_gives_the_same_run(small_study: Study, small_run: tuple[Run, Path], tmp_path: Path):
+def test_a_seed_gives_the_same_run(
+    small_study: Study, small_run: tuple[Run, Path], tmp_path: Path, assert_equal_runs
+):
     assert_equal_runs(train(small_study, tmp_path / "again"), small_run[0])
     other = train(small_study.model_copy(update={"seed": 6}), tmp_path / "other")
     assert not torch.equal(weights(other)[0], weights(small_run[0])[0])
 
 
 def test_the_global_random_state_plays_no_part(
-    small_study: Study, small_run: tuple[Run, Path], tmp_path: Path
+    small_study: Study, small_run: tuple[Run, Path], tmp_path: Path, assert_equal_runs
 ):
     torch.manual_seed(12345)
     before = torch.get_rng_state()
@@ -98,7 +87,7 @@ def test_the_global_random_state_plays_no_part(
 
 @pytest.mark.parametrize("batches", [1, 2, 3, 4, 5], ids=lambda n: f"after batch {n} of 6")
 def test_interrupted_and_resumed_equals_uninterrupted(
-    batches: int, small_study: Study, small_run: tuple[Run, Path], tmp_path: Path
+    batches: int, small_study: Study, small_run: tuple[Run, Path], tmp_path: Path, assert_equal_runs
 ):
     def interrupt(done, *_):
         if done == batches:
@@ -112,7 +101,7 @@ def test_interrupted_and_resumed_equals_uninterrupted(
 
 
 def test_killed_and_resumed_equals_uninterrupted(
-    small_study: Study, small_run: tuple[Run, Path], tmp_path: Path
+    small_study: Study, small_run: tuple[Run, Path], tmp_path: Path, assert_equal_runs
 ):
     program = (
         "import os, signal, sys\n"
@@ -131,7 +120,9 @@ def test_killed_and_resumed_equals_uninterrupted(
     assert_equal_runs(train(small_study, tmp_path / "run", resume=True), small_run[0])
 
 
-def test_resuming_a_finished_run_changes_nothing(small_study: Study, small_run: tuple[Run, Path]):
+def test_resuming_a_finished_run_changes_nothing(
+    small_study: Study, small_run: tuple[Run, Path], assert_equal_runs
+):
     run, folder = small_run
     before = {path.name: path.read_bytes() for path in folder.iterdir()}
     assert_equal_runs(train(small_study, folder, resume=True), run)
