@@ -42,24 +42,28 @@ class Engine(StrEnum):
 
 
 @app.command()
-def devices(as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False) -> None:
-    """List device cards: model, parameters and source.
+def devices(
+    name: Annotated[str | None, typer.Argument(help="A card by name, or the path of a `.toml` card.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+    equations: Annotated[bool, typer.Option("--latex", help="Print the equations of NAME as LaTeX.")] = False,
+) -> None:
+    """List device cards with their models and how long they remember, or show one card in full.
 
-    Example: `memsim devices`
+    Examples: `memsim devices`, `memsim devices stanford-pku`
     """
-    from memsim.devices import card_names, load_card
+    from memsim.devices import card_names, latex, load_card
+    from memsim.devices.describe import describe, listing
 
-    cards = [load_card(name) for name in card_names()]
+    cards = [load_card(card) for card in ([name] if name else card_names())]
     if as_json:
-        typer.echo(
-            json.dumps(
-                {c.name: {"model": c.device.model, "parameters": dict(c.device.values)} for c in cards},
-                indent=2,
-            )
-        )
-        return
-    for card in cards:
-        typer.echo(f"{card.name:20} {card.device.model:18} {card.description}")
+        listed = {c.name: {"model": c.device.model, "parameters": dict(c.device.values)} for c in cards}
+        typer.echo(json.dumps(listed, indent=2))
+    elif equations and not name:
+        raise InputError("--latex prints the equations of one card; name it")
+    elif equations:
+        typer.echo("\n".join(latex(cards[0].device)))
+    else:
+        typer.echo(describe(cards[0]) if name else listing(cards))
 
 
 @app.command()

@@ -11,7 +11,7 @@ as coded in jeshraghian/mem-IF). With v_off < 0 it is Knowm's bipolar mean metas
 (arXiv:1608.04659), whose own V_off is our -v_off. The generalised form adds Schottky diodes in parallel; the published
 exponentials lack the -1, so that its loop is not pinched where alpha_f and alpha_r differ.
 
-`memsim.devices.stochastic` has the switch of a finite number of metastable units.
+`memsim.devices.switching` has the switch of a finite number of metastable units.
 """
 
 from __future__ import annotations
