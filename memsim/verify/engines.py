@@ -9,7 +9,8 @@ to layer as they do in one circuit.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from threading import Lock
 from typing import cast
 
 import numpy as np
@@ -47,6 +48,8 @@ Advance = Callable[[int], None]
 MEMBRANE_VOLTAGE = f"v({MEMBRANE})"
 PACK = 16
 """Neurons in a deck: enough that starting ngspice does not count, few enough that none waits for another's steps."""
+DECKS = 64
+"""Decks whose waveforms are held at once, as ngspice wrote them."""
 TIMEOUT = 600.0
 
 
@@ -118,9 +121,12 @@ def whole(network: MemristiveNetwork, lines: WordLines, times: Array, advance: A
             circuit = network_circuit(layers, network.neuron)
             stimuli = {f"vdrive{row}": stimulus for row, stimulus in enumerate(lines.stimuli(number))}
         jobs.append(Job(circuit, stimuli, float(times[-1]), float(times[1]), save=save, timeout=TIMEOUT))
-    neurons = sum(len(layer) for layer in names)
-    results = _simulated(jobs, [neurons] * len(jobs), advance)
-    return [_collected([(result, layer) for result in results], times, len(jobs)) for layer in names]
+    results = _simulated(jobs, [sum(len(layer) for layer in names)] * len(jobs), advance)
+    collected = [_collected([(result, layer) for result in results], times) for layer in names]
+    return [
+        {name: wave.reshape(len(jobs), -1, len(times)).swapaxes(1, 2) for name, wave in waves.items()}
+        for waves in collected
+    ]
 
 
 def why_not_whole(network: MemristiveNetwork) -> str:
@@ -177,18 +183,26 @@ def _packed(  # noqa: PLR0917 - each used once
     images, neurons = drives.shape[:2]
     flat = drives.reshape(images * neurons, -1)
     values = {name: np.tile(own, images) for name, own in neuron_values(network, number).items()}
-    jobs, names = [], []
-    for start in range(0, len(flat), PACK):
-        part = slice(start, min(start + PACK, len(flat)))
-        here = range(part.stop - part.start)
-        names.append([waveform_names(network.neuron, f"mem_{i}", f"xn_{i}") for i in here])
+    names = [waveform_names(network.neuron, f"mem_{i}", f"xn_{i}") for i in range(PACK)]
+
+    def job(start: int) -> Job:
+        part = slice(start, start + PACK)
         packed, stimuli = circuit(flat[part], {name: own[part] for name, own in values.items()})
-        save = [wave for one in names[-1] for wave in one.values()]
+        save = [wave for one in names[: len(flat[part])] for wave in one.values()]
         # as text: a circuit would be taken apart into one deck for each neuron
         text = deck(packed, stimuli=stimuli, stop=float(times[-1]), step=float(times[1]), save=save)
-        jobs.append(Job(text, trust=True, timeout=TIMEOUT))
-    results = _simulated(jobs, [len(one) for one in names], advance)
-    return _collected(list(zip(results, names, strict=True)), times, images)
+        return Job(text, trust=True, timeout=TIMEOUT)
+
+    waves: list[Waves] = []
+    for first in range(0, len(flat), PACK * DECKS):
+        starts = range(first, min(first + PACK * DECKS, len(flat)), PACK)
+        present = [names[: len(flat[start : start + PACK])] for start in starts]
+        results = _simulated([job(start) for start in starts], [len(one) for one in present], advance)
+        waves.append(_collected(zip(results, present, strict=True), times))
+    return {
+        name: np.concatenate([part[name] for part in waves]).reshape(images, neurons, -1).swapaxes(1, 2)
+        for name in waves[0]
+    }
 
 
 def _simulated(jobs: Sequence[Job], neurons: Sequence[int], advance: Advance) -> list[xr.Dataset]:
@@ -197,14 +211,15 @@ def _simulated(jobs: Sequence[Job], neurons: Sequence[int], advance: Advance) ->
     Raises:
         SimulationError: of the first job that failed.
     """
-    share = sum(neurons) / len(jobs)
     reported = 0
+    lock = Lock()
 
-    def progress(done: int, _: int) -> None:
+    def progress(done: int, total: int) -> None:
         nonlocal reported
-        now = round(done * share)
-        advance(now - reported)
-        reported = now
+        with lock:
+            now = max(reported, round(sum(neurons) * done / total))
+            advance(now - reported)
+            reported = now
 
     results = simulate_many(jobs, progress=progress)
     for result in results:
@@ -213,16 +228,12 @@ def _simulated(jobs: Sequence[Job], neurons: Sequence[int], advance: Advance) ->
     return cast("list[xr.Dataset]", results)
 
 
-def _collected(
-    results: Sequence[tuple[xr.Dataset, Sequence[Mapping[str, str]]]], times: Array, images: int
-) -> Waves:
-    """Waveforms of all neurons on one grid; each result holds some of them, image by image."""
+def _collected(results: Iterable[tuple[xr.Dataset, Sequence[Mapping[str, str]]]], times: Array) -> Waves:
+    """Waveforms of all neurons of some results on one grid, each [neuron, time]."""
     columns: dict[str, list[Array]] = {}
     for result, neurons in results:
         grid = result["time"].values
         for names in neurons:
             for name, found in names.items():
                 columns.setdefault(name, []).append(np.interp(times, grid, result[found].values))
-    return {
-        name: np.stack(rows).reshape(images, -1, len(times)).swapaxes(1, 2) for name, rows in columns.items()
-    }
+    return {name: np.stack(rows) for name, rows in columns.items()}

@@ -76,7 +76,8 @@ def verify(
             batch = store.load(name) if store else None
             if batch is None:
                 inputs, labels = run.data.test.batch(part)
-                batch = _batch(network, inputs.double(), labels.numpy(), chosen, count)
+                lines = network.drive(inputs.double(), torch.Generator().manual_seed(EVALUATION_SEED + start))
+                batch = _batch(network, lines, labels.numpy(), chosen, count)
                 if store:
                     store.save(name, batch)
             else:
@@ -125,12 +126,11 @@ def _in_double(run: Run) -> MemristiveNetwork:
 
 def _batch(
     network: MemristiveNetwork,
-    inputs: torch.Tensor,
+    lines: WordLines,
     labels: NDArray[np.int64],
     whole: bool,
     advance: Advance,
 ) -> Batch:
-    lines = network.drive(inputs, torch.Generator().manual_seed(EVALUATION_SEED))
     times = _times(network, FINE)
     began = time.perf_counter()
     coarse = relative(network, engines.twin(network, lines, _times(network, 1))[-1])
