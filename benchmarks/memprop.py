@@ -6,7 +6,7 @@
     python benchmarks/memprop.py --data-dir DIR aware mnist         trained with device variation
     python benchmarks/memprop.py --data-dir DIR robust mnist        accuracy on hardware that is not ideal
     python benchmarks/memprop.py --data-dir DIR verify mnist        100 test images through ngspice
-    python benchmarks/memprop.py figures                            figures from the saved results
+    python benchmarks/memprop.py figures                            figures and page from the saved results
 
 Every seed of every stage is saved once it is done, in benchmarks/results/memprop-*.json, and skipped the next time; a
 training that was interrupted resumes from runs/memprop. Needs the `bench` extra (snntorch).
@@ -25,6 +25,7 @@ from typing import Any
 import torch
 from common import RESULTS, save_result
 from memprop_figures import draw_figures, draw_spikes
+from memprop_page import write_page
 from memprop_references import REFERENCES, train_reference
 
 from memsim.console import counting_progress, training_progress
@@ -169,6 +170,7 @@ def main() -> None:
             if name != "figures":
                 run_stage(name, data, arguments.data_dir, tuple(arguments.seeds))
     draw_figures()
+    write_page()
 
 
 if __name__ == "__main__":
