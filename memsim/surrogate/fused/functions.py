@@ -16,10 +16,15 @@ def _clip(z: Any, limit: Any) -> Any:
     return apply("max", apply("min", z, limit), -limit)
 
 
+def _ramp(z: Any) -> Any:
+    return (z + apply("abs", z)) * 0.5
+
+
 TAPE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: partial(apply, name) for name in OPERATIONS if name.isidentifier()},
     **{name: partial(apply, operation) for name, operation in _NAMES.items()},
     "clip": _clip,
     "power": power,
+    "ramp": _ramp,
     "pow": power,
 }

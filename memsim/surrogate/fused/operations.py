@@ -79,6 +79,7 @@ OPERATIONS: dict[str, Operation] = {
     "sqrt": _function("sqrt", lambda r, _: 0.5 / r),
     "sin": _function("sin", lambda _, a: _apply("cos", a)),
     "cos": _function("cos", lambda _, a: -_apply("sin", a)),
+    "asin": _function("asin", lambda _, a: 1.0 / _apply("sqrt", 1.0 - a * a)),
     "atan": _function("atan", lambda _, a: 1.0 / (1.0 + a * a)),
     "sinh": _function("sinh", lambda _, a: _apply("cosh", a)),
     "cosh": _function("cosh", lambda _, a: _apply("sinh", a)),

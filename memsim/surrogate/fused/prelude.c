@@ -8,6 +8,7 @@
 #define r_sqrt(a) R(sqrt)(a)
 #define r_sin(a) R(sin)(a)
 #define r_cos(a) R(cos)(a)
+#define r_asin(a) R(asin)(a)
 #define r_atan(a) R(atan)(a)
 #define r_sinh(a) R(sinh)(a)
 #define r_cosh(a) R(cosh)(a)
