@@ -13,12 +13,14 @@ __all__ = [
     "devices",
     "errors",
     "files",
+    "fit",
     "learn",
     "plots",
     "report",
     "spice",
     "surrogate",
     "units",
+    "variability",
 ]
 
 

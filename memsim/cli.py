@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memsim.cli_fit import fit
 from memsim.cli_netlist import app as netlist
 from memsim.cli_train import train
 from memsim.errors import CheckpointError, EngineNotFoundError, InputError, MemsimError, UntrustedDeckError
@@ -31,6 +32,7 @@ app = typer.Typer(
 )
 app.add_typer(netlist, name="netlist")
 app.command()(train)
+app.command()(fit)
 
 
 class Engine(StrEnum):

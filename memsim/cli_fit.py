@@ -1,0 +1,257 @@
+"""`memsim fit`: compact models fitted to measurements, as device cards with honest errors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memsim.errors import InputError
+
+if TYPE_CHECKING:
+    from memsim.devices import Device
+    from memsim.fit import Layout, Ranked, Record, Settings
+
+
+class Across(StrEnum):
+    """What the voltage column is across."""
+
+    SOURCE = "source"
+    DEVICE = "device"
+
+
+class Kind(StrEnum):
+    """What the files hold."""
+
+    LOOPS = "loops"
+    PULSES = "pulses"
+    TIMES = "switching-times"
+
+
+def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
+    data: Annotated[
+        list[Path], typer.Argument(help="CSV files: voltage, current and, where recorded, time.")
+    ],
+    model: Annotated[list[str] | None, typer.Option(help="Model to fit; give several to rank them.")] = None,
+    kind: Annotated[Kind, typer.Option(help="What the files hold.")] = Kind.LOOPS,
+    joint: Annotated[bool, typer.Option("--joint", help="One parameter set for all files.")] = False,
+    holdout: Annotated[list[Path] | None, typer.Option(help="File to predict and not to fit.")] = None,
+    cross_validate: Annotated[
+        bool, typer.Option("--cross-validate", help="Leave out each file in turn and predict it.")
+    ] = False,
+    series_resistance: Annotated[
+        str, typer.Option(help="Known resistor, e.g. `47k`; one, or one a file.")
+    ] = "0",
+    voltage: Annotated[Across, typer.Option(help="What the voltage column is across.")] = Across.SOURCE,
+    frequency: Annotated[
+        str | None, typer.Option(help="Of the drive, without a time column; one a file.")
+    ] = None,
+    sample_time: Annotated[str | None, typer.Option(help="Between rows, without a time column.")] = None,
+    columns: Annotated[
+        str | None, typer.Option(help="Columns in order, e.g. `time,voltage,current,-`.")
+    ] = None,
+    rows: Annotated[str | None, typer.Option(help="Part of the files, e.g. `0:2000`.")] = None,
+    current_unit: Annotated[
+        str | None, typer.Option(help="Where the header does not tell, e.g. `uA`.")
+    ] = None,
+    voltage_unit: Annotated[str | None, typer.Option(help="The same of voltage, e.g. `mV`.")] = None,
+    time_unit: Annotated[str | None, typer.Option(help="The same of time, e.g. `ms`.")] = None,
+    fixed: Annotated[list[str] | None, typer.Option("--fix", help="A known value, e.g. `r_on=2k`.")] = None,
+    states: Annotated[str, typer.Option(help="State before and after, for switching times.")] = "0,0.9",
+    starts: Annotated[int, typer.Option(help="Starting points that are followed.", min=1)] = 24,
+    seed: Annotated[int, typer.Option(help="Of the starting points.")] = 0,
+    robust: Annotated[bool, typer.Option("--robust", help="A loss that spares outliers.")] = False,
+    capacitance: Annotated[bool, typer.Option(help="Fit a capacitance of the set-up, too.")] = True,
+    out: Annotated[Path, typer.Option(help="Folder of the cards, pictures and numbers.")] = Path("fit"),
+) -> None:
+    """Fit device models to measured loops, pulse trains or switching times.
+
+    Writes a device card, an overlay and all numbers with intervals and correlations into the folder.
+
+    Examples: `memsim fit loop.csv --frequency 100 --series-resistance 47k --current-unit uA`,
+    `memsim fit 1Hz.csv 10Hz.csv 1kHz.csv --joint --frequency 1,10,1k --model vteam --model yakopcic`,
+    `memsim fit potentiation.csv --kind pulses`, `memsim fit times.csv --kind switching-times --model metastable-switch`
+    """
+    if kind is Kind.PULSES:
+        _pulses(data)
+        return
+    from memsim.fit import Layout, Settings, read_record
+
+    models, known = _models(model), _fixed(fixed)
+    if kind is Kind.TIMES:
+        _times(data, models, known, _numbers(states, "", 2), out)
+        return
+    units = {"current": current_unit, "voltage": voltage_unit, "time": time_unit}
+    files = [*data, *(holdout or [])]
+    layout = Layout(
+        columns=columns.split(",") if columns else None,
+        units={name: unit for name, unit in units.items() if unit},
+        rows=_rows(rows),
+        sample_time=_numbers(sample_time, "s", 1)[0] if sample_time else None,
+        voltage=voltage.value,
+    )
+    layouts = _layouts(layout, _numbers(series_resistance, "Ω", len(files)), frequency, len(files))
+    records = [read_record(path, one) for path, one in zip(files, layouts, strict=True)]
+    for record in records:
+        for note in record.notes:
+            typer.echo(f"{record.name}: {note}")
+    settings = Settings(starts=starts, seed=seed, robust=robust, capacitance=capacitance)
+    fitted, left_out = records[: len(data)], records[len(data) :]
+    if cross_validate:
+        _cross_validate(fitted, models, settings)
+    groups = {"+".join(r.name for r in fitted): fitted} if joint else {r.name: [r] for r in fitted}
+    from memsim.devices import MODELS
+    from memsim.fit import rank
+
+    for label, group in groups.items():
+        ranked = rank(group, models, held_out=left_out, settings=settings, known=MODELS, fixed=known)
+        folder = out if len(groups) == 1 else out / label
+        _write(ranked, label, left_out, folder)
+
+
+def _models(names: Sequence[str] | None) -> list[type[Device]]:
+    from memsim.devices import MODELS
+
+    unknown = [name for name in names or [] if name not in MODELS]
+    if unknown:
+        raise InputError(f"unknown model {unknown[0]!r}; known models: {', '.join(MODELS)}")
+    return [MODELS[name] for name in names or ["spread-switch"]]
+
+
+def _fixed(texts: Sequence[str] | None) -> dict[str, float]:
+    from memsim.units import parse_si
+
+    values = {}
+    for text in texts or []:
+        name, equals, value = text.partition("=")
+        if not equals:
+            raise InputError(f"--fix {text!r} names no value; write for example r_on=2k")
+        values[name.strip()] = parse_si(value)
+    return values
+
+
+def _numbers(text: str, unit: str, count: int) -> list[float]:
+    from memsim.units import parse_si
+
+    values = [parse_si(part, unit) for part in text.split(",")]
+    if len(values) not in {1, count}:
+        raise InputError(f"{text!r} holds {len(values)} values; give one, or {count}, one for each file")
+    return values if len(values) == count else values * count
+
+
+def _rows(text: str | None) -> slice:
+    if text is None:
+        return slice(None)
+    first, _, last = text.partition(":")
+    try:
+        return slice(int(first) if first else None, int(last) if last else None)
+    except ValueError:
+        raise InputError(f"--rows {text!r} is no range; write FIRST:LAST, such as 0:2000") from None
+
+
+def _layouts(layout: Layout, resistances: Sequence[float], frequency: str | None, count: int) -> list[Layout]:
+    from dataclasses import replace
+
+    frequencies: Sequence[float | None] = _numbers(frequency, "Hz", count) if frequency else [None] * count
+    return [
+        replace(layout, series_resistance=r, frequency=f)
+        for r, f in zip(resistances, frequencies, strict=True)
+    ]
+
+
+def _cross_validate(records: Sequence[Record], models: Sequence[type[Device]], settings: Settings) -> None:
+    from memsim.devices import MODELS
+    from memsim.fit import cross_validate
+
+    for model in models:
+        errors = cross_validate(records, model, settings=settings, known=MODELS)
+        for name, value in errors.items():
+            typer.echo(f"{model.model}: {name} predicted from the others with {value:.2%} of its peak")
+
+
+def _write(ranked: Sequence[Ranked], label: str, left_out: Sequence[Record], folder: Path) -> None:
+    from memsim import plots
+    from memsim.fit import predict
+    from memsim.fit.results import parameters, table, write_card, write_numbers
+    from memsim.plots import FittedLoop
+
+    best = ranked[0].fit
+    typer.echo("\n".join([label, *table(ranked), *parameters(best)]))
+    panels = {
+        f"{record.name}: {error:.2%} of peak": FittedLoop(
+            record.device_voltage, record.current, y, ~record.used
+        )
+        for record, error, y in zip(best.records, best.errors, best.predicted, strict=True)
+    }
+    for record in left_out:
+        title = f"{record.name}, predicted: {ranked[0].held_out[record.name]:.2%}"
+        panels[title] = FittedLoop(record.device_voltage, record.current, predict(best, record))
+    swapped = "; terminals swapped in the measurement" if best.polarity < 0 else ""
+    for one in ranked:
+        write_card(
+            folder / f"{one.fit.device.model}.toml",
+            one.fit.device,
+            description=f"fitted to {label}: RMSE {one.fit.error:.2%} of peak{swapped}",
+            source="memsim fit",
+            drive=one.fit.records[0],
+        )
+    write_numbers(folder / "fit.json", ranked)
+    plots.save(plots.fitted_loops(panels), folder / "overlay.png")
+    typer.echo(f"{folder}: {best.device.model}.toml, overlay.png, fit.json  ({best.seconds:.1f} s)")
+
+
+def _pulses(files: Sequence[Path]) -> None:
+    import numpy as np
+
+    from memsim.fit.pulses import fit_pulses
+    from memsim.fit.tables import read_columns
+    from memsim.units import format_si
+
+    for path in files:
+        ramps = read_columns(path)
+        found = fit_pulses(np.array(ramps))
+        low, high = found.uncertainty.intervals["nonlinearity"]
+        typer.echo(
+            f"{path.stem}: {len(ramps)} pulses, {ramps.shape[1]} ramps, "
+            f"{format_si(found.start)} to {format_si(found.end)}, nonlinearity {found.nonlinearity:.3g} "
+            f"(95 %: {low:.3g} to {high:.3g}), RMSE {found.mean_error:.2%} of span"
+        )
+        typer.echo(
+            f"  noise: single steps {format_si(found.step_noise)}, whole ramps {format_si(found.ramp_noise)}, "
+            f"correlation from pulse to pulse {found.correlation:.2f}"
+        )
+
+
+def _times(
+    files: Sequence[Path],
+    models: Sequence[type[Device]],
+    fixed: dict[str, float],
+    states: Sequence[float],
+    out: Path,
+) -> None:
+    from memsim.fit.results import write_card
+    from memsim.fit.switching_times import SwitchingTimes, fit_switching_times
+    from memsim.fit.tables import read_columns
+
+    for path in files:
+        columns = read_columns(path)
+        if columns.shape[1] != 2:
+            raise InputError(
+                f"{path.name} has {columns.shape[1]} columns; switching times need two: voltage, time"
+            )
+        measured = SwitchingTimes(columns[:, 0], columns[:, 1], states[0], states[1])
+        for model in models:
+            found = fit_switching_times(measured, model, fixed=fixed)
+            typer.echo(f"{path.stem}: {model.model}, RMSE {found.decades:.3f} decades of time")
+            for name, (low, high) in found.uncertainty.intervals.items():
+                mark = "  (not determined by this data)" if name in found.uncertainty.undetermined else ""
+                typer.echo(
+                    f"  {name:16} {found.device.values[name]:.4g}   95 %: {low:.4g} to {high:.4g}{mark}"
+                )
+            card = out / f"{path.stem}-{model.model}.toml"
+            about = f"rates fitted to the switching times of {path.stem}"
+            write_card(card, found.device, description=about, source="memsim fit")
+            typer.echo(card)

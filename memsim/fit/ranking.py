@@ -1,0 +1,186 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from memsim.devices.base import Device
+from memsim.errors import InputError
+from memsim.fit.fitting import Fit, Settings, error, fit
+from memsim.fit.grids import make_grid
+from memsim.fit.records import Array, Record
+from memsim.fit.transient import Batch, currents, simulate
+
+# A model that contains a simpler one under the same parameter names starts from the simpler one's fit.
+CONTAINS = {"spread-switch": "metastable-switch", "schottky-metastable-switch": "metastable-switch"}
+MOST_CYCLES = 64
+REPEATS = 1e-3  # of the state: a cycle that ends this close to its start is periodic
+
+
+@dataclass(frozen=True)
+class Ranked:
+    """A model's fit, and its error on records that took no part in it.
+
+    Args:
+        fit: to the records given.
+        held_out: RMSE relative to the peak of each record left out of `fit`, by name.
+    """
+
+    fit: Fit
+    held_out: Mapping[str, float]
+
+    @property
+    def held_out_error(self) -> float:
+        """Root mean square over the records left out; NaN where there are none."""
+        values = np.array(list(self.held_out.values()))
+        return float(np.sqrt(np.mean(values**2))) if values.size else float("nan")
+
+
+def rank(
+    records: Sequence[Record],
+    models: Sequence[type[Device]],
+    *,
+    held_out: Sequence[Record] = (),
+    settings: Settings | None = None,
+    known: Mapping[str, type[Device]] | None = None,
+    fixed: Mapping[str, float] | None = None,
+) -> list[Ranked]:
+    """Fit several models to the same records; best first, by held-out error where there is one, else by AIC.
+
+    Args:
+        records: measured transients, fitted jointly.
+        models: device classes.
+        held_out: records to predict.
+        settings: how to search.
+        known: all models by name, among which simpler forms of a model are looked up.
+        fixed: parameter values that are known.
+    """
+    if not models:
+        raise InputError("there are no models to rank; give at least one")
+    settings = settings or Settings()
+    done: dict[str, Fit] = {}
+    ranked = []
+    for model in sorted(models, key=lambda m: len(m.parameters)):
+        result = fit_from_simpler(
+            records, model, settings=settings, known=known or {}, done=done, fixed=fixed
+        )
+        predictions = {record.name: error(record, predict(result, record)) for record in held_out}
+        ranked.append(Ranked(result, predictions))
+    return sorted(ranked, key=lambda r: r.held_out_error if held_out else r.fit.aic)
+
+
+def fit_from_simpler(
+    records: Sequence[Record],
+    model: type[Device],
+    *,
+    settings: Settings,
+    known: Mapping[str, type[Device]],
+    done: dict[str, Fit] | None = None,
+    fixed: Mapping[str, float] | None = None,
+) -> Fit:
+    """Fit a model, starting among others from what simpler fits found.
+
+    These are the fit of a simpler model that it contains or, for several records, the fits of each record alone.
+
+    Args:
+        records: measured transients, fitted jointly.
+        model: the device class.
+        settings: how to search.
+        known: all models by name, among which simpler forms of the model are looked up.
+        done: fits by model name; what is fitted on the way is added.
+        fixed: parameter values that are known.
+    """
+    done = {} if done is None else done
+    own = {name: value for name, value in (fixed or {}).items() if name in model.parameters}
+    simpler = known.get(CONTAINS.get(model.model, ""))
+    guesses = []
+    if simpler is not None:
+        if simpler.model not in done:
+            fit_from_simpler(records, simpler, settings=settings, known=known, done=done, fixed=fixed)
+        guesses.append(_guess(done[simpler.model]))
+    elif len(records) > 1:
+        alone = replace(
+            settings, starts=max(settings.starts // 2, 4), iterations=settings.iterations * 2 // 3
+        )
+        guesses = [_guess(fit([record], model, settings=alone, fixed=own)) for record in records]
+    done[model.model] = fit(records, model, settings=settings, fixed=own, guesses=guesses)
+    return done[model.model]
+
+
+def _guess(fitted: Fit) -> dict[str, float]:
+    return {**fitted.device.values, "capacitance": fitted.capacitance, "polarity": float(fitted.polarity)}
+
+
+def predict(fitted: Fit, record: Record, *, substeps: int = 4) -> Array:
+    """Current [n] in A that a fit expects for a record it has not seen.
+
+    A record of whole periods starts from the state to which the cycle leads; any other from the fit's initial state.
+    """
+    return transient_current(
+        fitted.device,
+        record,
+        capacitance=fitted.capacitance,
+        polarity=fitted.polarity,
+        substeps=substeps,
+        most_cycles=MOST_CYCLES,
+    )
+
+
+def transient_current(
+    device: Device,
+    record: Record,
+    *,
+    capacitance: float = 0.0,
+    polarity: int = 1,
+    substeps: int = 4,
+    most_cycles: int = 0,
+) -> Array:
+    """Current [n] in A of a device under the drive of a record, from the device's initial state.
+
+    Args:
+        device: the device.
+        record: its current is looked at only where an instrument limited it.
+        capacitance: in parallel to the device [F].
+        polarity: -1 where the device's terminals are swapped.
+        substeps: steps between two samples.
+        most_cycles: periods to run beforehand, until they repeat, where the record is whole periods.
+    """
+    states = np.array([device.initial[name] for name in device.states])
+    grid = make_grid([record], substeps=substeps)
+    values = np.array([[value] for value in device.values.values()])
+    batch = Batch(
+        type(device), values, states.reshape(-1, 1, 1), np.array([capacitance]), np.array([float(polarity)])
+    )
+    for _ in range(most_cycles if record.closed else 0):
+        end = simulate(grid, batch).unknowns[-1, 1:, 0]
+        moved = np.abs(end - batch.initial[:, 0, 0]).max()
+        batch = replace(batch, initial=end.reshape(-1, 1, 1))
+        if moved < REPEATS:
+            break
+    y, _ = currents(grid, batch, simulate(grid, batch), [])
+    return y[:, 0]
+
+
+def cross_validate(
+    records: Sequence[Record],
+    model: type[Device],
+    *,
+    settings: Settings | None = None,
+    known: Mapping[str, type[Device]] | None = None,
+) -> dict[str, float]:
+    """Error on each record, relative to its peak, when the model is fitted to all the others.
+
+    Raises:
+        InputError: fewer than two records.
+    """
+    if len(records) < 2:
+        raise InputError(
+            f"cross-validation leaves out one record at a time; {len(records)} given, at least 2 needed"
+        )
+    errors = {}
+    for k, record in enumerate(records):
+        others = [*records[:k], *records[k + 1 :]]
+        result = fit_from_simpler(others, model, settings=settings or Settings(), known=known or {})
+        errors[record.name] = error(record, predict(result, record))
+    return errors

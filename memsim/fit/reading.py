@@ -1,0 +1,161 @@
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+
+from memsim.errors import InputError
+from memsim.fit.records import Array, Mask, Record
+from memsim.fit.tables import Table, read_table
+from memsim.units import format_si
+
+UNLIKELY_CURRENT = 0.1  # A; devices that carry more are rare, files in mA or µA without a header are not
+PLATEAU_SAMPLES = 5
+OUTLIER = 8.0  # robust standard deviations from the running median
+
+
+@dataclass(frozen=True)
+class Layout:
+    """How a file is to be understood.
+
+    Args:
+        columns, units, rows: as in `read_table`.
+        frequency: of a periodic drive [Hz], where the file has no time column.
+        sample_time: between two rows [s], where the file has no time column.
+        series_resistance: of a known resistor in series [ohm].
+        voltage: whether the voltage column is across the `device` or the whole `source`.
+    """
+
+    columns: Sequence[str] | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
+    rows: slice = field(default_factory=lambda: slice(None))
+    frequency: float | None = None
+    sample_time: float | None = None
+    series_resistance: float = 0.0
+    voltage: Literal["source", "device"] = "source"
+
+
+def read_record(path: str | Path, layout: Layout | None = None) -> Record:
+    """A measured transient from a CSV file, cleaned, with a note on everything that was done.
+
+    Rows are sorted by time, rows without numbers left out, isolated outliers and samples at a current limit marked.
+
+    Raises:
+        InputError: what is missing or implausible, and the option that helps.
+    """
+    layout = layout or Layout()
+    table = read_table(path, columns=layout.columns, units=layout.units, rows=layout.rows)
+    time, voltage, current, notes = _in_order(table, layout)
+    _check_size(table, current, layout.units)
+    r = layout.series_resistance
+    _check_drop(table.name, voltage, current, layout)
+    drive = voltage + r * current if layout.voltage == "device" else voltage
+    limited = at_limit(drive, current)
+    outliers = spikes(current) & ~limited
+    if limited.any():
+        bound = format_si(float(np.abs(current[limited]).max()), "A", 3)
+        notes.append(f"{int(limited.sum())} samples at a current limit of {bound}")
+    if outliers.any():
+        notes.append(f"{int(outliers.sum())} isolated outliers left out")
+    return Record(table.name, time, drive, current, r, ~outliers, limited, tuple(notes))
+
+
+def _in_order(table: Table, layout: Layout) -> tuple[Array, Array, Array, list[str]]:
+    voltage, current = table.columns["voltage"], table.columns["current"]
+    notes = list(table.notes)
+    if "time" not in table.columns:
+        step = _sample_time(table.name, voltage, layout)
+        return step * np.arange(len(voltage)), voltage, current, notes
+    time = table.columns["time"]
+    if np.ptp(time) == 0:
+        raise InputError(f"{table.name}: time is constant at {time[0]:g} s; give a file with a running time")
+    falls = np.diff(time) < 0
+    restarts = int((np.diff(time) < -0.5 * np.ptp(time)).sum())
+    if falls.any():
+        if restarts and restarts == int(falls.sum()):
+            row = int(np.argmax(falls)) + 1
+            raise InputError(
+                f"{table.name}: time starts again at row {row}: the file holds {restarts + 1} records; "
+                f"read one with --rows, such as --rows 0:{row}"
+            )
+        order = np.argsort(time, kind="stable")
+        time, voltage, current = time[order], voltage[order], current[order]
+        notes.append(f"rows sorted by time ({int(falls.sum())} were out of order)")
+    first = np.concatenate([[True], np.diff(time) > 0])
+    if not first.all():
+        notes.append(f"{int((~first).sum())} rows at a time already seen left out")
+    return time[first], voltage[first], current[first], notes
+
+
+def _sample_time(name: str, voltage: Array, layout: Layout) -> float:
+    if layout.sample_time is not None:
+        if not (np.isfinite(layout.sample_time) and layout.sample_time > 0):
+            raise InputError(f"sample_time = {layout.sample_time!r} s is out of range; allowed: above 0")
+        return layout.sample_time
+    if layout.frequency is None:
+        raise InputError(
+            f"{name} has no time column; give --frequency, such as 100, of the drive it spans in whole periods, or "
+            "--sample-time"
+        )
+    if not (np.isfinite(layout.frequency) and layout.frequency > 0):
+        raise InputError(f"frequency = {layout.frequency!r} Hz is out of range; allowed: above 0")
+    return periods(voltage) / (layout.frequency * len(voltage))
+
+
+def periods(voltage: Array) -> int:
+    """Whole periods in a record, by its upward crossings of the middle; at least one."""
+    middle, swing = (voltage.max() + voltage.min()) / 2, np.ptp(voltage)
+    side = np.where(voltage > middle + 0.1 * swing, 1, np.where(voltage < middle - 0.1 * swing, -1, 0))
+    side = side[side != 0]
+    turns = int((np.diff(np.concatenate([side, side[:1]])) > 0).sum()) if side.size else 1
+    return max(turns, 1)
+
+
+def _check_size(table: Table, current: Array, units: Mapping[str, str]) -> None:
+    largest = float(np.abs(current).max(initial=0.0))
+    if "current" not in table.stated and "current" not in units and largest > UNLIKELY_CURRENT:
+        raise InputError(
+            f"{table.name}: the current reaches {largest:.3g} and the file does not name its unit; give it: "
+            "--current-unit uA, mA or A"
+        )
+
+
+def _check_drop(name: str, voltage: Array, current: Array, layout: Layout) -> None:
+    if layout.voltage == "device" or not layout.series_resistance:
+        return
+    drop, reach = layout.series_resistance * float(np.abs(current).max()), float(np.abs(voltage).max())
+    if drop > 1.1 * reach:
+        raise InputError(
+            f"{name}: the series resistance drops {drop:.3g} V of a source of {reach:.3g} V; check the units and the "
+            "resistance, or say --voltage device where the column holds the voltage across the device"
+        )
+
+
+def at_limit(drive: Array, current: Array) -> Mask:
+    """Samples where the current stays at its largest value while the drive moves on."""
+    limited = np.zeros(current.shape, bool)
+    for sign in (1.0, -1.0):
+        top = float((sign * current).max())
+        near = sign * current >= 0.995 * top if top > 0 else np.zeros(current.shape, bool)
+        edges = np.flatnonzero(np.diff(np.concatenate([[0], near.astype(int), [0]])))
+        for start, stop in edges.reshape(-1, 2):
+            flat = np.ptp(current[start:stop]) < 2e-3 * top
+            moving = np.ptp(drive[start:stop]) > 0.05 * np.ptp(drive)
+            if stop - start >= PLATEAU_SAMPLES and flat and moving:
+                limited[start:stop] = True
+    return limited
+
+
+def spikes(current: Array) -> Mask:
+    """Single samples far from their neighbours on both sides, which agree with each other."""
+    around = np.lib.stride_tricks.sliding_window_view(np.pad(current, 3, mode="reflect"), 7)
+    median = np.median(around, axis=1)
+    off = np.abs(current - median)
+    spread = 1.4826 * np.median(np.abs(around - median[:, None]), axis=1)
+    floor = 0.02 * np.ptp(current)
+    far = off > np.maximum(OUTLIER * spread, floor)
+    alone = ~np.concatenate([[False], far[:-1]]) & ~np.concatenate([far[1:], [False]])
+    return far & alone
