@@ -1,0 +1,120 @@
+"""Distributions as tables over the standard normal variable: value = table(n), n normal with mean 0 and spread 1.
+
+Knots lie at n = -4, -3.75, ..., 4 and hold the measured quantiles there, so that a table keeps skew and tails as they
+were measured. Beyond the outermost knots lies the outermost value measured: no tail is made up.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.special import ndtr, ndtri
+
+from memsim.errors import InputError
+
+Array = NDArray[np.float64]
+
+KNOTS: Array = np.linspace(-4.0, 4.0, 33)
+FEWEST = 8  # samples; fewer do not make a distribution
+
+
+@dataclass(frozen=True)
+class Quantiles:
+    """The distribution of one quantity as its values [33] at the knots, in the unit of the samples."""
+
+    values: Array
+
+    @classmethod
+    def estimate(cls, samples: ArrayLike) -> Quantiles:
+        """From measured samples.
+
+        Raises:
+            InputError: fewer than 8 samples, or some that are not finite.
+        """
+        samples = finite_samples("samples", samples)
+        return cls(np.quantile(samples, ndtr(KNOTS), method="hazen"))
+
+    def __call__(self, normal: ArrayLike) -> Array:
+        """Values for standard normal draws."""
+        return np.interp(normal, KNOTS, self.values)
+
+    def normal(self, values: ArrayLike) -> Array:
+        """Standard normal scores of values, the inverse of a call; the middle of the span where values repeat."""
+        low = np.interp(values, self.values, KNOTS)
+        high = -np.interp(-np.asarray(values), -self.values[::-1], -KNOTS[::-1])
+        return (low + high) / 2
+
+
+@dataclass(frozen=True)
+class JointDistribution:
+    """Quantities that belong together, such as the parameters of a device: marginals, and their correlation.
+
+    Args:
+        marginals: distribution by name.
+        correlation: [names, names] of the normal scores (a Gaussian copula), in the order of the marginals.
+    """
+
+    marginals: Mapping[str, Quantiles]
+    correlation: Array
+
+    @classmethod
+    def estimate(cls, columns: Mapping[str, ArrayLike]) -> JointDistribution:
+        """From samples [devices] by name, each row of the columns one device.
+
+        Raises:
+            InputError: columns of different length, fewer than 8 rows, or values that are not finite.
+        """
+        samples = {name: finite_samples(name, column) for name, column in columns.items()}
+        lengths = {len(column) for column in samples.values()}
+        if len(lengths) != 1:
+            raise InputError(
+                f"columns have {sorted(lengths)} rows; give one value of each quantity per device"
+            )
+        scores = np.array([_scores(column) for column in samples.values()])
+        correlation = np.atleast_2d(np.corrcoef(scores))
+        constant = scores.std(axis=1) == 0
+        correlation[constant], correlation[:, constant] = 0.0, 0.0
+        np.fill_diagonal(correlation, 1.0)
+        return cls({name: Quantiles.estimate(column) for name, column in samples.items()}, correlation)
+
+    def sample(self, count: int, generator: np.random.Generator) -> dict[str, Array]:
+        """Values [count] by name; row k of all columns is one device."""
+        names = list(self.marginals)
+        normal = correlated_normal(self.correlation, count, generator)
+        return {name: self.marginals[name](normal[k]) for k, name in enumerate(names)}
+
+
+def correlated_normal(correlation: Array, count: int, generator: np.random.Generator) -> Array:
+    """Standard normal draws [names, count] with the given correlation."""
+    values, vectors = np.linalg.eigh(correlation)
+    root = vectors * np.sqrt(np.maximum(values, 0.0))
+    return root @ generator.standard_normal((len(correlation), count))
+
+
+def finite_samples(name: str, samples: ArrayLike) -> Array:
+    """Samples as a flat array; InputError where there are too few or some are not finite."""
+    flat = np.asarray(samples, dtype=float).ravel()
+    if len(flat) < FEWEST or not np.isfinite(flat).all():
+        problem = f"{len(flat)} values" if len(flat) < FEWEST else "values that are not finite"
+        raise InputError(f"{name} holds {problem}; give at least {FEWEST} finite numbers")
+    return flat
+
+
+def quantile_errors(sampled: ArrayLike, measured: ArrayLike, levels: Sequence[float]) -> Array:
+    """Difference of quantiles over the measured distance from the median, by level.
+
+    At the median itself, and wherever the measured quantile lies closer to it than that, half the distance between the
+    measured quartiles is what counts.
+    """
+    from_sampled, from_measured = (np.quantile(values, levels) for values in (sampled, measured))
+    low, median, high = np.quantile(measured, [0.25, 0.5, 0.75])
+    distance = np.maximum(np.abs(from_measured - median), (high - low) / 2 * (np.asarray(levels) == 0.5))
+    return np.abs(from_sampled - from_measured) / np.maximum(distance, 1e-300)
+
+
+def _scores(column: Array) -> Array:
+    order = np.argsort(np.argsort(column, kind="stable"), kind="stable")
+    return ndtri((order + 0.5) / len(column)) if np.ptp(column) else np.zeros(len(column))
