@@ -33,6 +33,7 @@ from memsim.devices.spread_switch import SpreadSwitch
 from memsim.devices.stanford import Sky130Reram, StanfordPku
 from memsim.devices.threshold_switch import BidirectionalThresholdSwitch, ThresholdSwitch
 from memsim.devices.tiox import TitaniumOxide
+from memsim.devices.vo2 import ThermalNeuristor
 from memsim.devices.vteam import Team, Vteam
 from memsim.devices.wox import TungstenOxide
 from memsim.devices.yakopcic import TwoBranchYakopcic, Yakopcic
@@ -62,6 +63,7 @@ MODELS: dict[str, type[Device]] = {
         TitaniumOxide,
         Memdiode,
         MottSwitch,
+        ThermalNeuristor,
         PhaseChange,
     )
 }

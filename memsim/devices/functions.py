@@ -9,7 +9,8 @@
 
 sympy differentiates them symbolically; `rewrite(exp)` turns them into plain exponentials and powers. Built from them:
 
-    wall(d, w)               tanh(d / w): 1 inside, 0 at the wall (d = 0), pushing back beyond it
+    wall(d, w)               tanh(d / w) inside, 0 at the wall (d = 0), d / w beyond it
+    within_unit(x)           x where 0 <= x <= 1, else the nearer end
     saturating_exp(l, cap)   e^l / (1 + e^l / cap): a rate given by its logarithm, never faster than `cap`
 """
 
@@ -21,7 +22,7 @@ import sympy as sp
 from sympy.codegen.cfunctions import expm1
 from sympy.core.function import ArgumentIndexError
 
-__all__ = ["clip", "expm1", "logistic", "power", "ramp", "saturating_exp", "softplus", "wall"]
+__all__ = ["clip", "expm1", "logistic", "power", "ramp", "saturating_exp", "softplus", "wall", "within_unit"]
 
 
 class logistic(sp.Function):  # noqa: N801 - sympy functions are written in lower case
@@ -131,8 +132,16 @@ class ramp(sp.Function):  # noqa: N801
 
 
 def wall(distance: sp.Expr, width: sp.Expr) -> sp.Expr:
-    """Factor of a rate towards a wall: fades within `width` of it and changes sign beyond."""
-    return sp.tanh(distance / width)
+    """Factor of a rate towards a wall: fades within `width` of it, and pulls back beyond it in proportion.
+
+    In proportion, because an implicit step that has overshot then returns at once.
+    """
+    return sp.tanh(ramp(distance) / width) - ramp(-distance) / width
+
+
+def within_unit(x: sp.Expr) -> sp.Expr:
+    """x between 0 and 1, else the nearer end: the reading of a state that a step has carried past a wall."""
+    return ramp(x) - ramp(x - 1)
 
 
 def saturating_exp(log_rate: sp.Expr, cap: sp.Expr) -> sp.Expr:

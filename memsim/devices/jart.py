@@ -33,7 +33,7 @@ from scipy import constants
 
 from memsim.devices.base import Device, Parameter, State, positive
 from memsim.devices.constants import BOLTZMANN_OVER_CHARGE, PI
-from memsim.devices.functions import clip, expm1, logistic, power, ramp
+from memsim.devices.functions import clip, expm1, logistic, power, ramp, within_unit
 
 VALENCE = 2
 REFERENCE_CONCENTRATION = 0.004
@@ -104,7 +104,7 @@ class JartVcm(Device):
 
     def _branches(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> tuple[sp.Expr, ...]:
         """Voltages and currents of RESET (positive) and SET (negative)."""
-        y = sp.log(p.n_min / REFERENCE_CONCENTRATION) + x.x * self._span(p)
+        y = sp.log(p.n_min / REFERENCE_CONCENTRATION) + within_unit(x.x) * self._span(p)
         bounded = clip(v, LARGEST_VOLTAGE)
         v_reset, v_set = ramp(bounded), -ramp(-bounded)
         return v_reset, _reset_current(v_reset, y), v_set, _set_current(v_set, y)
@@ -116,7 +116,7 @@ class JartVcm(Device):
     def rates(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> tuple[sp.Expr, ...]:
         v_reset, i_reset, v_set, i_set = self._branches(v, x, p)
         span = self._span(p)
-        concentration = p.n_min * sp.exp(x.x * span)
+        concentration = p.n_min * sp.exp(within_unit(x.x) * span)
         area = PI * p.radius**2
 
         def inner(voltage: sp.Expr, i: sp.Expr) -> sp.Expr:

@@ -1,8 +1,9 @@
 """Filament gap models: Stanford-PKU (Jiang et al., SISPAD 2014) and SkyWater's SKY130 ReRAM cell.
 
 Both grow a filament by thermally activated hopping in a local field; Joule heat raises the temperature T at once
-(its own time constant is a millionth of the sweeps these models are for). With V_T = k_B T / q, the speed of one
-direction is given by its logarithm and never exceeds `rate_max` (see `saturating_exp`), wall(d) = tanh(d / window):
+(its own time constant is a millionth of the sweeps these models are for). Gap and filament are read from x within its
+range. With V_T = k_B T / q, the speed of one direction is given by its logarithm and never exceeds `rate_max` (see
+`saturating_exp`), and wall(d) = tanh(d / window), going on straight beyond the wall:
 
     T     = t_ambient + |v i| r_thermal
     dx/dt = up wall(1 - x) - down wall(x)
@@ -33,7 +34,7 @@ import sympy as sp
 
 from memsim.devices.base import Device, Parameter, State, positive
 from memsim.devices.constants import BOLTZMANN_OVER_CHARGE
-from memsim.devices.functions import clip, logistic, saturating_exp, wall
+from memsim.devices.functions import clip, logistic, saturating_exp, wall, within_unit
 
 NANOMETRE = sp.Float(1e-9)
 _KINETICS: dict[str, Parameter] = {
@@ -78,7 +79,7 @@ class StanfordPku(Device):
     states = {"x": State(1.0, "gap between its smallest (0) and largest (1) value")}
 
     def _gap(self, x: SimpleNamespace, p: SimpleNamespace) -> sp.Expr:
-        return p.g_min + (p.g_max - p.g_min) * x.x
+        return p.g_min + (p.g_max - p.g_min) * within_unit(x.x)
 
     def current(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> sp.Expr:
         return p.i_0 * sp.exp(-self._gap(x, p) / p.g_0) * sp.sinh(clip(v / p.v_0, 40))
@@ -126,7 +127,7 @@ class Sky130Reram(Device):
     states = {"x": State(0.0, "filament between its shortest (0) and longest (1) length")}
 
     def _gap(self, x: SimpleNamespace, p: SimpleNamespace) -> sp.Expr:
-        return p.t_ox - p.t_min - (p.t_max - p.t_min) * x.x
+        return p.t_ox - p.t_min - (p.t_max - p.t_min) * within_unit(x.x)
 
     def current(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> sp.Expr:
         decay = sp.exp(-self._gap(x, p) / (p.t_ox - p.t_ref))

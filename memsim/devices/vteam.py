@@ -1,7 +1,7 @@
 """VTEAM and TEAM: threshold adaptive memristors driven by voltage or by current.
 
 VTEAM: Kvatinsky et al., TCAS-II 62(8), 2015, doi:10.1109/TCSII.2015.2433536. TEAM: Kvatinsky et al., TCAS-I 60(1),
-2013. With x = w / depth (0 fully on, 1 fully off), ramp(z) = s softplus(z / s), wall(d) = 1 - exp(-d / window), and
+2013. With x = w / depth (0 fully on, 1 fully off), ramp(z) = s softplus(z / s), wall(d) = tanh(d / window), and
 the drive u = v (VTEAM) or u = i (TEAM):
 
     i     = v / [r_on + (r_off - r_on) x]
@@ -19,7 +19,7 @@ from types import SimpleNamespace
 import sympy as sp
 
 from memsim.devices.base import Device, Parameter, State, positive
-from memsim.devices.functions import clip, power, softplus
+from memsim.devices.functions import clip, power, softplus, wall
 
 
 def _alpha(default: float, direction: str) -> Parameter:
@@ -48,7 +48,7 @@ class ThresholdAdaptive(Device):
 
         def speed(k: sp.Symbol, drive: sp.Expr, alpha: sp.Symbol, distance: sp.Expr) -> sp.Expr:
             ramp = p.smoothing * softplus((drive - 1) / p.smoothing)
-            return k * power(ramp, alpha) * (1 - sp.exp(-distance / p.window))
+            return k * power(ramp, alpha) * wall(distance, p.window)
 
         towards_off = speed(p.k_off, off, p.alpha_off, 1 - x)
         towards_on = speed(p.k_on, on, p.alpha_on, x)
