@@ -7,10 +7,10 @@ from pathlib import Path
 
 import torch
 
-from memsim.circuits import PulseTrain
+from memsim.circuits import DeviceSubCircuit, PulseTrain, StaticDeviceSubCircuit
 from memsim.circuits.catalogue import CATALOGUE, load_bench
 from memsim.crossbar import Cells, Wires, crossbar_deck, crossbar_transient_deck
-from memsim.devices import MODELS, load_device, verilog_a
+from memsim.devices import MODELS, Device, card_names, load_card, load_device, verilog_a
 from memsim.errors import InputError
 from memsim.files import ensure_folder, write_text
 from memsim.spice import deck
@@ -57,6 +57,24 @@ CROSSBARS: dict[str, Callable[[], str]] = {
 }
 
 
+def library(model: type[Device]) -> str:
+    """Sub-circuits of a model to include in one's own deck: with its states, and frozen in them.
+
+    Every parameter, and the state the device starts in, can be set on the instance line; values of the cards are
+    given as such lines.
+    """
+    device = model()
+    dynamic = DeviceSubCircuit(device)
+    lines = [f"* {device.model}: {device.reference}", f"* use: xm1 p n {dynamic.name} r_on=... x_0=..."]
+    for card in map(load_card, card_names()):
+        if type(card.device) is model:
+            changed = {k: v for k, v in card.device.values.items() if v != device.values[k]}
+            changed |= {f"{k}_0": v for k, v in card.device.initial.items() if v != device.initial[k]}
+            values = " ".join(f"{key}={value!r}" for key, value in changed.items())
+            lines.append(f"* {card.name}: xm1 p n {dynamic.name} {values}".rstrip())
+    return "\n".join([*lines, str(dynamic).strip(), str(StaticDeviceSubCircuit(device)).strip(), ""])
+
+
 def bench_deck(name: str) -> str:
     """Deck of a shipped circuit: runs in batch, plots when run interactively."""
     bench = load_bench(name)
@@ -81,7 +99,7 @@ def write_netlists(folder: Path, names: Sequence[str] | None = None) -> Iterable
 
     Args:
         folder: made when missing.
-        names: circuits by name; where left out, all of them, and a Verilog-A file per device model.
+        names: circuits by name; where left out, all of them, and a library and a Verilog-A file per device model.
 
     Raises:
         InputError: an unknown circuit, or a folder that cannot be written.
@@ -90,6 +108,7 @@ def write_netlists(folder: Path, names: Sequence[str] | None = None) -> Iterable
     files = {f"{name}.cir": text for name, text in decks.items()}
     if names is None:
         files |= {f"{name}.va": verilog_a(model()) for name, model in MODELS.items()}
+        files |= {f"{name}.lib": library(model) for name, model in MODELS.items()}
     ensure_folder(folder)
     for file, text in files.items():
         write_text(folder / file, text)
