@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from memsim import spice
-from memsim.circuits import Sine, device_bench, with_device_currents
-from memsim.devices import load_device
+from memsim.circuits import Samples, Sine, device_bench, triangle, with_device_currents
+from memsim.devices import MODELS, card_names, load_card, load_device
 from memsim.surrogate import simulate
 
 pytestmark = pytest.mark.spice
@@ -59,3 +59,56 @@ def test_current_vanishes_with_the_voltage_in_ngspice(loop):
     k = np.flatnonzero(np.diff(np.sign(v)))
     at_zero = i[k] - v[k] * (i[k + 1] - i[k]) / (v[k + 1] - v[k])
     assert np.max(np.abs(at_zero)) < 1e-4 * extremes[0]  # a chord of 1/1000 period instead of the curve
+
+
+# One card of every model; benchmarks/devices.py goes on to converged steps and saves what it finds.
+CARDS = {load_card(name).device.model: name for name in card_names() if load_card(name).drive}
+QUICK = ("hp-tio2-joglekar", "team-pickett", "stanford-pku", "tiox-pulse", "mott-nbo2")
+WAVES = {
+    "sine": Sine,
+    "triangle": triangle,
+    "pulses": lambda level, frequency: Samples(
+        tuple(np.array([0, 0.02, 0.4, 0.42, 0.5, 0.52, 0.9, 0.92, 1]) / frequency),
+        tuple(level * np.array([0, 1, 1, 0, 0, -1, -1, 0, 0])),
+    ),
+}
+
+
+def error_of_the_twin(card: str, wave: str, share: float, steps: int) -> float:
+    """Largest distance of the twin's current from ngspice's over the peak current, granted one step of time.
+
+    A step of time, because a threshold device crosses its edge in less than any affordable step.
+    """
+    chosen = load_card(card)
+    drive = chosen.drive
+    bench = device_bench(chosen.device, series_resistance=drive.series_resistance)
+    stimuli = {"vdrive": WAVES[wave](share * drive.amplitude, drive.frequency)}
+    stop, step = 1 / drive.frequency, 1 / drive.frequency / steps
+    exact = spice.simulate(bench, stimuli=stimuli, stop=stop, step=step)
+    twin = with_device_currents(bench, simulate(bench, stimuli=stimuli, stop=stop, step=step))
+    times, current = twin["time"].values, twin["i(xm1)"].values
+    near = np.array(
+        [
+            np.interp(times + shift * step, exact["time"], -exact["i(vdrive)"])
+            for shift in np.linspace(-1, 1, 9)
+        ]
+    )
+    outside = np.maximum(near.min(axis=0) - current, current - near.max(axis=0))
+    return float(max(outside.max(), 0.0) / np.abs(near).max())
+
+
+@pytest.mark.parametrize("card", QUICK)
+def test_current_of_the_twin_within_half_a_percent(card):
+    assert error_of_the_twin(card, "sine", 1.0, 2000) <= 5e-3
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("share", [0.5, 0.75, 1.0])
+@pytest.mark.parametrize("wave", WAVES)
+@pytest.mark.parametrize("card", CARDS.values())
+def test_every_model_under_every_drive(card, wave, share):
+    assert error_of_the_twin(card, wave, share, 8000) <= 5e-3
+
+
+def test_every_model_has_a_card_that_says_how_to_drive_it():
+    assert set(CARDS) == set(MODELS)

@@ -14,7 +14,7 @@ from memsim.spice import simulate
 pytestmark = pytest.mark.spice
 
 POINTS = 50
-VOLTAGE_LIMIT = 1.0
+VOLTAGE_LIMIT = 2.0
 # ngspice evaluates in float64 with parameters folded to about 12 digits; node voltages are held by sources.
 TOLERANCE = 1e-6
 
