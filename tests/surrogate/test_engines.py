@@ -4,7 +4,7 @@ import math
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from PySpice.Spice.Netlist import Circuit
 
@@ -112,9 +112,8 @@ def test_torch_compile_gives_the_same():
 @pytest.mark.skipif(find_compiler() is None, reason="needs a C compiler (gcc or clang)")
 def test_threads_and_blocks_do_not_change_lanes(threads):
     cell = compiled("integrate-and-fire", "native", record=("v(mem)",))
-    drive = (
-        currents(torch.float32).reshape(30, -1).repeat(1, 20)
-    )  # 700 lanes: three blocks, the last one short
+    # enough lanes for two threads; the last block is short
+    drive = currents(torch.float32).reshape(30, -1).repeat(1, 601)
     before = torch.get_num_threads()
     torch.set_num_threads(threads)
     try:
@@ -174,6 +173,7 @@ def test_asking_for_native_code_without_a_compiler_says_what_to_install(monkeypa
     b=st.floats(0.06, 2.9),
 )
 def test_slopes_of_operations(name, a, b):
+    assume(name != "asin" or a < 0.95)  # its slope is infinite at 1
     count = len(OPERATIONS[name].slopes)
     values = dict(zip("ab"[:count], (a, b), strict=False))
     tape = Tape()

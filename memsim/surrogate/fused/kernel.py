@@ -22,7 +22,8 @@ class Gradients:
     Attributes:
         kept: by each unknown at all samples but the last, [samples, lanes]; None where zero.
         last: by each unknown at the last sample, [lanes].
-        inputs: by each input, [samples, lanes], added to; empty where not wanted.
+        inputs: by each input, [samples, lanes]: the last sample is added to, the others are filled in; empty where
+            not wanted.
         constants: by constants, by their number, [lanes], added to.
     """
 

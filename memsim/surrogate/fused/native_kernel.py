@@ -13,6 +13,8 @@ from memsim.surrogate.fused.kernel import Constant, Gradients, Kernel
 from memsim.surrogate.fused.native_source import backward_source, forward_source
 from memsim.surrogate.fused.program import StepProgram
 
+GRAIN = 2**18
+"""Neuron steps from which another thread is worth waking."""
 _REAL = {torch.float32: ctypes.c_float, torch.float64: ctypes.c_double}
 
 
@@ -72,10 +74,5 @@ def _call(
         (ctypes.c_void_p * max(1, len(group)))(*(None if t is None else t.data_ptr() for t in group))
         for group in arrays
     ]
-    library.run(
-        ctypes.c_long(lanes),
-        ctypes.c_long(samples - 1),
-        ctypes.c_int(torch.get_num_threads()),
-        numbers,
-        *pointers,
-    )
+    threads = max(1, min(torch.get_num_threads(), lanes * samples // GRAIN))
+    library.run(ctypes.c_long(lanes), ctypes.c_long(samples - 1), ctypes.c_int(threads), numbers, *pointers)

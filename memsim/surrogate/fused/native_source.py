@@ -43,7 +43,7 @@ def forward_source(program: StepProgram, dtype: torch.dtype, per_lane: Sequence[
 def backward_source(
     program: StepProgram, adjoint: Adjoint, dtype: torch.dtype, per_lane: Sequence[bool], kept: Sequence[bool]
 ) -> str:
-    """A function `run` that turns `seed`, gradients by the last sample, into those by the first, and adds the others.
+    """A function `run` that turns `seed`, gradients by the last sample, into those by the first, and finds the others.
 
     Args:
         program: the step.
@@ -58,7 +58,7 @@ def backward_source(
     targets = [
         f"seed[{j}][i] = {{}}" + (f" + kept[{j}][now]" if kept[j] else "") for j in range(len(adjoint.y))
     ]
-    targets += [f"by_u[{j}][now] += {{}}" for j in range(len(adjoint.u))]
+    targets += [f"by_u[{j}][now] = {{}}" for j in range(len(adjoint.u))]
     targets += [f"by_u[{j}][next] += {{}}" for j in range(len(adjoint.u_next))]
     targets += [f"by_constant[{j}][i] += {{}}" for j in range(len(adjoint.constants))]
     body = [target.replace("{}", f"{{{j}}}") + ";" for j, target in enumerate(targets)]

@@ -60,6 +60,16 @@ def _softplus(a: Any) -> Any:
     return torch.nn.functional.softplus(a, threshold=40.0)
 
 
+def _of_tensors(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
+    """A function of two tensors that also takes a number for one of them."""
+
+    def apply_to(a: Any, b: Any) -> Any:
+        like = a if isinstance(a, torch.Tensor) else torch.as_tensor(b)
+        return function(*(torch.as_tensor(value, dtype=like.dtype, device=like.device) for value in (a, b)))
+
+    return apply_to
+
+
 OPERATIONS: dict[str, Operation] = {
     "add": Operation("{0} + {1}", "{0} + {1}", (lambda _r, _a, _b: 1.0, lambda _r, _a, _b: 1.0), torch.add),
     "sub": Operation("{0} - {1}", "{0} - {1}", (lambda _r, _a, _b: 1.0, lambda _r, _a, _b: -1.0), torch.sub),
@@ -88,22 +98,22 @@ OPERATIONS: dict[str, Operation] = {
     "abs": _function("abs", lambda _, a: _apply("sign", a), "r_abs"),
     "sign": Operation("torch.sign({0})", "r_sign({0})", (None,), torch.sign),
     "max": Operation(
-        "torch.maximum({0}, {1})",
+        "maximum({0}, {1})",
         "r_max({0}, {1})",
         (
             lambda _, a, b: _apply("where", _apply("lt", b, a), 1.0, 0.0),
             lambda _, a, b: _apply("where", _apply("lt", b, a), 0.0, 1.0),
         ),
-        torch.maximum,
+        _of_tensors(torch.maximum),
     ),
     "min": Operation(
-        "torch.minimum({0}, {1})",
+        "minimum({0}, {1})",
         "r_min({0}, {1})",
         (
             lambda _, a, b: _apply("where", _apply("lt", a, b), 1.0, 0.0),
             lambda _, a, b: _apply("where", _apply("lt", a, b), 0.0, 1.0),
         ),
-        torch.minimum,
+        _of_tensors(torch.minimum),
     ),
     "lt": Operation("({0} < {1})", "({0} < {1})", (None, None), torch.lt),
     "le": Operation("({0} <= {1})", "({0} <= {1})", (None, None), torch.le),

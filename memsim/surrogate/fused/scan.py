@@ -81,7 +81,9 @@ class _Scan(torch.autograd.Function):
         kept: list[Tensor | None] = [None] * unknowns
         for index, gradient in zip(ctx.plan.keep, by_result, strict=False):
             kept[index] = None if gradient is None else gradient.contiguous()
-        by_u = [torch.zeros_like(signal) for signal in u] if any(needs[unknowns : unknowns + inputs]) else []
+        by_u = [torch.empty_like(signal) for signal in u] if any(needs[unknowns : unknowns + inputs]) else []
+        for gradient in by_u:
+            gradient[-1] = 0.0
         by_c = {index: torch.zeros_like(stored[0][0]) for index in wanted}
         seeds = [
             _sum(like[0], by_last, None if by_kept is None else by_kept[-1])

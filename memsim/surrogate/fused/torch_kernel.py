@@ -56,9 +56,10 @@ class TorchKernel(Kernel):
             )
             parts = iter(values)
             seeds = [next(parts) if g is None else next(parts) + g[k] for g in gradients.kept]
-            for sample in (k, k + 1):
-                for total in gradients.inputs:
-                    total[sample] += next(parts)
+            for total in gradients.inputs:
+                total[k] = next(parts)
+            for total in gradients.inputs:
+                total[k + 1] += next(parts)
             for total in gradients.constants.values():
                 total.add_(next(parts))
         return [torch.zeros_like(c[0]) + seed for c, seed in zip(y, seeds, strict=True)]
@@ -97,6 +98,8 @@ def function(name: str, arguments: Sequence[Node], results: Sequence[Any]) -> Fu
     space: dict[str, Any] = {
         "torch": torch,
         "softplus": OPERATIONS["softplus"].on_tensors,
+        "maximum": OPERATIONS["max"].on_tensors,
+        "minimum": OPERATIONS["min"].on_tensors,
         "where": torch.where,
     }
     exec("\n".join(lines), space)  # noqa: S102 - generated here from our own operations
