@@ -242,7 +242,7 @@ def draw(tasks: dict[str, Any]) -> Figure:
                 )
     axes.set_xticks(range(len(tasks)), [TASKS[name].title for name in tasks])
     axes.set(ylabel="test accuracy (%)", xlim=(-0.5, len(tasks) - 0.5))
-    axes.legend(loc="lower left")
+    axes.legend(loc="lower left", bbox_to_anchor=(0, 1), ncols=2)
     return figure
 
 
