@@ -141,9 +141,8 @@ def fit(
     keep = {*settings.keep, *fixed}
     coarse = [record.thinned(SEARCHED_SAMPLES) for record in records]
     problem = _problem(model, coarse, fixed, keep, settings, substeps=1)
-    with np.errstate(
-        all="ignore"
-    ):  # a start may lead to parameters whose currents overflow: its loss is infinite
+    # a start may lead to parameters whose currents overflow: its loss is infinite
+    with np.errstate(all="ignore"):
         z, polarity = _screened(problem, settings, guesses)
         rough = _follow(problem, z, polarity, settings, iterations=settings.iterations, progress=1e-4)
         if not np.isfinite(rough.loss[0]):
@@ -233,8 +232,11 @@ def _result(problem: Problem, optimum: Optimum, same: float, began: float) -> Fi
         n = len(record.time)
         residuals.append(((y[0, k, :n] - record.current) / record.peak)[record.used])
         rows.append((jacobian[0, k, :n] / record.peak)[record.used])
-        change = max(change, error(replace(record, current=finer[0, k, :n]), y[0, k, :n]))
-    values = {c.name: float(c.to_value(z[0, k])) for k, c in enumerate(problem.unknowns)}
+        change = max(change, float(np.sqrt(np.mean((finer[0, k] - y[0, k])[:n] ** 2))) / record.peak)
+    # exp(log(bound)) may lie a rounding beyond the bound
+    values = {
+        c.name: float(np.clip(c.to_value(z[0, k]), c.low, c.high)) for k, c in enumerate(problem.unknowns)
+    }
     states = list(problem.model.states)
     own = z[0, len(z[0]) - len(states) * len(problem.records) :].reshape(len(problem.records), -1)
     initial = tuple(dict(zip(states, map(float, row), strict=True)) for row in own)

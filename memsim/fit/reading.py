@@ -15,6 +15,8 @@ from memsim.units import format_si
 UNLIKELY_CURRENT = 0.1  # A; devices that carry more are rare, files in mA or µA without a header are not
 PLATEAU_SAMPLES = 5
 OUTLIER = 8.0  # robust standard deviations from the running median
+WINDOW = 7  # samples of that median
+CHUNK = 100_000  # samples at a time: windows of ten million would fill the memory
 
 
 @dataclass(frozen=True)
@@ -151,11 +153,16 @@ def at_limit(drive: Array, current: Array) -> Mask:
 
 def spikes(current: Array) -> Mask:
     """Single samples far from their neighbours on both sides, which agree with each other."""
-    around = np.lib.stride_tricks.sliding_window_view(np.pad(current, 3, mode="reflect"), 7)
-    median = np.median(around, axis=1)
-    off = np.abs(current - median)
-    spread = 1.4826 * np.median(np.abs(around - median[:, None]), axis=1)
+    padded = np.pad(current, WINDOW // 2, mode="reflect")
     floor = 0.02 * np.ptp(current)
-    far = off > np.maximum(OUTLIER * spread, floor)
+    far = np.zeros(current.shape, bool)
+    for start in range(0, len(current), CHUNK):
+        part = current[start : start + CHUNK]
+        around = np.lib.stride_tricks.sliding_window_view(
+            padded[start : start + len(part) + WINDOW - 1], WINDOW
+        )
+        median = np.median(around, axis=1)
+        spread = 1.4826 * np.median(np.abs(around - median[:, None]), axis=1)
+        far[start : start + CHUNK] = np.abs(part - median) > np.maximum(OUTLIER * spread, floor)
     alone = ~np.concatenate([[False], far[:-1]]) & ~np.concatenate([far[1:], [False]])
     return far & alone

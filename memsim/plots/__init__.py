@@ -4,11 +4,13 @@ from memsim.plots.arrays import conductance_map, confusion
 from memsim.plots.fits import FittedLoop, fitted_loops
 from memsim.plots.loops import hysteresis
 from memsim.plots.over_time import neuron, overlay, raster, waveforms
+from memsim.plots.quantiles import QuantilePair, quantile_quantile
 from memsim.plots.style import png, save
 from memsim.plots.training import training_curves
 
 __all__ = [
     "FittedLoop",
+    "QuantilePair",
     "conductance_map",
     "confusion",
     "fitted_loops",
@@ -16,6 +18,7 @@ __all__ = [
     "neuron",
     "overlay",
     "png",
+    "quantile_quantile",
     "raster",
     "save",
     "training_curves",
