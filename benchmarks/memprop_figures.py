@@ -19,6 +19,8 @@ from memsim.verify.comparison import Evidence
 TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
 PUBLISHED = {"mnist": 0.9758, "fashion-mnist": 0.7526}
 """SPICEprop, arXiv:2203.01426, abstract."""
+SHOWN = 5
+"""Output neurons in the picture of spikes: those with the highest mean potential."""
 MARKERS = {"plain": "o", "aware": "s"}
 SHARES = {
     "variation": ("device variation (%)", (0.0, 5.0, 10.0, 20.0)),
@@ -46,11 +48,13 @@ def draw_figures() -> None:
 
 
 def draw_spikes(data: str, evidence: Evidence) -> None:
-    """Membranes of the output layer for the first image, and the winner in both engines."""
+    """Membranes of the leading output neurons for the first image, and the winner in both engines."""
     both = [output_waves(evidence, getattr(evidence, name), name) for name in ("ngspice", "twin")]
     plots.save(plots.overlay(*both, "v(mem)"), RESULTS / f"memprop-ngspice-{data}.png")
-    names = [f"v(class{number})" for number in range(evidence.ngspice.shape[2])]
-    waves = dataset(evidence.times, dict(zip(names, evidence.ngspice[0].T, strict=True)))
+    first = evidence.ngspice[0]
+    best = np.argsort(first.mean(axis=0))[::-1][:SHOWN]
+    names = [f"v(class{number})" for number in best]
+    waves = dataset(evidence.times, dict(zip(names, first[:, best].T, strict=True)))
     plots.save(plots.waveforms(waves, names), RESULTS / f"memprop-spikes-{data}.png")
 
 

@@ -14,6 +14,17 @@ from memsim.files import write_text
 
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parent.parent / "README.md"
+SOURCES = (
+    "memprop-train-mnist",
+    "memprop-train-fashion-mnist",
+    "memprop-verify-mnist",
+    "digits",
+    "bptt",
+    "throughput",
+    "crossbar_solver",
+    "wires_in_training",
+    "demo",
+)
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
 
 
@@ -37,6 +48,49 @@ def _digits() -> list[str]:
         (
             "| the same, twin at its training step of 200 µs "
             f"| {max(c['worst_error_at_training_step'] for c in checks):.1%} |"
+        ),
+    ]
+
+
+def _memprop() -> list[str]:
+    lines = []
+    for data, title, published in (("mnist", "MNIST", 0.9758), ("fashion-mnist", "Fashion-MNIST", 0.7526)):
+        accuracies = [row["test_accuracy"] for row in _result(f"memprop-train-{data}")["rows"].values()]
+        lines.append(
+            f"| {title}, 784-512-10, test accuracy, mean of {len(accuracies)} seeds (lowest); published, same kind "
+            f"| {statistics.mean(accuracies):.2%} ({min(accuracies):.2%}); {published:.2%} |"
+        )
+    checks = _result("memprop-verify-mnist")["rows"].values()
+    images = sum(check["images"] for check in checks)
+    lines.append(
+        "| the MNIST network in ngspice: same class as the torch twin; mean error of a waveform "
+        f"| {sum(c['same_class'] * c['images'] for c in checks):.0f} of {images} images; "
+        f"{max(c['mean_error'] for c in checks):.2%} of spike amplitude |"
+    )
+    return lines
+
+
+def _wires() -> list[str]:
+    means = _result("wires_in_training")["mean_test_accuracy"]
+    return [
+        (
+            "| digits on wires of 5 Ω a segment: trained without wires; with wires "
+            f"| {means['blind']:.1%}; {means['aware']:.1%} |"
+        )
+    ]
+
+
+def _bptt() -> list[str]:
+    rows = _result("bptt")["forward_and_backward"]
+    own = [rows[f"batch {batch}"]["strang, C"] for batch in (64, 128)]
+    return [
+        (
+            "| 784-256-10, 50 steps, forward and backward, CPU time over `snntorch.Leaky`, batch 64; 128 "
+            f"| {own[0]['over_leaky']:.2f} ×; {own[1]['over_leaky']:.2f} × |"
+        ),
+        (
+            "| the same over its matrix products alone "
+            f"| {own[0]['over_products']:.2f} ×; {own[1]['over_products']:.2f} × |"
         ),
     ]
 
@@ -91,8 +145,12 @@ def _demo() -> list[str]:
 
 def measured() -> str:
     """The block of README.md between its markers."""
-    rows = ["| measured | |", "|---|---|", *_digits(), *_throughput(), *_crossbar(), *_demo()]
-    dates = sorted({_result(name)["date"] for name in ("digits", "throughput", "crossbar_solver", "demo")})
+    rows = [
+        "| measured | |",
+        "|---|---|",
+    ]
+    rows += [*_memprop(), *_digits(), *_bptt(), *_throughput(), *_crossbar(), *_wires(), *_demo()]
+    dates = sorted({_result(name)["date"] for name in SOURCES})
     source = f"From `benchmarks/results/`, {', '.join(dates)}, {_result('digits')['machine']}."
     return "\n".join([BEGIN, *rows, "", source, END])
 

@@ -1,0 +1,65 @@
+"""What the saved results show is what is claimed; each bound is the claim itself."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
+SEEDS = 3
+
+
+def result(name: str) -> dict[str, Any]:
+    return json.loads((RESULTS / f"{name}.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(("data", "least"), [("mnist", 0.984), ("fashion-mnist", 0.885)])
+def test_memristive_networks_classify_images(data: str, least: float) -> None:
+    rows = result(f"memprop-train-{data}")["rows"].values()
+    assert len(rows) == SEEDS
+    assert statistics.mean(row["test_accuracy"] for row in rows) >= least
+
+
+@pytest.mark.parametrize("data", ["mnist", "fashion-mnist"])
+def test_accuracy_is_that_of_the_circuit_and_not_of_its_steps(data: str) -> None:
+    steps = [row["steps"] for row in result(f"memprop-train-{data}")["rows"].values()]
+    assert {comparison["images"] for comparison in steps} == {10_000}
+    # of the accuracy that is claimed, the mean over seeds
+    assert abs(statistics.mean(comparison["difference"] for comparison in steps)) <= 0.003
+
+
+def test_the_trained_network_is_a_circuit() -> None:
+    for row in result("memprop-verify-mnist")["rows"].values():
+        assert row["images"] >= 100
+        assert row["same_class"] >= 0.99
+        assert row["mean_error"] <= 0.01
+
+
+def test_training_with_variation_recovers_half_of_what_variation_costs() -> None:
+    rows = result("memprop-robust-mnist")["rows"]
+
+    def mean(training: str, condition: str) -> float:
+        return statistics.mean(
+            a for name, row in rows.items() if name.startswith(training) for a in row[condition]
+        )
+
+    loss = mean("plain", "ideal") - mean("plain", "variation 20%")
+    assert mean("aware", "variation 20%") - mean("plain", "variation 20%") >= 0.5 * loss
+
+
+@pytest.mark.parametrize("batch", [64, 128])
+def test_training_is_not_slower_than_snntorch(batch: int) -> None:
+    rows = result("bptt")["forward_and_backward"][f"batch {batch}"]
+    memristive, plain = rows["strang, C"], rows["strang, plain torch"]
+    assert memristive["over_leaky"] <= 1.0
+    assert memristive["over_products"] <= 2.5
+    assert memristive["neurons_over_explicit_euler"] <= 1.0
+    assert memristive["peak_mebibytes"] <= 0.5 * plain["peak_mebibytes"]
+
+
+def test_training_with_wires_recovers_what_they_cost() -> None:
+    assert result("wires_in_training")["recovered"]["aware"] >= 0.8
