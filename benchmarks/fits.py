@@ -177,7 +177,7 @@ def overlays(single: dict[str, Any]) -> dict[str, Any]:
         y = transient_current(
             device, record, capacitance=found["capacitance"], polarity=found["polarity"], substeps=2
         )
-        drawn[title] = plots.FittedLoop(record.device_voltage, record.current, y)
+        drawn[title] = plots.FittedLoop(record.device_voltage, record.current, record.voltage_at(y), y)
     return drawn
 
 

@@ -14,6 +14,8 @@ from memsim.errors import InputError
 if TYPE_CHECKING:
     from memsim.devices import Device
     from memsim.fit import Layout, Ranked, Record, Settings
+    from memsim.fit.records import Array
+    from memsim.plots import FittedLoop
 
 
 class Across(StrEnum):
@@ -176,19 +178,16 @@ def _write(ranked: Sequence[Ranked], label: str, left_out: Sequence[Record], fol
     from memsim import plots
     from memsim.fit import predict
     from memsim.fit.results import parameters, table, write_card, write_numbers
-    from memsim.plots import FittedLoop
 
     best = ranked[0].fit
     typer.echo("\n".join([label, *table(ranked), *parameters(best)]))
     panels = {
-        f"{record.name}: {error:.2%} of peak": FittedLoop(
-            record.device_voltage, record.current, y, ~record.used
-        )
+        f"{record.name}: {error:.2%} of peak": _panel(record, y)
         for record, error, y in zip(best.records, best.errors, best.predicted, strict=True)
     }
     for record in left_out:
         title = f"{record.name}, predicted: {ranked[0].held_out[record.name]:.2%}"
-        panels[title] = FittedLoop(record.device_voltage, record.current, predict(best, record))
+        panels[title] = _panel(record, predict(best, record))
     swapped = "; terminals swapped in the measurement" if best.polarity < 0 else ""
     for one in ranked:
         write_card(
@@ -201,6 +200,14 @@ def _write(ranked: Sequence[Ranked], label: str, left_out: Sequence[Record], fol
     write_numbers(folder / "fit.json", ranked)
     plots.save(plots.fitted_loops(panels), folder / "overlay.png")
     typer.echo(f"{folder}: {best.device.model}.toml, overlay.png, fit.json  ({best.seconds:.1f} s)")
+
+
+def _panel(record: Record, current: Array) -> FittedLoop:
+    from memsim.plots import FittedLoop
+
+    return FittedLoop(
+        record.device_voltage, record.current, record.voltage_at(current), current, ~record.used
+    )
 
 
 def _pulses(files: Sequence[Path]) -> None:

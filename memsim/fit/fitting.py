@@ -151,14 +151,11 @@ def fit(
             )
         fine = [record.thinned(POLISHED_SAMPLES) for record in records]
         problem = _problem(model, fine, fixed, keep, settings, substeps=2)
-        best = _follow(
-            problem,
-            rough.z[:POLISHED_STARTS],
-            rough.polarity[:POLISHED_STARTS],
-            settings,
-            iterations=settings.iterations,
-            progress=1e-5,
-        )
+        # a device that looks the same from both ends fits both ways: the best of each is followed
+        upright = np.flatnonzero(rough.polarity > 0)[:1]
+        kept = np.union1d(np.arange(min(POLISHED_STARTS, len(rough.z))), upright)
+        z, polarity = rough.z[kept], rough.polarity[kept]
+        best = _follow(problem, z, polarity, settings, iterations=settings.iterations, progress=1e-5)
     ended = np.sqrt(rough.loss / rough.loss[0])
     return _result(problem, best, float((ended < SAME_MINIMUM).mean()), began)
 
@@ -224,7 +221,9 @@ def _follow(
 
 
 def _result(problem: Problem, optimum: Optimum, same: float, began: float) -> Fit:
-    z, polarity = optimum.z[:1], optimum.polarity[:1]
+    equal = optimum.loss <= SAME_MINIMUM**2 * optimum.loss[0]
+    chosen = int(np.argmax(equal * (1 + (optimum.polarity > 0))))
+    z, polarity = optimum.z[chosen : chosen + 1], optimum.polarity[chosen : chosen + 1]
     y, jacobian = problem.predictions(z, polarity)
     finer, _ = replace(problem, substeps=4 * problem.substeps).predictions(z, polarity)
     residuals, rows, change = [], [], 0.0

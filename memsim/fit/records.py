@@ -86,6 +86,10 @@ class Record:
         gap = abs(self.drive[0] - self.drive[-1])
         return bool(reach < 0.25 * swing and gap <= STILL_CLOSED * reach)
 
+    def voltage_at(self, current: Array) -> Array:
+        """Voltage across the device [n] in V when `current` [n] in A flows."""
+        return self.drive - self.series_resistance * current
+
     @property
     def duration(self) -> float:
         """From the first sample to one step after the last [s]."""

@@ -14,13 +14,19 @@ from memsim.units import si_prefix
 
 @dataclass(frozen=True)
 class FittedLoop:
-    """A measured loop and its fit, [n] each: voltage across the device [V] and currents [A].
+    """A measured loop and its fit, [n] each.
 
-    `unused` marks samples that took no part in the fit.
+    Args:
+        voltage: measured across the device [V].
+        measured: current [A].
+        fitted_voltage: what the fit expects across the device, which behind a resistor is not what was measured [V].
+        fitted: current [A].
+        unused: marks samples that took no part in the fit.
     """
 
     voltage: Array
     measured: Array
+    fitted_voltage: Array
     fitted: Array
     unused: NDArray[np.bool_] | None = None
 
@@ -46,9 +52,8 @@ def fitted_loops(loops: Mapping[str, FittedLoop], columns: int = 4) -> Figure:
 def _draw(panel: Axes, loop: FittedLoop) -> None:
     scale, prefix = si_prefix(float(np.abs(loop.measured).max()))
     measured, line = loop.measured / scale, loop.fitted / scale
-    closed_v = np.append(loop.voltage, loop.voltage[:1])
     panel.plot(loop.voltage, measured, ".", color="0.45", markersize=3.5, label="measured")
-    panel.plot(closed_v[:-1], line, "-", color=COLOURS[1], linewidth=1.1, label="fit")
+    panel.plot(loop.fitted_voltage, line, "-", color=COLOURS[1], linewidth=1.1, label="fit")
     if loop.unused is not None and loop.unused.any():
         panel.plot(loop.voltage[loop.unused], measured[loop.unused], "x", color=COLOURS[0], label="not used")
     panel.axhline(0, color="0.85", linewidth=0.7, linestyle="-", zorder=0)

@@ -36,10 +36,13 @@ def test_quantiles_of_a_skewed_distribution_come_back(rng):
     assert drawn.max() <= samples.max()
 
 
-@given(st.floats(-3.9, 3.9))
+GAMMA = Quantiles.estimate(np.random.default_rng(0).gamma(2.0, size=5_000))
+
+
+# beyond 3.5 lies less than one of 5 000 samples: the outermost knots share its value
+@given(st.floats(-3.5, 3.5))
 def test_scores_invert_the_table(normal):
-    table = Quantiles.estimate(np.random.default_rng(0).gamma(2.0, size=5_000))
-    assert table.normal(table(normal)) == pytest.approx(normal, abs=1e-6)
+    assert GAMMA.normal(GAMMA(normal)) == pytest.approx(normal, abs=1e-6)
 
 
 def test_correlated_parameters_stay_correlated(rng):
