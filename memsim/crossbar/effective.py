@@ -52,9 +52,9 @@ def effective(array: System) -> Tensor:
 
 def _turned(array: System) -> System:
     """The same array with word lines for bit lines: transposed, its drivers and sense ends where they belong."""
-    given = array.conductance, array.own, array.squared_scale, array.drop.word, array.drop.bit
-    conductance, own, squared_scale, word, bit = (part.mT.flip(-1, -2) for part in given)
-    return System(conductance, Drops(bit, word, None, None), own, squared_scale)
+    given = array.conductance, array.own, array.drop.word, array.drop.bit
+    conductance, own, word, bit = (part.mT.flip(-1, -2) for part in given)
+    return System(conductance, Drops(bit, word, None, None), own)
 
 
 class _Effective(torch.autograd.Function):

@@ -1,9 +1,12 @@
 """Conjugate gradients on B y = b, many right sides at once (Hestenes and Stiefel, 1952).
 
-B has the Jacobi preconditioner in it. Eliminating all word lines and preconditioning with all bit lines, both by
-tridiagonal recurrences, takes a quarter of the iterations or fewer (10 ohm a segment: 10 for 27 with 128 lines, 26 for
-94 with 512, 47 for 201 with 1024), but each costs more: measured for one vector in CPU time over that without, 2.0
-with 128 lines, 1.2 with 512, 0.9 with 1024, and at 100 ohm 1.2, 0.8 and 0.5. It gains too late to be worth its memory.
+B has the Jacobi preconditioner in it. How many iterations that takes grows with the number of lines and the square
+root of k G; lines at a time (`lines`) take fewer, each of which costs more. Cells of 1 to 100 uS, one vector to 1e-12:
+
+    lines, ohm a segment      iterations     of lines     CPU time over that by lines, setup included
+    128, 10 and 100            26,  82        10, 22           0.8,  1.8
+    256, 1, 10 and 100         18,  48, 200    8, 16,  40      0.6,  1.1,  2.5
+    512, 1, 10 and 100         29,  94, 444   11, 28,  78      1.5,  2.9,  6.4
 """
 
 from __future__ import annotations
@@ -30,25 +33,26 @@ def conjugate_gradients(matrix: Scaled, right: Tensor, tolerance: float) -> Tens
 
 
 def _one(matrix: Scaled, right: Tensor, tolerance: float) -> Tensor:
-    """Scalars are numbers here: in a small array, small tensors would take as long as its lines."""
-    y = torch.zeros_like(right)
-    residual, direction = right, right.clone()
-    size = _norm_squared(residual)
+    """Scalars are numbers here: in a small array, small tensors would take as long as its lines.
+
+    B is nearly 1 where wires are short, so that y = b is a better start than 0.
+    """
+    y = right.clone()
+    residual = right.sub_(matrix(right))
+    direction = residual.clone()
+    left, along = residual.view(-1), direction.view(-1)
+    size, goal = torch.dot(left, left).item(), tolerance**2
     for _ in range(MAX_ITERATIONS):
-        if not size > tolerance**2:
+        if not size > goal:
             break
         image = matrix(direction)
-        length = size / torch.dot(direction.view(-1), image.view(-1)).item()
+        length = size / torch.dot(along, image.view(-1)).item()
         y.add_(direction, alpha=length)
         residual.add_(image, alpha=-length)
-        before, size = size, _norm_squared(residual)
-        direction.mul_(size / before).add_(residual)
+        before, size = size, torch.dot(left, left).item()
+        if size > goal:
+            direction.mul_(size / before).add_(residual)
     return y
-
-
-def _norm_squared(x: Tensor) -> float:
-    flat = x.view(-1)
-    return torch.dot(flat, flat).item()
 
 
 def _many(matrix: Scaled, right: Tensor, tolerance: float) -> Tensor:
@@ -56,18 +60,21 @@ def _many(matrix: Scaled, right: Tensor, tolerance: float) -> Tensor:
     tiny = torch.finfo(right.dtype).tiny
     y = torch.zeros_like(right)
     residual, direction = right, right.clone()
-    size = _dot(residual, residual)
+    size = dot(residual, residual)
     for _ in range(MAX_ITERATIONS):
         if not bool((size > tolerance**2).any()):
             break
         image = matrix(direction)
-        length = size / _dot(direction, image).clamp_(min=tiny)
+        length = size / dot(direction, image).clamp_(min=tiny)
         y.addcmul_(length, direction)
         residual.addcmul_(length, image, value=-1)
-        before, size = size, _dot(residual, residual)
+        before, size = size, dot(residual, residual)
         direction.mul_(size / before.clamp_(min=tiny)).add_(residual)
     return y
 
 
-def _dot(a: Tensor, b: Tensor) -> Tensor:
+def dot(a: Tensor, b: Tensor) -> Tensor:
+    """Scalar products of arrays [..., rows, columns], [..., 1, 1]."""
+    if a.ndim == 2:  # vecdot would make the product first
+        return torch.dot(a.view(-1), b.view(-1))[None, None]
     return torch.linalg.vecdot(a.flatten(-2), b.flatten(-2))[..., None, None]

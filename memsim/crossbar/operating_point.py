@@ -60,7 +60,7 @@ class Conditions(TypedDict, total=False):
         cell: static law of its cells, a device; ohmic where None. What differs from cell to cell, in the place of
             the conductance, is then the device's state, or its parameter g where it has no state.
         bit_line_voltage: at which the sense ends hold the bit lines, a number or [..., columns], in V; 0.
-        method: `auto`, `iterative` or `direct`.
+        method: `auto`, `iterative`, `lines` or `direct`: see `column_currents`.
         tolerance: norm of the scaled residual over that of the right side; 1e-12 in float64, 1e-6 in float32.
             With a cell law, largest voltage that is left over the largest source voltage.
     """
@@ -79,9 +79,11 @@ def column_currents(
     Leading dimensions of `conductance` and `voltage` are broadcast: [rows, columns] with [batch, rows] is one
     array with many vectors, [arrays, 1, rows, columns] with [arrays, vectors, rows] many arrays.
 
-    `method="auto"` takes conjugate gradients for few vectors and eliminates the array once where at least 16
-    vectors (with more than 64 columns, columns / 4) share it. It then makes `effective_conductance` and one matrix
-    product. For many calls with one array, keep that matrix.
+    `method="auto"` takes conjugate gradients for few vectors and eliminates the array once (`direct`) where at least
+    16 vectors (with more than 64 columns, columns / 4) share it. It then makes `effective_conductance` and one matrix
+    product. For many calls with one array, keep that matrix. Conjugate gradients go cell by cell (`iterative`), or on
+    a CPU line by line (`lines`) where the sum of k G / (1 + k G) over the cells of an array is 6000 or more, with k
+    the resistance of the wires to a cell: from 512 x 512 on with 50 uS and 1 ohm a segment, 256 x 256 with 10 ohm.
 
     Args:
         conductance: of each cell, [..., rows, columns] in S; 0 for an open cell.
@@ -142,7 +144,7 @@ def _effective(array: System, tolerance: float | None) -> Tensor:
         matrix = effective(array)
     with torch.no_grad():
         ones = matrix.new_ones(*matrix.shape[:-1], 1)
-        expected = cell_currents(array, ones, method="iterative", tolerance=tolerance).sum(-2)
+        expected = cell_currents(array, ones, method="auto", tolerance=tolerance).sum(-2)
         # the residual of the probe is not its error: what is caught here is an elimination that went wrong
         allowed = tolerance_of(ones, tolerance) ** 0.5 * expected.abs().amax(-1)
         error = (matrix.sum(-2) - expected).abs().amax(-1)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -23,10 +23,11 @@ from torch.autograd.function import once_differentiable
 
 from memsim.crossbar.direct import factorise
 from memsim.crossbar.iterative import conjugate_gradients
+from memsim.crossbar.lines import lines
 from memsim.crossbar.system import Scaled, System
 from memsim.errors import ConvergenceError, InputError
 
-Method = Literal["auto", "iterative", "direct"]
+Method = Literal["auto", "iterative", "lines", "direct"]
 
 TOLERANCE = {torch.float64: 1e-12, torch.float32: 1e-6}
 REMEDY = 'use float64, give shorted cells less conductance or `method="iterative"`, or accept a larger `tolerance`.'
@@ -34,12 +35,15 @@ REMEDY = 'use float64, give shorted cells less conductance or `method="iterative
 _DIRECT_FROM = 16
 _COLUMNS_PER_VECTOR = 4
 _FACTOR_BYTES = 2**30
+# Weight of wires from which on lines have cost less than plain conjugate gradients: see `iterative`.
+_LINES_FROM = 6000
 # Elements solved at a time on a CPU: conjugate gradients want to stay in its caches, matrix products to be large.
 _ITERATIVE_CHUNK = 2**16
 _DIRECT_CHUNK = 2**20
 _REFINEMENTS = 4
 
 Solve = Callable[[Tensor], Tensor]
+Invert = Callable[[Tensor, float], Tensor]
 
 
 def cell_currents(system: System, source: Tensor, *, method: Method, tolerance: float | None) -> Tensor:
@@ -61,7 +65,7 @@ def cell_currents(system: System, source: Tensor, *, method: Method, tolerance: 
     solve = solver_of(system, source.shape, method, tolerance_of(source, tolerance))
     with torch.no_grad():
         current = solve(source)
-    if not (torch.is_grad_enabled() and (source.requires_grad or system.squared_scale.requires_grad)):
+    if not (torch.is_grad_enabled() and (source.requires_grad or system.own.requires_grad)):
         return current
     return with_gradients(system, source, current, solve)
 
@@ -75,11 +79,25 @@ def with_gradients(system: System, source: Tensor, current: Tensor, solve: Solve
 
 def prefers_direct(columns: int, vectors: int, method: Method) -> bool:
     """Whether to eliminate: for `auto` from 16 vectors an array on, with more than 64 columns from columns / 4 on."""
-    if method not in {"auto", "iterative", "direct"}:
-        raise InputError(f"method = {method!r} is unknown; use auto, iterative or direct")
+    if method not in get_args(Method):
+        raise InputError(f"method = {method!r} is unknown; use {', '.join(get_args(Method))}")
     if method != "auto":
         return method == "direct"
     return vectors >= max(_DIRECT_FROM, columns // _COLUMNS_PER_VECTOR)
+
+
+def prefers_lines(matrix: Scaled, method: Method) -> bool:
+    """Whether to iterate line by line: for `auto` on a CPU where the wires of an array weigh enough.
+
+    Their weight is the sum over cells of k G / (1 + k G): how many cells there are, times the share of wires in
+    the voltage of a cell that is on alone.
+    """
+    if method != "auto":
+        return method == "lines"
+    arrays = matrix.own.shape[:-2].numel()
+    if matrix.own.device.type != "cpu" or matrix.own.numel() <= _LINES_FROM * arrays:
+        return False
+    return matrix.own.numel() - matrix.own.sum().item() >= _LINES_FROM * arrays
 
 
 def tolerance_of(like: Tensor, tolerance: float | None) -> float:
@@ -118,7 +136,7 @@ class _Solver:
     """Sources to cell currents; `invert` takes right sides of norm 1 and the norm their residuals shall have."""
 
     matrix: Scaled
-    invert: Callable[[Tensor, float], Tensor]
+    invert: Invert
     tolerance: float
     chunk: int
 
@@ -126,14 +144,15 @@ class _Solver:
         """Currents for sources [..., rows, columns]; many vectors on one array go by as many as caches hold."""
         if self.matrix.scale.ndim > 2 or source.ndim == 2:
             return self._solve(source)
+        if source.shape[:-2].numel() == 1:
+            return self._solve(source.view(source.shape[-2:])).view(source.shape)
         vectors = source.flatten(0, -3)
-        if len(vectors) == 1:
-            return self._solve(vectors[0]).reshape(source.shape)
         if source.device.type != "cpu":
             return self._solve(source)
         current = torch.empty(vectors.shape, dtype=source.dtype)
-        size = max(1, self.chunk // self.matrix.scale.numel())
-        for some, place in zip(vectors.split(size), current.split(size), strict=True):
+        size = self.chunk // self.matrix.scale.numel()
+        parts = (vectors.split(size), current.split(size)) if size > 1 else (vectors, current)
+        for some, place in zip(*parts, strict=True):
             place.copy_(self._solve(some))
         return current.reshape(source.shape)
 
@@ -164,10 +183,17 @@ def solver_of(system: System, shape: torch.Size, method: Method, tolerance: floa
     arrays = matrix.scale.numel()
     fits = method == "direct" or 2 * arrays * shape[-1] * matrix.scale.element_size() <= _FACTOR_BYTES
     if not (prefers_direct(shape[-1], shape.numel() // arrays, method) and fits):
-        return _Solver(matrix, partial(conjugate_gradients, matrix), tolerance, _ITERATIVE_CHUNK)
+        return _Solver(matrix, _iteration(system, matrix, method), tolerance, _ITERATIVE_CHUNK)
     with torch.no_grad(), no_breakdown():
         factors = factorise(matrix)
     return _Solver(matrix, lambda right, _: factors.solve(right), tolerance, _DIRECT_CHUNK)
+
+
+def _iteration(system: System, matrix: Scaled, method: Method) -> Invert:
+    if not prefers_lines(matrix, method):
+        return partial(conjugate_gradients, matrix)
+    with torch.no_grad():
+        return lines(matrix, system.conductance.detach()).solve
 
 
 def _not_converged(residual: Tensor, tolerance: float) -> ConvergenceError:

@@ -31,13 +31,16 @@ class System:
         conductance: [..., rows, columns] in S.
         drop: the operator K.
         own: 1 / (1 + k G), [..., rows, columns].
-        squared_scale: s^2 in S, [..., rows, columns].
     """
 
     conductance: Tensor
     drop: Drops
     own: Tensor
-    squared_scale: Tensor
+
+    @property
+    def squared_scale(self) -> Tensor:
+        """s^2 in S, [..., rows, columns]; made anew each time, for large arrays are short of memory."""
+        return self.conductance * self.own
 
     @property
     def rows(self) -> int:
@@ -49,16 +52,16 @@ class System:
 
     def vectors(self, voltage: Tensor) -> int:
         """How many vectors [..., rows] there are for each array."""
-        if self.squared_scale.ndim == 2:
+        if self.own.ndim == 2:
             return voltage.shape[:-1].numel()
-        return self.broadcast(voltage[..., None]).numel() // self.squared_scale.numel()
+        return self.broadcast(voltage[..., None]).numel() // self.own.numel()
 
     def broadcast(self, source: Tensor) -> Tensor:
         """A source [..., rows, columns or 1] for each of the cells."""
-        if self.squared_scale.ndim == 2:
+        if self.own.ndim == 2:
             # what torch.broadcast_tensors does, in a tenth of its time
-            return source.expand(*source.shape[:-2], *self.squared_scale.shape)
-        return torch.broadcast_tensors(source, self.squared_scale)[0]
+            return source.expand(*source.shape[:-2], *self.own.shape)
+        return torch.broadcast_tensors(source, self.own)[0]
 
     def remaining(self, source: Tensor, current: Tensor) -> Tensor:
         """source - (K - k) I, [..., rows, columns] in V: at the solution (1/G + k) I, plus f where a line floats."""
@@ -68,15 +71,14 @@ class System:
         """f of what `remaining` gives, [..., 1, columns] in V; 0 for lines that do not float."""
         if self.drop.floating is None:
             return remaining.new_zeros(1, 1)
-        mean = (self.squared_scale * remaining).sum(-2, keepdim=True) / self.squared_scale.sum(
-            -2, keepdim=True
-        )
+        weight = self.squared_scale
+        mean = (weight * remaining).sum(-2, keepdim=True) / weight.sum(-2, keepdim=True)
         return torch.where(self.drop.floating, mean, 0)
 
     def scaled(self) -> Scaled:
         """The system in y, without gradients."""
         with torch.no_grad():
-            scale = self.squared_scale.sqrt()
+            scale = self.squared_scale.sqrt_()
             floating = self.drop.floating
             along = None
             if floating is not None:
@@ -144,7 +146,7 @@ def assembled(conductance: Tensor, drop: Drops) -> System:
     """The system of checked conductances."""
     # 1 - k s^2 would round to 0 for shorts
     own = (drop.diagonal() * conductance).add_(1).reciprocal()
-    return System(conductance, drop, own, conductance * own)
+    return System(conductance, drop, own)
 
 
 def _check_conductance(conductance: Tensor) -> None:

@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from memsim import spice
 from memsim.crossbar import Wires, column_currents, crossbar_deck, effective_conductance, operating_point
+from memsim.crossbar.solver import prefers_lines
+from memsim.crossbar.system import system
 
-METHODS = ["iterative", "direct"]
+METHODS = ["iterative", "lines", "direct"]
 OHMS = st.sampled_from([0.0, 0.1, 1.0, 10.0, 100.0])
 
 
@@ -141,6 +143,21 @@ def test_ideal_wires_make_a_matrix_product(method):
     conductance, voltage = array(20, 30, seed=5)
     found = column_currents(conductance, voltage, Wires(), method=method)
     np.testing.assert_allclose(found, voltage @ conductance, rtol=1e-14)  # rounding of one sum of 20
+
+
+@pytest.mark.parametrize("shape", [(90, 97), (97, 90)])
+def test_lines_are_taken_where_wires_weigh_enough(shape):
+    conductance, voltage = array(*shape, seed=12)
+    heavy, light = (system(conductance, Wires(ohm, ohm)).scaled() for ohm in (1e4, 1.0))
+    assert prefers_lines(heavy, "auto")
+    assert not prefers_lines(light, "auto")
+    assert not prefers_lines(heavy, "iterative")
+    assert prefers_lines(light, "lines")
+    found, expected = (
+        column_currents(conductance, voltage, Wires(1e4, 1e4), method=method) for method in ("auto", "direct")
+    )
+    # residual of 1e-12 times a condition of some 1e4; each column by itself
+    torch.testing.assert_close(found, expected, rtol=1e-8, atol=0)
 
 
 @pytest.mark.parametrize("method", METHODS)

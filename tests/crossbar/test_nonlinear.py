@@ -109,7 +109,7 @@ def test_without_wires_each_column_adds_the_currents_of_its_cells(cell):
     np.testing.assert_allclose(found, expected, rtol=1e-10, atol=1e-10 * np.abs(expected).max())
 
 
-@pytest.mark.parametrize("method", ["iterative", "direct"])
+@pytest.mark.parametrize("method", ["iterative", "lines", "direct"])
 def test_a_device_that_is_ohmic_gives_the_currents_of_its_conductances(method):
     cell = Vteam(r_on=1e4, r_off=1e6)
     x, voltage = values(cell, 30, 20), voltages(4, 30)

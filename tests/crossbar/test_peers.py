@@ -52,7 +52,7 @@ def median_ratio(slow, fast, *, repeat=1):
     return statistics.median(ratios)
 
 
-@pytest.mark.parametrize("method", ["iterative", "direct"])
+@pytest.mark.parametrize("method", ["iterative", "lines", "direct"])
 @pytest.mark.parametrize("shape", [(24, 24), (48, 10), (10, 48)])
 @pytest.mark.parametrize("ohm", [0.1, 1.0, 10.0, 100.0])
 def test_currents_are_those_of_badcrossbar(shape, ohm, method):
@@ -66,6 +66,14 @@ def test_one_vector_takes_a_twentieth_of_the_time_of_badcrossbar():
     g, v = arrays(256, 256)
     ratio = median_ratio(lambda: with_badcrossbar(g, v, 1.0), lambda: with_memsim(g, v, 1.0), repeat=5)
     assert ratio > 20
+
+
+def test_lines_take_less_time_where_wires_weigh():
+    g, v = arrays(512, 512)
+    ratio = median_ratio(
+        lambda: with_memsim(g, v, 10.0, "iterative"), lambda: with_memsim(g, v, 10.0, "lines")
+    )
+    assert ratio > 1.3
 
 
 def test_many_vectors_take_less_time_than_with_badcrossbar():

@@ -101,7 +101,7 @@ def test_shapes_types_and_options_that_do_not_fit_are_refused():
         crossbar_deck(cells(), VOLTAGE, Wires(), title="10 µS\n")
 
 
-@pytest.mark.parametrize("method", ["iterative", "direct"])
+@pytest.mark.parametrize("method", ["iterative", "lines", "direct"])
 def test_a_residual_that_cannot_be_reached_is_an_error_that_names_the_place(method):
     generator = torch.Generator().manual_seed(1)
     conductance = 1e-3 * torch.rand(64, 64, generator=generator)

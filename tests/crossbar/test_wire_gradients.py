@@ -7,7 +7,7 @@ import torch
 
 from memsim.crossbar import Wires, column_currents, effective, effective_conductance, operating_point, solver
 
-METHODS = ["iterative", "direct"]
+METHODS = ["iterative", "lines", "direct"]
 
 
 def rand(*shape, seed, scale=1.0):
