@@ -1,12 +1,12 @@
 """Conjugate gradients on B y = b, many right sides at once (Hestenes and Stiefel, 1952).
 
-B has the Jacobi preconditioner in it. How many iterations that takes grows with the number of lines and the square
-root of k G; lines at a time (`lines`) take fewer, each of which costs more. Cells of 1 to 100 uS, one vector to 1e-12:
+B has the Jacobi preconditioner in it. Line by line (`lines`) fewer iterations do, each of which costs more. Measured
+with cells of 1 to 100 uS, one vector, to 1e-12:
 
-    lines, ohm a segment      iterations     of lines     CPU time over that by lines, setup included
-    128, 10 and 100            26,  82        10, 22           0.8,  1.8
-    256, 1, 10 and 100         18,  48, 200    8, 16,  40      0.6,  1.1,  2.5
-    512, 1, 10 and 100         29,  94, 444   11, 28,  78      1.5,  2.9,  6.4
+    lines, ohm a segment      iterations      line by line     CPU time over that line by line, with its setup
+    128, 10 and 100                 -         10, 22                0.8,  1.8
+    256, 1, 10 and 100         18, 48, 200     8, 16, 40       0.6, 1.1,  2.5
+    512, 1, 10 and 100         29, 94, 444    11, 28, 78       1.5, 2.9,  6.4
 """
 
 from __future__ import annotations
