@@ -10,6 +10,7 @@ uramp, u and the ternary operator.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 import sympy as sp
@@ -161,9 +162,15 @@ def current_and_rates(device: Device, *, static: bool = False) -> tuple[str, lis
     In the dynamic form a state is the voltage of a node of its name; in the static form it is a parameter and
     there are no rates.
     """
-    form = device.expressions
+    current, rates = _texts(type(device), static)
+    return current, list(rates)
+
+
+@cache
+def _texts(model: type[Device], static: bool) -> tuple[str, tuple[str, ...]]:
+    form = model().expressions
     names = {form.voltage: "v(p,n)"}
     if not static:
         names |= {state: f"v({state.name})" for state in form.states}
-    rates = [] if static else [expression_text(rate, names) for rate in form.rates]
+    rates = () if static else tuple(expression_text(rate, names) for rate in form.rates)
     return expression_text(form.current, names), rates

@@ -9,7 +9,7 @@ the drive u = v (VTEAM) or u = i (TEAM):
 
 The published law has corners at both thresholds and hard walls. `smoothing` rounds the corners (s, relative to
 the threshold) and `window` softens the walls; each wall pushes back when the state overshoots it. A current of more
-than 1000 thresholds counts as 1000, so that TEAM's tenth power stays finite.
+than 300 thresholds counts as 300, so that TEAM's tenth power stays finite.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ _SHAPE: dict[str, Parameter] = {
     "window": positive(1.7e-3, "1", "width of the soft walls, relative to depth", high=0.2),
     "smoothing": positive(0.02, "1", "width of the rounded thresholds, relative to the threshold", high=1.0),
 }
-LARGEST_DRIVE = 1000
+LARGEST_DRIVE = 300
 """Current in thresholds beyond which TEAM moves no faster."""
 
 
