@@ -3,7 +3,7 @@
     python benchmarks/memprop.py --data-dir DIR                     everything below, for both data sets
     python benchmarks/memprop.py --data-dir DIR train mnist         three seeds of the network of studies/mnist.toml
     python benchmarks/memprop.py --data-dir DIR references mnist    ReLU and leaky integrate-and-fire, same size
-    python benchmarks/memprop.py --data-dir DIR aware mnist         trained with device variation
+    python benchmarks/memprop.py --data-dir DIR aware mnist         trained on with device variation
     python benchmarks/memprop.py --data-dir DIR robust mnist        accuracy on hardware that is not ideal
     python benchmarks/memprop.py --data-dir DIR verify mnist        100 test images through ngspice
     python benchmarks/memprop.py figures                            figures and page from the saved results
@@ -42,7 +42,8 @@ RUNS = Path("runs/memprop")
 IMAGES = 100
 DRAWS = 3
 """Pieces of hardware that each robustness figure is taken over, for each seed."""
-VARIATION = 0.2
+VARIATION, AWARE_EPOCHS, AWARE_RATE = 0.2, 4, 0.25
+"""Training with variation goes on from the trained network: spread, epochs, and learning rate over the first one."""
 IDEAL = NonidealityTable()
 CONDITIONS = {
     "ideal": IDEAL,
@@ -53,12 +54,14 @@ CONDITIONS = {
 
 
 def study_of(data: str, seed: int, *, aware: bool) -> Study:
-    """The study of a data set with this seed; with device variation during training if `aware`."""
+    """The study of a data set with this seed; trained on with device variation if `aware`."""
     study = load_study(STUDIES / f"{data}.toml")
     changes: dict[str, Any] = {"seed": seed}
     if aware:
         noisy = study.nonidealities.model_copy(update={"train": NonidealityTable(variation=VARIATION)})
-        changes["nonidealities"] = noisy
+        start = study.training.model_copy(update={"start": str(RUNS / f"{data}-{seed}")})
+        changes |= {"nonidealities": noisy, "training": start, "epochs": AWARE_EPOCHS}
+        changes["learning_rate"] = AWARE_RATE * study.learning_rate
     return study.model_copy(update=changes)
 
 

@@ -172,6 +172,7 @@ class TrainingTable(Table):
     """How the weights are found.
 
     Attributes:
+        start: folder of a trained run of the same network, whose weights to start from; random ones where left out.
         optimizer: adam, or adamw, whose weight decay is separate from the gradient.
         weight_decay: pull of the weights towards zero.
         gradient_clip: largest norm of the gradient.
@@ -184,6 +185,7 @@ class TrainingTable(Table):
         precision: of the crossbar products in training; circuits are always stepped in full precision.
     """
 
+    start: str | None = None
     optimizer: Literal["adam", "adamw"] = "adam"
     weight_decay: NonNegative = 0.0
     gradient_clip: Positive | None = None

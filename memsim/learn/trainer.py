@@ -85,6 +85,8 @@ def train(
     # a run that was interrupted in its first epoch has a study but no checkpoint, and starts again
     if resume and (folder / CHECKPOINT).exists():
         trainer.history += load_checkpoint(folder, network, trainer.optimizer, trainer.shuffling)
+    elif study.training.start is not None:
+        load_checkpoint(Path(study.training.start), network)
     with _threads_for(study, data):
         while not trainer.finished:
             trainer.run_epoch(progress)

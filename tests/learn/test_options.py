@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from memsim.errors import ConvergenceError, InputError
+from memsim.errors import CheckpointError, ConvergenceError, InputError
 from memsim.learn import Study, build, compare_steps, devices, load_run, make_study, tensorboard_log, train
 from memsim.learn.checkpoint import HISTORY
 from memsim.learn.evaluation import hold_out
@@ -163,3 +163,23 @@ def test_tensorboard_gets_every_epoch(tmp_path: Path):
 def test_devices_that_are_not_here_are_named():
     with pytest.raises(InputError, match=r"cannot train on 1 device.* of 'cuda'"):
         devices("cuda")
+
+
+def test_training_goes_on_from_a_trained_network(tmp_path: Path, small_run, small_study: Study):
+    run, folder = small_run
+    # at a rate of a ten-thousandth of the weights' range, one epoch leaves the network what it was
+    further = {"epochs": 1, "learning_rate": 1e-6}
+    going_on = small_study.training.model_copy(update={"start": str(folder)})
+    after = train(small_study.model_copy(update={**further, "training": going_on}), tmp_path / "on")
+    for one, other in zip(run.network.crossbars, after.network.crossbars, strict=True):
+        assert torch.allclose(one.weight, other.weight, atol=1e-5)
+    assert after.history[-1].test_accuracy == pytest.approx(run.history[-1].test_accuracy, abs=0.01)
+
+
+def test_a_start_must_be_a_run_of_the_same_network(tmp_path: Path, small_run):
+    _, folder = small_run
+    with pytest.raises(CheckpointError, match="does not exist"):
+        train(small(start=str(tmp_path / "nothing")), tmp_path / "one")
+    wider = make_study(hidden=(5,), step=1e-3, training={"start": str(folder)})
+    with pytest.raises(CheckpointError, match="does not belong to this network"):
+        train(wider, tmp_path / "two")
