@@ -94,5 +94,5 @@ def _binned(frequency: Array, power: Array) -> tuple[Array, Array, Array]:
     index = np.clip(np.searchsorted(edges, np.log10(frequency), side="right") - 1, 0, len(edges) - 2)
     count = np.bincount(index, minlength=len(edges) - 1)
     full = count > 0
-    f = np.bincount(index, frequency, len(edges) - 1)[full] / count[full]
-    return f, np.bincount(index, power, len(edges) - 1)[full] / count[full], count[full]
+    f = np.bincount(index, frequency, len(edges) - 1)[full] / count[full].astype(float)
+    return f, np.bincount(index, power, len(edges) - 1)[full] / count[full], count[full].astype(float)

@@ -39,12 +39,13 @@ class Quantiles:
 
     def __call__(self, normal: ArrayLike) -> Array:
         """Values for standard normal draws."""
-        return np.interp(normal, KNOTS, self.values)
+        return np.interp(np.asarray(normal, dtype=float), KNOTS, self.values)
 
     def normal(self, values: ArrayLike) -> Array:
         """Standard normal scores of values, the inverse of a call; the middle of the span where values repeat."""
-        low = np.interp(values, self.values, KNOTS)
-        high = -np.interp(-np.asarray(values), -self.values[::-1], -KNOTS[::-1])
+        at = np.asarray(values, dtype=float)
+        low = np.interp(at, self.values, KNOTS)
+        high = -np.interp(-at, -self.values[::-1], -KNOTS[::-1])
         return (low + high) / 2
 
 
@@ -109,8 +110,12 @@ def quantile_errors(sampled: ArrayLike, measured: ArrayLike, levels: Sequence[fl
     At the median itself, and wherever the measured quantile lies closer to it than that, half the distance between the
     measured quartiles is what counts.
     """
-    from_sampled, from_measured = (np.quantile(values, levels) for values in (sampled, measured))
-    low, median, high = np.quantile(measured, [0.25, 0.5, 0.75])
+    reference = np.asarray(measured, dtype=float)
+    from_sampled, from_measured = (
+        np.quantile(np.asarray(sampled, dtype=float), levels),
+        np.quantile(reference, levels),
+    )
+    low, median, high = np.quantile(reference, [0.25, 0.5, 0.75])
     distance = np.maximum(np.abs(from_measured - median), (high - low) / 2 * (np.asarray(levels) == 0.5))
     return np.abs(from_sampled - from_measured) / np.maximum(distance, 1e-300)
 

@@ -22,6 +22,8 @@ from memsim.crossbar.laws import check
 from memsim.errors import InputError
 from memsim.variability.quantiles import FEWEST, Array, JointDistribution, finite_samples
 
+RAREST = 1e-5  # probability that stands for never: the score of 0 is not finite
+
 
 @dataclass(frozen=True)
 class Pulse:
@@ -109,8 +111,7 @@ class SwitchingStatistics:
 
     @cached_property
     def _scores(self) -> RegularGridInterpolator:
-        # no condition was pulsed often enough to tell 1e-3 from 0
-        scores = ndtri(np.clip(self.probability, 1e-3, 1 - 1e-3))
+        scores = ndtri(np.clip(self.probability, RAREST, 1 - RAREST))
         axes = (self.gates, np.log10(self.widths), self.voltages)
         return RegularGridInterpolator(axes, scores)
 

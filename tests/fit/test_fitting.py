@@ -18,7 +18,7 @@ GUESS = {"r_on": 3e3, "r_off": 60e3, "v_on": 0.3, "v_off": -0.1, "tau": 5e-4}
 
 @pytest.fixture(scope="module")
 def fitted(loop):
-    return fit([loop(noise=NOISE)], MetastableSwitch, settings=QUICK)
+    return fit([loop(noise=NOISE)], MetastableSwitch, settings=QUICK, guesses=[GUESS])
 
 
 def test_error_is_that_of_the_noise(fitted):
@@ -52,7 +52,7 @@ def test_steps_are_fine_enough(fitted):
 
 
 def test_the_same_seed_gives_the_same_fit(loop, fitted):
-    again = fit([loop(noise=NOISE)], MetastableSwitch, settings=QUICK)
+    again = fit([loop(noise=NOISE)], MetastableSwitch, settings=QUICK, guesses=[GUESS])
     assert again.device.values == fitted.device.values
 
 
