@@ -137,7 +137,7 @@ def fit(
     settings, fixed = settings or Settings(), dict(fixed or {})
     if not records:
         raise InputError("there are no records to fit; give at least one")
-    model(**fixed)  # refuses unknown names and values out of range
+    model(initial=None, **fixed)  # refuses unknown names and values out of range
     keep = {*settings.keep, *fixed}
     coarse = [record.thinned(SEARCHED_SAMPLES) for record in records]
     problem = _problem(model, coarse, fixed, keep, settings, substeps=1)

@@ -70,7 +70,7 @@ def _in_order(table: Table, layout: Layout) -> tuple[Array, Array, Array, list[s
     notes = list(table.notes)
     if "time" not in table.columns:
         step = _sample_time(table.name, voltage, layout)
-        return step * np.arange(len(voltage)), voltage, current, notes
+        return np.arange(len(voltage), dtype=np.float64) * step, voltage, current, notes
     time = table.columns["time"]
     if np.ptp(time) == 0:
         raise InputError(f"{table.name}: time is constant at {time[0]:g} s; give a file with a running time")

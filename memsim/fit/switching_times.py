@@ -101,7 +101,7 @@ def fit_switching_times(
         InputError: a model with no state or several, or one that never switches at these voltages.
     """
     fixed = dict(fixed or {})
-    device = model(**fixed)  # refuses unknown names and values out of range
+    device = model(initial=None, **fixed)  # refuses unknown names and values out of range
     if len(model.states) != 1:
         raise InputError(f"{model.model} has {len(model.states)} states; switching times are fitted for one")
     moving = device.expressions.rates[0].free_symbols
@@ -135,7 +135,7 @@ def fit_switching_times(
         )
     values = {c.name: float(c.to_value(found.z[0, k])) for k, c in enumerate(free)}
     return TimesFit(
-        model(**{**fixed, **values}),
+        model(initial=None, **{**fixed, **values}),
         measured.time * 10**r,
         float(np.sqrt(np.mean(r**2))),
         uncertainty(free, found.z[0], [r], jacobian),

@@ -20,6 +20,7 @@ from functools import cache
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memsim.devices.base import Device
 from memsim.devices.numeric import generate
@@ -65,7 +66,7 @@ class Trajectory:
     unknowns: Array
     load: Array
     own: Array
-    converged: Array
+    converged: NDArray[np.bool_]
 
 
 @cache
@@ -109,7 +110,7 @@ def simulate(grid: Grid, batch: Batch) -> Trajectory:
         history = t.a_1[n] * u + t.a_2[n] * previous
         previous, b_h, charging = u, t.b_h[n], t.capacitance * t.inverse[n]
         limiting = bool(np.isfinite(t.limit[n]).any())
-        r, one, target = t.resistance, 1.0, t.drive[n]
+        r, one, target = t.resistance, np.ones(1), t.drive[n]
         for _ in range(MOST_ITERATIONS):
             out = function(u[0], list(u[1:]), t.parameters)
             y = out[0] + charging * (u[0] - history[0])
@@ -137,7 +138,8 @@ def simulate(grid: Grid, batch: Batch) -> Trajectory:
 def _solve(matrix: Array, right: Array) -> Array:
     """Solutions [unknowns, transients] of small systems [unknowns, unknowns, transients]."""
     if len(right) != 2:
-        return np.linalg.solve(matrix.transpose(2, 0, 1), right.T[..., None])[..., 0].T
+        solved = np.linalg.solve(matrix.transpose(2, 0, 1), right.T[..., None])
+        return np.asarray(solved[..., 0].T, dtype=np.float64)
     # most devices have one state, and most of the time goes here
     (a, b), (c, d) = matrix
     e, f = right

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import RegularGridInterpolator
 from scipy.special import ndtr, ndtri
 
@@ -126,7 +126,9 @@ class SwitchingStatistics:
         gate = float(np.clip(pulse.gate, self.gates[0], self.gates[-1]))
         return float(ndtr(self._scores((gate, np.log10(pulse.width), pulse.voltage))))
 
-    def sample(self, before: ArrayLike, pulse: Pulse, generator: np.random.Generator) -> tuple[Array, Array]:
+    def sample(
+        self, before: ArrayLike, pulse: Pulse, generator: np.random.Generator
+    ) -> tuple[Array, NDArray[np.bool_]]:
         """Resistance [cells] in ohm after one pulse on cells of resistance `before`, and which of them switched."""
         resistance = np.asarray(before, dtype=float).ravel()
         switches = generator.random(resistance.shape) < self.switching_probability(pulse)
@@ -138,7 +140,7 @@ class SwitchingStatistics:
             after[chosen] = resistance[chosen]
             if joint is not None:
                 after[chosen] = _after(joint, np.log10(resistance[chosen]), normal[chosen])
-        return after, switches
+        return after, np.asarray(switches)
 
 
 def _nearest(tables: tuple[JointDistribution | None, ...], window: int) -> JointDistribution | None:
