@@ -47,19 +47,17 @@ class LeakyNetwork(ReluNetwork):
     def __init__(self, sizes: list[int], study: Study) -> None:
         super().__init__(sizes, study)
         self.steps = round(study.window / study.step)
+        # made once: snnTorch keeps every neuron it ever made, with its last state
+        self.firing = [snntorch.Leaky(beta=DECAY) for _ in sizes[2:]]
+        self.reading = snntorch.Leaky(beta=DECAY, reset_mechanism="none")
 
     def forward(self, x: Tensor) -> Tensor:
         """Logits [batch, classes] of images [batch, pixels]."""
         first, *others = self.layers
         current = first(x).expand(self.steps, -1, -1)
-        for layer in others:
-            current = layer(self.spikes(current))
-        neuron = snntorch.Leaky(beta=DECAY, reset_mechanism="none")
-        return self.run(neuron, current)[1].mean(dim=0)
-
-    def spikes(self, current: Tensor) -> Tensor:
-        """Spikes [time, batch, neurons] of one layer."""
-        return self.run(snntorch.Leaky(beta=DECAY), current)[0]
+        for neuron, layer in zip(self.firing, others, strict=True):
+            current = layer(self.run(neuron, current)[0])
+        return self.run(self.reading, current)[1].mean(dim=0)
 
     @staticmethod
     def run(neuron: snntorch.Leaky, current: Tensor) -> tuple[Tensor, Tensor]:
