@@ -97,7 +97,8 @@ def robustness() -> Figure:
         for axes, (kind, (label, _)) in zip(line, SHARES.items(), strict=True):
             for training, colour in zip(("plain", "aware"), COLOURS, strict=False):
                 runs = [row for key, row in rows.items() if key.startswith(training)]
-                _points(axes, runs, kind, color=colour, marker=MARKERS[training])
+                if runs:
+                    _points(axes, runs, kind, color=colour, marker=MARKERS[training])
             axes.set(xlabel=label)
         line[0].set_ylabel(f"{TITLES[name]}\ntest accuracy (%)")
     panels[0, 0].legend(["trained on ideal devices", "trained with 20 % variation"], loc="lower left")

@@ -187,7 +187,7 @@ def test_parts_of_a_circuit_name_the_value_they_refuse(make: Callable[[], object
         make()
 
 
-@pytest.mark.parametrize("value", [0.0, -1e-6, NAN, float("inf")])
+@pytest.mark.parametrize("value", [-1e-6, NAN, float("inf")])
 def test_a_crossbar_names_the_cell_whose_conductance_is_impossible(value: float):
     good = np.full((2, 3), 1e-6)
     bad = good.copy()

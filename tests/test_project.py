@@ -38,7 +38,7 @@ FORBIDDEN = {
     "files": {*ABOVE_ALL, "devices", "circuits", "spice", "surrogate", "crossbar", "learn"},
     "units": {*ABOVE_ALL, "devices", "circuits", "spice", "surrogate", "crossbar", "learn"},
 }
-COMMANDS = {"cli", "demo", "run_report", "report", "__main__"}
+COMMANDS = {"cli", "cli_fit", "demo", "run_report", "report", "__main__"}
 
 
 def imports() -> Iterator[tuple[Path, str]]:

@@ -115,6 +115,8 @@ FUNCTIONS: dict[str, Any] = {
     "expm1": _function(mpmath.expm1, mpmath.exp),
     "exp": _function(mpmath.exp, mpmath.exp),
     "log": _function(mpmath.log, lambda z: 1 / z),
+    "sin": _function(mpmath.sin, mpmath.cos),
+    "cos": _function(mpmath.cos, lambda z: -mpmath.sin(z)),
     "sinh": _function(mpmath.sinh, mpmath.cosh),
     "cosh": _function(mpmath.cosh, mpmath.sinh),
     "tanh": _function(mpmath.tanh, lambda z: mpmath.sech(z) ** 2),
