@@ -18,7 +18,7 @@ lint: setup  ## ruff and mypy
 	@$(PY) -m mypy
 
 test: lint  ## lint, then all tests that take less than a few minutes
-	@$(PY) -m pytest -q $(PYTEST_ARGS)
+	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n auto $(PYTEST_ARGS)
 
 notebooks: setup  ## execute the notebooks in place
 	@for notebook in notebooks/*.ipynb; do \

@@ -74,7 +74,7 @@ def learning_curves() -> Figure:
         axes.set(title=title, xlabel="epoch")
     panels[0].set_ylabel("test accuracy (%)")
     panels[0].set_ylim(bottom=94)
-    panels[1].legend(loc="lower right")
+    panels[0].legend(loc="lower right")
     return figure
 
 
