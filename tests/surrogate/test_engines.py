@@ -78,6 +78,34 @@ def test_waveforms_and_gradients_equal_those_of_autograd(engine, neuron, stepper
     assert worst([v.double() for v in values], expected) < tolerance
 
 
+STRIDED = torch.linspace(0.5, 2.0, 10, dtype=torch.float64)
+LAYOUTS = {
+    "every second entry": {"cmem": 1e-9 * STRIDED[::2], "xm1.tau": 1e-3 * STRIDED[::2]},
+    "one entry for all neurons": {"v1": torch.tensor([-0.03], dtype=torch.float64)},
+    "a column of a table": {"xm1.tau": 1e-3 * STRIDED.reshape(5, 2)[:, 0]},
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_parameters_may_lie_anywhere_in_memory(engine, layout):
+    drive = torch.full((30, 5), 5e-6, dtype=torch.float64)
+    expected, result = (
+        compiled("integrate-and-fire", e)(drive, dt=4e-6, parameters=LAYOUTS[layout])[0]["v(mem)"]
+        for e in ("loop", engine)
+    )
+    assert worst([result], [expected]) < 1e-10  # roundings of 30 steps, as above
+
+
+@pytest.mark.parametrize("engine", ENGINES)
+def test_inputs_may_lie_anywhere_in_memory(engine):
+    drive = currents(torch.float64).transpose(1, 2)[..., ::2]
+    expected, result = (
+        compiled("integrate-and-fire", e)(drive, dt=4e-6)[0]["v(mem)"] for e in ("loop", engine)
+    )
+    assert worst([result], [expected]) < 1e-10
+
+
 @pytest.mark.parametrize("segment", [1, 7, 29, 100])
 @pytest.mark.parametrize("engine", ENGINES)
 def test_stored_states_do_not_change_the_result(engine, segment):

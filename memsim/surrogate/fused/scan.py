@@ -44,9 +44,11 @@ def scan(
         The kept unknowns, each [samples, batch...], and all unknowns at the last sample, each [batch...].
     """
     batch = u[0].shape[1:]
-    lanes = [part.reshape(-1) for part in y]
-    signals = [signal.reshape(len(signal), -1) for signal in u]
-    values = [c.to(u[0]) if c.ndim == 0 else c.to(u[0]).expand(batch).reshape(-1) for c in constants]
+    lanes = [part.reshape(-1).contiguous() for part in y]
+    signals = [signal.reshape(len(signal), -1).contiguous() for signal in u]
+    values = [
+        c.to(u[0]) if c.ndim == 0 else c.to(u[0]).expand(batch).reshape(-1).contiguous() for c in constants
+    ]
     results = _Scan.apply(plan, len(lanes), len(signals), *lanes, *signals, *values)
     kept, last = results[: len(plan.keep)], results[len(plan.keep) :]
     return [part.reshape(-1, *batch) for part in kept], [part.reshape(batch) for part in last]
@@ -58,7 +60,6 @@ class _Scan(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, plan: Plan, unknowns: int, inputs: int, *tensors: Tensor) -> tuple[Tensor, ...]:
         y, u, c = _split(tensors, unknowns, inputs)
-        u = [signal.contiguous() for signal in u]
         constants, steps = _numbers(c), len(u[0]) - 1
         length = plan.segment or max(steps, 1)
         if length >= steps or not any(ctx.needs_input_grad):
