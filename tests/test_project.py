@@ -18,12 +18,13 @@ PACKAGE = ROOT / "memsim"
 # What a room must not know. `memsim.errors`, `memsim.files` and `memsim.units` are open to all.
 ABOVE_ALL = {"cli", "console", "demo", "netlists", "plots", "report", "run_report", "verify"}
 FORBIDDEN = {
-    "devices": ABOVE_ALL | {"circuits", "spice", "surrogate", "crossbar", "learn"},
-    "circuits": ABOVE_ALL | {"spice", "surrogate", "crossbar", "learn"},
-    "spice": ABOVE_ALL | {"surrogate", "crossbar", "learn"},
-    "surrogate": ABOVE_ALL | {"spice", "learn"},
-    "crossbar": ABOVE_ALL | {"learn"},
-    "learn": ABOVE_ALL | {"spice"},
+    "devices": ABOVE_ALL | {"circuits", "spice", "surrogate", "crossbar", "learn", "imc"},
+    "circuits": ABOVE_ALL | {"spice", "surrogate", "crossbar", "learn", "imc"},
+    "spice": ABOVE_ALL | {"surrogate", "crossbar", "learn", "imc"},
+    "surrogate": ABOVE_ALL | {"spice", "learn", "imc"},
+    "crossbar": ABOVE_ALL | {"learn", "imc"},
+    "learn": ABOVE_ALL | {"spice", "imc"},
+    "imc": ABOVE_ALL | {"spice"},
     "errors": {
         *ABOVE_ALL,
         "devices",
@@ -32,11 +33,12 @@ FORBIDDEN = {
         "surrogate",
         "crossbar",
         "learn",
+        "imc",
         "files",
         "units",
     },
-    "files": {*ABOVE_ALL, "devices", "circuits", "spice", "surrogate", "crossbar", "learn"},
-    "units": {*ABOVE_ALL, "devices", "circuits", "spice", "surrogate", "crossbar", "learn"},
+    "files": {*ABOVE_ALL, "devices", "circuits", "spice", "surrogate", "crossbar", "learn", "imc"},
+    "units": {*ABOVE_ALL, "devices", "circuits", "spice", "surrogate", "crossbar", "learn", "imc"},
 }
 COMMANDS = {"cli", "cli_fit", "demo", "run_report", "report", "__main__"}
 

@@ -1,0 +1,411 @@
+"""Hardware cards: what an in-memory computing chip is made of, as TOML.
+
+    base = "adcless"                     # another card, whose entries hold where this one says nothing
+    description = "what it is"
+    source = "where the architecture comes from"
+    [array]   [cell]   [wires]   [weights]   [inputs]   [converter]   [accumulation]   [tiles]   [clock]   [technology]
+    [sources]                            # "cell.resistance_on" = "where this number comes from"
+
+Resistances and times are in SI units. What a converter reads is counted in LSB, the unit of its own figures (INL, DNL):
+1 LSB = V_read (G_on - G_off) / (2^b - 1) is the current by which one cell of b bits exceeds its next lower level.
+"""
+
+from __future__ import annotations
+
+import re
+import tomllib
+from collections.abc import Mapping
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from memsim.errors import InputError
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Lines = Annotated[int, Field(ge=1, le=4096)]
+Bits = Annotated[int, Field(ge=1, le=16)]
+ConverterKind = Literal["ideal", "sense-amplifier", "ternary", "flash", "sar"]
+
+_CARDS = resources.files("memsim.imc") / "cards"
+_SIZED = re.compile(r"(?P<base>.+)-(?P<size>\d+)")
+_DEEPEST = 8
+
+
+class Table(BaseModel):
+    """A table of a card: unknown entries are refused, types are not guessed, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ArrayTable(Table):
+    """One crossbar array.
+
+    Attributes:
+        rows: word lines.
+        columns: bit lines that hold weights; a reference column stands beside them.
+    """
+
+    rows: Lines
+    columns: Lines
+
+
+class CellTable(Table):
+    """One memory cell.
+
+    Attributes:
+        bits: that it holds, as 2^bits conductances evenly from 1 / resistance_off to 1 / resistance_on.
+        resistance_on, resistance_off: lowest and highest resistance [ohm].
+        read_voltage: on the word line of an active input [V].
+        read_time: length of a read pulse [s].
+        variation: standard deviation of the logarithm of conductances, from device to device.
+        stuck_rate: share of cells that stay at their highest conductance.
+        read_noise: standard deviation of a cell's conductance from read to read, as a share of it.
+    """
+
+    bits: Annotated[int, Field(ge=1, le=8)]
+    resistance_on: Positive
+    resistance_off: Positive
+    read_voltage: Positive
+    read_time: Positive
+    variation: NonNegative = 0.0
+    stuck_rate: Share = 0.0
+    read_noise: NonNegative = 0.0
+
+    @property
+    def conductance_max(self) -> float:
+        """[S]."""
+        return 1 / self.resistance_on
+
+    @property
+    def conductance_min(self) -> float:
+        """[S]."""
+        return 1 / self.resistance_off
+
+    @property
+    def levels(self) -> int:
+        """Conductances that a cell can hold."""
+        return 2**self.bits
+
+    @property
+    def lsb(self) -> float:
+        """Current between two neighbouring levels of an active cell [A]."""
+        return self.read_voltage * (self.conductance_max - self.conductance_min) / (self.levels - 1)
+
+
+class WiresTable(Table):
+    """Resistances of one array [ohm]: of each segment between neighbours, of drivers and of sense ends."""
+
+    word_line: NonNegative = 0.0
+    bit_line: NonNegative = 0.0
+    driver: NonNegative = 0.0
+    sense: NonNegative = 0.0
+
+
+class WeightsTable(Table):
+    """Weights as integers on bit lines.
+
+    Attributes:
+        bits: of a weight, sign included.
+        slicing: `offset-binary`: odd multiples of 1/2, (u - (2^bits - 1) / 2), the digits of u on cells that are read
+            against a half-on reference column. `sign-magnitude`: -(2^(bits-1) - 1) to 2^(bits-1) - 1, the digits of
+            the magnitude on one of two twin bit lines, which are read against each other.
+    """
+
+    bits: Annotated[int, Field(ge=1, le=12)]
+    slicing: Literal["offset-binary", "sign-magnitude"]
+
+
+class InputsTable(Table):
+    """Inputs on word lines, from 0 to 1.
+
+    Attributes:
+        coding: `binary`: spikes, 0 or 1. `pulse-count`: up to 2^bits - 1 pulses whose charge is converted once.
+            `bit-serial`: the digits of an integer one after the other, each converted, then shifted and added.
+        bits: of an input.
+    """
+
+    coding: Literal["binary", "pulse-count", "bit-serial"]
+    bits: Bits = 1
+
+
+class ConverterTable(Table):
+    """What reads a bit line, against its reference.
+
+    Attributes:
+        kind: `ideal` reads exactly; `sense-amplifier` gives the sign; `ternary` has two thresholds; `flash` and `sar`
+            are ADCs.
+        bits: of a conversion; 1 for sense amplifiers, 2 for ternary ones, and for ideal ones only what is costed.
+        columns: bit lines that take turns at one converter.
+        step: of an ADC [LSB]; where left out the finest that partial sums can have.
+        threshold: of a ternary converter, up and down [LSB].
+        offset: standard deviation over converters, fixed for each [LSB].
+        noise: standard deviation of each decision [LSB].
+        hysteresis: by which the threshold moves away from the side that was last decided, up and down [LSB].
+        metastable: inputs this close to the threshold are decided by chance [LSB].
+        tie: what a sense amplifier decides at exactly 0.
+        inl, dnl: standard deviation of the bow over the range, and of each step [LSB of the ADC].
+    """
+
+    kind: ConverterKind
+    bits: Bits
+    columns: Lines = 1
+    step: Positive | None = None
+    threshold: NonNegative = 0.0
+    offset: NonNegative = 0.0
+    noise: NonNegative = 0.0
+    hysteresis: NonNegative = 0.0
+    metastable: NonNegative = 0.0
+    tie: Literal["low", "high"] = "low"
+    inl: NonNegative = 0.0
+    dnl: NonNegative = 0.0
+
+    @property
+    def adc(self) -> bool:
+        """Whether it gives numbers, and not decisions."""
+        return self.kind in {"flash", "sar"}
+
+    @model_validator(mode="after")
+    def _figures_fit_kind(self) -> ConverterTable:
+        fixed = {"sense-amplifier": 1, "ternary": 2}
+        if self.bits != fixed.get(self.kind, self.bits):
+            raise ValueError(f"bits = {self.bits} does not fit a {self.kind}; allowed: {fixed[self.kind]}")
+        of_adc, of_decision = ("step", "inl", "dnl"), ("hysteresis", "metastable")
+        idle = {
+            "ideal": (*of_adc, *of_decision, "offset", "noise", "threshold"),
+            "sense-amplifier": (*of_adc, "threshold"),
+            "ternary": (*of_adc, *of_decision),
+        }.get(self.kind, (*of_decision, "threshold"))
+        for name in idle:
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name} = {getattr(self, name)} has no meaning for kind = {self.kind}; leave it out"
+                )
+        if self.kind != "sense-amplifier" and self.tie != "low":
+            raise ValueError(f"tie = {self.tie} has no meaning for kind = {self.kind}; leave it out")
+        return self
+
+
+class AccumulationTable(Table):
+    """Where partial sums of slices and of row tiles are added: `digital` counters, or the `analog` membrane."""
+
+    kind: Literal["digital", "analog"]
+    bits: Bits = 16
+
+
+class TilesTable(Table):
+    """How arrays are grouped.
+
+    Attributes:
+        arrays: that share buffer and wiring.
+        buffer_bits: of that buffer, for inputs and partial sums.
+    """
+
+    arrays: Annotated[int, Field(ge=1)]
+    buffer_bits: Annotated[int, Field(ge=1)]
+
+
+class ClockTable(Table):
+    """`synchronous`: one period for all, the slowest array read; `decoupled`: digital parts keep their own.
+
+    Attributes:
+        digital_period: of decoupled digital parts [s].
+    """
+
+    kind: Literal["synchronous", "decoupled"]
+    digital_period: Positive = 1e-9
+
+
+class TechnologyTable(Table):
+    """Name of the card of cost constants, or the path of one."""
+
+    card: str
+
+
+class HardwareCard(Table):
+    """An in-memory computing chip.
+
+    Attributes:
+        name: of the card.
+        description: what it is.
+        source: where the architecture comes from.
+        sources: where single numbers come from, by their dotted names.
+    """
+
+    name: str
+    description: str
+    source: str
+    array: ArrayTable
+    cell: CellTable
+    wires: WiresTable = WiresTable()
+    weights: WeightsTable
+    inputs: InputsTable
+    converter: ConverterTable
+    accumulation: AccumulationTable
+    tiles: TilesTable
+    clock: ClockTable
+    technology: TechnologyTable
+    sources: dict[str, str] = {}
+
+    @model_validator(mode="after")
+    def _parts_fit(self) -> HardwareCard:
+        cell, weights, inputs = self.cell, self.weights, self.inputs
+        if cell.resistance_off <= cell.resistance_on:
+            raise ValueError(
+                f"cell.resistance_off = {cell.resistance_off:g} ohm is not above resistance_on = {cell.resistance_on:g}"
+            )
+        if self.magnitude_bits < 1 or self.magnitude_bits % cell.bits:
+            raise ValueError(
+                f"weights.bits = {weights.bits} leaves {self.magnitude_bits} bits for cells of {cell.bits}; allowed: "
+                "a multiple of cell.bits" + (", plus one for the sign" if self.differential else "")
+            )
+        if inputs.coding == "binary" and inputs.bits != 1:
+            raise ValueError(f"inputs.bits = {inputs.bits} with binary inputs; allowed: 1, or another coding")
+        if self.lines > self.array.columns:
+            raise ValueError(
+                f"array.columns = {self.array.columns} is too narrow for one weight; allowed: at least {self.lines}"
+            )
+        unknown = sorted(set(self.sources) - set(_leaves(self.model_dump(exclude={"sources"}))))
+        if unknown:
+            raise ValueError(f"sources name {unknown[0]!r}, which is no entry of a card; see its tables")
+        return self
+
+    @property
+    def differential(self) -> bool:
+        """Whether twin bit lines are read against each other, and not columns against a reference column."""
+        return self.weights.slicing == "sign-magnitude"
+
+    @property
+    def magnitude_bits(self) -> int:
+        """Bits of a weight that cells hold."""
+        return self.weights.bits - self.differential
+
+    @property
+    def slices(self) -> int:
+        """Cells that share the digits of a weight."""
+        return self.magnitude_bits // self.cell.bits
+
+    @property
+    def lines(self) -> int:
+        """Bit lines of one weight."""
+        return self.slices * (2 if self.differential else 1)
+
+    @property
+    def neurons(self) -> int:
+        """Weights side by side in one array."""
+        return self.array.columns // self.lines
+
+    @property
+    def step(self) -> float:
+        """Of an ADC [LSB]: as given, or the finest difference of two partial sums."""
+        if self.converter.step is not None:
+            return self.converter.step
+        return 1.0 if self.differential else 0.5
+
+    def changed(self, changes: Mapping[str, object]) -> HardwareCard:
+        """A card with other entries, by dotted names: `{"array.rows": 32, "converter.offset": 0.5}`.
+
+        Raises:
+            InputError: no such entry, or a value that cannot be used.
+        """
+        content = self.model_dump(exclude_none=True)
+        for name, value in changes.items():
+            *tables, entry = name.split(".")
+            place: Any = content
+            for table in tables:
+                place = place.get(table) if isinstance(place, dict) else None
+            if not isinstance(place, dict):
+                raise InputError(f"{name!r} is no entry of a hardware card; give one such as 'array.rows'")
+            place[entry] = value
+        return _checked(self.name, content)
+
+
+def load_hardware(card: str | Path, changes: Mapping[str, object] | None = None) -> HardwareCard:
+    """A hardware card.
+
+    Args:
+        card: name of a card that ships with memsim, with the side of square arrays behind it where wished, such as
+            `adcless-32`; or the path of a TOML file.
+        changes: entries by dotted names that replace those of the card.
+
+    Raises:
+        InputError: no such card, or an entry that cannot be used.
+    """
+    name = str(card)
+    content = _content(name, _DEEPEST)
+    made = _checked(Path(name).stem if name.endswith(".toml") else name, content)
+    return made.changed(changes) if changes else made
+
+
+def hardware_names() -> list[str]:
+    """Names of the cards that ship with memsim."""
+    return sorted(item.name.removesuffix(".toml") for item in _CARDS.iterdir() if item.name.endswith(".toml"))
+
+
+def _content(name: str, depth: int) -> dict[str, Any]:
+    """Tables of a card over those of the card that it is based on."""
+    if not depth:
+        raise InputError(
+            f"hardware card {name!r} is based on too many others; cards must not stand on each other"
+        )
+    if name in hardware_names():
+        text = (_CARDS / f"{name}.toml").read_text(encoding="utf-8")
+    elif name.endswith(".toml"):
+        text = _read(Path(name))
+    elif sized := _SIZED.fullmatch(name):
+        size = int(sized["size"])
+        return _over(_content(sized["base"], depth - 1), {"array": {"rows": size, "columns": size}})
+    else:
+        raise InputError(
+            f"unknown hardware card {name!r}; known cards: {', '.join(hardware_names())}, with a size behind it such "
+            "as adcless-64; or give the path of a .toml card"
+        )
+    try:
+        content = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"hardware card {name} is not TOML: {error}") from None
+    base = content.pop("base", None)
+    return content if base is None else _over(_content(str(base), depth - 1), content)
+
+
+def _read(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        raise InputError(
+            f"hardware card {str(path)!r} does not exist; give the path of a TOML file"
+        ) from None
+    except (UnicodeDecodeError, OSError) as error:
+        raise InputError(f"hardware card {str(path)!r} cannot be read: {error}") from None
+
+
+def _checked(name: str, content: dict[str, Any]) -> HardwareCard:
+    try:
+        return HardwareCard.model_validate({**content, "name": name})
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, item['loc'])) or 'card'}: {item['msg']}"
+            + (f" (given {item['input']!r})" if not isinstance(item["input"], dict) else "")
+            for item in error.errors()
+        ]
+        raise InputError(f"hardware card {name} cannot be used:\n  " + "\n  ".join(problems)) from None
+
+
+def _over(base: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:
+    """Tables of `above` over those of `base`, entry by entry."""
+    merged = dict(base)
+    for name, value in above.items():
+        old = merged.get(name)
+        merged[name] = _over(old, value) if isinstance(old, dict) and isinstance(value, dict) else value
+    return merged
+
+
+def _leaves(content: dict[str, Any], prefix: str = "") -> list[str]:
+    """Dotted names of all entries."""
+    names: list[str] = []
+    for name, value in content.items():
+        names += _leaves(value, f"{prefix}{name}.") if isinstance(value, dict) else [f"{prefix}{name}"]
+    return names
