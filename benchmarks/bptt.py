@@ -20,6 +20,7 @@ from pathlib import Path
 import snntorch
 import torch
 from common import save_result
+from leaky import run_leaky
 from torch import Tensor, nn
 
 from memsim.circuits import IntegrateAndFire
@@ -65,14 +66,12 @@ class Products(nn.Module):
 class Leaky(Products):
     """Leaky neurons with surrogate gradients, stepped as snnTorch's tutorials do."""
 
+    def __init__(self) -> None:
+        super().__init__()
+        self.neuron = snntorch.Leaky(beta=0.9)
+
     def neurons(self, current: Tensor) -> Tensor:
-        neuron = snntorch.Leaky(beta=0.9)
-        membrane = neuron.init_leaky()
-        spikes = []
-        for now in current:
-            spike, membrane = neuron(now, membrane)
-            spikes.append(spike)
-        return torch.stack(spikes)
+        return run_leaky(self.neuron, current)[0]
 
 
 class Memristive(Products):

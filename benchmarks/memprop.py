@@ -15,7 +15,6 @@ training that was interrupted resumes from runs/memprop. Needs the `bench` extra
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Callable
 from dataclasses import asdict
@@ -23,19 +22,20 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from common import RESULTS, save_result
+from common import save_result
 from memprop_figures import draw_figures, draw_spikes
 from memprop_page import write_page
 from memprop_references import REFERENCES, train_reference
+from memprop_results import STAGES, TITLES, load_rows
 
 from memsim.console import counting_progress, training_progress
 from memsim.learn import Run, Study, load_study, train
 from memsim.learn.checkpoint import CHECKPOINT
-from memsim.learn.evaluation import classify, compare_steps, evaluate
+from memsim.learn.evaluation import compare_steps, evaluate
 from memsim.learn.study import NonidealityTable
+from memsim.run_report import confusion_matrix
 from memsim.verify import verify
 
-DATA = ("mnist", "fashion-mnist")
 SEEDS = (0, 1, 2)
 STUDIES = Path(__file__).parent / "studies"
 RUNS = Path("runs/memprop")
@@ -67,6 +67,8 @@ def study_of(data: str, seed: int, *, aware: bool) -> Study:
 
 def trained(data: str, seed: int, folder: Path | None, *, aware: bool = False) -> Run:
     """The network of this seed, trained now, trained to its end, or as it was saved."""
+    if aware:
+        trained(data, seed, folder)
     kept = RUNS / f"{data}{'-aware' if aware else ''}-{seed}"
     with training_progress() as progress:
         return train(
@@ -81,15 +83,12 @@ def trained(data: str, seed: int, folder: Path | None, *, aware: bool = False) -
 def memristive(data: str, seed: int, folder: Path | None, *, aware: bool = False) -> dict[str, Any]:
     """Accuracy, curves, confusion matrix and step comparison of one seed."""
     run = trained(data, seed, folder, aware=aware)
-    guesses = classify(run.network, run.data.test)
-    pairs = run.data.test.labels * run.data.classes + guesses
-    confusion = torch.bincount(pairs, minlength=run.data.classes**2).reshape(run.data.classes, -1)
     steps = compare_steps(run.network, run.data.test)
     return {
         "test_accuracy": run.history[-1].test_accuracy,
         "steps": asdict(steps) | {"difference": steps.difference},
         "history": [asdict(record) for record in run.history],
-        "confusion": confusion.tolist(),
+        "confusion": confusion_matrix(run).tolist(),
     }
 
 
@@ -117,19 +116,17 @@ def verified(data: str, seed: int, folder: Path | None) -> dict[str, Any]:
 
 def stage(name: str, data: str, rows: dict[str, Callable[[], Any]]) -> None:
     """Fill the rows of a result that are missing, saving after each."""
-    result_name = f"memprop-{name}-{data}"
-    path = RESULTS / f"{result_name}.json"
-    done = json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else {}
+    done = load_rows(name, data)
     for row, measure in rows.items():
         if row in done:
             continue
         began = time.perf_counter()
         done[row] = measure()
         seconds = time.perf_counter() - began
-        print(f"{result_name}, {row}: {seconds:.0f} s", _headline(done[row]))
+        print(f"{name}, {data}, {row}: {seconds:.0f} s", _headline(done[row]))
         command = f"python benchmarks/memprop.py {name} {data}"
         study = load_study(STUDIES / f"{data}.toml").model_dump(exclude_none=True)
-        save_result(result_name, command, {"study": study, "rows": done})
+        save_result(f"memprop-{name}-{data}", command, {"study": study, "rows": done})
 
 
 def _headline(row: dict[str, Any]) -> str:
@@ -158,18 +155,17 @@ def run_stage(name: str, data: str, folder: Path | None, seeds: tuple[int, ...])
 
 def main() -> None:
     """Run the stages asked for."""
-    stages = ("train", "references", "aware", "robust", "verify")
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("stage", nargs="?", choices=[*stages, "figures"])
-    parser.add_argument("data", nargs="?", choices=DATA)
+    parser.add_argument("stage", nargs="?", choices=[*STAGES, "figures"])
+    parser.add_argument("data", nargs="?", choices=TITLES)
     parser.add_argument("--data-dir", type=Path, help="folder of the data sets; MEMSIM_DATA where left out")
     parser.add_argument("--seeds", type=int, nargs="+", default=SEEDS)
     arguments = parser.parse_args()
     torch.set_num_threads(1)
-    for name in [arguments.stage] if arguments.stage else stages:
-        for data in [arguments.data] if arguments.data else DATA:
+    for name in [arguments.stage] if arguments.stage else STAGES:
+        for data in [arguments.data] if arguments.data else TITLES:
             if name != "figures":
                 run_stage(name, data, arguments.data_dir, tuple(arguments.seeds))
     draw_figures()

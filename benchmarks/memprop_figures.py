@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import json
-from typing import Any
-
 import numpy as np
 from common import RESULTS
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from memprop_results import PUBLISHED, TITLES, load_rows
 
 from memsim import plots
 from memsim.circuits.waveforms import dataset
@@ -16,9 +14,6 @@ from memsim.plots.style import COLOURS, columns, styled
 from memsim.run_report import output_waves
 from memsim.verify.comparison import Evidence
 
-TITLES = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
-PUBLISHED = {"mnist": 0.9758, "fashion-mnist": 0.7526}
-"""SPICEprop, arXiv:2203.01426, abstract."""
 SHOWN = 5
 """Output neurons in the picture of spikes: those with the highest mean potential."""
 MARKERS = {"plain": "o", "aware": "s"}
@@ -27,12 +22,6 @@ SHARES = {
     "stuck": ("stuck cells (%)", (0.0, 0.5, 1.2, 10.0)),
     "read noise": ("read noise (%)", (0.0, 5.0, 10.0, 20.0)),
 }
-
-
-def load_rows(stage: str, data: str) -> dict[str, Any]:
-    """Rows of a saved result; none where there is no such result yet."""
-    path = RESULTS / f"memprop-{stage}-{data}.json"
-    return json.loads(path.read_text(encoding="utf-8"))["rows"] if path.exists() else {}
 
 
 def draw_figures() -> None:

@@ -8,12 +8,10 @@ from collections.abc import Iterable
 from typing import Any
 
 from common import RESULTS
-from memprop_figures import PUBLISHED, TITLES, load_rows
+from memprop_references import REFERENCES
+from memprop_results import PUBLISHED, STAGES, TITLES, load_rows, result_path
 
 from memsim.files import write_text
-
-KINDS = ("ReLU", "snntorch.Leaky")
-STAGES = ("train", "references", "aware", "robust", "verify")
 
 
 def write_page() -> None:
@@ -30,7 +28,7 @@ def write_page() -> None:
 
 
 def _introduction() -> str:
-    saved = [RESULTS / f"memprop-{stage}-{data}.json" for stage in STAGES for data in TITLES]
+    saved = [result_path(stage, data) for stage in STAGES for data in TITLES]
     results = [json.loads(path.read_text(encoding="utf-8")) for path in saved if path.exists()]
     dates = sorted({result["date"] for result in results})
     commands = "\n".join(f"    {result['command']}" for result in results)
@@ -49,7 +47,7 @@ def accuracy_table() -> list[str]:
     rows.append(_row("memsim, fully memristive", {d: _accuracies(load_rows("train", d)) for d in TITLES}))
     published = {data: [value] for data, value in PUBLISHED.items()}
     rows.append(_row("SPICEprop, published (arXiv:2203.01426)", published))
-    for kind in KINDS:
+    for kind in REFERENCES:
         chosen = {
             data: _accuracies({k: r for k, r in load_rows("references", data).items() if k.startswith(kind)})
             for data in TITLES

@@ -10,6 +10,7 @@ from typing import Any
 
 import snntorch
 import torch
+from leaky import run_leaky
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
@@ -26,7 +27,7 @@ DECAY = 0.9
 class ReluNetwork(nn.Module):
     """The plain network of the same layers."""
 
-    def __init__(self, sizes: list[int], study: Study) -> None:
+    def __init__(self, sizes: list[int]) -> None:
         super().__init__()
         self.layers = nn.ModuleList(nn.Linear(*pair) for pair in pairwise(sizes))
 
@@ -44,10 +45,9 @@ class LeakyNetwork(ReluNetwork):
     Read is the mean membrane of the last layer, which does not fire.
     """
 
-    def __init__(self, sizes: list[int], study: Study) -> None:
-        super().__init__(sizes, study)
-        self.steps = round(study.window / study.step)
-        # made once: snnTorch keeps every neuron it ever made, with its last state
+    def __init__(self, sizes: list[int], steps: int) -> None:
+        super().__init__(sizes)
+        self.steps = steps
         self.firing = [snntorch.Leaky(beta=DECAY) for _ in sizes[2:]]
         self.reading = snntorch.Leaky(beta=DECAY, reset_mechanism="none")
 
@@ -56,24 +56,13 @@ class LeakyNetwork(ReluNetwork):
         first, *others = self.layers
         current = first(x).expand(self.steps, -1, -1)
         for neuron, layer in zip(self.firing, others, strict=True):
-            current = layer(self.run(neuron, current)[0])
-        return self.run(self.reading, current)[1].mean(dim=0)
-
-    @staticmethod
-    def run(neuron: snntorch.Leaky, current: Tensor) -> tuple[Tensor, Tensor]:
-        """Spikes and membranes."""
-        membrane = neuron.init_leaky()
-        spikes, membranes = [], []
-        for now in current:
-            spike, membrane = neuron(now, membrane)
-            spikes.append(spike)
-            membranes.append(membrane)
-        return torch.stack(spikes), torch.stack(membranes)
+            current = layer(run_leaky(neuron, current)[0])
+        return run_leaky(self.reading, current)[1].mean(dim=0)
 
 
 REFERENCES: dict[str, Callable[[list[int], Study], nn.Module]] = {
-    "ReLU": ReluNetwork,
-    "snntorch.Leaky": LeakyNetwork,
+    "ReLU": lambda sizes, _: ReluNetwork(sizes),
+    "snntorch.Leaky": lambda sizes, study: LeakyNetwork(sizes, round(study.window / study.step)),
 }
 
 

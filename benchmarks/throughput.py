@@ -16,6 +16,7 @@ import numpy as np
 import snntorch
 import torch
 from common import save_result
+from leaky import run_leaky
 from torch import Tensor
 
 from memsim import spice
@@ -27,15 +28,14 @@ STEP = 200e-6
 SPICE_POINTS = 10_000
 
 
-def leaky(drive: Tensor) -> None:
+def leaky() -> Callable[[Tensor], None]:
     """A plain loop over snntorch.Leaky, as its tutorials write it."""
     neuron = snntorch.Leaky(beta=0.9)
-    membrane = neuron.init_leaky()
-    spikes = []
-    for current in drive:
-        spike, membrane = neuron(current, membrane)
-        spikes.append(spike)
-    torch.stack(spikes).mean().backward()
+
+    def run(drive: Tensor) -> None:
+        run_leaky(neuron, drive)[0].mean().backward()
+
+    return run
 
 
 def memristive(stepper: str) -> Callable[[Tensor], None]:
@@ -75,7 +75,7 @@ def ngspice_seconds() -> float:
 def main() -> None:
     """Measure, print a table and save the result."""
     torch.set_num_threads(1)
-    contenders = {"snntorch.Leaky": leaky} | {f"memsim {name}": memristive(name) for name in STEPPERS}
+    contenders = {"snntorch.Leaky": leaky()} | {f"memsim {name}": memristive(name) for name in STEPPERS}
     for contender in contenders.values():
         cpu_seconds(contender)
     rounds = [{name: cpu_seconds(contender) for name, contender in contenders.items()} for _ in range(ROUNDS)]

@@ -27,6 +27,7 @@ import matplotlib.pyplot as plt
 import snntorch
 import torch
 from common import RESULTS, save_result
+from leaky import run_leaky
 from matplotlib.figure import Figure
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
@@ -156,23 +157,11 @@ class LeakyNetwork(nn.Module):
         """Logits [batch, classes] for events [batch, slots, rows]."""
         signal = events.transpose(0, 1)
         for synapses, neuron in zip(self.synapses, self.neurons, strict=True):
-            spikes, membranes = _run(neuron, synapses(signal))
-            signal = spikes
+            signal, membranes = run_leaky(neuron, synapses(signal))
         return membranes.mean(dim=0) * self.scale
 
 
-def _run(neuron: nn.Module, currents: Tensor) -> tuple[Tensor, Tensor]:
-    """Spikes and membranes [slots, batch, neurons]."""
-    membrane = torch.zeros_like(currents[0])
-    steps = []
-    for current in currents:
-        spike, membrane = neuron(current, membrane)
-        steps.append((spike, membrane))
-    spikes, membranes = zip(*steps, strict=True)
-    return torch.stack(spikes), torch.stack(membranes)
-
-
-def run_leaky(task: Task, data: Dataset, seed: int) -> dict[str, Any]:
+def train_leaky(task: Task, data: Dataset, seed: int) -> dict[str, Any]:
     """Train and test an LIF network."""
     torch.manual_seed(seed)
     random = torch.Generator().manual_seed(seed)
@@ -194,7 +183,7 @@ def run_leaky(task: Task, data: Dataset, seed: int) -> dict[str, Any]:
     return {"test_accuracy": torch.cat(right).double().mean().item()}
 
 
-def run_memristive(task: Task, data: Dataset, seed: int) -> dict[str, Any]:
+def train_memristive(task: Task, data: Dataset, seed: int) -> dict[str, Any]:
     """Train and test a memristive network, or finish a run that was interrupted."""
     folder = RUNS / f"{data.name}-seed-{seed}"
     with training_progress() as progress:
@@ -203,7 +192,7 @@ def run_memristive(task: Task, data: Dataset, seed: int) -> dict[str, Any]:
     return {"test_accuracy": steps.accuracy, "test_accuracy_at_a_tenth_of_the_step": steps.fine_accuracy}
 
 
-FAMILIES = {"lif": run_leaky, "memristive": run_memristive}
+FAMILIES = {"lif": train_leaky, "memristive": train_memristive}
 
 
 def saved() -> dict[str, Any]:
