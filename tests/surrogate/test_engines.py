@@ -130,6 +130,7 @@ def test_gradcheck(engine):
 
 
 @pytest.mark.slow
+@pytest.mark.filterwarnings("ignore:`torch.jit:DeprecationWarning")  # torch's own, on its first compilation
 def test_torch_compile_gives_the_same():
     expected = gradients(compiled("integrate-and-fire", "loop"), "rosenbrock2", torch.float64)
     values = gradients(compiled("integrate-and-fire", "compile"), "rosenbrock2", torch.float64)

@@ -126,12 +126,13 @@ def _in_segments(
 def _split(
     tensors: Sequence[Tensor], unknowns: int, inputs: int
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-    end = unknowns + inputs
-    return list(tensors[:unknowns]), list(tensors[unknowns:end]), list(tensors[end:])
+    """Unknowns, inputs and constants as plain values: a compiled kernel would look for their gradients."""
+    tensors, end = [tensor.detach() for tensor in tensors], unknowns + inputs
+    return tensors[:unknowns], tensors[unknowns:end], tensors[end:]
 
 
 def _numbers(constants: Sequence[Tensor]) -> list[Constant]:
-    return [c.detach().item() if c.ndim == 0 else c for c in constants]
+    return [c.item() if c.ndim == 0 else c for c in constants]
 
 
 def _sum(like: Tensor, *gradients: Tensor | None) -> Tensor:
