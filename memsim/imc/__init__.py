@@ -1,5 +1,17 @@
 """In-memory computing: hardware cards, converters, networks mapped to tiles, and training for them."""
 
 from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
+from memsim.imc.layers import MappedLayer
+from memsim.imc.mapping import Activity, calibrate, map_to_imc, mapped_layers, observe
 
-__all__ = ["HardwareCard", "hardware_names", "load_hardware"]
+__all__ = [
+    "Activity",
+    "HardwareCard",
+    "MappedLayer",
+    "calibrate",
+    "hardware_names",
+    "load_hardware",
+    "map_to_imc",
+    "mapped_layers",
+    "observe",
+]

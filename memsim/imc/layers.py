@@ -1,0 +1,352 @@
+"""A layer as the hardware computes it: inputs on word lines, tile by tile, digit by digit.
+
+With W = s W_int, where s is the scale of a neuron and W_int its weights on the grid of the card,
+
+    p_gk = sum of lines over the rows of tile g + r_gk,   u = sum over g, k of L^k a_k C(p_gk),   y = s u
+
+where C is the converter, a_k what a decision counts (1 of converters that give numbers) and r_gk the column reference.
+The reference is the one place for everything constant: bias and folded normalisation, as integers that are shared out
+to tiles and digits so that their sum is exact, and trims, which calibrate or are trained.
+
+Scale, reference and a_k are trained together with the weights. Rounding passes gradients straight through, with the
+step sizes learned as in Esser et al., Learned step size quantization, ICLR 2020 (arXiv:1902.08153).
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import unfold
+
+from memsim.crossbar.laws import straight_through
+from memsim.errors import InputError
+from memsim.imc.converters import Converter, converter_of
+from memsim.imc.estimators import Estimator
+from memsim.imc.hardware import HardwareCard
+from memsim.imc.tiles import Lines, largest_weight, powers, programmed
+
+SMALLEST_SCALE, SCALES_TRIED = 0.3, 29
+"""First scales are sought from this share of the one that clips nothing."""
+IDEAL_CELLS = {
+    "cell.variation": 0.0,
+    "cell.stuck_rate": 0.0,
+    "cell.read_noise": 0.0,
+    "wires": {"word_line": 0.0, "bit_line": 0.0},
+}
+
+
+class Made(NamedTuple):
+    """What a layer consists of once it is made: programmed arrays, and what each line is read by."""
+
+    lines: Lines
+    converters: Tensor
+
+
+@dataclass(frozen=True)
+class Patches:
+    """How a convolution cuts images into vectors: torch's numbers, of rows and columns."""
+
+    kernel: tuple[int, int]
+    stride: tuple[int, int]
+    padding: tuple[int, int]
+    dilation: tuple[int, int]
+
+    def sides(self, height: int, width: int) -> tuple[int, int]:
+        """Of the output.
+
+        Raises:
+            InputError: the kernel is larger than the padded image.
+        """
+        spans = [
+            side + 2 * p - d * (k - 1) - 1
+            for side, k, p, d in zip((height, width), self.kernel, self.padding, self.dilation, strict=True)
+        ]
+        if min(spans) < 0:
+            raise InputError(
+                f"an image of {height} x {width} pixels is smaller than the kernel of {self.kernel}; give a larger one"
+            )
+        down, along = (span // s + 1 for span, s in zip(spans, self.stride, strict=True))
+        return down, along
+
+    def __call__(self, images: Tensor) -> Tensor:
+        """[images * positions, rows] from [images, channels, height, width]."""
+        columns = unfold(images, self.kernel, self.dilation, self.padding, self.stride)
+        return columns.transpose(1, 2).flatten(0, 1)
+
+
+class MappedLayer(nn.Module):
+    """A fully connected or convolutional layer on tiles.
+
+    In training mode the hardware is made anew at each call, so that a network learns to live with any chip; in
+    evaluation it is the one of `chip`.
+
+    Args:
+        weight: [neurons, ...] as of nn.Linear or nn.Conv2d.
+        bias: [neurons].
+        card: the hardware.
+        patches: of a convolution; None for a fully connected layer.
+        name: of the layer, for messages.
+        generator: source of all noise, and of the chips made while training.
+        chip: which one it is: seed of what is drawn once.
+
+    Attributes:
+        scale: what 1 LSB of a neuron's sum counts, [neurons].
+        gain: what a decision of each slice counts, [slices] in LSB.
+        trim: of the column references, [tiles of rows, lines] in LSB.
+
+    Raises:
+        InputError: an accumulator too narrow for this layer.
+    """
+
+    def __init__(
+        self,
+        weight: Tensor,
+        bias: Tensor | None,
+        card: HardwareCard,
+        *,
+        patches: Patches | None = None,
+        name: str = "layer",
+        generator: torch.Generator | None = None,
+        chip: int = 0,
+    ) -> None:
+        super().__init__()
+        flat = weight.detach().flatten(1)
+        self.card, self.patches, self.name = card, patches, name
+        self.generator, self.chip = generator, chip
+        self.neurons, self.fan_in = flat.shape
+        self.weight = nn.Parameter(flat.clone())
+        self.scale = nn.Parameter(first_scale(flat, card))
+        self.bias = nn.Parameter(flat.new_zeros(self.neurons) if bias is None else bias.detach().clone())
+        self.gain = nn.Parameter(flat.new_ones(card.slices), requires_grad=self.decides)
+        self.trim = nn.Parameter(flat.new_zeros(self.row_tiles, self.neurons * card.slices))
+        self.reads_with("exact", 0.0)
+        self._kept: tuple[tuple[int, ...], Made] | None = None
+        self._check_counter()
+
+    @property
+    def decides(self) -> bool:
+        """Whether columns are read by decisions instead of numbers."""
+        return self.card.converter.kind in {"sense-amplifier", "ternary"}
+
+    @property
+    def rows(self) -> int:
+        """Word lines that the layer needs."""
+        return self.fan_in
+
+    @property
+    def columns(self) -> int:
+        """Bit lines that the layer needs, without reference columns."""
+        return self.neurons * self.card.lines
+
+    @property
+    def row_tiles(self) -> int:
+        """Arrays one below the other, whose sums are added."""
+        return -(-self.fan_in // self.card.array.rows)
+
+    @property
+    def column_tiles(self) -> int:
+        """Arrays side by side."""
+        return -(-self.neurons // self.card.neurons)
+
+    @property
+    def tiles(self) -> int:
+        """Arrays in all."""
+        return self.row_tiles * self.column_tiles
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the cells of these arrays that hold weights."""
+        return self.rows * self.columns / (self.tiles * self.card.array.rows * self.card.array.columns)
+
+    @property
+    def reads_per_vector(self) -> int:
+        """Times that an array is read for one input vector."""
+        return self.card.inputs.bits if self.card.inputs.coding == "bit-serial" else 1
+
+    def reads_with(self, gradient: Estimator, width: float) -> None:
+        """Choose the gradient of decisions, and its width [LSB]; `exact` adds noise of that width while training."""
+        self.training_converter: Converter = converter_of(self.card, gradient, width)
+        self.converter: Converter = converter_of(self.card)
+
+    def vectors(self, inputs: Tensor) -> Tensor:
+        """What word lines get, [vectors, rows], from inputs as torch's layers take them."""
+        if self.patches is None:
+            return inputs.flatten(0, -2)
+        return self.patches(inputs if inputs.ndim == 4 else inputs[None])
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """As nn.Linear or nn.Conv2d, but as this hardware computes it.
+
+        Raises:
+            InputError: inputs that the coding cannot present, or a shape that does not fit.
+        """
+        made = self._hardware()
+        x = self._coded(self.vectors(inputs))
+        reads = [
+            self._accumulated(self.partial_sums(part, made), made) * 2**bit
+            for bit, part in enumerate(self._presented(x))
+        ]
+        u = reads[0] if len(reads) == 1 else torch.stack(reads).sum(0)
+        return self._shaped(u * (self.scale / self.largest_input), inputs)
+
+    def partial_sums(self, x: Tensor, made: Made | None = None) -> Tensor:
+        """Of each tile, as its converters see them, [tiles of rows, vectors, lines] in LSB.
+
+        Args:
+            x: inputs as integers, [vectors, rows].
+            made: the hardware; that of this moment where left out.
+        """
+        lines = (self._hardware() if made is None else made).lines
+        height = self.card.array.rows
+        parts = x.split(height, -1)
+        sums = [part @ block for part, block in zip(parts, lines.sums.split(height), strict=True)]
+        p = sums[0][None] if len(sums) == 1 else torch.stack(sums)
+        if lines.variance is not None:
+            blocks = zip(parts, lines.variance.split(height), strict=True)
+            variance = torch.stack([part.square() @ block for part, block in blocks])
+            p = p + variance.clamp(min=0).sqrt().detach() * torch.randn(p.shape, generator=self.generator)
+        return p + self.reference()[:, None]
+
+    def reference(self) -> Tensor:
+        """Column references [tiles of rows, lines] in LSB: shares of the bias, and trims."""
+        return shared_out(self.bias / self.scale, self.row_tiles, self.card) + self.trim
+
+    def counts(self, read: Tensor) -> Tensor:
+        """Converted lines [tiles of rows, vectors, lines], added over tiles: [vectors, neurons, slices] in LSB."""
+        total = read[0] if len(read) == 1 else read.sum(0)
+        return total.unflatten(-1, (self.neurons, -1)) * total.new_tensor(powers(self.card))
+
+    def read(self, p: Tensor, made: Made | None = None) -> Tensor:
+        """What converters make of partial sums [tiles of rows, vectors, lines]."""
+        made = self._hardware() if made is None else made
+        converter = self.training_converter if self.training else self.converter
+        return converter(p, made.converters, self.generator)
+
+    def integers(self) -> Tensor:
+        """The weights as ideal hardware holds them, [neurons, rows] in LSB."""
+        with torch.no_grad():
+            ideal = self.card.changed(IDEAL_CELLS)
+            lines = programmed(self._normalised(), ideal, None).sums
+            return (lines.unflatten(-1, (self.neurons, -1)) @ lines.new_tensor(powers(self.card))).mT
+
+    def _accumulated(self, p: Tensor, made: Made) -> Tensor:
+        """Sums of tiles and slices, [vectors, neurons] in LSB."""
+        counts = self.counts(self.read(p, made))
+        return counts[..., 0] * self.gain if self.card.slices == 1 else counts @ self.gain
+
+    def _normalised(self) -> Tensor:
+        """Weights between -1 and 1, [rows, neurons]."""
+        span = largest_weight(self.card) * self.scale[:, None]
+        return (self.weight / span).clamp(-1, 1).mT
+
+    def _hardware(self) -> Made:
+        """Arrays and converters: made anew where they are trained, else kept as long as nothing changes."""
+        if self.training:
+            return self._made(self._fresh_chip())
+        tensors = (self.weight, self.scale)
+        key = (self.chip, *(t.data_ptr() for t in tensors), *(t._version for t in tensors))
+        if self._kept is None or self._kept[0] != key:
+            with torch.no_grad():
+                self._kept = key, self._made(self.chip)
+        return self._kept[1]
+
+    def _made(self, chip: int) -> Made:
+        source = torch.Generator().manual_seed(chip)
+        lines = programmed(self._normalised(), self.card, source)
+        return Made(lines, self.converter.made(self.row_tiles, lines.sums.shape[-1], source))
+
+    def _fresh_chip(self) -> int:
+        if self.generator is None:
+            return self.chip
+        return int(torch.randint(2**62, (), generator=self.generator))
+
+    @property
+    def largest_input(self) -> int:
+        """That the coding can present, as an integer."""
+        return 2**self.card.inputs.bits - 1
+
+    def _coded(self, x: Tensor) -> Tensor:
+        """Inputs from 0 to 1 as integers."""
+        if x.shape[-1] != self.fan_in:
+            raise InputError(
+                f"{self.name} has {self.fan_in} word lines, but inputs have {x.shape[-1]} values"
+            )
+        largest = self.largest_input
+        low, high = torch.aminmax(x.detach())
+        if low < 0 or high > 1:
+            raise InputError(
+                f"{self.name} gets inputs from {low.item():.4g} to {high.item():.4g}; allowed: 0 to 1, so scale them"
+            )
+        number = x if largest == 1 else x * largest
+        if self.card.inputs.coding == "binary":
+            if not bool((x == x.square()).all()):
+                raise InputError(
+                    f"{self.name} gets inputs between 0 and 1, and its word lines are binary; give spikes, or a card "
+                    "with inputs.coding = pulse-count or bit-serial"
+                )
+            return number
+        return straight_through(number.round(), number)
+
+    def _presented(self, x: Tensor) -> list[Tensor]:
+        """What word lines get one after the other."""
+        if self.reads_per_vector == 1:
+            return [x]
+        # each digit passes the gradient of its share of the number
+        whole, share = x.detach().long(), x / self.largest_input
+        return [
+            straight_through((whole >> bit & 1).to(x.dtype), share) for bit in range(self.reads_per_vector)
+        ]
+
+    def _shaped(self, y: Tensor, inputs: Tensor) -> Tensor:
+        if self.patches is None:
+            return y.unflatten(0, inputs.shape[:-1]) if inputs.ndim != 2 else y
+        sides = self.patches.sides(*inputs.shape[-2:])
+        images = y.unflatten(0, (-1, math.prod(sides))).transpose(1, 2).unflatten(-1, sides)
+        return images if inputs.ndim == 4 else images[0]
+
+    def _check_counter(self) -> None:
+        """Raise InputError where sums could leave the accumulator."""
+        table, converter = self.card.accumulation, self.card.converter
+        if table.kind == "analog":
+            return
+        grid = self.card.step if converter.adc else 1 if self.decides else 0.5
+        one = 2 ** (converter.bits - 1) * grid if converter.adc else 1.0
+        if converter.kind == "ideal":
+            one = min(self.fan_in, self.card.array.rows) * (self.card.cell.levels - 1)
+        largest = one * self.row_tiles * sum(powers(self.card)) * self.largest_input
+        needed = math.ceil(math.log2(largest / grid + 1)) + 1
+        if needed > table.bits:
+            raise InputError(
+                f"accumulation.bits = {table.bits} is too narrow for {self.name}, whose sums need {needed}; "
+                "allowed: at least that"
+            )
+
+
+def first_scale(weight: Tensor, card: HardwareCard) -> Tensor:
+    """Scale [neurons] with the least square error of weights [neurons, rows] on the grid of a card."""
+    largest = weight.abs().amax(1).clamp(min=torch.finfo(weight.dtype).tiny) / largest_weight(card)
+    tried = largest * torch.linspace(SMALLEST_SCALE, 1, SCALES_TRIED, dtype=weight.dtype)[:, None]
+    half = 0.0 if card.differential else 0.5
+    span = largest_weight(card)
+    number = ((weight / tried[..., None] - half).round() + half).clamp(-span, span)
+    error = (number * tried[..., None] - weight).square().sum(-1)
+    return tried.gather(0, error.argmin(0, keepdim=True))[0]
+
+
+def shared_out(wanted: Tensor, tiles: int, card: HardwareCard) -> Tensor:
+    """Integers [neurons] as column references [tiles, lines], the digits of shares whose sum is exact.
+
+    The last digit takes what is above it. Integers keep ties where they were, which fractions would all resolve alike.
+    """
+    counts = powers(card)
+    whole = wanted.detach().round()
+    share = ((whole + torch.arange(tiles)[:, None]) / tiles).floor()
+    size, levels = share.abs(), card.cell.levels
+    digits = [(size / count).floor() for count in counts]
+    digits[:-1] = [digit.remainder(levels) for digit in digits[:-1]]
+    smooth = (wanted / (tiles * sum(counts)))[..., None].expand(tiles, -1, len(counts))
+    return straight_through(share.sign()[..., None] * torch.stack(digits, -1), smooth).flatten(-2)

@@ -1,0 +1,251 @@
+"""Networks on hardware: which layers go to arrays, how full those are, and what is read."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from copy import deepcopy
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
+
+from memsim.errors import InputError
+from memsim.imc.hardware import HardwareCard
+from memsim.imc.layers import MappedLayer, Patches
+
+UNMAPPED = (
+    nn.modules.conv._ConvNd,
+    nn.RNNBase,
+    nn.RNNCellBase,
+    nn.MultiheadAttention,
+    nn.Embedding,
+    nn.Bilinear,
+)
+TIE_BREAK = 0.5
+"""Half a cell of reference decides sums of zero one way in half of the columns, the other way in the others [LSB]."""
+
+
+def map_to_imc(
+    model: nn.Module, card: HardwareCard, *, generator: torch.Generator | None = None, chip: int = 0
+) -> nn.Module:
+    """A copy of a network that computes as the hardware would, tile by tile.
+
+    Every nn.Linear and nn.Conv2d becomes a `MappedLayer`, whose weights can be trained further; spiking neurons,
+    pooling and reshaping stay what they are. A batch normalisation behind a layer of an nn.Sequential is folded into
+    it, with its running averages; elsewhere it stays, and is digital. A network that is mapped already is mapped to
+    the new card with its weights, scales and biases.
+
+    Args:
+        model: the network; not changed.
+        card: the hardware.
+        generator: source of the noise of reads, and of the chips that are made while training.
+        chip: which chip it is in evaluation: seed of all that is drawn once.
+
+    Raises:
+        InputError: a layer that cannot be mapped, weights that are not finite, or a card that does not fit.
+    """
+    copied = _folded(deepcopy(model))
+    _check_source(card, generator)
+    replaced = {
+        name: _mapped(module, card, name, generator, chip)
+        for name, module in copied.named_modules()
+        if isinstance(module, nn.Linear | nn.Conv2d | MappedLayer)
+    }
+    if not replaced:
+        raise InputError(
+            "the network has no nn.Linear or nn.Conv2d layer, so nothing to map; give one that has"
+        )
+    for name, layer in replaced.items():
+        if not name:
+            return layer
+        parent, _, last = name.rpartition(".")
+        setattr(copied.get_submodule(parent), last, layer)
+    _check_nothing_left(copied)
+    return copied
+
+
+def mapped_layers(model: nn.Module) -> dict[str, MappedLayer]:
+    """The layers of a network that are on arrays, by name."""
+    return {name: module for name, module in model.named_modules() if isinstance(module, MappedLayer)}
+
+
+@dataclass(frozen=True)
+class Activity:
+    """What the arrays of one layer did.
+
+    Attributes:
+        vectors: input vectors for each inference: time steps times positions.
+        array_reads: of single arrays, for each inference.
+        active: share of word lines that are driven in a read, on average.
+    """
+
+    vectors: float
+    array_reads: float
+    active: float
+
+
+def observe(model: nn.Module, inputs: Tensor, *, inferences: int) -> dict[str, Activity]:
+    """What the arrays of each layer do in one call of a mapped network.
+
+    Args:
+        model: the network.
+        inputs: as it takes them.
+        inferences: how many there are in these inputs.
+    """
+    seen: dict[str, tuple[int, float]] = {}
+
+    def counting(name: str) -> Any:
+        def hook(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
+            vectors = cast("MappedLayer", layer).vectors(given[0].detach())
+            count, active = seen.get(name, (0, 0.0))
+            seen[name] = count + len(vectors), active + float(vectors.sum() / vectors.shape[-1])
+
+        return hook
+
+    layers = mapped_layers(model)
+    handles = [layer.register_forward_pre_hook(counting(name)) for name, layer in layers.items()]
+    try:
+        with torch.no_grad():
+            model(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return {
+        name: Activity(
+            vectors=count / inferences,
+            array_reads=count * layers[name].tiles * layers[name].reads_per_vector / inferences,
+            active=active / count,
+        )
+        for name, (count, active) in seen.items()
+    }
+
+
+def calibrate(model: nn.Module, inputs: Tensor) -> None:
+    """Set what decisions count, layer by layer as inputs pass, and break ties by the column references.
+
+    What the decisions of each slice count is found by least squares, so that sums of decisions come closest to the
+    sums that they replace.
+    """
+    layers = [layer for layer in mapped_layers(model).values() if layer.decides]
+    handles = [layer.register_forward_pre_hook(_calibrated) for layer in layers]
+    try:
+        with torch.no_grad(), evaluating(model):
+            model(inputs)
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@contextmanager
+def evaluating(model: nn.Module) -> Iterator[None]:
+    """The network in evaluation mode: one chip, without what training adds."""
+    before = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(before)
+
+
+def _calibrated(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+    layer = cast("MappedLayer", module)
+    layer.trim.copy_(_tie_breaks(layer))
+    x = layer._coded(layer.vectors(given[0]))
+    p = layer.partial_sums(x)
+    wanted = layer.counts(p - layer.trim[:, None]).sum(-1).flatten()
+    counts = layer.counts(layer.read(p)).flatten(0, -2)
+    found = torch.linalg.lstsq(counts, wanted[:, None], driver="gelsd").solution[:, 0]
+    layer.gain.copy_(found)
+
+
+def _tie_breaks(layer: MappedLayer) -> Tensor:
+    """Plus and minus half a cell, so that ties of the slices of a neuron almost cancel, and those of its tiles do."""
+    neurons, slices = layer.neurons, layer.card.slices
+    up = (torch.arange(layer.row_tiles)[:, None] + torch.arange(neurons)) % 2 == 0
+    top = torch.where(up, TIE_BREAK, -TIE_BREAK)
+    return torch.stack([top if k == slices - 1 else -top for k in range(slices)], -1).flatten(-2)
+
+
+def _mapped(
+    module: nn.Module, card: HardwareCard, name: str, generator: torch.Generator | None, chip: int
+) -> MappedLayer:
+    title = name or "the layer"
+    if isinstance(module, MappedLayer):
+        layer = MappedLayer(
+            module.weight,
+            module.bias,
+            card,
+            patches=module.patches,
+            name=title,
+            generator=generator,
+            chip=chip,
+        )
+        if same_grid(module.card, card):
+            layer.scale.data.copy_(module.scale)
+        layer.train(module.training)
+        return layer
+    patches = _patches(module, title) if isinstance(module, nn.Conv2d) else None
+    given = cast("nn.Linear | nn.Conv2d", module)
+    if not bool(torch.isfinite(given.weight).all()):
+        raise InputError(f"{title} has weights that are not finite; train it anew")
+    layer = MappedLayer(
+        given.weight, given.bias, card, patches=patches, name=title, generator=generator, chip=chip
+    )
+    return layer.train(module.training)
+
+
+def same_grid(one: HardwareCard, other: HardwareCard) -> bool:
+    """Whether both cards have the same grid of weights, so that learned scales stay right."""
+    return one.weights == other.weights
+
+
+def _patches(conv: nn.Conv2d, name: str) -> Patches:
+    if conv.groups != 1 or conv.padding_mode != "zeros":
+        raise InputError(
+            f"{name} has groups = {conv.groups} and padding_mode = {conv.padding_mode!r}; allowed: groups = 1, zeros"
+        )
+    kernel, stride, dilation = (
+        cast("tuple[int, int]", v) for v in (conv.kernel_size, conv.stride, conv.dilation)
+    )
+    if isinstance(conv.padding, str):
+        spans = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
+        if conv.padding == "same" and any(span % 2 for span in spans):
+            raise InputError(
+                f"{name} has padding = 'same' and an even kernel {kernel}; give the padding as numbers"
+            )
+        padding = (0, 0) if conv.padding == "valid" else (spans[0] // 2, spans[1] // 2)
+    else:
+        padding = cast("tuple[int, int]", conv.padding)
+    return Patches(kernel, stride, padding, dilation)
+
+
+def _folded(model: nn.Module) -> nn.Module:
+    for container in [m for m in model.modules() if isinstance(m, nn.Sequential)]:
+        for (name, layer), (following, norm) in pairwise(list(container.named_children())):
+            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
+                fused: nn.Module = fuse_conv_bn_eval(layer.eval(), norm.eval())
+            elif isinstance(layer, nn.Linear) and isinstance(norm, nn.BatchNorm1d):
+                fused = fuse_linear_bn_eval(layer.eval(), norm.eval())
+            else:
+                continue
+            setattr(container, name, fused.train(container.training))
+            setattr(container, following, nn.Identity())
+    return model
+
+
+def _check_source(card: HardwareCard, generator: torch.Generator | None) -> None:
+    table, cell = card.converter, card.cell
+    if generator is None and (table.noise or table.metastable or cell.read_noise):
+        raise InputError(f"generator = None, but reads of {card.name} are random; give a torch.Generator")
+
+
+def _check_nothing_left(model: nn.Module) -> None:
+    for name, module in model.named_modules():
+        if isinstance(module, UNMAPPED):
+            raise InputError(
+                f"{name} is a {type(module).__name__}, which cannot be mapped; allowed: nn.Linear, nn.Conv2d"
+            )

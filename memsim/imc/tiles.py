@@ -1,0 +1,153 @@
+"""Weights as bit lines of arrays, and what the arrays make of them.
+
+A line is what one converter input sees: a bit line less its reference, which is its twin or the reference column. In
+LSB per active input, line k of a neuron is digit k of its weight (see memsim.imc.hardware), so that with ideal parts
+
+    sum over k of L^k line_k  =  the weight as an integer, or as an odd multiple of 1/2,   L levels of a cell.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+from torch.nn.functional import pad
+
+from memsim.crossbar import (
+    DifferentialPairs,
+    LognormalVariation,
+    Mapping,
+    ReadNoise,
+    ReferenceColumn,
+    StuckCells,
+    Wires,
+    effective_conductance,
+)
+from memsim.crossbar.laws import straight_through
+from memsim.crossbar.nonidealities import Transform
+from memsim.imc.hardware import HardwareCard
+
+
+@dataclass(frozen=True, eq=False)
+class Lines:
+    """Programmed arrays.
+
+    Attributes:
+        sums: of each line per active input, [rows, lines] in LSB.
+        variance: of a read per active input, [rows, lines] in LSB^2; None without read noise.
+    """
+
+    sums: Tensor
+    variance: Tensor | None = None
+
+
+def mapping_of(card: HardwareCard) -> Mapping:
+    """Weights between -1 and 1 as conductances, as memsim.crossbar holds them."""
+    kind = DifferentialPairs if card.differential else ReferenceColumn
+    cell = card.cell
+    return kind(
+        g_min=cell.conductance_min, g_max=cell.conductance_max, levels=cell.levels, slices=card.slices
+    )
+
+
+def largest_weight(card: HardwareCard) -> float:
+    """What a weight of 1 is as a sum of digits [LSB]."""
+    return (card.cell.levels**card.slices - 1) / (1 if card.differential else 2)
+
+
+def powers(card: HardwareCard) -> list[int]:
+    """What each line of a neuron counts."""
+    return [card.cell.levels**k for k in range(card.slices)]
+
+
+def programmed(weight: Tensor, card: HardwareCard, source: torch.Generator | None) -> Lines:
+    """Program weights [rows, neurons] between -1 and 1, and read what they have become.
+
+    Args:
+        weight: rounded to what cells can hold; gradients pass straight through.
+        card: the hardware.
+        source: of the draws of cells; None where there are none.
+
+    Raises:
+        ConvergenceError: wires could not be solved.
+    """
+    if is_ideal(card):
+        lines = _in_lsb(mapping_of(card).cells(weight), card)
+        return Lines(straight_through(_on_grid(lines, card), lines))
+    blocks = [_block(block, card, source) for block in weight.split(card.neurons, -1)]
+    variances = [variance for _, variance in blocks if variance is not None]
+    return Lines(torch.cat([sums for sums, _ in blocks], -1), torch.cat(variances, -1) if variances else None)
+
+
+def is_ideal(card: HardwareCard) -> bool:
+    """Whether lines are the digits of the weights."""
+    cell = card.cell
+    return not (_wired(card) or cell.variation or cell.stuck_rate or cell.read_noise)
+
+
+def _block(
+    weight: Tensor, card: HardwareCard, source: torch.Generator | None
+) -> tuple[Tensor, Tensor | None]:
+    """Lines [rows, lines] of the arrays, one below the other, that hold weights [rows, neurons of one array]."""
+    rows = len(weight)
+    cells = mapping_of(card).cells(weight)
+    for transform in _transforms(card):
+        assert source is not None  # noqa: S101 - the layer gives one wherever something is drawn
+        cells = transform(cells, source)
+    seen = _through_wires(cells, card) if _wired(card) else cells
+    sums = _in_lsb(seen, card)[:rows]
+    if not card.cell.read_noise:
+        return sums, None
+    spread = ReadNoise(card.cell.read_noise).sigma(cells).square() / _lsb_conductance(card) ** 2
+    return sums, _added(spread, card)
+
+
+def _transforms(card: HardwareCard) -> Iterator[Transform]:
+    cell = card.cell
+    if cell.variation:
+        yield LognormalVariation(cell.variation)
+    if cell.stuck_rate:
+        yield StuckCells(cell.stuck_rate, cell.conductance_max)
+
+
+def _through_wires(cells: Tensor, card: HardwareCard) -> Tensor:
+    """What arrays of these cells multiply with; the gradient passes by the wires, which cost more than they turn it."""
+    height = card.array.rows
+    missing = -len(cells) % height
+    with torch.no_grad():
+        arrays = pad(cells, (0, 0, 0, missing), value=card.cell.conductance_min)
+        wires = Wires(**card.wires.model_dump())
+        # residuals of 1e-6, the usual ones of float32, would be errors of 1e-3 of a cell in long sums
+        seen = effective_conductance(arrays.double().unflatten(0, (-1, height)), wires)
+        seen = seen.flatten(0, 1)[: len(cells)].to(cells.dtype)
+    return straight_through(seen, cells)
+
+
+def _in_lsb(cells: Tensor, card: HardwareCard) -> Tensor:
+    """Lines [rows, lines] from bit lines [rows, bit lines] of one array."""
+    own = mapping_of(card).own(cells)
+    reference = own[..., card.slices :] if card.differential else cells[..., -1:, None]
+    return (own[..., : card.slices] - reference).flatten(-2) / _lsb_conductance(card)
+
+
+def _added(cells: Tensor, card: HardwareCard) -> Tensor:
+    """As `_in_lsb`, of the variances of independent cells."""
+    own = mapping_of(card).own(cells)
+    reference = own[..., card.slices :] if card.differential else cells[..., -1:, None]
+    return (own[..., : card.slices] + reference).flatten(-2)
+
+
+def _on_grid(lines: Tensor, card: HardwareCard) -> Tensor:
+    """Digits of ideal cells, free of rounding errors of conductances; halves against a half-on column."""
+    half = 0.0 if card.differential else (card.cell.levels - 1) / 2
+    return (lines.detach() + half).round() - half
+
+
+def _lsb_conductance(card: HardwareCard) -> float:
+    return card.cell.lsb / card.cell.read_voltage
+
+
+def _wired(card: HardwareCard) -> bool:
+    return any(card.wires.model_dump().values())
