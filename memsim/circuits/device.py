@@ -5,7 +5,8 @@ from __future__ import annotations
 from PySpice.Spice.Netlist import SubCircuit
 
 from memsim.devices import Device
-from memsim.devices.ngspice import STATE_LEAK, current_and_rates
+from memsim.devices.ngspice import STATE_LEAK, dynamic_texts, static_text, terms_on_nodes
+from memsim.devices.shared_terms import at_rest
 
 
 def subcircuit_name(model: str) -> str:
@@ -27,13 +28,20 @@ class DeviceSubCircuit(SubCircuit):
         initial = {f"{state}_0": value for state, value in device.initial.items()}
         super().__init__(subcircuit_name(name or device.model), "p", "n", **device.values, **initial)
         self.device = device
-        current, rates = current_and_rates(device)
-        self.B("i", "p", "n", i=current)
-        for state, rate in zip(device.states, rates, strict=True):
+        texts = dynamic_texts(type(device))
+        for node, term in texts.shared.items():
+            self.B(node, node, self.gnd, v=term)
+        self.B("i", "p", "n", i=texts.current)
+        for state, rate in zip(device.states, texts.rates, strict=True):
             self.B(state, self.gnd, state, i=rate)
             self.C(state, state, self.gnd, 1)
             self.R(state, state, self.gnd, STATE_LEAK)
-        self.raw_spice = "\n".join(f".ic v({state})={{{state}_0}}" for state in device.states)
+        starts = [f".ic v({state})={{{state}_0}}" for state in device.states]
+        if texts.shared:
+            # Newton's method starts where it would otherwise take logarithms of zero
+            rest = at_rest(device, terms_on_nodes(type(device)))
+            starts += [f".ic v({node})={value!r}" for node, value in zip(texts.shared, rest, strict=True)]
+        self.raw_spice = "\n".join(starts)
 
 
 class StaticDeviceSubCircuit(SubCircuit):
@@ -49,4 +57,4 @@ class StaticDeviceSubCircuit(SubCircuit):
             subcircuit_name(name or f"{device.model}_static"), "p", "n", **device.values, **device.initial
         )
         self.device = device
-        self.B("i", "p", "n", i=current_and_rates(device, static=True)[0])
+        self.B("i", "p", "n", i=static_text(type(device)))

@@ -10,6 +10,7 @@ uramp, u and the ternary operator.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
 
@@ -18,9 +19,15 @@ from sympy.printing.precedence import PRECEDENCE
 from sympy.printing.str import StrPrinter
 
 from memsim.devices.base import Device
+from memsim.devices.functions import clip, ramp
+from memsim.devices.shared_terms import SharedTerms, share
 
 STATE_LEAK = 1e12
 """Resistance [ohm] from a state node to ground, where states are volts on 1 F: 1e-12 of a state per second."""
+LONGEST = 4000
+"""Characters of current and rates beyond which a model shares terms: what ngspice takes in a fraction of a second."""
+WORTH_A_NODE = 60
+"""Characters of a term below which it is repeated instead."""
 
 
 class NgspicePrinter(StrPrinter):
@@ -156,21 +163,55 @@ def expression_text(expr: sp.Expr, names: Mapping[sp.Symbol, str]) -> str:
     return NgspicePrinter(names).doprint(expr).replace(" ", "")
 
 
-def current_and_rates(device: Device, *, static: bool = False) -> tuple[str, list[str]]:
-    """Text of the model's current and rates between nodes `p` and `n`.
+@dataclass(frozen=True)
+class Texts:
+    """A model between nodes `p` and `n` as texts.
 
-    In the dynamic form a state is the voltage of a node of its name; in the static form it is a parameter and
-    there are no rates.
+    Args:
+        current: of the model [A].
+        rates: of its states [1/s]; none in the static form.
+        shared: terms of both that nodes `q1`, `q2`, ... hold, by node.
     """
-    current, rates = _texts(type(device), static)
-    return current, list(rates)
+
+    current: str
+    rates: tuple[str, ...] = ()
+    shared: Mapping[str, str] = field(default_factory=dict)
 
 
 @cache
-def _texts(model: type[Device], static: bool) -> tuple[str, tuple[str, ...]]:
+def dynamic_texts(model: type[Device]) -> Texts:
+    """The model with each state the voltage of a node of its name."""
     form = model().expressions
-    names = {form.voltage: "v(p,n)"}
-    if not static:
-        names |= {state: f"v({state.name})" for state in form.states}
-    rates = () if static else tuple(expression_text(rate, names) for rate in form.rates)
-    return expression_text(form.current, names), rates
+    names = {form.voltage: "v(p,n)"} | {state: f"v({state.name})" for state in form.states}
+    texts = [expression_text(output, names) for output in (form.current, *form.rates)]
+    if sum(map(len, texts)) <= LONGEST:
+        return Texts(texts[0], tuple(texts[1:]))
+    shared = terms_on_nodes(model)
+    names |= {symbol: f"v({symbol.name})" for symbol in shared.symbols}
+    current, *rates = (expression_text(output, names) for output in shared.outputs)
+    terms = (expression_text(term, names) for term in shared.terms)
+    return Texts(current, tuple(rates), dict(zip((s.name for s in shared.symbols), terms, strict=True)))
+
+
+@cache
+def terms_on_nodes(model: type[Device]) -> SharedTerms:
+    """Terms of a long model that are worth a node: those that move with the device and take some text.
+
+    A term that bounds its argument is none of them: its bound has to hold in every iteration of Newton's method.
+    """
+    form = model().expressions
+    names = {form.voltage: "v(p,n)"} | {state: f"v({state.name})" for state in form.states}
+
+    def worth(term: sp.Expr, nodes: tuple[sp.Symbol, ...]) -> bool:
+        own = names | {symbol: f"v({symbol.name})" for symbol in nodes}
+        moves, bounds = term.free_symbols & own.keys(), isinstance(term, clip | ramp)
+        return bool(moves) and not bounds and len(expression_text(term, own)) >= WORTH_A_NODE
+
+    return share(model, worth)
+
+
+@cache
+def static_text(model: type[Device]) -> str:
+    """The current with states as parameters."""
+    form = model().expressions
+    return expression_text(form.current, {form.voltage: "v(p,n)"})
