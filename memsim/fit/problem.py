@@ -24,6 +24,11 @@ from memsim.fit.transient import Batch, currents, simulate
 HOPELESS = 1e3  # residual of a transient that could not be solved, in peaks
 
 
+def initial_name(state: str, record: Record, number: int) -> str:
+    """What the unknown start of a state in a record is called; records may share their name, hence the number."""
+    return f"{state}_0 of {record.name} ({number + 1})"
+
+
 @dataclass(frozen=True)
 class Problem:
     """Records, model and unknowns.
@@ -61,7 +66,7 @@ class Problem:
                 last = spec.high if np.isfinite(spec.high) else spec.low + 1.0
                 extra.append(
                     Coordinate(
-                        f"{name}_0 of {record.name} ({number + 1})",
+                        initial_name(name, record, number),
                         spec.unit,
                         spec.low,
                         spec.high,

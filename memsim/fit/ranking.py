@@ -9,6 +9,7 @@ from memsim.devices.base import Device
 from memsim.errors import InputError
 from memsim.fit.fitting import Fit, Settings, error, fit
 from memsim.fit.grids import make_grid
+from memsim.fit.problem import initial_name
 from memsim.fit.records import Array, Record
 from memsim.fit.transient import Batch, currents, simulate
 
@@ -98,18 +99,29 @@ def fit_from_simpler(
     if simpler is not None:
         if simpler.model not in done:
             fit_from_simpler(records, simpler, settings=settings, known=known, done=done, fixed=fixed)
-        guesses.append(_guess(done[simpler.model]))
+        guesses.append(_guess(done[simpler.model], done[simpler.model].initial, records))
     elif len(records) > 1:
         alone = replace(
             settings, starts=max(settings.starts // 2, 4), iterations=settings.iterations * 2 // 3
         )
-        guesses = [_guess(fit([record], model, settings=alone, fixed=own)) for record in records]
+        fits = [fit([record], model, settings=alone, fixed=own) for record in records]
+        initial = [one.initial[0] for one in fits]
+        guesses = [_guess(one, initial, records) for one in fits]
     done[model.model] = fit(records, model, settings=settings, fixed=own, guesses=guesses)
     return done[model.model]
 
 
-def _guess(fitted: Fit) -> dict[str, float]:
-    return {**fitted.device.values, "capacitance": fitted.capacitance, "polarity": float(fitted.polarity)}
+def _guess(
+    fitted: Fit, initial: Sequence[Mapping[str, float]], records: Sequence[Record]
+) -> dict[str, float]:
+    """A fit as a starting point, with the states at the start of each record."""
+    starts = {
+        initial_name(state, record, number): value
+        for number, (record, states) in enumerate(zip(records, initial, strict=True))
+        for state, value in states.items()
+    }
+    capacitance, polarity = fitted.capacitance, float(fitted.polarity)
+    return {**fitted.device.values, **starts, "capacitance": capacitance, "polarity": polarity}
 
 
 def predict(fitted: Fit, record: Record, *, substeps: int = 4) -> Array:

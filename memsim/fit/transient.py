@@ -27,7 +27,10 @@ from memsim.devices.numeric import generate
 from memsim.fit.grids import Grid
 from memsim.fit.records import Array
 
-MOST_ITERATIONS = 12
+MOST_ITERATIONS = 30
+UNDAMPED = (
+    8  # iterations; those that have not settled by then mostly jump to and fro, and half a move settles them
+)
 LARGEST_MOVE = 0.3  # V and state: the most by which one Newton iteration moves an unknown
 SOLVED = 1e-6
 GIVEN_UP = 1e-3  # an unknown that still moves by more has no solution that can be trusted
@@ -111,7 +114,7 @@ def simulate(grid: Grid, batch: Batch) -> Trajectory:
         previous, b_h, charging = u, t.b_h[n], t.capacitance * t.inverse[n]
         limiting = bool(np.isfinite(t.limit[n]).any())
         r, one, target = t.resistance, np.ones(1), t.drive[n]
-        for _ in range(MOST_ITERATIONS):
+        for iteration in range(MOST_ITERATIONS):
             out = function(u[0], list(u[1:]), t.parameters)
             y = out[0] + charging * (u[0] - history[0])
             if limiting:
@@ -125,10 +128,12 @@ def simulate(grid: Grid, batch: Batch) -> Trajectory:
                     entry = out[size + row * size + column]
                     jacobian[row, column] = diagonal[row, column] - b_h * entry if row else r * entry
             jacobian[0, 0] += one + r * charging
-            move = _solve(jacobian, g)
-            u = np.clip(u - np.clip(move, -LARGEST_MOVE, LARGEST_MOVE), low, high)
-            worst = np.abs(move).max(0)
-            if worst.max() < SOLVED:
+            move = _solve(jacobian, g) * (1.0 if iteration < UNDAMPED else 0.5)
+            before, u = u, np.clip(u - np.clip(move, -LARGEST_MOVE, LARGEST_MOVE), low, high)
+            # a state that the formula would carry past its end stays there, and has settled
+            worst = np.abs(u - before).max(0)
+            # those without a solution are lost, and not worth an iteration
+            if not (worst[converged] >= SOLVED).any():
                 break
         converged &= worst < GIVEN_UP
         unknowns[n], load[n], own[n] = u, r, one
