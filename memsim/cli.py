@@ -12,6 +12,7 @@ import typer
 
 from memsim.cli_fit import fit
 from memsim.cli_netlist import app as netlist
+from memsim.cli_sweep import sweep
 from memsim.cli_train import train
 from memsim.errors import CheckpointError, EngineNotFoundError, InputError, MemsimError, UntrustedDeckError
 
@@ -33,6 +34,7 @@ app = typer.Typer(
 app.add_typer(netlist, name="netlist")
 app.command()(train)
 app.command()(fit)
+app.command()(sweep)
 
 
 class Engine(StrEnum):

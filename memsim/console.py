@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from typing import TYPE_CHECKING
 
+from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
-from memsim.learn import EpochRecord
+if TYPE_CHECKING:
+    from memsim import sweep
+    from memsim.learn import EpochRecord
 
 
 def _bar() -> Progress:
+    """A bar on standard error: standard output is for results, which other programs may read."""
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, transient=False)
+    return Progress(*columns, transient=False, console=Console(stderr=True))
 
 
 @contextmanager
@@ -38,3 +43,18 @@ def counting_progress(what: str) -> Iterator[Callable[[int, int], None]]:
     with _bar() as bar:
         task = bar.add_task(what)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@contextmanager
+def sweep_progress() -> Iterator[Callable[[sweep.Progress], None]]:
+    """Bar over the points of a sweep with the failed ones beside it, under the address of Dask's dashboard."""
+    with _bar() as bar:
+        task = bar.add_task("sweep", total=None)
+
+        def show(progress: sweep.Progress) -> None:
+            if not bar.tasks[task].total and progress.dashboard:
+                bar.console.print(f"dashboard {progress.dashboard}")
+            failed = f", {progress.failed} failed" if progress.failed else ""
+            bar.update(task, completed=progress.done, total=progress.total, description=f"sweep{failed}")
+
+        yield show
