@@ -1,0 +1,169 @@
+"""Networks as shapes: what a cost model needs to know of them, and nothing that has to be trained.
+
+description = "what it is"
+source = "where the shapes come from"
+steps = 10                 # time steps of an inference
+spike_rate = 0.5           # share of inputs that spike in a step
+silent_steps = 0           # of the steps, those without any spike
+[[layers]]
+input = [3, 32, 32]        # channels, height, width
+neurons = 64               # channels of the output
+kernel = 3                 # 1 where left out, which with an input of 1 x 1 is a fully connected layer
+stride = 1
+padding = 2                # pixels added to height and to width, both sides together
+pooled = true              # whether 2 x 2 pooling follows
+spike_rate = 0.1           # of this layer, where it differs
+"""
+
+from __future__ import annotations
+
+import tomllib
+from importlib import resources
+from pathlib import Path
+from typing import Annotated, Literal
+
+from pydantic import Field, ValidationError
+
+from memsim.errors import InputError
+from memsim.imc.hardware import Positive, Share, Table
+
+Positions = Literal["padded", "unpadded"]
+Count = Annotated[int, Field(ge=1)]
+Whole = Annotated[int, Field(ge=0)]
+
+_DATA = resources.files("memsim.imc.workloads") / "data"
+
+
+class LayerShape(Table):
+    """A convolution, or a fully connected layer as a convolution of one pixel.
+
+    Attributes:
+        name: of the layer.
+        input: channels, height and width.
+        neurons: channels of the output.
+        kernel: pixels on a side.
+        stride: pixels between positions.
+        padding: pixels added to height and to width, both sides together.
+        pooled: whether 2 x 2 pooling follows.
+        spike_rate: share of inputs that spike in a step; the workload's where left out.
+        positions_seen: at which weights were really applied; from the shape where left out.
+        conductance: that a read of all rows of a bit line meets, on average over bit lines and reads [S]; where left
+            out it is expected from the spike rate.
+    """
+
+    name: str
+    input: tuple[Count, Count, Count]
+    neurons: Count
+    kernel: Count = 1
+    stride: Count = 1
+    padding: Whole = 0
+    pooled: bool = False
+    spike_rate: Share | None = None
+    positions_seen: Positive | None = None
+    conductance: Positive | None = None
+
+    @property
+    def rows(self) -> int:
+        """Inputs of one neuron."""
+        return self.input[0] * self.kernel**2
+
+    @property
+    def weights(self) -> int:
+        """Of the layer."""
+        return self.rows * self.neurons
+
+    def positions(self, rule: Positions) -> float:
+        """How often the weights are applied in one step.
+
+        Args:
+            rule: `padded`: once for each pixel of the output, which is what a chip does. `unpadded`: floor of
+                (H - k + 1) (W - k + 1) / s^2, the published accounting, which leaves out what padding adds and so
+                charges nothing for a 3 x 3 kernel on 2 x 2 pixels.
+        """
+        if self.positions_seen is not None:
+            return self.positions_seen
+        _, *sides = self.input
+        if rule == "padded":
+            down, along = ((side + self.padding - self.kernel) // self.stride + 1 for side in sides)
+            return down * along
+        down, along = (max(side - self.kernel + 1, 0) / self.stride for side in sides)
+        return int(down * along)
+
+    def outputs(self) -> float:
+        """Neurons in all, at every pixel."""
+        return self.positions("padded") * self.neurons
+
+
+class Workload(Table):
+    """A network as shapes.
+
+    Attributes:
+        name: of the workload.
+        description: what it is.
+        source: where the shapes come from.
+        steps: time steps of an inference.
+        spike_rate: share of inputs that spike in a step, where a layer does not say otherwise.
+        silent_steps: of the steps, those without any spike; rates are those of the others.
+        layers: in the order of the network.
+    """
+
+    name: str
+    description: str = ""
+    source: str = ""
+    steps: Count
+    spike_rate: Share
+    silent_steps: Whole = 0
+    layers: Annotated[tuple[LayerShape, ...], Field(min_length=1)]
+
+    def rate(self, layer: LayerShape) -> float:
+        """Share of a layer's inputs that spike in a step, on average over all steps."""
+        rate = self.spike_rate if layer.spike_rate is None else layer.spike_rate
+        return rate * max(self.steps - self.silent_steps, 0) / self.steps
+
+    def with_spike_rate(self, rate: float) -> Workload:
+        """The same network with this share of spikes in every layer."""
+        layers = [{**layer.model_dump(), "spike_rate": None, "conductance": None} for layer in self.layers]
+        return _checked(self.name, {**self.model_dump(), "spike_rate": rate, "layers": layers})
+
+
+def workload_names() -> list[str]:
+    """Names of the workloads that ship with memsim."""
+    return sorted(item.name.removesuffix(".toml") for item in _DATA.iterdir() if item.name.endswith(".toml"))
+
+
+def load_workload(name: str | Path) -> Workload:
+    """A workload by name, or from a path that ends in `.toml`.
+
+    Raises:
+        InputError: no such workload, not a TOML file, or an entry that cannot be used.
+    """
+    text = str(name)
+    if text in workload_names():
+        return _parsed(text, (_DATA / f"{text}.toml").read_text(encoding="utf-8"))
+    if not text.endswith(".toml"):
+        raise InputError(
+            f"unknown workload {text!r}; known: {', '.join(workload_names())}; or give the path of a .toml file"
+        )
+    try:
+        return _parsed(Path(text).stem, Path(text).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"workload {text!r} cannot be read: {error}; give the path of a TOML file") from None
+
+
+def _parsed(name: str, text: str) -> Workload:
+    try:
+        return _checked(name, tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(f"workload {name!r} is not valid TOML: {error}") from None
+
+
+def _checked(name: str, content: dict[str, object]) -> Workload:
+    try:
+        # TOML has lists where layers have tuples
+        return Workload.model_validate({**content, "name": name}, strict=False)
+    except ValidationError as error:
+        problems = [
+            f"{'.'.join(map(str, item['loc']))}: {item['msg']} (given {item['input']!r})"
+            for item in error.errors()
+        ]
+        raise InputError(f"workload {name!r} cannot be used:\n  " + "\n  ".join(problems)) from None
