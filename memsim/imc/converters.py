@@ -22,6 +22,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -232,21 +233,43 @@ class Adc(Converter):
         return shared - offset[..., None]
 
     def __call__(self, p: Tensor, made: Tensor, generator: torch.Generator | None) -> Tensor:
-        low, high = self.codes
         seen = p.detach()
         if self.noise:
             seen = seen + self.noise * torch.randn(p.shape, generator=_source(generator), dtype=p.dtype)
-        if self.even:
-            code = ((seen + made if self.offset else seen) / self.step + 0.5).floor().clamp(low, high)
-        else:
-            by_line = seen.transpose(-1, -2).contiguous()
-            count = torch.searchsorted(made.squeeze(-3).to(p.dtype).contiguous(), by_line)
-            code = (count.transpose(-1, -2) + low).to(p.dtype)
-        value = code * self.step
-        if not p.requires_grad:
-            return value
-        inside = p.clamp((low - 0.5) * self.step, (high + 0.5) * self.step)
-        return value + (inside - inside.detach())
+        value = (self._rounded(seen, made) if self.even else self._counted(seen, made)).mul_(self.step)
+        return _Clipped.apply(value, p, *self.range) if p.requires_grad else value
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Ends of the sums that codes stand for [LSB]."""
+        low, high = self.codes
+        return (low - 0.5) * self.step, (high + 0.5) * self.step
+
+    def _rounded(self, p: Tensor, made: Tensor) -> Tensor:
+        """Codes of even steps, in place where it can be: this is what converted layers spend their time on."""
+        return ((p + made if self.offset else p) / self.step).add_(0.5).floor_().clamp_(*self.codes)
+
+    def _counted(self, p: Tensor, made: Tensor) -> Tensor:
+        """Codes of thresholds [tiles, 1, lines, 2^bits - 1]."""
+        by_line = p.transpose(-1, -2).contiguous()
+        count = torch.searchsorted(made.squeeze(-3).to(p.dtype).contiguous(), by_line)
+        return (count.transpose(-1, -2) + self.codes[0]).to(p.dtype)
+
+
+class _Clipped(torch.autograd.Function):
+    """Values with the gradient of sums inside a range, and none outside."""
+
+    @staticmethod
+    def forward(ctx: Any, value: Tensor, p: Tensor, low: float, high: float) -> Tensor:
+        lowest, highest = torch.aminmax(p)
+        inside = bool(lowest >= low) and bool(highest <= high)
+        ctx.save_for_backward(None if inside else (p >= low) & (p <= high))
+        return value.view_as(value)
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None, None]:
+        (inside,) = ctx.saved_tensors
+        return None, gradient if inside is None else gradient * inside, None, None
 
 
 def converter_of(card: HardwareCard, gradient: Estimator = "exact", width: float = 0.0) -> Converter:

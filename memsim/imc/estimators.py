@@ -24,12 +24,12 @@ Estimator = Literal["exact", "impulse", "clipped", "tanh"]
 
 def normal_density(d: Tensor, width: float) -> Tensor:
     """N(d; 0, width)."""
-    return (d / width).square().mul(-0.5).exp() / (width * math.sqrt(2 * math.pi))
+    return d.square().mul_(-0.5 / width**2).exp_().mul_(1 / (width * math.sqrt(2 * math.pi)))
 
 
 SLOPES: dict[Estimator, Callable[[Tensor, float], Tensor]] = {
-    "exact": lambda d, width: 2 * normal_density(d, width),
-    "impulse": lambda d, width: 2 * normal_density(d, width),
+    "exact": lambda d, width: normal_density(d, width).mul_(2),
+    "impulse": lambda d, width: normal_density(d, width).mul_(2),
     "clipped": lambda d, width: (d.abs() <= width) / width,
     "tanh": lambda d, width: (1 - torch.tanh(d / width).square()) / width,
 }
@@ -61,9 +61,9 @@ class _Decision(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(d)
         ctx.slope, ctx.width = slope, width
-        return decision.clone()
+        return decision.view_as(decision)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None, None]:
         (d,) = ctx.saved_tensors
-        return None, gradient * ctx.slope(d, ctx.width), None, None
+        return None, ctx.slope(d, ctx.width) * gradient, None, None

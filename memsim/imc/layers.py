@@ -175,8 +175,34 @@ class MappedLayer(nn.Module):
     def vectors(self, inputs: Tensor) -> Tensor:
         """What word lines get, [vectors, rows], from inputs as torch's layers take them."""
         if self.patches is None:
-            return inputs.flatten(0, -2)
+            rows = inputs.flatten(0, -2)
+            if rows.shape[-1] != self.fan_in:
+                raise InputError(
+                    f"{self.name} has {self.fan_in} word lines; inputs have {rows.shape[-1]} values"
+                )
+            return rows
         return self.patches(inputs if inputs.ndim == 4 else inputs[None])
+
+    def coded(self, inputs: Tensor) -> Tensor:
+        """Inputs from 0 to 1 as integers.
+
+        Raises:
+            InputError: inputs that the coding cannot present.
+        """
+        largest, given = self.largest_input, inputs.detach()
+        low, high = torch.aminmax(given)
+        if low < 0 or high > 1:
+            raise InputError(
+                f"{self.name} gets inputs from {low.item():.4g} to {high.item():.4g}; allowed: 0 to 1, so scale them"
+            )
+        if self.card.inputs.coding != "binary":
+            return straight_through((given * largest).round(), inputs * largest)
+        if not torch.equal(given, given.bool().to(given.dtype)):
+            raise InputError(
+                f"{self.name} gets inputs between 0 and 1, and its word lines are binary; give spikes, or a card "
+                "with inputs.coding = pulse-count or bit-serial"
+            )
+        return inputs
 
     def forward(self, inputs: Tensor) -> Tensor:
         """As nn.Linear or nn.Conv2d, but as this hardware computes it.
@@ -185,12 +211,9 @@ class MappedLayer(nn.Module):
             InputError: inputs that the coding cannot present, or a shape that does not fit.
         """
         made = self._hardware()
-        x = self._coded(self.vectors(inputs))
-        reads = [
-            self._accumulated(self.partial_sums(part, made), made) * 2**bit
-            for bit, part in enumerate(self._presented(x))
-        ]
-        u = reads[0] if len(reads) == 1 else torch.stack(reads).sum(0)
+        shown = self._presented(self.vectors(self.coded(inputs)))
+        reads = [self._accumulated(self.partial_sums(part, made), made) for part in shown]
+        u = reads[0] if len(reads) == 1 else sum(read * 2**bit for bit, read in enumerate(reads))
         return self._shaped(u * (self.scale / self.largest_input), inputs)
 
     def partial_sums(self, x: Tensor, made: Made | None = None) -> Tensor:
@@ -203,22 +226,23 @@ class MappedLayer(nn.Module):
         lines = (self._hardware() if made is None else made).lines
         height = self.card.array.rows
         parts = x.split(height, -1)
-        sums = [part @ block for part, block in zip(parts, lines.sums.split(height), strict=True)]
+        tiles = zip(self.reference(), parts, lines.sums.split(height), strict=True)
+        sums = [torch.addmm(reference, part, block) for reference, part, block in tiles]
         p = sums[0][None] if len(sums) == 1 else torch.stack(sums)
-        if lines.variance is not None:
-            blocks = zip(parts, lines.variance.split(height), strict=True)
-            variance = torch.stack([part.square() @ block for part, block in blocks])
-            p = p + variance.clamp(min=0).sqrt().detach() * torch.randn(p.shape, generator=self.generator)
-        return p + self.reference()[:, None]
+        if lines.variance is None:
+            return p
+        blocks = zip(parts, lines.variance.split(height), strict=True)
+        variance = torch.stack([part.square() @ block for part, block in blocks])
+        return p + variance.clamp(min=0).sqrt().detach() * torch.randn(p.shape, generator=self.generator)
 
     def reference(self) -> Tensor:
         """Column references [tiles of rows, lines] in LSB: shares of the bias, and trims."""
         return shared_out(self.bias / self.scale, self.row_tiles, self.card) + self.trim
 
-    def counts(self, read: Tensor) -> Tensor:
+    def added(self, read: Tensor) -> Tensor:
         """Converted lines [tiles of rows, vectors, lines], added over tiles: [vectors, neurons, slices] in LSB."""
         total = read[0] if len(read) == 1 else read.sum(0)
-        return total.unflatten(-1, (self.neurons, -1)) * total.new_tensor(powers(self.card))
+        return total.unflatten(-1, (self.neurons, -1))
 
     def read(self, p: Tensor, made: Made | None = None) -> Tensor:
         """What converters make of partial sums [tiles of rows, vectors, lines]."""
@@ -235,8 +259,8 @@ class MappedLayer(nn.Module):
 
     def _accumulated(self, p: Tensor, made: Made) -> Tensor:
         """Sums of tiles and slices, [vectors, neurons] in LSB."""
-        counts = self.counts(self.read(p, made))
-        return counts[..., 0] * self.gain if self.card.slices == 1 else counts @ self.gain
+        added, counts = self.added(self.read(p, made)), self.gain * self.gain.new_tensor(powers(self.card))
+        return added[..., 0] * counts if self.card.slices == 1 else added @ counts
 
     def _normalised(self) -> Tensor:
         """Weights between -1 and 1, [rows, neurons]."""
@@ -268,28 +292,6 @@ class MappedLayer(nn.Module):
     def largest_input(self) -> int:
         """That the coding can present, as an integer."""
         return 2**self.card.inputs.bits - 1
-
-    def _coded(self, x: Tensor) -> Tensor:
-        """Inputs from 0 to 1 as integers."""
-        if x.shape[-1] != self.fan_in:
-            raise InputError(
-                f"{self.name} has {self.fan_in} word lines, but inputs have {x.shape[-1]} values"
-            )
-        largest = self.largest_input
-        low, high = torch.aminmax(x.detach())
-        if low < 0 or high > 1:
-            raise InputError(
-                f"{self.name} gets inputs from {low.item():.4g} to {high.item():.4g}; allowed: 0 to 1, so scale them"
-            )
-        number = x if largest == 1 else x * largest
-        if self.card.inputs.coding == "binary":
-            if not bool((x == x.square()).all()):
-                raise InputError(
-                    f"{self.name} gets inputs between 0 and 1, and its word lines are binary; give spikes, or a card "
-                    "with inputs.coding = pulse-count or bit-serial"
-                )
-            return number
-        return straight_through(number.round(), number)
 
     def _presented(self, x: Tensor) -> list[Tensor]:
         """What word lines get one after the other."""

@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from memsim.errors import InputError
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.layers import MappedLayer, Patches
+from memsim.imc.tiles import powers
 
 UNMAPPED = (
     nn.modules.conv._ConvNd,
@@ -154,12 +155,12 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 def _calibrated(module: nn.Module, given: tuple[Tensor, ...]) -> None:
     layer = cast("MappedLayer", module)
     layer.trim.copy_(_tie_breaks(layer))
-    x = layer._coded(layer.vectors(given[0]))
-    p = layer.partial_sums(x)
-    wanted = layer.counts(p - layer.trim[:, None]).sum(-1).flatten()
-    counts = layer.counts(layer.read(p)).flatten(0, -2)
-    found = torch.linalg.lstsq(counts, wanted[:, None], driver="gelsd").solution[:, 0]
-    layer.gain.copy_(found)
+    p = layer.partial_sums(layer.vectors(layer.coded(given[0])))
+    weights = p.new_tensor(powers(layer.card))
+    wanted = layer.added(p - layer.trim[:, None]) @ weights
+    decided = layer.added(layer.read(p)) * weights
+    found = torch.linalg.lstsq(decided.flatten(0, -2), wanted.flatten()[:, None], driver="gelsd").solution
+    layer.gain.copy_(found[:, 0])
 
 
 def _tie_breaks(layer: MappedLayer) -> Tensor:
