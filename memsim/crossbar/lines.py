@@ -56,8 +56,8 @@ class Ladder:
 
     def settling(self, field: Tensor) -> Callable[[], None]:
         """What turns currents that were written into `field`, [..., nodes, lines], into voltages."""
-        inwards = self._sweep(field, upwards=self.upwards)
-        outwards = self._sweep(field, upwards=not self.upwards)
+        sweep = self._sweep_of_blocks if self._block > 1 else self._sweep_of_nodes
+        inwards, outwards = sweep(field)[:: -1 if self.upwards else 1]
 
         def settle() -> None:
             field.mul_(self.passed)
@@ -69,19 +69,25 @@ class Ladder:
 
         return settle
 
-    def _sweep(self, field: Tensor, *, upwards: bool) -> list[Step]:
-        """Steps of x_i += f_i x_{i-1}, or upwards of x_i += f_i x_{i+1}."""
+    def _sweep_of_nodes(self, field: Tensor) -> list[list[Step]]:
+        """Steps of x_i += f_i x_{i-1}, and upwards of x_i += f_i x_{i+1}: the same views of a large array's lines."""
+        nodes = [part.unbind(-2) for part in (field, self.passed)]
+        return [list(_steps(*(part[::order] for part in nodes))) for order in (1, -1)]
+
+    def _sweep_of_blocks(self, field: Tensor) -> list[list[Step]]:
+        """The same, all blocks at once."""
+        return [self._in_blocks(field, upwards=upwards) for upwards in (False, True)]
+
+    def _in_blocks(self, field: Tensor, *, upwards: bool) -> list[Step]:
         shape = (-1, self._block)
         x, f, product = (part.unflatten(-2, shape) for part in (field, self.passed, self._products[upwards]))
         order = -1 if upwards else 1
         nodes = [part.unbind(-2)[::order] for part in (x, f)]
         ends = [part.select(-2, 0 if upwards else -1).unbind(-2)[::order] for part in (x, product)]
         steps = [*_steps(*nodes), *_steps(*ends)]
-        if self._block > 1 and upwards:
-            steps.append((x[..., :-1, 1:, :], product[..., :-1, 1:, :], x[..., 1:, :1, :]))
-        elif self._block > 1:
-            steps.append((x[..., 1:, :-1, :], product[..., 1:, :-1, :], x[..., :-1, -1:, :]))
-        return steps
+        if upwards:
+            return [*steps, (x[..., :-1, 1:, :], product[..., :-1, 1:, :], x[..., 1:, :1, :])]
+        return [*steps, (x[..., 1:, :-1, :], product[..., 1:, :-1, :], x[..., :-1, -1:, :])]
 
     @cached_property
     def _block(self) -> int:
@@ -94,8 +100,6 @@ class Ladder:
     @cached_property
     def _products(self) -> tuple[Tensor, Tensor]:
         """Of f within each block, from its begin, and from its end."""
-        if self._block == 1:
-            return self.passed, self.passed
         blocks = self.passed.unflatten(-2, (-1, self._block))
         return (
             blocks.cumprod(-2).flatten(-3, -2),

@@ -136,7 +136,9 @@ class Drops:
         if self.matrices is not None:
             along_words, along_bits = self.matrices
             along = current @ along_words
-            return along.addmm_(along_bits, current) if current.ndim == 2 else along.add_(along_bits @ current)
+            return (
+                along.addmm_(along_bits, current) if current.ndim == 2 else along.add_(along_bits @ current)
+            )
         word = current.flip(-1).cumsum_(-1).flip(-1).mul_(self.word).cumsum_(-1)
         if self.share is not None:
             word.addcmul_(self.share, word[..., -1:].clone(), value=-1)
