@@ -1,0 +1,21 @@
+"""What a network costs on in-memory computing hardware."""
+
+from memsim.imc.cost.accounting import COMPLETE, PUBLISHED, Accounting, accounting_of
+from memsim.imc.cost.energy import COMPONENTS
+from memsim.imc.cost.model import Cost, LayerCost, cost
+from memsim.imc.cost.technology import Constants, Technology, load_technology, technology_names
+
+__all__ = [
+    "COMPLETE",
+    "COMPONENTS",
+    "PUBLISHED",
+    "Accounting",
+    "Constants",
+    "Cost",
+    "LayerCost",
+    "Technology",
+    "accounting_of",
+    "cost",
+    "load_technology",
+    "technology_names",
+]

@@ -1,0 +1,72 @@
+"""What is counted, and how: the published way, whose quirks decide part of its ratios, or the whole chip."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+from memsim.errors import InputError
+from memsim.imc.workloads import Positions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accounting:
+    """Choices of what is charged.
+
+    Attributes:
+        name: of these choices.
+        positions: rule for counting them, see `LayerShape.positions`.
+        adders: `whole`: sums over time steps and over row tiles take place once for the digits of a weight.
+            `rounded-down`: once for as many converters as there are columns per converter over digits of a weight,
+            rounded down, so that a chip with a converter at each column is charged for no such sum.
+        copies_added: whether tiles that hold copies of a layer are charged as if their sums were added up.
+        reference: whether arrays that are not differential have a reference column, which takes current and area.
+        neurons: whether updates of neurons are charged.
+        leakage: whether leakage over the latency is charged.
+    """
+
+    name: str
+    positions: Positions
+    adders: Literal["whole", "rounded-down"]
+    copies_added: bool
+    reference: bool
+    neurons: bool
+    leakage: bool
+
+    def sums_share(self, columns: int, slices: int) -> float:
+        """Share of the sums over time steps and row tiles that is charged."""
+        if self.adders == "whole":
+            return 1.0
+        return (columns // slices) / (columns / slices)
+
+
+PUBLISHED = Accounting(
+    name="published",
+    positions="unpadded",
+    adders="rounded-down",
+    copies_added=True,
+    reference=False,
+    neurons=False,
+    leakage=False,
+)
+COMPLETE = Accounting(
+    name="complete",
+    positions="padded",
+    adders="whole",
+    copies_added=False,
+    reference=True,
+    neurons=True,
+    leakage=True,
+)
+
+
+def accounting_of(name: str) -> Accounting:
+    """By name: `published` or `complete`.
+
+    Raises:
+        InputError: another name.
+    """
+    for known in (PUBLISHED, COMPLETE):
+        if known.name == name:
+            return known
+    raise InputError(f"unknown accounting {name!r}; use {PUBLISHED.name} or {COMPLETE.name}")

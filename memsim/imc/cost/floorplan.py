@@ -1,0 +1,179 @@
+"""Where a network goes: arrays, copies, tiles, and how large they are.
+
+As in NeuroSim, layers work as a pipeline, and those of large images are copied until they keep up: with sides H of the
+images of convolutions, a layer gets (H / H_0)^2 copies, where H_0 = H_max / min(speed_up, H_max / H_min). A tile holds
+as many copies of a small layer as fit; a larger layer takes several tiles.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+
+from memsim.imc.cost.accounting import Accounting
+from memsim.imc.cost.sensing import conversion
+from memsim.imc.cost.technology import Constants
+from memsim.imc.hardware import HardwareCard
+from memsim.imc.workloads import LayerShape, Workload
+
+
+@dataclass(frozen=True)
+class LayerPlan:
+    """A layer on arrays.
+
+    Attributes:
+        shape: of the layer.
+        row_tiles, column_tiles: arrays below and beside each other that hold it once.
+        tile_rows, tile_columns: tiles of arrays below and beside each other that hold it once.
+        copies: of the layer.
+        tiles: that it takes with all copies.
+    """
+
+    shape: LayerShape
+    row_tiles: int
+    column_tiles: int
+    tile_rows: int
+    tile_columns: int
+    copies: int
+    tiles: int
+
+
+@dataclass(frozen=True)
+class Floorplan:
+    """A network on a chip.
+
+    Attributes:
+        card: the hardware.
+        constants: of its technology.
+        steps: of an inference, which registers hold as one serial input.
+        layers: in the order of the network.
+        accounting: what is charged.
+    """
+
+    card: HardwareCard
+    constants: Constants
+    steps: int
+    layers: tuple[LayerPlan, ...]
+    accounting: Accounting
+
+    @property
+    def side(self) -> int:
+        """Arrays along each side of a tile."""
+        return max(math.isqrt(self.card.tiles.arrays), 1)
+
+    @property
+    def units(self) -> int:
+        """Arrays along each side of a quarter of a tile, whose sums meet first."""
+        return max(self.side // 2, 1)
+
+    @property
+    def tiles(self) -> int:
+        """Of the chip."""
+        return sum(layer.tiles for layer in self.layers)
+
+    @property
+    def converters(self) -> float:
+        """Of one array."""
+        pairs = self.card.array.columns / (self.card.lines // self.card.slices)
+        return pairs / self.card.converter.columns
+
+    @property
+    def digit_register(self) -> int:
+        """Bits of the register that adds the digits of a weight up."""
+        return self.card.converter.bits + self.card.slices
+
+    @property
+    def step_register(self) -> int:
+        """Bits of the register that adds time steps up; none for a single step."""
+        return self.digit_register + self.steps if self.steps > 1 else 0
+
+    @property
+    def sum_bits(self) -> int:
+        """Bits of a sum over row tiles."""
+        return (
+            self.card.converter.bits
+            + self.card.slices
+            + self.steps
+            + 1
+            + math.ceil(math.log2(2 * self.units))
+        )
+
+    @property
+    def flip_flops(self) -> float:
+        """Of one tile: registers of accumulators, of word lines, and of buffers."""
+        arrays, rows = self.side**2, self.card.array.rows
+        registers = 0.0 if self.analog else self.converters * (self.digit_register + self.step_register)
+        buffers = self.units * rows * self.steps + self.units * self.converters * self.sum_bits
+        return arrays * (registers + rows) + (self.units**2 + 1) * buffers
+
+    @property
+    def analog(self) -> bool:
+        """Whether partial sums are added on membranes, and not in digital counters."""
+        return self.card.accumulation.kind == "analog"
+
+    @cached_property
+    def tile_areas(self) -> dict[str, float]:
+        """Parts of one tile [m2]."""
+        c, array, arrays = self.constants, self.card.array, self.side**2
+        columns = array.columns + (self.accounting.reference and not self.card.differential)
+        adders = 0.0 if self.analog else self.converters * (2 * self.digit_register + self.sum_bits)
+        registers = 0.0 if self.analog else self.converters * (self.digit_register + self.step_register)
+        buffers = self.flip_flops - arrays * (registers + array.rows)
+        parts = {
+            "array": arrays * array.rows * columns * c.cell_pitch**2,
+            "converters": arrays * self.converters * conversion(self.card.converter, c).area,
+            "drivers": arrays * (array.rows + columns) * c.line_area,
+            "accumulators": arrays * (registers * c.flip_flop_area + adders * c.adder_area),
+            "buffers": buffers * c.flip_flop_area,
+        }
+        wiring = (c.layout - 1) * sum(parts.values())
+        return {**parts, "interconnect": wiring}
+
+    @property
+    def global_buffer_bits(self) -> float:
+        """Half of the inputs of all layers over all steps: as much as is on its way in the pipeline."""
+        return self.steps * sum(math.prod(layer.shape.input) for layer in self.layers) / 2
+
+    @property
+    def tile_length(self) -> float:
+        """Side of a tile [m]."""
+        return math.sqrt(sum(self.tile_areas.values()))
+
+    @property
+    def wire_length(self) -> float:
+        """From the global buffer to a tile [m]."""
+        return self.constants.tree_length * math.ceil(math.sqrt(self.tiles)) * self.tile_length
+
+    def tile_share(self, layer: LayerPlan) -> float:
+        """Share of the tiles of the chip that a layer takes."""
+        return layer.tiles / self.tiles
+
+
+def floorplan(
+    workload: Workload, card: HardwareCard, constants: Constants, accounting: Accounting
+) -> Floorplan:
+    """Place a network on a chip that is just large enough."""
+    side = max(math.isqrt(card.tiles.arrays), 1)
+    copies = _copies(workload, constants.speed_up)
+    layers = [_placed(shape, card, side, count) for shape, count in zip(workload.layers, copies, strict=True)]
+    return Floorplan(card, constants, workload.steps, tuple(layers), accounting)
+
+
+def _placed(shape: LayerShape, card: HardwareCard, side: int, copies: int) -> LayerPlan:
+    rows, columns = math.ceil(shape.rows / card.array.rows), math.ceil(shape.neurons / card.neurons)
+    tile_rows, tile_columns = math.ceil(rows / side), math.ceil(columns / side)
+    fitting = (side // rows if tile_rows == 1 else 1) * (side // columns if tile_columns == 1 else 1)
+    sets = math.ceil(copies / fitting)
+    return LayerPlan(
+        shape, rows, columns, tile_rows, tile_columns, sets * fitting, sets * tile_rows * tile_columns
+    )
+
+
+def _copies(workload: Workload, speed_up: float) -> list[int]:
+    images = [layer.input[1] for layer in workload.layers if layer.kernel > 1]
+    if not images:
+        return [1] * len(workload.layers)
+    largest = max(layer.input[1] for layer in workload.layers)
+    bound = math.ceil(largest / min(speed_up, largest // min(images)))
+    return [max(math.ceil((layer.input[1] / bound) ** 2), 1) for layer in workload.layers]

@@ -1,0 +1,103 @@
+"""Time of a layer for each inference.
+
+Each vector takes, in cycles,
+
+    read      m / copies                                  m columns take turns at a converter
+    digits    (m + (m / slices) [+ levels of the tree / steps]) / copies     adds of digits, of steps and of row tiles
+    tile      2 bits / width in and out of its buffers, and bits / wires of the tile
+    chip      bits / bus_width (1 / share of the tiles + cycles of the wire)
+
+One synchronous clock has the period of an array read, so that a slow converter slows all of it down; the wire takes
+as many cycles as at `wire_clock`. With decoupled clocks reads have their own period, and the rest that of the digital
+clock.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from memsim.imc.cost.energy import Traffic
+from memsim.imc.cost.floorplan import Floorplan, LayerPlan
+from memsim.imc.cost.sensing import conversion
+
+DELAY_OVER_LENGTH = 2
+"""The fork counts twice the length of wires for their delay that it counts for their energy."""
+
+
+@dataclass(frozen=True)
+class Cycles:
+    """Cycles of one vector.
+
+    Attributes:
+        read: of arrays and converters.
+        accumulate: of adders.
+        tile: of buffers and wires of tiles.
+        chip: of the global buffer and its wires.
+    """
+
+    read: float
+    accumulate: float
+    tile: float
+    chip: float
+
+    @property
+    def digital(self) -> float:
+        """All but array reads."""
+        return self.accumulate + self.tile + self.chip
+
+
+def cycles(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> Cycles:
+    """Cycles of one vector in a layer."""
+    columns = plan.card.converter.columns
+    return Cycles(
+        read=columns / layer.copies,
+        accumulate=0.0 if plan.analog else _accumulate(plan, layer) / layer.copies,
+        tile=_tile(plan, layer, flow),
+        chip=_chip(plan, layer, flow),
+    )
+
+
+def seconds(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
+    """Time of a layer for one inference [s]; with skipped events, reads that do not take place take no time."""
+    taken, clock = cycles(plan, layer, flow), plan.card.clock
+    period = conversion(plan.card.converter, plan.constants).period
+    digital = clock.digital_period if clock.kind == "decoupled" else period
+    accumulate = flow.awake * taken.accumulate * digital
+    return flow.vectors * (
+        flow.awake * taken.read * period + accumulate + (taken.tile + taken.chip) * digital
+    )
+
+
+def _accumulate(plan: Floorplan, layer: LayerPlan) -> float:
+    columns, slices = plan.card.converter.columns, plan.card.slices
+    sums = plan.accounting.sums_share(columns, slices) * columns / slices
+    digits = columns if slices > 1 else 0
+    levels = math.ceil(math.log2(layer.row_tiles))
+    return digits + sums * ((plan.step_register > 0) + levels / plan.steps)
+
+
+def _tile(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
+    array, wires = plan.card.array, plan.units * plan.card.array.rows
+    inputs = flow.bits_in * min(1.0, plan.side * array.rows / layer.shape.rows)
+    neurons = min(layer.shape.neurons, plan.side * plan.card.neurons)
+    outputs = neurons * (1 + plan.sum_bits) / plan.steps
+    sums = plan.units * plan.sum_bits
+    lines_in = inputs / _buffer_width(plan, plan.steps * wires, wires)
+    lines_out = outputs / _buffer_width(plan, sums * plan.converters, sums)
+    return 2 * (lines_in + lines_out) + (inputs + outputs) / wires
+
+
+def _buffer_width(plan: Floorplan, bits: float, line: int) -> float:
+    """Bits per cycle: of all banks, as far as wires of the tile reach; of one line where not even a bank is needed."""
+    c = plan.constants
+    if bits < c.bank_bits:
+        return line
+    banks = min(math.ceil(bits / c.bank_bits), max(plan.units * plan.card.array.rows // c.bank_width, 1))
+    return banks * c.bank_width
+
+
+def _chip(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
+    c = plan.constants
+    wire = math.ceil(DELAY_OVER_LENGTH * plan.wire_length * c.wire_delay / c.wire_clock)
+    return (flow.bits_in + flow.bits_out) / c.bus_width * (1 / plan.tile_share(layer) + wire)

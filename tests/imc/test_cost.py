@@ -1,0 +1,206 @@
+"""The cost model: published conversions, one layer by hand, and what must hold for any network."""
+
+from __future__ import annotations
+
+import json
+import math
+import tomllib
+from itertools import pairwise
+from pathlib import Path
+
+import pytest
+import tomli_w
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from memsim.errors import InputError
+from memsim.imc import load_hardware
+from memsim.imc.cost import COMPLETE, PUBLISHED, Accounting, Cost, accounting_of, cost, load_technology
+from memsim.imc.cost.sensing import conversion
+from memsim.imc.workloads import LayerShape, Workload, load_workload, workload_names
+
+TECHNOLOGY = load_technology("neurosim-65nm")
+PUBLISHED_ROWS = Path(__file__).parents[2] / "benchmarks" / "adcless_published.toml"
+ROUNDED = 0.045  # tables of two digits, such as 0.14 pJ
+
+
+def dense(inputs: int = 64, neurons: int = 16, *, steps: int = 1, rate: float = 0.5) -> Workload:
+    layer = LayerShape(name="fc", input=(inputs, 1, 1), neurons=neurons)
+    return Workload(name="dense", steps=steps, spike_rate=rate, layers=(layer,))
+
+
+@pytest.mark.parametrize(
+    ("card", "rows", "picojoules"),
+    [
+        *(("adcless", n, e) for n, e in ((32, 0.14), (64, 0.27), (128, 0.53))),
+        *(("hp-adc", n, e) for n, e in ((32, 3.9), (64, 5.2), (128, 7.8))),
+        *(("sar", n, e) for n, e in ((32, 1.2), (64, 2.2), (128, 4.2))),
+    ],
+)
+def test_column_reads_at_half_activity_are_those_of_neurosim(card: str, rows: int, picojoules: float) -> None:
+    hardware, constants = load_hardware(card), TECHNOLOGY.constants
+    conductance = rows / 2 * (hardware.cell.conductance_max + hardware.cell.conductance_min) / 2
+    read = conversion(hardware.converter, constants)
+    levels = 0 if card == "sar" else 2**hardware.converter.bits - 1
+    without_encoder = read.energy - levels * constants.encoder_energy
+    assert without_encoder + read.column_energy * conductance == pytest.approx(
+        picojoules * 1e-12, rel=ROUNDED, abs=0
+    )
+
+
+@pytest.mark.parametrize(("card", "nanoseconds"), [("adcless", 1.19), ("hp-adc", 11.4), ("sar", 6.8)])
+def test_clocks_are_those_of_the_published_chips(card: str, nanoseconds: float) -> None:
+    period = conversion(load_hardware(card).converter, TECHNOLOGY.constants).period
+    assert period == pytest.approx(nanoseconds * 1e-9, rel=1e-12, abs=0)
+
+
+def test_one_full_array_by_hand() -> None:
+    card, c = load_hardware("adcless-64"), TECHNOLOGY.constants
+    found = cost(dense(), card).energy
+    columns, active = 64, 32
+    on = (card.cell.conductance_max + card.cell.conductance_min) / 2
+    read = c.column_power * active * on * c.sense_time_least
+    line = c.wire_capacitance * 64 * c.cell_pitch
+    by_hand = {
+        "array": columns * (read + line * card.cell.read_voltage**2) + active * line * c.supply**2,
+        "converters": columns * (c.level_power * c.sense_time_least + c.encoder_energy),
+        "drivers": 64 * c.flip_flop_energy,
+        "accumulators": columns * (5 * c.flip_flop_energy + c.adder_energy),
+    }
+    for part, expected in by_hand.items():
+        assert found[part] == pytest.approx(expected, rel=1e-12, abs=0), part
+
+
+def test_columns_that_share_a_converter_wait_for_each_other() -> None:
+    shared, own = (cost(dense(), load_hardware("hp-adc-64", {"converter.columns": m})) for m in (8, 1))
+    period = conversion(load_hardware("hp-adc").converter, TECHNOLOGY.constants).period
+    # seven more reads and seven more adds of digits; a tile holds 16 copies of so small a layer
+    assert shared.latency - own.latency >= 14 / 16 * period
+    assert shared.area["converters"] == pytest.approx(own.area["converters"] / 8, rel=1e-12, abs=0)
+
+
+def test_published_accounting_rounds_sums_of_unshared_converters_down_to_none() -> None:
+    assert (PUBLISHED.sums_share(1, 4), PUBLISHED.sums_share(8, 4), COMPLETE.sums_share(1, 4)) == (0, 1, 1)
+    deep, card = dense(256, steps=10), load_hardware("adcless-64")
+    published, complete = (
+        cost(deep, card, accounting=a).energy["accumulators"] for a in (PUBLISHED, COMPLETE)
+    )
+    assert complete > 1.5 * published
+
+
+def test_decoupled_clock_at_the_period_of_reads_is_the_synchronous_one() -> None:
+    read = conversion(load_hardware("hp-adc").converter, TECHNOLOGY.constants).period
+    times = [
+        cost(load_workload("gesture"), load_hardware("hp-adc-64", changes)).latency
+        for changes in ({}, {"clock.kind": "decoupled", "clock.digital_period": read})
+    ]
+    assert times[0] == pytest.approx(times[1], rel=1e-12, abs=0)
+
+
+def test_simulated_conductance_takes_the_place_of_the_expected_one() -> None:
+    card = load_hardware("adcless-64")
+    shape = dense().layers[0]
+    arrays = []
+    for siemens in (1e-3, 2e-3, 3e-3):
+        layer = shape.model_copy(update={"conductance": siemens})
+        arrays.append(cost(dense().model_copy(update={"layers": (layer,)}), card).energy["array"])
+    rise = 64 * TECHNOLOGY.constants.column_power * TECHNOLOGY.constants.sense_time_least * 1e-3
+    assert [b - a for a, b in pairwise(arrays)] == pytest.approx([rise] * 2, rel=1e-9, abs=0)
+
+
+def test_analog_membranes_need_no_accumulators_and_ideal_converters_no_energy() -> None:
+    analog = cost(dense(steps=4), load_hardware("adcless-64", {"accumulation.kind": "analog"}))
+    assert analog.energy["accumulators"] == analog.area["accumulators"] == 0
+    assert cost(dense(), load_hardware("ideal-64")).energy["converters"] == 0
+
+
+def test_differential_columns_read_pairs() -> None:
+    single, pair = (
+        cost(dense(neurons=8), load_hardware(name)) for name in ("adcless-64", "adcless-differential-64")
+    )
+    # 3 pairs in place of 4 columns: fewer decisions, more array current
+    assert pair.energy["converters"] == pytest.approx(0.75 * single.energy["converters"], rel=1e-12, abs=0)
+    assert pair.energy["array"] > 1.4 * single.energy["array"]
+
+
+@settings(max_examples=30, deadline=None)
+@given(
+    inputs=st.integers(1, 300),
+    neurons=st.integers(1, 70),
+    steps=st.integers(1, 12),
+    rate=st.floats(0.01, 0.9),
+    chosen=st.tuples(
+        st.sampled_from(
+            ["adcless-32", "hp-adc-64", "sar-128", "adcless-differential-64", "adcless-ternary-32"]
+        ),
+        st.sampled_from([PUBLISHED, COMPLETE]),
+    ),
+)
+def test_what_holds_for_any_layer(
+    inputs: int, neurons: int, steps: int, rate: float, chosen: tuple[str, Accounting]
+) -> None:
+    hardware, accounting = load_hardware(chosen[0]), chosen[1]
+
+    def costed(**changes: float) -> Cost:
+        workload = dense(inputs, neurons, steps=steps, rate=changes.get("rate", rate))
+        return cost(workload, hardware, accounting=accounting, skip_events=bool(changes.get("skip")))
+
+    made = costed()
+    parts = [*made.energy.values(), *made.area.values(), made.latency, made.leakage_power]
+    assert all(math.isfinite(part) and part >= 0 for part in parts)
+    assert made.total_energy == pytest.approx(
+        sum(layer.total_energy for layer in made.layers), rel=1e-12, abs=0
+    )
+    assert 0 < made.layers[0].utilisation <= 1
+    assert costed(rate=min(1.1 * rate, 1.0)).total_energy > made.total_energy
+    skipped = costed(skip=True)
+    # silent arrays are not read and rare spikes travel as addresses: never more, never slower
+    assert skipped.total_energy <= made.total_energy * (1 + 1e-12)
+    assert skipped.latency <= made.latency * (1 + 1e-12)
+
+
+def test_twelve_of_fifteen_published_rows() -> None:
+    table = tomllib.loads(PUBLISHED_ROWS.read_text(encoding="utf-8"))["rows"]
+    names = table.pop("names")
+    within = 0
+    for workload in workload_names():
+        for row in (dict(zip(names, values, strict=True)) for values in table[workload]):
+            own, rival = (
+                cost(load_workload(workload), load_hardware(f"{c}-{row['size']}"))
+                for c in ("adcless", "hp-adc")
+            )
+            energy = (
+                rival.total_energy / own.total_energy * row["energy_adcless_uJ"] / row["energy_hp_adc_uJ"]
+            )
+            latency = rival.latency / own.latency * row["latency_adcless_ms"] / row["latency_hp_adc_ms"]
+            within += abs(energy - 1) <= 0.25 and abs(latency - 1) <= 0.35
+    assert within >= 12
+
+
+def test_every_constant_has_a_source_and_lies_in_its_range() -> None:
+    for name in type(TECHNOLOGY.constants).model_fields:
+        low, high = TECHNOLOGY.span(name)
+        assert low <= TECHNOLOGY.value(name) <= high
+        assert TECHNOLOGY.sources[name]
+
+
+def test_costs_can_be_written_as_json() -> None:
+    made = cost(load_workload("gesture"), load_hardware("adcless-64"), accounting=COMPLETE)
+    read = json.loads(json.dumps(made.as_dict()))
+    assert read["energy_joule"] == made.total_energy
+    assert [layer["name"] for layer in read["layers"]][:2] == ["conv1", "conv2"]
+
+
+def test_bad_input_is_named(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="unknown technology 'nothing'"):
+        load_technology("nothing")
+    with pytest.raises(InputError, match="honest"):
+        accounting_of("honest")
+    with pytest.raises(InputError, match="wire_energi"):
+        TECHNOLOGY.changed("wire_energi", 1.0)
+    content = TECHNOLOGY.model_dump()
+    del content["sources"]["supply"]
+    path = tmp_path / "mine.toml"
+    path.write_text(tomli_w.dumps(content), encoding="utf-8")
+    with pytest.raises(InputError, match="'supply' has no source"):
+        load_technology(path)
