@@ -12,6 +12,7 @@ import typer
 
 from memsim.cli_fit import fit
 from memsim.cli_netlist import app as netlist
+from memsim.cli_plot import plot as plot_command
 from memsim.cli_sweep import sweep
 from memsim.cli_train import train
 from memsim.errors import CheckpointError, EngineNotFoundError, InputError, MemsimError, UntrustedDeckError
@@ -35,6 +36,7 @@ app.add_typer(netlist, name="netlist")
 app.command()(train)
 app.command()(fit)
 app.command()(sweep)
+app.command(name="plot")(plot_command)
 
 
 class Engine(StrEnum):
@@ -147,13 +149,17 @@ def _run_bench(bench: Bench, engine: Engine, timeout: float) -> xr.Dataset:
     if engine is Engine.NGSPICE:
         from memsim import spice
 
-        return spice.simulate(
+        waves = spice.simulate(
             bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step, timeout=timeout
         )
-    from memsim import surrogate
+    else:
+        from memsim import surrogate
 
-    simulate = surrogate.simulate if engine is Engine.TORCH else surrogate.reference.simulate
-    return simulate(bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step)
+        simulate = surrogate.simulate if engine is Engine.TORCH else surrogate.reference.simulate
+        waves = simulate(bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step)
+    from memsim.circuits import with_device_currents
+
+    return with_device_currents(bench.circuit, waves).assign_attrs(show=list(bench.show))
 
 
 @app.command()

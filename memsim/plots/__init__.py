@@ -4,8 +4,11 @@ from memsim.plots.arrays import conductance_map, confusion
 from memsim.plots.fits import FittedLoop, fitted_loops
 from memsim.plots.loops import hysteresis
 from memsim.plots.over_time import neuron, overlay, raster, waveforms
+from memsim.plots.phase import phase_portrait
 from memsim.plots.quantiles import QuantilePair, quantile_quantile
+from memsim.plots.spikes import spike_raster
 from memsim.plots.style import png, save
+from memsim.plots.sweeps import sweep
 from memsim.plots.training import training_curves
 
 __all__ = [
@@ -17,10 +20,13 @@ __all__ = [
     "hysteresis",
     "neuron",
     "overlay",
+    "phase_portrait",
     "png",
     "quantile_quantile",
     "raster",
     "save",
+    "spike_raster",
+    "sweep",
     "training_curves",
     "waveforms",
 ]

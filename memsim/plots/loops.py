@@ -30,18 +30,19 @@ def hysteresis(loops: xr.Dataset | Mapping[str, xr.Dataset], voltage: str, curre
     axes.axhline(0, color="0.8", linewidth=0.8, linestyle="-")
     axes.axvline(0, color="0.8", linewidth=0.8, linestyle="-")
     if isinstance(loops, xr.Dataset):
-        _draw_coloured_by_time(figure, axes, x[0], y[0], curve(loops, voltage))
-        _add_arrows(axes, x[0], y[0], "black")
+        draw_coloured_by_time(figure, axes, x[0], y[0], curve(loops, voltage))
+        add_arrows(axes, x[0], y[0], "black")
     else:
         for number, label in enumerate(runs):
             axes.plot(x[number], y[number], label=label)
-            _add_arrows(axes, x[number], y[number], COLOURS[number % len(COLOURS)])
+            add_arrows(axes, x[number], y[number], COLOURS[number % len(COLOURS)])
         axes.legend()
     axes.set(xlabel=x_label, ylabel=y_label)
     return figure
 
 
-def _draw_coloured_by_time(figure: Figure, axes: Axes, x: Array, y: Array, voltage: xr.DataArray) -> None:
+def draw_coloured_by_time(figure: Figure, axes: Axes, x: Array, y: Array, voltage: xr.DataArray) -> None:
+    """A curve in the colours of its time, with the bar that says which."""
     times, label = abscissa(voltage)
     points = np.column_stack([x, y])
     segments = list(np.stack([points[:-1], points[1:]], axis=1))
@@ -54,7 +55,7 @@ def _draw_coloured_by_time(figure: Figure, axes: Axes, x: Array, y: Array, volta
     bar.ax.set_ylim(times[0], times[-1])
 
 
-def _add_arrows(axes: Axes, x: Array, y: Array, colour: str) -> None:
+def add_arrows(axes: Axes, x: Array, y: Array, colour: str) -> None:
     """Four arrow heads spread evenly along the curve as it looks on paper."""
     width, height = np.ptp(x) or 1.0, np.ptp(y) or 1.0
     length = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x) / width, np.diff(y) / height))])

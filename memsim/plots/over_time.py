@@ -106,9 +106,10 @@ def raster(times: Mapping[str, ArrayLike] | Sequence[ArrayLike], duration: float
     end = duration if duration is not None else 1.02 * last
     scale, prefix = si_prefix(end)
     figure, (axes,) = rows(1, (6.4, min(1.4 + 0.16 * len(trains), 8.0)))
-    axes.eventplot(
-        [row / scale for row in trains], colors="black", linelengths=0.8, linewidths=1.0, linestyles="-"
-    )
+    for place, row in enumerate(trains):
+        axes.eventplot(
+            row / scale, lineoffsets=place, colors="black", linelengths=0.8, linewidths=1.0, linestyles="-"
+        )
     axes.set(xlabel=f"time ({prefix}s)", xlim=(0, end / scale), ylim=(-0.7, len(trains) - 0.3))
     if isinstance(times, Mapping):
         axes.set_yticks(range(len(trains)), list(times))
