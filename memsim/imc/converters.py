@@ -76,7 +76,7 @@ class SenseAmplifier(Converter):
         tie: the decision at exactly 0, -1 or 1.
         columns: lines that take turns at one amplifier.
         gradient: see memsim.imc.estimators.
-        width: of the gradient, where it is not `exact` [LSB].
+        width: of the gradient, where it is not `exact` [LSB]; without width or noise there is none.
     """
 
     offset: float = 0.0
@@ -98,9 +98,9 @@ class SenseAmplifier(Converter):
     def __call__(self, p: Tensor, made: Tensor, generator: torch.Generator | None) -> Tensor:
         shifted = p + made if self.offset else p
         decision = self._decided(shifted.detach(), generator)
-        if not shifted.requires_grad:
-            return decision
         width = self.noise if self.gradient == "exact" else self.width
+        if not shifted.requires_grad or not width:
+            return decision
         return with_slope(decision, shifted, self.gradient, width)
 
     def _decided(self, d: Tensor, generator: torch.Generator | None) -> Tensor:

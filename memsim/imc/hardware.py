@@ -193,7 +193,7 @@ class AccumulationTable(Table):
     """Where partial sums of slices and of row tiles are added: `digital` counters, or the `analog` membrane."""
 
     kind: Literal["digital", "analog"]
-    bits: Bits = 16
+    bits: Annotated[int, Field(ge=1, le=32)] = 16
 
 
 class TilesTable(Table):

@@ -24,13 +24,15 @@ from torch.nn.functional import unfold
 
 from memsim.crossbar.laws import straight_through
 from memsim.errors import InputError
-from memsim.imc.converters import Converter, converter_of
+from memsim.imc.converters import converter_of
 from memsim.imc.estimators import Estimator
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.tiles import Lines, largest_weight, powers, programmed
 
 SMALLEST_SCALE, SCALES_TRIED = 0.3, 29
 """First scales are sought from this share of the one that clips nothing."""
+FIRST_WIDTH = 1.0
+"""Of the gradient of decisions, where nothing else is asked for [LSB]."""
 IDEAL_CELLS = {
     "cell.variation": 0.0,
     "cell.stuck_rate": 0.0,
@@ -94,7 +96,7 @@ class MappedLayer(nn.Module):
         chip: which one it is: seed of what is drawn once.
 
     Attributes:
-        scale: what 1 LSB of a neuron's sum counts, [neurons].
+        log_scale: logarithm of what 1 LSB of a neuron's sum counts, [neurons]; its steps are shares of the scale.
         gain: what a decision of each slice counts, [slices] in LSB.
         trim: of the column references, [tiles of rows, lines] in LSB.
 
@@ -119,11 +121,12 @@ class MappedLayer(nn.Module):
         self.generator, self.chip = generator, chip
         self.neurons, self.fan_in = flat.shape
         self.weight = nn.Parameter(flat.clone())
-        self.scale = nn.Parameter(first_scale(flat, card))
+        self.log_scale = nn.Parameter(first_scale(flat, card).log())
         self.bias = nn.Parameter(flat.new_zeros(self.neurons) if bias is None else bias.detach().clone())
         self.gain = nn.Parameter(flat.new_ones(card.slices), requires_grad=self.decides)
         self.trim = nn.Parameter(flat.new_zeros(self.row_tiles, self.neurons * card.slices))
-        self.reads_with("exact", 0.0)
+        self.converter = converter_of(card)
+        self.trains_with("exact", FIRST_WIDTH)
         self._kept: tuple[tuple[int, ...], Made] | None = None
         self._check_counter()
 
@@ -167,10 +170,14 @@ class MappedLayer(nn.Module):
         """Times that an array is read for one input vector."""
         return self.card.inputs.bits if self.card.inputs.coding == "bit-serial" else 1
 
-    def reads_with(self, gradient: Estimator, width: float) -> None:
+    @property
+    def scale(self) -> Tensor:
+        """What 1 LSB of a neuron's sum counts, [neurons]."""
+        return self.log_scale.exp()
+
+    def trains_with(self, gradient: Estimator, width: float) -> None:
         """Choose the gradient of decisions, and its width [LSB]; `exact` adds noise of that width while training."""
-        self.training_converter: Converter = converter_of(self.card, gradient, width)
-        self.converter: Converter = converter_of(self.card)
+        self.training_converter = converter_of(self.card, gradient, width)
 
     def vectors(self, inputs: Tensor) -> Tensor:
         """What word lines get, [vectors, rows], from inputs as torch's layers take them."""
@@ -236,8 +243,12 @@ class MappedLayer(nn.Module):
         return p + variance.clamp(min=0).sqrt().detach() * torch.randn(p.shape, generator=self.generator)
 
     def reference(self) -> Tensor:
-        """Column references [tiles of rows, lines] in LSB: shares of the bias, and trims."""
-        return shared_out(self.bias / self.scale, self.row_tiles, self.card) + self.trim
+        """Column references [tiles of rows, lines] in LSB: shares of the bias, and trims.
+
+        They are on as long as inputs are: for each digit of bit-serial ones, for all pulses of counts.
+        """
+        pulses = self.largest_input if self.card.inputs.coding == "pulse-count" else 1
+        return pulses * (shared_out(self.bias / self.scale, self.row_tiles, self.card) + self.trim)
 
     def added(self, read: Tensor) -> Tensor:
         """Converted lines [tiles of rows, vectors, lines], added over tiles: [vectors, neurons, slices] in LSB."""
@@ -271,7 +282,7 @@ class MappedLayer(nn.Module):
         """Arrays and converters: made anew where they are trained, else kept as long as nothing changes."""
         if self.training:
             return self._made(self._fresh_chip())
-        tensors = (self.weight, self.scale)
+        tensors = (self.weight, self.log_scale)
         key = (self.chip, *(t.data_ptr() for t in tensors), *(t._version for t in tensors))
         if self._kept is None or self._kept[0] != key:
             with torch.no_grad():

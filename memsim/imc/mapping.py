@@ -185,10 +185,8 @@ def _mapped(
             generator=generator,
             chip=chip,
         )
-        if same_grid(module.card, card):
-            layer.scale.data.copy_(module.scale)
-        layer.train(module.training)
-        return layer
+        _carry_over(module, layer)
+        return layer.train(module.training)
     patches = _patches(module, title) if isinstance(module, nn.Conv2d) else None
     given = cast("nn.Linear | nn.Conv2d", module)
     if not bool(torch.isfinite(given.weight).all()):
@@ -199,9 +197,15 @@ def _mapped(
     return layer.train(module.training)
 
 
-def same_grid(one: HardwareCard, other: HardwareCard) -> bool:
-    """Whether both cards have the same grid of weights, so that learned scales stay right."""
-    return one.weights == other.weights
+def _carry_over(before: MappedLayer, layer: MappedLayer) -> None:
+    """What was learned and still means the same: scales on the same grid, what decisions count, trims of its tiles."""
+    with torch.no_grad():
+        if before.card.weights == layer.card.weights:
+            layer.log_scale.copy_(before.log_scale)
+        if before.card.converter.kind == layer.card.converter.kind and before.gain.shape == layer.gain.shape:
+            layer.gain.copy_(before.gain)
+        if before.decides == layer.decides and before.trim.shape == layer.trim.shape:
+            layer.trim.copy_(before.trim)
 
 
 def _patches(conv: nn.Conv2d, name: str) -> Patches:

@@ -1,0 +1,263 @@
+"""The mapped network is exact: with ideal parts and enough bits it gives the integers of the software model."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor, nn
+from torch.nn.functional import conv2d, linear
+
+from memsim.errors import InputError
+from memsim.imc import HardwareCard, MappedLayer, load_hardware, map_to_imc, mapped_layers, observe
+from memsim.imc.layers import shared_out
+from memsim.imc.mapping import calibrate
+from memsim.imc.tiles import powers
+
+NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
+KINDS = ("ideal", "hp-adc", "hp-adc-differential")
+
+
+def exact_card(kind: str, rows: int, columns: int, **changes: object) -> HardwareCard:
+    """Enough bits for any sum: 2^11 codes of the finest step."""
+    wide = {"array.rows": rows, "array.columns": columns, "converter.bits": 12, "accumulation.bits": 32}
+    bits = {
+        f"{table}.{name}": value for (table, name), value in [(k.split("__"), v) for k, v in changes.items()]
+    }
+    return load_hardware(kind, {**NO_WIRES, **wide, **bits})
+
+
+def integer_layer(layer: nn.Linear | nn.Conv2d, card: HardwareCard, seed: int) -> MappedLayer:
+    """The layer on arrays, with whole biases and a scale of 1, so that its outputs are the sums themselves."""
+    mapped = map_to_imc(layer, card).eval()
+    assert isinstance(mapped, MappedLayer)
+    source = torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        integers = mapped.integers()
+        mapped.weight.copy_(integers)
+        mapped.log_scale.zero_()
+        mapped.bias.copy_(torch.randint(-9, 10, mapped.bias.shape, generator=source))
+    assert torch.equal(mapped.integers(), integers)
+    return mapped
+
+
+def spikes(shape: tuple[int, ...], seed: int) -> Tensor:
+    return (torch.rand(shape, generator=torch.Generator().manual_seed(seed)) < 0.4).float()
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_convolutions_give_the_integers_of_software(data: st.DataObject) -> None:
+    draw = data.draw
+    kernel, stride, dilation = (
+        (draw(st.integers(1, 4)), draw(st.integers(1, 4))),
+        draw(st.integers(1, 3)),
+        draw(st.integers(1, 2)),
+    )
+    padding = draw(st.integers(0, 3))
+    channels, neurons, seed = draw(st.integers(1, 5)), draw(st.integers(1, 7)), draw(st.integers(0, 10_000))
+    card = exact_card(draw(st.sampled_from(KINDS)), draw(st.integers(1, 40)), draw(st.integers(6, 40)))
+    layer = nn.Conv2d(channels, neurons, kernel, stride, padding, dilation)
+    mapped = integer_layer(layer, card, seed)
+    images = spikes((2, channels, 9, 10), seed)
+    weights = mapped.integers().double().view_as(layer.weight)
+    expected = conv2d(images.double(), weights, mapped.bias.double(), stride, padding, dilation)
+    assert torch.equal(mapped(images).double(), expected)
+
+
+@settings(deadline=None, max_examples=60)
+@given(data=st.data())
+def test_dense_layers_give_the_integers_of_software(data: st.DataObject) -> None:
+    draw = data.draw
+    rows, neurons, seed = draw(st.integers(1, 90)), draw(st.integers(1, 20)), draw(st.integers(0, 10_000))
+    coding = draw(st.sampled_from(["binary", "pulse-count", "bit-serial"]))
+    cell_bits = draw(st.sampled_from([1, 2, 3]))
+    kind = draw(st.sampled_from(KINDS))
+    weight_bits = cell_bits * draw(st.integers(1, 2)) + (kind != "hp-adc")
+    card = exact_card(
+        kind,
+        draw(st.integers(1, 40)),
+        draw(st.integers(6, 40)),
+        inputs__coding=coding,
+        inputs__bits=1 if coding == "binary" else 3,
+        cell__bits=cell_bits,
+        weights__bits=weight_bits,
+        converter__bits=16,
+    )
+    mapped = integer_layer(nn.Linear(rows, neurons), card, seed)
+    largest = 1 if coding == "binary" else 7
+    number = torch.randint(0, largest + 1, (5, rows), generator=torch.Generator().manual_seed(seed)).float()
+    # the reference is there for each of 7 pulses, or for digits of 1, 2 and 4
+    bias = mapped.bias.detach().double() * largest
+    expected = linear(number.double(), mapped.integers().double(), bias)
+    found = mapped(number / largest).detach().double() * largest
+    assert torch.equal(found.round(), expected)
+    assert float((found - expected).abs().max()) < 1e-3  # one division by 7 and back, in float32
+
+
+@given(
+    tiles=st.integers(1, 9),
+    wanted=st.lists(st.integers(-500, 500), min_size=1, max_size=5),
+    kind=st.sampled_from(KINDS),
+)
+def test_shares_of_a_bias_add_up_to_it(tiles: int, wanted: list[int], kind: str) -> None:
+    card = load_hardware(kind)
+    shares = shared_out(torch.tensor(wanted).float(), tiles, card)
+    total = shares.sum(0).unflatten(-1, (len(wanted), -1)) @ torch.tensor(powers(card)).float()
+    assert total.tolist() == wanted
+
+
+@pytest.mark.parametrize("kind", ["adcless", "adcless-differential", "hp-adc"])
+def test_cells_that_are_almost_ideal_decide_as_ideal_ones(kind: str) -> None:
+    """The path through conductances and the path of digits are two ways to the same sums."""
+    layer = nn.Linear(50, 6)
+    digits = map_to_imc(layer, load_hardware(kind, {**NO_WIRES, "array.rows": 16})).eval()
+    cells = map_to_imc(
+        layer, load_hardware(kind, {**NO_WIRES, "array.rows": 16, "cell.variation": 1e-7})
+    ).eval()
+    x = spikes((30, 50), 0)
+    # float32 conductances and 1e-7 of variation, over sums of up to 16 cells
+    assert torch.allclose(digits.partial_sums(x), cells.partial_sums(x), atol=1e-4)
+
+
+def test_wires_take_from_long_columns() -> None:
+    layer = nn.Linear(64, 4, bias=False)
+    nn.init.constant_(layer.weight, 1.0)
+    sums = [
+        map_to_imc(
+            layer, load_hardware("adcless-differential-64", {"wires.bit_line": r, "wires.word_line": r})
+        )
+        .eval()
+        .partial_sums(torch.ones(1, 64))
+        .mean()
+        .item()
+        for r in (0.0, 0.3, 3.0)
+    ]
+    assert sums[0] == 64
+    assert sums[0] > sums[1] > sums[2] > 0
+
+
+def test_what_is_drawn_once_belongs_to_the_chip() -> None:
+    card = load_hardware("adcless", {**NO_WIRES, "converter.offset": 2.0, "cell.variation": 0.2})
+    x = spikes((40, 70), 1)
+    torch.manual_seed(0)
+    layer = nn.Linear(70, 9)
+    first, again, other = (map_to_imc(layer, card, chip=chip).eval()(x) for chip in (0, 0, 1))
+    assert torch.equal(first, again)
+    assert not torch.equal(first, other)
+
+
+def test_a_chip_is_kept_until_weights_change() -> None:
+    layer = map_to_imc(nn.Linear(8, 3), load_hardware("hp-adc", NO_WIRES)).eval()
+    x = torch.ones(1, 8)
+    before = layer(x)
+    with torch.no_grad():
+        layer.weight.neg_()
+    assert not torch.equal(layer(x), before)
+
+
+class Loop(nn.Module):
+    """A network in the style of snnTorch: a step at a time, with spikes between layers."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fc1, self.fc2 = nn.Linear(20, 15), nn.Linear(15, 4)
+
+    def forward(self, steps: Tensor) -> Tensor:
+        return torch.stack([self.fc2((self.fc1(step) > 0).float()) for step in steps]).sum(0)
+
+
+def test_any_network_of_known_layers_is_mapped_and_the_given_one_stays() -> None:
+    model = Loop()
+    mapped = map_to_imc(model, load_hardware("adcless-16", NO_WIRES))
+    assert list(mapped_layers(mapped)) == ["fc1", "fc2"]
+    assert isinstance(model.fc1, nn.Linear)
+    layer = mapped_layers(mapped)["fc1"]
+    # 4 lines a weight: 60 columns of 16 need 4 arrays, 20 rows two; 20 * 60 cells of 8 * 256 are in use
+    assert (layer.rows, layer.columns, layer.row_tiles, layer.column_tiles, layer.tiles) == (20, 60, 2, 4, 8)
+    assert layer.utilisation == pytest.approx(1200 / 2048)
+
+
+def test_what_is_read_is_counted() -> None:
+    model = map_to_imc(Loop(), load_hardware("adcless-16", NO_WIRES)).eval()
+    seen = observe(model, torch.ones(5, 3, 20), inferences=3)
+    assert seen["fc1"].vectors == 5
+    assert seen["fc1"].array_reads == 5 * 8
+    assert seen["fc1"].active == 1.0
+    assert 0 <= seen["fc2"].active <= 1
+
+
+def test_normalisation_is_folded() -> None:
+    conv, norm = nn.Conv2d(2, 3, 3), nn.BatchNorm2d(3)
+    with torch.no_grad():
+        norm.running_mean.normal_()
+        norm.running_var.uniform_(0.5, 2)
+        norm.weight.uniform_(0.5, 2)
+        norm.bias.normal_()
+    model = nn.Sequential(conv, norm).eval()
+    wide = {"weights.bits": 12, "array.columns": 512, "accumulation.kind": "analog"}
+    mapped = map_to_imc(model, load_hardware("ideal", wide)).eval()
+    images = spikes((4, 2, 8, 8), 3)
+    assert not any(isinstance(module, nn.BatchNorm2d) for module in mapped.modules())
+    # 11 bits of magnitude: steps of 1/2047 of the largest weight, over 18 inputs
+    assert torch.allclose(mapped(images), model(images), atol=18 / 2047 * conv.weight.abs().max().item() * 3)
+
+
+def test_calibrated_decisions_come_closer_to_the_sums() -> None:
+    torch.manual_seed(1)
+    layer, x = nn.Linear(128, 10), spikes((400, 128), 2)
+    mapped = map_to_imc(layer, load_hardware("adcless-differential", NO_WIRES)).eval()
+    with torch.no_grad():
+        wanted, raw = layer(x), mapped(x)
+        calibrate(mapped, x)
+        assert (mapped(x) - wanted).square().mean() < (raw - wanted).square().mean()
+
+
+def test_gradients_reach_everything_that_is_trained() -> None:
+    card = load_hardware(
+        "adcless-differential", {**NO_WIRES, "converter.offset": 0.5, "cell.read_noise": 0.05}
+    )
+    layer = map_to_imc(nn.Conv2d(2, 3, 3), card, generator=torch.Generator().manual_seed(0)).train()
+    assert isinstance(layer, MappedLayer)
+    layer.trains_with("exact", 1.0)
+    layer(spikes((4, 2, 8, 8), 0)).square().sum().backward()
+    for name, parameter in layer.named_parameters():
+        assert parameter.grad is not None and bool((parameter.grad != 0).any()), name  # noqa: PT018
+
+
+def test_ideal_hardware_has_the_gradient_of_a_quantised_layer() -> None:
+    torch.manual_seed(0)
+    linear_layer = nn.Linear(30, 4)
+    x = spikes((50, 30), 0)
+    mapped = map_to_imc(linear_layer, load_hardware("ideal")).train()
+    mapped(x).sum().backward()
+    inside = mapped.weight.abs() < 7 * mapped.scale[:, None]
+    expected = x.sum(0).expand(4, -1)
+    # sums of 50 numbers in float32
+    assert torch.allclose(mapped.weight.grad[inside], expected[inside], rtol=1e-4)
+    assert bool((mapped.weight.grad[mapped.weight.abs() > 7.01 * mapped.scale[:, None]] == 0).all())
+
+
+@pytest.mark.parametrize(
+    ("call", "message"),
+    [
+        (lambda: map_to_imc(nn.ReLU(), load_hardware("ideal")), "nothing to map"),
+        (lambda: map_to_imc(nn.Sequential(nn.Linear(2, 2), nn.LSTM(2, 2)), load_hardware("ideal")), "LSTM"),
+        (lambda: map_to_imc(nn.Conv2d(4, 4, 3, groups=2), load_hardware("ideal")), "groups"),
+        (
+            lambda: map_to_imc(nn.Linear(4, 2), load_hardware("adcless", {"converter.noise": 1.0})),
+            "generator",
+        ),
+        (lambda: map_to_imc(nn.Linear(4, 2), load_hardware("ideal"))(torch.full((1, 4), 0.5)), "binary"),
+        (lambda: map_to_imc(nn.Linear(4, 2), load_hardware("ideal"))(torch.full((1, 4), -1.0)), "0 to 1"),
+        (lambda: map_to_imc(nn.Linear(4, 2), load_hardware("ideal"))(torch.ones(1, 5)), "word lines"),
+        (
+            lambda: map_to_imc(nn.Linear(4096, 2), load_hardware("ideal", {"accumulation.bits": 8})),
+            "accumulation.bits",
+        ),
+    ],
+)
+def test_bad_input_is_named(call, message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        call()
