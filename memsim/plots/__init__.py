@@ -1,6 +1,7 @@
 """Figures of devices, neurons, crossbars and training: fit for print, legible in grey and to the colour-blind."""
 
 from memsim.plots.arrays import conductance_map, confusion
+from memsim.plots.costs import cost_bars, layer_bars, tornado
 from memsim.plots.fits import FittedLoop, fitted_loops
 from memsim.plots.loops import hysteresis
 from memsim.plots.over_time import neuron, overlay, raster, waveforms
@@ -16,8 +17,10 @@ __all__ = [
     "QuantilePair",
     "conductance_map",
     "confusion",
+    "cost_bars",
     "fitted_loops",
     "hysteresis",
+    "layer_bars",
     "neuron",
     "overlay",
     "phase_portrait",
@@ -25,6 +28,7 @@ __all__ = [
     "quantile_quantile",
     "raster",
     "save",
+    "tornado",
     "spike_raster",
     "sweep",
     "training_curves",

@@ -91,7 +91,8 @@ def tornado(swings: Sequence[Swing], quantity: str, card: str, rival: str, *, mo
     Args:
         swings: widest first.
         quantity: what the advantage is of, for the axis.
-        card, rival: names of the chips, for the axis.
+        card: name of the chip, for the axis.
+        rival: name of what it is compared with.
         most: constants to draw.
 
     Raises:
@@ -119,19 +120,21 @@ def tornado(swings: Sequence[Swing], quantity: str, card: str, rival: str, *, mo
     axes.set_xscale("log")
     _plain_ticks(axes)
     axes.set_yticks(range(len(drawn)), [_label(swing) for swing in drawn])
-    axes.set_xlabel(
-        f"{quantity} of {rival} over that of {card}\n(* by a factor of 2; else over the range of its source)"
-    )
+    axes.set_xlabel(f"{quantity} of {rival}\nover that of {card}")
     axes.plot([], [], "s", color="#0072B2", markeredgecolor="black", label="at its low end")
     axes.plot([], [], "s", color="#E69F00", markeredgecolor="black", label="at its high end")
-    figure.legend(loc="outside upper center", ncols=2)
+    figure.legend(
+        loc="outside upper center", ncols=2, title="*: by a factor of 2, where no source gives a range"
+    )
     return figure
 
 
 def _label(swing: Swing) -> str:
-    scale, prefix = si_prefix(swing.high) if swing.unit else (1.0, "")
+    power = 2 if swing.unit.endswith("²") else 1
+    scale, prefix = si_prefix(swing.high ** (1 / power)) if swing.unit else (1.0, "")
+    low, high = (value / scale**power for value in (swing.low, swing.high))
     unit = f" {prefix}{swing.unit}" if swing.unit else ""
-    return f"{swing.constant}{'' if swing.ranged else '*'}: {swing.low / scale:.3g} to {swing.high / scale:.3g}{unit}"
+    return f"{swing.constant}{'' if swing.ranged else '*'}: {low:.3g} to {high:.3g}{unit}"
 
 
 def _plain_ticks(axes: Axes) -> None:

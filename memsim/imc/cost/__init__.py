@@ -3,6 +3,7 @@
 from memsim.imc.cost.accounting import COMPLETE, PUBLISHED, Accounting, accounting_of
 from memsim.imc.cost.energy import COMPONENTS
 from memsim.imc.cost.model import Cost, LayerCost, cost
+from memsim.imc.cost.sensitivity import Quantity, Swing, sensitivity
 from memsim.imc.cost.technology import Constants, Technology, load_technology, technology_names
 
 __all__ = [
@@ -13,9 +14,12 @@ __all__ = [
     "Constants",
     "Cost",
     "LayerCost",
+    "Quantity",
+    "Swing",
     "Technology",
     "accounting_of",
     "cost",
     "load_technology",
+    "sensitivity",
     "technology_names",
 ]

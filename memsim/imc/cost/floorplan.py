@@ -2,7 +2,8 @@
 
 As in NeuroSim, layers work as a pipeline, and those of large images are copied until they keep up: with sides H of the
 images of convolutions, a layer gets (H / H_0)^2 copies, where H_0 = H_max / min(speed_up, H_max / H_min). A tile holds
-as many copies of a small layer as fit; a larger layer takes several tiles.
+as many copies of a small layer as fit; a larger layer takes several tiles. Where a layer is wider than a tile of the
+card, all tiles are twice as wide and as high.
 """
 
 from __future__ import annotations
@@ -45,6 +46,7 @@ class Floorplan:
 
     Attributes:
         card: the hardware.
+        side: arrays along each side of a tile.
         constants: of its technology.
         steps: of an inference, which registers hold as one serial input.
         layers: in the order of the network.
@@ -52,15 +54,11 @@ class Floorplan:
     """
 
     card: HardwareCard
+    side: int
     constants: Constants
     steps: int
     layers: tuple[LayerPlan, ...]
     accounting: Accounting
-
-    @property
-    def side(self) -> int:
-        """Arrays along each side of a tile."""
-        return max(math.isqrt(self.card.tiles.arrays), 1)
 
     @property
     def units(self) -> int:
@@ -104,8 +102,9 @@ class Floorplan:
         """Of one tile: registers of accumulators, of word lines, and of buffers."""
         arrays, rows = self.side**2, self.card.array.rows
         registers = 0.0 if self.analog else self.converters * (self.digit_register + self.step_register)
-        buffers = self.units * rows * self.steps + self.units * self.converters * self.sum_bits
-        return arrays * (registers + rows) + (self.units**2 + 1) * buffers
+        # one column of arrays for each quarter, and one of quarters for the tile
+        buffer = rows * self.steps + self.converters * self.sum_bits
+        return arrays * (registers + rows) + (self.units**2 + self.units) * buffer
 
     @property
     def analog(self) -> bool:
@@ -155,9 +154,11 @@ def floorplan(
 ) -> Floorplan:
     """Place a network on a chip that is just large enough."""
     side = max(math.isqrt(card.tiles.arrays), 1)
+    if max(layer.neurons for layer in workload.layers) > side * card.neurons:
+        side *= 2
     copies = _copies(workload, constants.speed_up)
     layers = [_placed(shape, card, side, count) for shape, count in zip(workload.layers, copies, strict=True)]
-    return Floorplan(card, constants, workload.steps, tuple(layers), accounting)
+    return Floorplan(card, side, constants, workload.steps, tuple(layers), accounting)
 
 
 def _placed(shape: LayerShape, card: HardwareCard, side: int, copies: int) -> LayerPlan:

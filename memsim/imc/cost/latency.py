@@ -3,13 +3,14 @@
 Each vector takes, in cycles,
 
     read      m / copies                                  m columns take turns at a converter
-    digits    (m + (m / slices) [+ levels of the tree / steps]) / copies     adds of digits, of steps and of row tiles
+    digits    (m + m / slices) / copies                adds of digits and of steps
+    sums      levels of the adder tree (cycles of an adder) / steps, of the arrays of a tile and of tiles
     tile      2 bits / width in and out of its buffers, and bits / wires of the tile
     chip      bits / bus_width (1 / share of the tiles + cycles of the wire)
 
-One synchronous clock has the period of an array read, so that a slow converter slows all of it down; the wire takes
-as many cycles as at `wire_clock`. With decoupled clocks reads have their own period, and the rest that of the digital
-clock.
+One synchronous clock has the period of an array read, so that a slow converter slows all of it down; wires and adders
+take as many cycles as at `digital_clock`. With decoupled clocks reads have their own period, and the rest that of the
+digital clock.
 """
 
 from __future__ import annotations
@@ -52,7 +53,7 @@ def cycles(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> Cycles:
     columns = plan.card.converter.columns
     return Cycles(
         read=columns / layer.copies,
-        accumulate=0.0 if plan.analog else _accumulate(plan, layer) / layer.copies,
+        accumulate=0.0 if plan.analog else _accumulate(plan, layer),
         tile=_tile(plan, layer, flow),
         chip=_chip(plan, layer, flow),
     )
@@ -72,9 +73,18 @@ def seconds(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
 def _accumulate(plan: Floorplan, layer: LayerPlan) -> float:
     columns, slices = plan.card.converter.columns, plan.card.slices
     sums = plan.accounting.sums_share(columns, slices) * columns / slices
+    add = math.ceil(plan.sum_bits * plan.constants.adder_delay / plan.constants.digital_clock)
     digits = columns if slices > 1 else 0
-    levels = math.ceil(math.log2(layer.row_tiles))
-    return digits + sums * ((plan.step_register > 0) + levels / plan.steps)
+    inside = math.ceil(math.log2(min(layer.row_tiles, plan.side))) * add / plan.steps
+    counted = (digits + sums * ((plan.step_register > 0) + inside)) / layer.copies
+    return counted + _between_tiles(plan, layer) * add / plan.steps
+
+
+def _between_tiles(plan: Floorplan, layer: LayerPlan) -> float:
+    """Adds one after the other of tiles below each other, as many at once as a tile has converters along its side."""
+    added = layer.tiles / layer.tile_columns if plan.accounting.copies_added else layer.tile_rows
+    turns = layer.shape.neurons * layer.tile_columns / (plan.side * plan.converters)
+    return math.ceil(math.log2(added)) * turns
 
 
 def _tile(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
@@ -99,5 +109,5 @@ def _buffer_width(plan: Floorplan, bits: float, line: int) -> float:
 
 def _chip(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
     c = plan.constants
-    wire = math.ceil(DELAY_OVER_LENGTH * plan.wire_length * c.wire_delay / c.wire_clock)
+    wire = math.ceil(DELAY_OVER_LENGTH * plan.wire_length * c.wire_delay / c.digital_clock)
     return (flow.bits_in + flow.bits_out) / c.bus_width * (1 / plan.tile_share(layer) + wire)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import tomllib
 from importlib import resources
 from pathlib import Path
+from typing import Annotated
 
 from pydantic import ValidationError, model_validator
 
@@ -12,6 +13,17 @@ from memsim.errors import InputError
 from memsim.imc.hardware import Positive, Table
 
 _CARDS = resources.files("memsim.imc.cost") / "cards"
+Volt = Annotated[Positive, "V"]
+WattPerSiemens = Annotated[Positive, "W/S"]
+Watt = Annotated[Positive, "W"]
+Joule = Annotated[Positive, "J"]
+JoulePerMetre = Annotated[Positive, "J/m"]
+Second = Annotated[Positive, "s"]
+SecondPerMetre = Annotated[Positive, "s/m"]
+FaradPerMetre = Annotated[Positive, "F/m"]
+Metre = Annotated[Positive, "m"]
+SquareMetre = Annotated[Positive, "m²"]
+
 FACTOR = 2.0
 """By which a constant without a range is varied up and down."""
 
@@ -20,71 +32,73 @@ class Constants(Table):
     """What parts of a chip cost, in SI units.
 
     Attributes:
-        supply: of digital parts [V].
-        wire_capacitance: of wires in arrays [F/m].
-        cell_pitch: side of a cell [m].
-        level_power: of a converter for each level above the first [W].
-        column_power: over the conductance of a column that is sensed [V^2].
-        sense_time_least, sense_time_most: of sense amplifiers, and of flash converters [s].
-        encoder_energy: of a conversion for each level above the first [J].
-        sar_base_power, sar_bit_power: of a SAR converter: constant part, and for each bit [W].
-        sar_column_power: as column_power, of a SAR converter [V^2].
-        sar_bit_time: of one decision [s].
-        settling_sense, settling_flash, settling_sar: what an array read takes beside the conversion [s].
-        flip_flop_energy: of a clock edge [J].
-        adder_energy: of one bit [J].
-        buffer_energy: of one bit in and out of a tile's buffer [J].
-        wire_energy: of one bit [J/m].
+        supply: of digital parts.
+        wire_capacitance: of wires in arrays.
+        cell_pitch: side of a cell.
+        level_power: of a converter for each level above the first.
+        column_power: over the conductance of a column that is sensed.
+        sense_time_least, sense_time_most: of sense amplifiers, and of flash converters.
+        encoder_energy: of a conversion for each level above the first.
+        sar_base_power, sar_bit_power: of a SAR converter: constant part, and for each bit.
+        sar_column_power: as column_power, of a SAR converter.
+        sar_bit_time: of one decision.
+        settling_sense, settling_flash, settling_sar: what an array read takes beside the conversion.
+        flip_flop_energy: of a clock edge.
+        adder_energy: of one bit.
+        buffer_energy: of one bit in and out of a tile's buffer.
+        wire_energy: of one bit.
         tree_length: from the global buffer to a tile, in sides of the chip.
-        wire_delay: [s/m].
-        wire_clock: period in whose cycles the delay of wires is counted [s].
+        wire_delay: of repeated wires between tiles.
+        adder_delay: of one bit of an adder.
+        digital_clock: period in whose cycles delays of wires and adders are counted.
         bus_width: of the global buffer [bit per cycle].
         bank_bits, bank_width: of the banks of a tile's buffer: all bits, and bits in each cycle.
         speed_up: most by which a side of the largest image is divided among copies of its layer.
-        neuron_energy, neuron_area, neuron_leakage: of one update [J], of one circuit [m2], [W].
-        flip_flop_leakage: [W].
-        line_area: of the switch of a word line or bit line [m2].
-        level_area: of a converter for each level above the first [m2].
-        sar_gate_area: of a gate of a SAR converter [m2].
-        flip_flop_area, adder_area: of one bit [m2].
+        neuron_energy, neuron_area, neuron_leakage: of one update, and of the circuit.
+        flip_flop_leakage: of one of them.
+        line_area: of the switch of a word line or bit line.
+        level_area: of a converter for each level above the first.
+        sar_gate_area: of a gate of a SAR converter.
+        flip_flop_area, adder_area: of one bit.
         layout: area of a tile over the sum of its parts.
     """
 
-    supply: Positive
-    wire_capacitance: Positive
-    cell_pitch: Positive
-    level_power: Positive
-    column_power: Positive
-    sense_time_least: Positive
-    sense_time_most: Positive
-    encoder_energy: Positive
-    sar_base_power: Positive
-    sar_bit_power: Positive
-    sar_column_power: Positive
-    sar_bit_time: Positive
-    settling_sense: Positive
-    settling_flash: Positive
-    settling_sar: Positive
-    flip_flop_energy: Positive
-    adder_energy: Positive
-    buffer_energy: Positive
-    wire_energy: Positive
+    supply: Volt
+    wire_capacitance: FaradPerMetre
+    cell_pitch: Metre
+    level_power: Watt
+    column_power: WattPerSiemens
+    sense_time_least: Second
+    sense_time_most: Second
+    encoder_energy: Joule
+    sar_base_power: Watt
+    sar_bit_power: Watt
+    sar_column_power: WattPerSiemens
+    sar_bit_time: Second
+    settling_sense: Second
+    settling_flash: Second
+    settling_sar: Second
+    flip_flop_energy: Joule
+    adder_energy: Joule
+    buffer_energy: Joule
+    wire_energy: JoulePerMetre
     tree_length: Positive
-    wire_delay: Positive
-    wire_clock: Positive
+    wire_delay: SecondPerMetre
+    adder_delay: Second
+    digital_clock: Second
     bus_width: Positive
     bank_bits: Positive
     bank_width: Positive
     speed_up: Positive
-    neuron_energy: Positive
-    neuron_area: Positive
-    neuron_leakage: Positive
-    flip_flop_leakage: Positive
-    line_area: Positive
-    level_area: Positive
-    sar_gate_area: Positive
-    flip_flop_area: Positive
-    adder_area: Positive
+    neuron_energy: Joule
+    neuron_area: SquareMetre
+    neuron_leakage: Watt
+    flip_flop_leakage: Watt
+    line_area: SquareMetre
+    level_area: SquareMetre
+    sar_gate_area: SquareMetre
+    flip_flop_area: SquareMetre
+    adder_area: SquareMetre
     layout: Positive
 
 
@@ -127,6 +141,12 @@ class Technology(Table):
     def value(self, name: str) -> float:
         """Of one constant."""
         return float(getattr(self.constants, name))
+
+    @staticmethod
+    def unit(name: str) -> str:
+        """Of one constant; empty for a number."""
+        marks = [mark for mark in Constants.model_fields[name].metadata if isinstance(mark, str)]
+        return marks[0] if marks else ""
 
     def span(self, name: str) -> tuple[float, float]:
         """Range of one constant; a factor of 2 either way where no source gives one."""
