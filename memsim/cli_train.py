@@ -13,7 +13,7 @@ from memsim.errors import InputError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from memsim.learn import Progress, Run, Study
+    from memsim.learn import EpochRecord, Progress, Run, Study
 
 STEP_IMAGES = 1_000
 
@@ -43,18 +43,28 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     The run is saved after every epoch, with its history as CSV; `--resume` continues it to the same result. At the
     end the accuracy is reported with the steps of the study and with ten times finer ones.
 
+    A study with a table for each of its [[stages]] is trained for in-memory computing hardware of growing realism.
+
     Examples: `memsim train --epochs 5`, `memsim train my.toml --out runs/mine --seed 1`,
     `memsim train mnist.toml --out runs/mnist --data-dir data --accelerator cuda`
     """
     from memsim import learn
+    from memsim.imc import is_staged
     from memsim.run_report import write_run_report
 
+    if (source := out / "study.toml" if resume else study) is not None and is_staged(source):
+        if epochs is not None or accelerator != "cpu" or devices != 1 or tensorboard:
+            raise InputError(
+                "a study with stages has epochs for each, and is trained on one CPU process; leave out --epochs, "
+                "--accelerator, --devices and --tensorboard"
+            )
+        _train_staged(source, out, data_dir, seed, resume)
+        return
     changes = {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}
     if resume and (study or changes):
         raise InputError(
             "--resume continues a run with the study in its folder; leave out the study, --epochs and --seed"
         )
-    source = out / "study.toml" if resume else study
     chosen = learn.load_study(source) if source else learn.make_study()
     chosen = learn.make_study(**{**chosen.model_dump(exclude_none=True), **changes})
     fabric = learn.devices(accelerator, devices)
@@ -91,6 +101,32 @@ def _train(  # noqa: PLR0917 - the options of the command
                 listener(done, total, record)
 
         return learn.train(study, out, data_dir=data_dir, resume=resume, progress=tell, fabric=fabric)
+
+
+def _train_staged(study: Path, out: Path, data_dir: Path | None, seed: int | None, resume: bool) -> None:
+    from memsim import imc
+
+    chosen = imc.load_staged_study(study)
+    if seed is not None:
+        if resume:
+            raise InputError("--resume continues a run with the study in its folder; leave out --seed")
+        chosen = chosen.model_copy(update={"seed": seed})
+
+    def tell(stage: imc.Stage, record: EpochRecord) -> None:
+        typer.echo(
+            f"{stage.name} ({stage.card or 'software'}), epoch {record.epoch} of {stage.epochs}: loss "
+            f"{record.loss:.3g}, test accuracy {record.test_accuracy:.2%}, {record.seconds:.0f} s"
+        )
+
+    try:
+        imc.train_staged(chosen, out, data_dir=data_dir, resume=resume, progress=tell)
+    except KeyboardInterrupt:
+        typer.echo(
+            f"interrupted; finished epochs are kept. Continue with: memsim train --out {out} --resume",
+            err=True,
+        )
+        raise typer.Exit(130) from None
+    typer.echo(out / imc.STAGES)
 
 
 def _report_steps(run: Run, out: Path, images: int) -> None:

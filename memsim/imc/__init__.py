@@ -6,9 +6,18 @@ from memsim.imc.mapping import Activity, calibrate, map_to_imc, mapped_layers, o
 from memsim.imc.network import SpikingNetwork
 from memsim.imc.neurons import LeakyIntegrateAndFire
 from memsim.imc.study import Stage, StagedStudy, is_staged, load_staged_study, make_staged_study
-from memsim.imc.training import StagedRun, StageRecord, accuracy, load_staged_run, spikes_of, train_staged
+from memsim.imc.training import (
+    STAGES,
+    StagedRun,
+    StageRecord,
+    accuracy,
+    load_staged_run,
+    spikes_of,
+    train_staged,
+)
 
 __all__ = [
+    "STAGES",
     "Activity",
     "HardwareCard",
     "LeakyIntegrateAndFire",

@@ -92,7 +92,7 @@ def test_dense_layers_give_the_integers_of_software(data: st.DataObject) -> None
     bias = mapped.bias.detach().double() * largest
     expected = linear(number.double(), mapped.integers().double(), bias)
     found = mapped(number / largest).detach().double() * largest
-    assert torch.equal(found.round(), expected)
+    assert torch.equal((2 * found).round(), 2 * expected)  # against a half-on column, sums are halves
     assert float((found - expected).abs().max()) < 1e-3  # one division by 7 and back, in float32
 
 
