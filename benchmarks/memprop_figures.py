@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from common import RESULTS
 from matplotlib.axes import Axes
@@ -16,7 +18,7 @@ from memsim.verify.comparison import Evidence
 
 SHOWN = 5
 """Output neurons in the picture of spikes: those with the highest mean potential."""
-MARKERS = {"plain": "o", "aware": "s"}
+TRAININGS = {"plain": "trained on ideal devices", "aware": "trained with 20 % variation"}
 SHARES = {
     "variation": ("device variation (%)", (0.0, 5.0, 10.0, 20.0)),
     "stuck": ("stuck cells (%)", (0.0, 0.5, 1.2, 10.0)),
@@ -28,9 +30,9 @@ def draw_figures() -> None:
     """All figures whose results are there."""
     if any(load_rows("train", data) for data in TITLES):
         plots.save(learning_curves(), RESULTS / "memprop-curves.png")
-    if any(load_rows("robust", data) for data in TITLES):
-        plots.save(robustness(), RESULTS / "memprop-robustness.png")
     for data in TITLES:
+        if load_rows("robust", data):
+            plots.save(robustness(data), RESULTS / f"memprop-robustness-{data}.png")
         if rows := load_rows("train", data):
             total = np.sum([row["confusion"] for row in rows.values()], axis=0)
             plots.save(plots.confusion(total), RESULTS / f"memprop-confusion-{data}.png")
@@ -75,27 +77,24 @@ def _band(axes: Axes, runs: list[list[float]], name: str, colour: str) -> None:
     )
 
 
-@styled
-def robustness() -> Figure:
+def robustness(data: str) -> Figure:
     """Accuracy on hardware that is not ideal, trained without and with device variation."""
-    data = [name for name in TITLES if load_rows("robust", name)]
-    figure = Figure(figsize=(7.2, 2.8 * len(data)))
-    panels = figure.subplots(len(data), 3, sharey="row", squeeze=False)
-    for line, name in zip(panels, data, strict=True):
-        rows = load_rows("robust", name)
-        for axes, (kind, (label, _)) in zip(line, SHARES.items(), strict=True):
-            for training, colour in zip(("plain", "aware"), COLOURS, strict=False):
-                runs = [row for key, row in rows.items() if key.startswith(training)]
-                if runs:
-                    _points(axes, runs, kind, color=colour, marker=MARKERS[training])
-            axes.set(xlabel=label)
-        line[0].set_ylabel(f"{TITLES[name]}\ntest accuracy (%)")
-    panels[0, 0].legend(["trained on ideal devices", "trained with 20 % variation"], loc="lower left")
-    return figure
+    return plots.robustness(
+        {
+            label: plots.Robustness(levels, _accuracies(load_rows("robust", data), kind))
+            for kind, (label, levels) in SHARES.items()
+        }
+    )
 
 
-def _points(axes: Axes, runs: list[dict[str, list[float]]], kind: str, **style: str) -> None:
-    conditions = ["ideal", *(key for key in runs[0] if key.startswith(kind))]
-    values = [100 * np.concatenate([run[condition] for run in runs]) for condition in conditions]
-    mean, spread = [v.mean() for v in values], [v.std() for v in values]
-    axes.errorbar(SHARES[kind][1], mean, spread, capsize=3, **style)
+def _accuracies(rows: dict[str, Any], kind: str) -> dict[str, list[list[float]]]:
+    """By way of training, for each condition of a kind, those of all seeds and draws."""
+    conditions = ["ideal", *(name for name in next(iter(rows.values())) if name.startswith(kind))]
+    return {
+        title: [
+            [share for name, row in rows.items() if name.startswith(training) for share in row[condition]]
+            for condition in conditions
+        ]
+        for training, title in TRAININGS.items()
+        if any(name.startswith(training) for name in rows)
+    }

@@ -8,6 +8,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from common import RESULTS
+from memprop_figures import TRAININGS
 from memprop_references import REFERENCES
 from memprop_results import PUBLISHED, STAGES, TITLES, load_rows, result_path
 
@@ -20,10 +21,10 @@ def write_page() -> None:
     for data, title in TITLES.items():
         if load_rows("train", data):
             parts += [f"## {title}", "", *_data_section(data), ""]
-    if (RESULTS / "memprop-robustness.png").exists():
-        parts += ["## Hardware that is not ideal", "", "![Robustness](memprop-robustness.png)", ""]
-        for data in TITLES:
-            parts += [*robustness_table(data), ""] if load_rows("robust", data) else []
+    robust = [data for data in TITLES if load_rows("robust", data)]
+    parts += ["## Hardware that is not ideal", ""] if robust else []
+    for data in robust:
+        parts += [*robustness_table(data), "", f"![Robustness](memprop-robustness-{data}.png)", ""]
     write_text(RESULTS / "memprop.md", "\n".join(parts))
 
 
@@ -104,10 +105,9 @@ def _data_section(data: str) -> list[str]:
 def robustness_table(data: str) -> list[str]:
     """Accuracy by condition, trained on ideal devices and with variation."""
     rows = load_rows("robust", data)
-    trainings = [t for t in ("plain", "aware") if any(key.startswith(t) for key in rows)]
-    titles = {"plain": "trained on ideal devices", "aware": "trained with 20 % variation"}
+    trainings = [t for t in TRAININGS if any(key.startswith(t) for key in rows)]
     table = [
-        f"| {TITLES[data]} | " + " | ".join(titles[t] for t in trainings) + " |",
+        f"| {TITLES[data]} | " + " | ".join(TRAININGS[t] for t in trainings) + " |",
         "|---" * (len(trainings) + 1) + "|",
     ]
     for condition in next(iter(rows.values())):

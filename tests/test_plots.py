@@ -61,6 +61,19 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "one epoch": lambda: plots.training_curves([Epoch(1, 2.0, 0.4, 0.3)]),
     "overlay": lambda: plots.overlay(waves(), waves(1e-5), "v(mem)"),
     "confusion": lambda: plots.confusion([[30, 2], [0, 11]], ["zero", "one"]),
+    "IR drop": lambda: plots.ir_drop_map(np.outer(np.linspace(1, 0.1, 16), np.linspace(0, 20e-3, 24))),
+    "programmed cells": lambda: plots.conductance_histogram(
+        np.full((8, 8), 1e-6), np.linspace(1e-6, 1e-4, 64).reshape(8, 8), np.full((8, 8), 5e-5)
+    ),
+    "conductances before and after": lambda: plots.conductance_histogram([1e-6, 2e-6], [1e-5, 2e-5]),
+    "robustness": lambda: plots.robustness(
+        {
+            "device variation (%)": plots.Robustness([0, 20], {"plain": [[0.98], [0.9, 0.8, 0.85]]}),
+            "stuck cells (%)": plots.Robustness(
+                [0, 10], {"plain": [[0.98], [0.6]], "aware": [[0.97], [0.8]]}
+            ),
+        }
+    ),
     "confusion of ten": lambda: plots.confusion(np.eye(10, dtype=int) * 120),
 }
 
@@ -141,6 +154,16 @@ def test_weights_keep_their_sign_on_the_map() -> None:
         (lambda: plots.waveforms(waves() * 1j, ["v(mem)"]), "complex; plot its magnitude"),
         (lambda: plots.conductance_map(np.ones((2, 2)), np.ones((2, 3))), "two matrices of one shape"),
         (lambda: plots.confusion(np.ones((2, 3))), "is square, this one is (2, 3)"),
+        (lambda: plots.ir_drop_map([1.0, 2.0]), "[word lines, bit lines], this is (2,)"),
+        (
+            lambda: plots.conductance_histogram([1e-6], [1e-6, 2e-6]),
+            "the same cells; their shapes are [(1,), (2,)]",
+        ),
+        (lambda: plots.robustness({}), "at least one"),
+        (
+            lambda: plots.robustness({"noise": plots.Robustness([0, 1], {"plain": [[0.9]]})}),
+            "'plain' against 'noise' have [1] draws; give at least one for each of the 2 levels",
+        ),
         (lambda: plots.training_curves([]), "train at least one"),
         (lambda: plots.save(FIGURES["raster"](), "picture.jpg"), "as '.jpg'; use .png, .svg or .pdf"),
     ],

@@ -2,11 +2,13 @@
 
 from memsim.plots.arrays import conductance_map, confusion
 from memsim.plots.costs import cost_bars, layer_bars, tornado
+from memsim.plots.crossbars import conductance_histogram, ir_drop_map
 from memsim.plots.fits import FittedLoop, fitted_loops
 from memsim.plots.loops import hysteresis
 from memsim.plots.over_time import neuron, overlay, raster, waveforms
 from memsim.plots.phase import phase_portrait
 from memsim.plots.quantiles import QuantilePair, quantile_quantile
+from memsim.plots.robustness import Robustness, robustness
 from memsim.plots.spikes import spike_raster
 from memsim.plots.style import png, save
 from memsim.plots.sweeps import sweep
@@ -15,11 +17,14 @@ from memsim.plots.training import training_curves
 __all__ = [
     "FittedLoop",
     "QuantilePair",
+    "Robustness",
+    "conductance_histogram",
     "conductance_map",
     "confusion",
     "cost_bars",
     "fitted_loops",
     "hysteresis",
+    "ir_drop_map",
     "layer_bars",
     "neuron",
     "overlay",
@@ -27,10 +32,11 @@ __all__ = [
     "png",
     "quantile_quantile",
     "raster",
+    "robustness",
     "save",
-    "tornado",
     "spike_raster",
     "sweep",
+    "tornado",
     "training_curves",
     "waveforms",
 ]
