@@ -134,7 +134,7 @@ def _label(swing: Swing) -> str:
     scale, prefix = si_prefix(swing.high ** (1 / power)) if swing.unit else (1.0, "")
     low, high = (value / scale**power for value in (swing.low, swing.high))
     unit = f" {prefix}{swing.unit}" if swing.unit else ""
-    return f"{swing.constant}{'' if swing.ranged else '*'}: {low:.3g} to {high:.3g}{unit}"
+    return f"{swing.constant}{'' if swing.ranged else '*'}: {low:.4g} to {high:.4g}{unit}"
 
 
 def _plain_ticks(axes: Axes) -> None:
