@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
+import resource
 import shutil
 import signal
 import subprocess
@@ -12,9 +14,18 @@ import threading
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from memsim.errors import InputError
+from memsim.errors import EngineCrashedError, InputError
 from memsim.spice.version import ngspice_program
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+MAKE_ROOM = "free some space there, or name a larger folder in the environment variable TMPDIR."
+LEAST_ROOM = 64 * 1024
+"""Bytes below which a disk counts as full: what is left is less than one block of ngspice's buffers."""
+LONGEST = 1e9
 
 DECK, LOG, RAW, CONSOLE = "deck.cir", "out.log", "out.raw", "console.txt"
 
@@ -38,6 +49,7 @@ class Run:
         log: text of the log and of the console.
         raw: content of the raw file, empty where there is none.
         wall_seconds: time from start to end [s].
+        disk_full: whether there was no room left for its files, which ngspice does not always say.
     """
 
     returncode: int
@@ -45,6 +57,7 @@ class Run:
     log: str
     raw: bytes
     wall_seconds: float
+    disk_full: bool = False
 
 
 def run_ngspice(deck: str, *, timeout: float, keep: Path | None = None, name: str = "deck") -> Run:
@@ -59,11 +72,16 @@ def run_ngspice(deck: str, *, timeout: float, keep: Path | None = None, name: st
     Raises:
         EngineNotFoundError: ngspice is not installed.
         InputError: `keep` is not a folder that can be written.
+        EngineCrashedError: there is no room for the deck.
     """
     program = ngspice_program()
-    with tempfile.TemporaryDirectory(prefix="memsim-") as private, _slots:
-        folder = Path(private)
-        (folder / DECK).write_text(deck, encoding="utf-8")
+    with _private_folder() as folder, _slots:
+        try:
+            (folder / DECK).write_text(deck, encoding="utf-8")
+        except OSError as cause:
+            raise EngineCrashedError(
+                f"the deck cannot be written into {folder.parent} ({cause.strerror})", remedy=MAKE_ROOM
+            ) from cause
         try:
             returncode, timed_out, seconds = _execute(program, folder, timeout)
         finally:
@@ -71,7 +89,20 @@ def run_ngspice(deck: str, *, timeout: float, keep: Path | None = None, name: st
                 _keep(folder, keep, name)
         log = _text(folder / LOG) + _text(folder / CONSOLE)
         raw = (folder / RAW).read_bytes() if (folder / RAW).is_file() else b""
-    return Run(returncode, timed_out, log, raw, seconds)
+        full = returncode == -signal.SIGXFSZ or shutil.disk_usage(folder).free < LEAST_ROOM
+    return Run(returncode, timed_out, log, raw, seconds, full)
+
+
+@contextlib.contextmanager
+def _private_folder() -> Iterator[Path]:
+    try:
+        private = tempfile.TemporaryDirectory(prefix="memsim-")
+    except OSError as cause:
+        raise EngineCrashedError(
+            f"no folder can be made in {tempfile.gettempdir()} ({cause.strerror})", remedy=MAKE_ROOM
+        ) from cause
+    with private as folder:
+        yield Path(folder)
 
 
 def _execute(program: str, folder: Path, timeout: float) -> tuple[int, bool, float]:
@@ -91,6 +122,7 @@ def _execute(program: str, folder: Path, timeout: float) -> tuple[int, bool, flo
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
+        _limit_orphan(process.pid, timeout)
         timed_out = False
         try:
             process.wait(timeout)
@@ -102,6 +134,17 @@ def _execute(program: str, folder: Path, timeout: float) -> tuple[int, bool, flo
                     os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
     return process.returncode, timed_out, time.monotonic() - start
+
+
+def _limit_orphan(pid: int, timeout: float) -> None:
+    """Let the kernel end ngspice soon after its time limit, in case this program is killed and cannot do it.
+
+    Processor time of one thread never exceeds the time on the clock, so nothing else is cut short.
+    """
+    if hasattr(resource, "prlimit"):  # Linux
+        with contextlib.suppress(OSError):
+            seconds = math.ceil(min(timeout, LONGEST)) + 1
+            resource.prlimit(pid, resource.RLIMIT_CPU, (seconds, seconds))
 
 
 def _text(path: Path) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -19,7 +20,7 @@ from memsim.spice.checks import check_result
 from memsim.spice.jobs import Job, Task, tasks_of
 from memsim.spice.log import classify, tail
 from memsim.spice.merge import merge
-from memsim.spice.process import Run, cores, run_ngspice
+from memsim.spice.process import MAKE_ROOM, Run, cores, run_ngspice
 from memsim.spice.rawfile import choose, read_plots, to_dataset
 from memsim.spice.version import ngspice_version
 
@@ -179,6 +180,12 @@ def _failure(run: Run, timeout: float) -> SimulationError | None:
             f"ngspice was killed at its time limit of {timeout:g} s", log=tail(run.log)
         )
     error = classify(run.log, run.returncode)
+    if run.disk_full and (run.returncode != 0 or _is_cut_off(run.raw)):
+        return EngineCrashedError(
+            f"ngspice had no room for its results in {tempfile.gettempdir()}",
+            remedy=MAKE_ROOM,
+            log=tail(run.log),
+        )
     if error is None and not run.raw:
         return EngineCrashedError(
             "ngspice ended without a result",
@@ -186,3 +193,10 @@ def _failure(run: Run, timeout: float) -> SimulationError | None:
             log=tail(run.log),
         )
     return error
+
+
+def _is_cut_off(raw: bytes) -> bool:
+    try:
+        return not read_plots(raw)[-1].complete
+    except BadResultError:
+        return True

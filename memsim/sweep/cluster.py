@@ -46,7 +46,7 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Client]:
         local = LocalCluster(
             n_workers=workers,
             threads_per_worker=1,
-            dashboard_address="127.0.0.1:0" if has_dashboard() else None,
+            dashboard_address="127.0.0.1:0",
             silence_logs=logging.CRITICAL,
         )
         with local, Client(local) as client:

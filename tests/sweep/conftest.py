@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from distributed import LocalCluster
 
 DECK = """* rc
 .param rload=1k cload={1n}
@@ -15,15 +13,6 @@ c1 b 0 {cload} ic=0
 .tran 10n 5u uic
 .end
 """
-
-
-@pytest.fixture(scope="session")
-def scheduler() -> Iterator[str]:
-    """Address of a scheduler with one worker, both threads of this process: it starts in no time."""
-    with LocalCluster(
-        n_workers=1, threads_per_worker=1, processes=False, protocol="tcp", dashboard_address=None
-    ) as one:
-        yield one.scheduler_address
 
 
 @pytest.fixture
