@@ -95,6 +95,9 @@ class TwoBranchYakopcic(GeneralisedYakopcic):
     }
 
     def current(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> sp.Expr:
-        on = _by_sign(v, p.g_maxp, p.g_maxn) * sp.sinh(clip(_by_sign(v, p.b_maxp, p.b_maxn) * v, 60))
-        off = _by_sign(v, p.g_minp, p.g_minn) * sp.sinh(clip(_by_sign(v, p.b_minp, p.b_minn) * v, 60))
+        def conduction(forward: sp.Symbol, b_p: sp.Symbol, reverse: sp.Symbol, b_n: sp.Symbol) -> sp.Expr:
+            return _by_sign(v, forward * sp.sinh(clip(b_p * v, 60)), reverse * sp.sinh(clip(b_n * v, 60)))
+
+        on = conduction(p.g_maxp, p.b_maxp, p.g_maxn, p.b_maxn)
+        off = conduction(p.g_minp, p.b_minp, p.g_minn, p.b_minn)
         return on * x.x + off * (1 - x.x)
