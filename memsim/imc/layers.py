@@ -27,7 +27,7 @@ from memsim.errors import InputError
 from memsim.imc.converters import converter_of
 from memsim.imc.estimators import Estimator
 from memsim.imc.hardware import HardwareCard
-from memsim.imc.tiles import Lines, largest_weight, powers, programmed
+from memsim.imc.tiles import Lines, conductances, largest_weight, powers, programmed
 
 SMALLEST_SCALE, SCALES_TRIED = 0.3, 29
 """First scales are sought from this share of the one that clips nothing."""
@@ -265,8 +265,25 @@ class MappedLayer(nn.Module):
         """The weights as ideal hardware holds them, [neurons, rows] in LSB."""
         with torch.no_grad():
             ideal = self.card.changed(IDEAL_CELLS)
-            lines = programmed(self._normalised(), ideal, None).sums
+            lines = programmed(self._normalised(), ideal, torch.Generator()).sums
             return (lines.unflatten(-1, (self.neurons, -1)) @ lines.new_tensor(powers(self.card))).mT
+
+    def conductances(self) -> Tensor:
+        """What the bit lines of the chip multiply with, [rows, bit lines] in S."""
+        with torch.no_grad():
+            return conductances(self._normalised(), self.card, torch.Generator().manual_seed(self.chip))
+
+    def cells(self) -> list[Tensor]:
+        """Conductances of this chip in S, [rows, bit lines] for each column of arrays; a reference column is last."""
+        source = torch.Generator().manual_seed(self.chip)
+        with torch.no_grad():
+            blocks = self._normalised().split(self.card.neurons, -1)
+            return [cells_of(block, self.card, source) for block in blocks]
+
+    def thresholds(self) -> Tensor:
+        """What is added to partial sums before decisions of this chip, [tiles of rows, lines] in LSB."""
+        with torch.no_grad():
+            return self.reference() + self._made(self.chip).converters.squeeze(1)
 
     def _accumulated(self, p: Tensor, made: Made) -> Tensor:
         """Sums of tiles and slices, [vectors, neurons] in LSB."""

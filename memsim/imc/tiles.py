@@ -62,13 +62,13 @@ def powers(card: HardwareCard) -> list[int]:
     return [card.cell.levels**k for k in range(card.slices)]
 
 
-def programmed(weight: Tensor, card: HardwareCard, source: torch.Generator | None) -> Lines:
+def programmed(weight: Tensor, card: HardwareCard, source: torch.Generator) -> Lines:
     """Program weights [rows, neurons] between -1 and 1, and read what they have become.
 
     Args:
         weight: rounded to what cells can hold; gradients pass straight through.
         card: the hardware.
-        source: of the draws of cells; None where there are none.
+        source: of the draws of cells.
 
     Raises:
         ConvergenceError: wires could not be solved.
@@ -81,6 +81,18 @@ def programmed(weight: Tensor, card: HardwareCard, source: torch.Generator | Non
     return Lines(torch.cat([sums for sums, _ in blocks], -1), torch.cat(variances, -1) if variances else None)
 
 
+def conductances(weight: Tensor, card: HardwareCard, source: torch.Generator | None) -> Tensor:
+    """What bit lines multiply with, [rows, bit lines] in S: cells seen through wires, references among them.
+
+    Args:
+        weight: [rows, neurons] between -1 and 1.
+        card: the hardware.
+        source: of the draws of cells.
+    """
+    blocks = weight.split(card.neurons, -1)
+    return torch.cat([_cells(block, card, source)[1][: len(weight)] for block in blocks], -1)
+
+
 def is_ideal(card: HardwareCard) -> bool:
     """Whether lines are the digits of the weights."""
     cell = card.cell
@@ -91,17 +103,21 @@ def _block(
     weight: Tensor, card: HardwareCard, source: torch.Generator | None
 ) -> tuple[Tensor, Tensor | None]:
     """Lines [rows, lines] of the arrays, one below the other, that hold weights [rows, neurons of one array]."""
-    rows = len(weight)
-    cells = mapping_of(card).cells(weight)
-    for transform in _transforms(card):
-        assert source is not None  # noqa: S101 - the layer gives one wherever something is drawn
-        cells = transform(cells, source)
-    seen = _through_wires(cells, card) if _wired(card) else cells
-    sums = _in_lsb(seen, card)[:rows]
+    cells, seen = _cells(weight, card, source)
+    sums = _in_lsb(seen, card)[: len(weight)]
     if not card.cell.read_noise:
         return sums, None
     spread = ReadNoise(card.cell.read_noise).sigma(cells).square() / _lsb_conductance(card) ** 2
     return sums, _added(spread, card)
+
+
+def _cells(weight: Tensor, card: HardwareCard, source: torch.Generator | None) -> tuple[Tensor, Tensor]:
+    """Cells [rows, bit lines] as they became [S], and as they are seen through the wires."""
+    cells = mapping_of(card).cells(weight)
+    for transform in _transforms(card):
+        assert source is not None  # noqa: S101 - the layer gives one wherever something is drawn
+        cells = transform(cells, source)
+    return cells, _through_wires(cells, card) if _wired(card) else cells
 
 
 def _transforms(card: HardwareCard) -> Iterator[Transform]:
