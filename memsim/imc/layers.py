@@ -27,7 +27,7 @@ from memsim.errors import InputError
 from memsim.imc.converters import converter_of
 from memsim.imc.estimators import Estimator
 from memsim.imc.hardware import HardwareCard
-from memsim.imc.tiles import Lines, conductances, largest_weight, powers, programmed
+from memsim.imc.tiles import Lines, cells_of, conductances, largest_weight, powers, programmed
 
 SMALLEST_SCALE, SCALES_TRIED = 0.3, 29
 """First scales are sought from this share of the one that clips nothing."""

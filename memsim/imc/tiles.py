@@ -81,7 +81,7 @@ def programmed(weight: Tensor, card: HardwareCard, source: torch.Generator) -> L
     return Lines(torch.cat([sums for sums, _ in blocks], -1), torch.cat(variances, -1) if variances else None)
 
 
-def conductances(weight: Tensor, card: HardwareCard, source: torch.Generator | None) -> Tensor:
+def conductances(weight: Tensor, card: HardwareCard, source: torch.Generator) -> Tensor:
     """What bit lines multiply with, [rows, bit lines] in S: cells seen through wires, references among them.
 
     Args:
@@ -99,9 +99,7 @@ def is_ideal(card: HardwareCard) -> bool:
     return not (_wired(card) or cell.variation or cell.stuck_rate or cell.read_noise)
 
 
-def _block(
-    weight: Tensor, card: HardwareCard, source: torch.Generator | None
-) -> tuple[Tensor, Tensor | None]:
+def _block(weight: Tensor, card: HardwareCard, source: torch.Generator) -> tuple[Tensor, Tensor | None]:
     """Lines [rows, lines] of the arrays, one below the other, that hold weights [rows, neurons of one array]."""
     cells, seen = _cells(weight, card, source)
     sums = _in_lsb(seen, card)[: len(weight)]
@@ -111,12 +109,17 @@ def _block(
     return sums, _added(spread, card)
 
 
-def _cells(weight: Tensor, card: HardwareCard, source: torch.Generator | None) -> tuple[Tensor, Tensor]:
-    """Cells [rows, bit lines] as they became [S], and as they are seen through the wires."""
+def cells_of(weight: Tensor, card: HardwareCard, source: torch.Generator) -> Tensor:
+    """Conductances [rows, bit lines] in S that hold weights [rows, neurons of one array], a reference column last."""
     cells = mapping_of(card).cells(weight)
     for transform in _transforms(card):
-        assert source is not None  # noqa: S101 - the layer gives one wherever something is drawn
         cells = transform(cells, source)
+    return cells
+
+
+def _cells(weight: Tensor, card: HardwareCard, source: torch.Generator) -> tuple[Tensor, Tensor]:
+    """Cells [rows, bit lines] as they became [S], and as they are seen through the wires."""
+    cells = cells_of(weight, card, source)
     return cells, _through_wires(cells, card) if _wired(card) else cells
 
 
