@@ -64,3 +64,9 @@ def test_training_is_not_slower_than_snntorch(batch: int) -> None:
 
 def test_training_with_wires_recovers_what_they_cost() -> None:
     assert result("wires_in_training")["recovered"]["aware"] >= 0.8
+
+
+def test_two_workers_sweep_faster_than_one_to_the_same_numbers() -> None:
+    saved = result("sweep_scaling")
+    assert saved["faster_with_two_workers"] >= 1.7
+    assert saved["same_numbers"]

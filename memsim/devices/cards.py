@@ -117,7 +117,11 @@ def load_card(name: str | Path) -> Card:
                 f"device card {str(path)!r} does not exist; give the path of a TOML card "
                 f"or one of: {', '.join(card_names())}"
             )
-        return _parse(path.stem, path.read_text(encoding="utf-8"))
+        try:
+            text = path.read_text(encoding="utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise InputError(f"device card {str(path)!r} cannot be read: {error}; give a TOML file in UTF-8") from None
+        return _parse(path.stem, text)
     if str(name) not in card_names():
         raise InputError(
             f"unknown device {str(name)!r}; known cards: {', '.join(card_names())}; or give the path of a .toml card"
@@ -133,7 +137,7 @@ def load_device(name: str | Path) -> Device:
 def _parse(name: str, text: str) -> Card:
     try:
         content: dict[str, Any] = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as error:
+    except (tomllib.TOMLDecodeError, RecursionError) as error:
         raise InputError(f"device card {name!r} is not valid TOML: {error}") from None
     unknown = set(content) - {"model", "description", "source", "parameters", "initial", "drive"}
     if unknown:

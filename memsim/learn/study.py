@@ -273,7 +273,7 @@ def load_study(path: Path) -> Study:
         content = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise InputError(f"study {str(path)!r} does not exist; give the path of a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
         raise InputError(f"study {str(path)!r} cannot be read: {error}") from None
     return make_study(**content)
 
