@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memsim.cli_fit import fit
+from memsim.cli_imc import imc
 from memsim.cli_netlist import app as netlist
 from memsim.cli_plot import plot as plot_command
 from memsim.cli_sweep import sweep
@@ -35,6 +36,7 @@ app = typer.Typer(
 app.add_typer(netlist, name="netlist")
 app.command()(train)
 app.command()(fit)
+app.command()(imc)
 app.command()(sweep)
 app.command(name="plot")(plot_command)
 

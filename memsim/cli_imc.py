@@ -1,0 +1,122 @@
+"""`memsim imc`: a network on in-memory computing hardware, beside other chips."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memsim.errors import InputError
+
+if TYPE_CHECKING:
+    from memsim.imc import HardwareCard
+    from memsim.imc.workloads import Workload
+    from memsim.report import Table
+
+
+def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
+    run: Annotated[
+        Path | None, typer.Argument(help="Folder of a run that was trained in stages (`memsim train`).")
+    ] = None,
+    workload: Annotated[
+        str | None,
+        typer.Option(
+            help="Costs only, of layer shapes: gesture, resnet20, vgg16, fireflownet, spike-flownet, or a `.toml` file."
+        ),
+    ] = None,
+    card: Annotated[
+        str, typer.Option(help="Hardware: a card, with the side of its arrays behind it, or a `.toml` file.")
+    ] = "adcless-64",
+    compare: Annotated[
+        list[str] | None, typer.Option(help="Hardware to compare with; give it again for more.")
+    ] = None,
+    accounting: Annotated[
+        str, typer.Option(help="What is charged: `complete`, or `published` as in the ADC-less paper.")
+    ] = "complete",
+    clock: Annotated[
+        str | None, typer.Option(help="Replace the clock of all cards: `synchronous` or `decoupled`.")
+    ] = None,
+    skip_events: Annotated[
+        bool, typer.Option("--skip-events", help="Do not read arrays none of whose inputs spikes.")
+    ] = False,
+    spike_rate: Annotated[
+        float | None, typer.Option(help="Replace the share of inputs that spike, of a workload; 0 to 1.")
+    ] = None,
+    images: Annotated[
+        int | None, typer.Option(help="Test images for the accuracy of a run; all where left out.", min=1)
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the data sets; MEMSIM_DATA where left out.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder of what is written; RUN/imc or imc/WORKLOAD where left out.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Accuracy, energy, latency and area of a network on in-memory computing hardware, beside other chips.
+
+    Each chip gets the network of the stage that was trained for converters of its kind; where there is none, the last
+    one before decisions is mapped without training, and called cold. Numbers, pictures and a page are written too.
+
+    Examples: `memsim imc runs/staged --card adcless-64 --compare hp-adc`,
+    `memsim imc --workload vgg16 --compare hp-adc --compare sar --accounting published`,
+    `memsim imc --workload gesture --clock decoupled --spike-rate 0.1 --skip-events --json`
+    """
+    from memsim.imc.chips import chips_of_run, chips_of_workload
+    from memsim.imc.cost import accounting_of
+    from memsim.imc_report import comparison, write_imc_report
+
+    if (run is None) == (workload is None):
+        raise InputError("give the folder of a run, or --workload with the name of one, and not both")
+    cards, charged = _cards(card, compare or [], clock), accounting_of(accounting)
+    if run is not None:
+        if spike_rate is not None:
+            raise InputError("--spike-rate is for workloads; a run has the spikes of its own images")
+        chips = chips_of_run(
+            run, cards, data_dir=data_dir, images=images, accounting=charged, skip_events=skip_events
+        )
+        folder = out or run / "imc"
+    else:
+        shapes = _workload(str(workload), spike_rate)
+        chips = chips_of_workload(shapes, cards, accounting=charged, skip_events=skip_events)
+        folder = out or Path("imc") / shapes.name
+    source = str(run) if run else f"--workload {workload}"
+    again = " ".join([f"memsim imc {source} --card {card}", *(f"--compare {name}" for name in compare or [])])
+    files = write_imc_report(chips, folder, again)
+    if as_json:
+        typer.echo(json.dumps([chip.as_dict() for chip in chips], indent=2))
+        return
+    typer.echo(f"{chips[0].cost.workload}, {accounting} accounting, for one inference")
+    typer.echo(_aligned(comparison(chips)))
+    typer.echo("\n".join(map(str, files)))
+
+
+def _workload(name: str, spike_rate: float | None) -> Workload:
+    from memsim.imc.workloads import load_workload
+
+    found = load_workload(name)
+    return found if spike_rate is None else found.with_spike_rate(spike_rate)
+
+
+def _cards(card: str, compare: Sequence[str], clock: str | None) -> list[HardwareCard]:
+    from memsim.imc import load_hardware
+    from memsim.imc.chips import same_size
+
+    own = load_hardware(card)
+    cards = [own, *(same_size(name, own) for name in compare)]
+    return cards if clock is None else [one.changed({"clock.kind": clock}) for one in cards]
+
+
+def _aligned(table: Table) -> str:
+    """A table with its first column to the left and the others to the right."""
+    header, rows = table
+    cells = [[str(cell) for cell in row] for row in (header, *rows)]
+    widths = [max(len(row[k]) for row in cells) for k in range(len(header))]
+    lines = [
+        [row[0].ljust(widths[0]), *(c.rjust(w) for c, w in zip(row[1:], widths[1:], strict=True))]
+        for row in cells
+    ]
+    return "\n".join("  ".join(line).rstrip() for line in lines)

@@ -1,0 +1,171 @@
+"""A network on several chips: what each gets right, and what each costs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from memsim.errors import InputError
+from memsim.imc.cost import COMPLETE, Accounting, Cost, cost
+from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
+from memsim.imc.mapping import calibrate, map_to_imc, mapped_layers
+from memsim.imc.study import StagedStudy, is_staged, load_staged_study
+from memsim.imc.training import CALIBRATION_SAMPLE, StagedRun, accuracy, load_staged_run, spikes_of
+from memsim.imc.workloads import Workload, workload_of
+from memsim.learn.checkpoint import STUDY
+from memsim.learn.evaluation import first
+
+COSTED_IMAGES = 20
+"""Test images whose spikes and column currents are taken for costs."""
+NOISE_SEED = 0
+"""Of the noise of reads, so that an accuracy can be repeated."""
+
+
+@dataclass(frozen=True)
+class Chip:
+    """A network on a chip.
+
+    Attributes:
+        card: the hardware.
+        cost: of an inference.
+        accuracy: on test images; None of a network that is only a shape.
+        trained: stage of training that made the network; None of a network that is only a shape.
+        cold: whether that stage was not for converters of this kind.
+    """
+
+    card: HardwareCard
+    cost: Cost
+    accuracy: float | None = None
+    trained: str | None = None
+    cold: bool = False
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "card": self.card.name,
+            "accuracy": self.accuracy,
+            "trained_in_stage": self.trained,
+            "mapped_cold": self.cold,
+            **self.cost.as_dict(),
+        }
+
+
+def same_size(name: str, card: HardwareCard) -> HardwareCard:
+    """A card to compare with; one whose name gives no size has arrays as large as those of `card`."""
+    if name not in hardware_names():
+        return load_hardware(name)
+    rows, columns = card.array.rows, card.array.columns
+    if rows == columns:
+        return load_hardware(f"{name}-{rows}")
+    return load_hardware(name, {"array.rows": rows, "array.columns": columns})
+
+
+def chips_of_workload(
+    workload: Workload,
+    cards: Sequence[HardwareCard],
+    *,
+    accounting: Accounting = COMPLETE,
+    skip_events: bool = False,
+) -> list[Chip]:
+    """What a network costs on each chip."""
+    return [
+        Chip(card, cost(workload, card, accounting=accounting, skip_events=skip_events)) for card in cards
+    ]
+
+
+def chips_of_run(
+    folder: Path,
+    cards: Sequence[HardwareCard],
+    *,
+    data_dir: Path | None = None,
+    images: int | None = None,
+    accounting: Accounting = COMPLETE,
+    skip_events: bool = False,
+) -> list[Chip]:
+    """What a trained network gets right on each chip, and what it costs there.
+
+    Each chip has the network of the last stage that was trained for converters of its kind, or else that of the last
+    stage before decisions, mapped without training.
+
+    Args:
+        folder: of a run of `train_staged`.
+        cards: the hardware.
+        data_dir: folder of the data sets; the environment variable MEMSIM_DATA where left out.
+        images: test images for the accuracy; all where left out.
+        accounting: what is charged.
+        skip_events: whether arrays without any spike are not read.
+
+    Raises:
+        InputError: no staged run in the folder.
+    """
+    if not is_staged(folder / STUDY):
+        raise InputError(
+            f"{folder} holds no run with stages; train one from a study with [[stages]], or give --workload"
+        )
+    study = load_staged_study(folder / STUDY)
+    return [
+        _chip(
+            load_staged_run(folder, data_dir, stages=number + 1),
+            card,
+            cold=cold,
+            images=images,
+            accounting=accounting,
+            skip_events=skip_events,
+        )
+        for card in cards
+        for number, cold in [stage_for(study, card)]
+    ]
+
+
+def stage_for(study: StagedStudy, card: HardwareCard) -> tuple[int, bool]:
+    """Number of the stage whose network suits a card, and whether it was trained for other converters."""
+    trained = [stage.hardware_card() if stage.card else None for stage in study.stages]
+    alike = [n for n, other in enumerate(trained) if other and _alike(other, card)]
+    if alike:
+        return alike[-1], False
+    numbers = [n for n, other in enumerate(trained) if other is None or not _decides(other)]
+    return (numbers[-1] if numbers else 0), True
+
+
+def _alike(one: HardwareCard, other: HardwareCard) -> bool:
+    """Whether a network for one card is one for the other: the same weights, read in the same way."""
+    return (one.weights, _decides(one), one.converter.bits) == (
+        other.weights,
+        _decides(other),
+        other.converter.bits,
+    )
+
+
+def _decides(card: HardwareCard) -> bool:
+    return card.converter.kind in {"sense-amplifier", "ternary"}
+
+
+def _chip(
+    run: StagedRun,
+    card: HardwareCard,
+    *,
+    cold: bool,
+    images: int | None,
+    accounting: Accounting,
+    skip_events: bool,
+) -> Chip:
+    noise = torch.Generator().manual_seed(NOISE_SEED)
+    network, steps = map_to_imc(run.network, card, generator=noise), run.study.steps
+    if cold and any(layer.decides for layer in mapped_layers(network).values()):
+        calibrate(network, spikes_of(first(run.data.train, CALIBRATION_SAMPLE).inputs(), steps))
+    test = run.data.test if images is None else first(run.data.test, images)
+    shown = first(test, COSTED_IMAGES).inputs()
+    workload = workload_of(
+        network, spikes_of(shown, steps), steps=steps, inferences=len(shown), name=run.study.data
+    )
+    return Chip(
+        card,
+        cost(workload, card, accounting=accounting, skip_events=skip_events),
+        accuracy=accuracy(network, test, steps),
+        trained=run.records[-1].stage.name,
+        cold=cold,
+    )
