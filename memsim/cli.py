@@ -14,6 +14,7 @@ from memsim.cli_fit import fit
 from memsim.cli_imc import imc
 from memsim.cli_netlist import app as netlist
 from memsim.cli_plot import plot as plot_command
+from memsim.cli_report import report
 from memsim.cli_sweep import sweep
 from memsim.cli_train import train
 from memsim.errors import CheckpointError, EngineNotFoundError, InputError, MemsimError, UntrustedDeckError
@@ -39,6 +40,7 @@ app.command()(fit)
 app.command()(imc)
 app.command()(sweep)
 app.command(name="plot")(plot_command)
+app.command()(report)
 
 
 class Engine(StrEnum):

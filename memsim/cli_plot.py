@@ -78,7 +78,7 @@ def _figure(
     if kind is Kind.RASTER:
         return plots.spike_raster(data, show or _named(data, "v(mem"), parse_si(level, "V"))
     if kind is Kind.WAVEFORMS:
-        return plots.waveforms(data, show or _telling(data))
+        return plots.waveforms(data, show or plots.telling(data))
     across, up = pair
     if across is None or up is None:
         raise InputError(f"a picture of kind {kind} has two variables; name them with --x and --y")
@@ -88,22 +88,6 @@ def _figure(
 
 def _named(data: xr.Dataset, start: str) -> list[str]:
     return [str(name) for name in data.data_vars if str(name).startswith(start)]
-
-
-def _telling(data: xr.Dataset) -> list[str]:
-    """What the file says is worth looking at; else potentials, states and currents that change, six of each."""
-    import numpy as np
-
-    marked = [str(name) for name in np.atleast_1d(data.attrs.get("show", [])) if str(name) in data]
-    if marked:
-        return marked
-    kinds: dict[str, list[str]] = {}
-    for name, values in data.data_vars.items():
-        if len(values.dims) == 1 and values.dtype.kind == "f" and float(values.max()) > float(values.min()):
-            kinds.setdefault(str(values.attrs.get("units", "1")), []).append(str(name))
-    return [name for unit in ("V", "1", "A") for name in kinds.get(unit, [])[:6]] or [
-        str(n) for n in data.data_vars
-    ]
 
 
 def _selected(data: xr.Dataset, select: list[str]) -> xr.Dataset:

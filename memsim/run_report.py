@@ -52,9 +52,11 @@ def output_waves(evidence: Evidence, waves: np.ndarray, engine: str) -> xr.Datas
     return data.assign_attrs(engine=engine)
 
 
-def write_run_report(run: Run, folder: Path, evidence: Evidence | None = None) -> Path:
-    """Write the pictures and `report.html` of a run into its folder; returns the page's path."""
-    path = folder / REPORT
+def write_run_report(
+    run: Run, folder: Path, evidence: Evidence | None = None, *, page: Path | None = None
+) -> Path:
+    """Write the pictures of a run into its folder, and the page, `report.html` there if left out; returns its path."""
+    path = page or folder / REPORT
     write_report(path, f"Memristive network on {run.study.data}", run_sections(run, folder, evidence))
     return path
 

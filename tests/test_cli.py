@@ -157,4 +157,6 @@ def test_train_resume_and_verify(memsim: Memsim, tmp_path: Path):
     saved = json.loads((tmp_path / "run/verification.json").read_text())
     assert saved["images"] == 2
     assert "same class as the torch twin" in (tmp_path / "run/report.html").read_text()
+    assert "page.html" in memsim("report", "run", "--out", "page.html")
+    assert "same class as the torch twin" in (tmp_path / "page.html").read_text()
     assert not list(tmp_path.rglob("*.tmp"))

@@ -7,8 +7,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import xarray as xr
 
 from memsim import plots
+from memsim.data_report import write_data_report
 from memsim.errors import InputError
 from memsim.learn import make_study, train
 from memsim.report import Section, write_report
@@ -133,6 +135,31 @@ def test_a_verified_run_shows_errors_and_energies_of_each_layer(tmp_path: Path, 
     assert f"--images 3 {'--whole' if whole else '--by-layer'}" in text
 
 
+def test_waveforms_and_sweeps_have_pages(tmp_path: Path) -> None:
+    time = ("time", np.linspace(0, 1e-3, 5), {"units": "s"})
+    waves = xr.Dataset(
+        {"v(mem)": ("time", np.array([0, 0.01, 0.045, -0.012, 0]), {"units": "V"})},
+        coords={"time": time},
+        attrs={"title": "one spike", "engine": "ngspice-39"},
+    )
+    text = write_data_report(waves, Path("waves.nc"), tmp_path / "waves.html").read_text()
+    for shown in (
+        "one spike",
+        "ngspice-39",
+        "45 mV",
+        "-12 mV",
+        "memsim plot waves.nc --show &#39;v(mem)&#39;",
+    ):
+        assert shown in text
+    assert len(Page(text).all("img")) == 1
+    peaks = {"peak": ("iin", np.array([0.01, 0.02, np.nan]), {"units": "V"}), "status": ("iin", [1, 1, 2])}
+    results = xr.Dataset(
+        peaks, coords={"iin": ("iin", [1e-6, 2e-6, 3e-6], {"units": "A"})}, attrs={"kind": "sweep"}
+    )
+    text = write_data_report(results, Path("f-i.nc"), tmp_path / "f-i.html").read_text()
+    assert "3 points over iin (3); 1 failed" in text
+
+
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine to draw the page")
 @pytest.mark.parametrize("width", [390, 1280])
 def test_page_fits_the_screen(tmp_path: Path, width: int) -> None:
@@ -142,7 +169,8 @@ def test_page_fits_the_screen(tmp_path: Path, width: int) -> None:
     frame = (
         f'<iframe src="report.html" style="width:{width}px;height:800px;border:0"></iframe><script>'
         "onload = () => { const page = frames[0].document.documentElement;"
-        "document.title = 'overflow ' + (page.scrollWidth - page.clientWidth); }</script>"
+        "const drawn = [...frames[0].document.images].filter(image => image.naturalWidth > 0).length;"
+        "document.title = `overflow ${page.scrollWidth - page.clientWidth}, ${drawn} pictures`; }</script>"
     )
     (tmp_path / "frame.html").write_text(frame)
     assert path.is_file()
@@ -154,7 +182,13 @@ def test_page_fits_the_screen(tmp_path: Path, width: int) -> None:
             f"--user-data-dir={tmp_path / 'profile'}",
             "--window-size=1400,900",
         ),
-        *("--virtual-time-budget=3000", "--dump-dom", (tmp_path / "frame.html").as_uri()),
+        *(
+            "--enable-logging=stderr",
+            "--virtual-time-budget=3000",
+            "--dump-dom",
+            (tmp_path / "frame.html").as_uri(),
+        ),
     ]
-    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True).stdout
-    assert "<title>overflow 0</title>" in shown
+    shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
+    assert "<title>overflow 0, 1 pictures</title>" in shown.stdout
+    assert ":CONSOLE" not in shown.stderr

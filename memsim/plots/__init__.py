@@ -5,7 +5,7 @@ from memsim.plots.costs import cost_bars, layer_bars, tornado
 from memsim.plots.crossbars import conductance_histogram, ir_drop_map
 from memsim.plots.fits import FittedLoop, fitted_loops
 from memsim.plots.loops import hysteresis
-from memsim.plots.over_time import neuron, overlay, raster, waveforms
+from memsim.plots.over_time import neuron, overlay, raster, telling, waveforms
 from memsim.plots.phase import phase_portrait
 from memsim.plots.quantiles import QuantilePair, quantile_quantile
 from memsim.plots.robustness import Robustness, robustness
@@ -36,6 +36,7 @@ __all__ = [
     "save",
     "spike_raster",
     "sweep",
+    "telling",
     "tornado",
     "training_curves",
     "waveforms",

@@ -38,6 +38,24 @@ def waveforms(waves: xr.Dataset, names: Sequence[str]) -> Figure:
     return _stack(waves, panels)
 
 
+def telling(waves: xr.Dataset, most: int = 6) -> list[str]:
+    """Variables worth looking at: those the data name, else potentials, states and currents that change.
+
+    Args:
+        waves: what to choose from.
+        most: variables of one unit.
+    """
+    marked = [str(name) for name in np.atleast_1d(waves.attrs.get("show", [])) if str(name) in waves]
+    if marked:
+        return marked
+    kinds: dict[str, list[str]] = {}
+    for name, values in waves.data_vars.items():
+        if len(values.dims) == 1 and values.dtype.kind == "f" and float(values.max()) > float(values.min()):
+            kinds.setdefault(str(values.attrs.get("units", "1")), []).append(str(name))
+    changing = [name for unit in ("V", "1", "A") for name in kinds.get(unit, [])[:most]]
+    return changing or [str(name) for name in waves.data_vars]
+
+
 def neuron(
     waves: xr.Dataset,
     *,

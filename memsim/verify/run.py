@@ -92,6 +92,22 @@ def verify(
     )
 
 
+def evidence_of(run: Run, folder: Path) -> Evidence | None:
+    """What the last verification of a run saw, from the images kept in its folder; None where there was none.
+
+    Images that were verified before the network was trained on are simulated again.
+    """
+    path = folder / RESULT
+    if not path.exists():
+        return None
+    try:
+        saved = json.loads(path.read_text(encoding="utf-8"))
+        images, whole = int(saved["images"]), bool(saved["whole"])
+    except (ValueError, KeyError, TypeError) as error:
+        raise InputError(f"{path} is damaged ({error}); delete it and verify again") from None
+    return verify(run, images=images, whole=whole, folder=folder)
+
+
 def is_small(network: MemristiveNetwork) -> bool:
     """Whether ngspice gets the network whole unless asked otherwise."""
     cells = sum(2 * crossbar.weight.numel() for crossbar in network.crossbars)
