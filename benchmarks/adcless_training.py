@@ -1,0 +1,269 @@
+"""Networks whose columns are read by one bit: staged training, its short cuts, and what else the hardware does to them.
+
+    python benchmarks/adcless_training.py --data-dir data stages mnist --seeds 0 1 2
+    python benchmarks/adcless_training.py --data-dir data robustness mnist
+
+`stages` trains a small convolutional spiking network in software, with quantised weights, with 5-bit partial sums of
+each tile, with 1-bit ones, and with non-idealities, each stage from the last. Beside them: the software network put on
+1-bit columns without training, before and after its decisions are calibrated; the HP-ADC network trained on for as long
+as the 1-bit stage; and the jump from software straight to the last stage, for as many examples as all stages behind
+software together. `robustness` takes the networks before and after the last stage through growing non-idealities.
+
+Minutes of one core for each seed; what was interrupted resumes. Every seed is saved when it is done, into
+benchmarks/results/adcless_training.json, with a figure.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from common import RESULTS, save_result
+
+from memsim.imc import (
+    StagedRun,
+    StagedStudy,
+    accuracy,
+    calibrate,
+    load_hardware,
+    load_staged_run,
+    make_staged_study,
+    map_to_imc,
+    spikes_of,
+    train_staged,
+)
+from memsim.learn.checkpoint import CHECKPOINT, STUDY
+from memsim.learn.data import Split
+from memsim.learn.evaluation import first
+
+NAME = "adcless_training"
+RUNS = Path("runs/benchmark-adcless")
+IDEAL_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
+REAL = {**IDEAL_WIRES, "converter.offset": 0.5, "converter.noise": 0.25, "cell.variation": 0.1}
+ONE_BIT, HP_ADC = "adcless-differential", "hp-adc-differential"
+DECISIONS = {"gradient": "impulse", "width": (2.0, 0.7)}
+SECOND = {"channels": 16, "kernel": 3, "stride": 2, "padding": 1}
+LAYERS = {
+    "mnist": ({"channels": 7, "kernel": 5, "stride": 3, "padding": 1}, SECOND),
+    "nmnist": ({"channels": 8, "kernel": 5, "stride": 4, "padding": 1}, SECOND),
+}
+STEPS = {"mnist": 4, "nmnist": 5}
+# examples of software, weights, partial sums, 1-bit and non-ideality stages
+EXAMPLES = {"mnist": (40_000, 5_000, 5_000, 40_000, 8_000), "nmnist": (24_000, 1_000, 2_000, 16_000, 4_000)}
+TEST = 2_000
+SWEEPS: dict[str, tuple[float, ...]] = {
+    "converter.offset": (0.0, 0.5, 1.0, 2.0, 4.0),
+    "converter.noise": (0.0, 0.5, 1.0, 2.0),
+    "cell.variation": (0.0, 0.1, 0.2, 0.4),
+    "on/off ratio": (150.0, 20.0, 5.0, 2.0),
+    "wires": (0.0, 0.3, 1.0, 3.0),
+}
+SIZES = (32, 64, 128)
+
+
+def stage(name: str, examples: int, per_epoch: int, **values: Any) -> dict[str, Any]:
+    """A stage of so many examples, in epochs of at most `per_epoch`."""
+    epochs = -(-examples // per_epoch)
+    return {"name": name, "epochs": epochs, "examples": examples // epochs, **values}
+
+
+def study(data: str, seed: int, plan: str) -> StagedStudy:
+    """`staged`, the same `hp-adc` for as long, or the `jump` from software to the last stage."""
+    largest = {"mnist": 20_000, "nmnist": 1_000}[data]
+    software, weights, sums, one_bit, real = EXAMPLES[data]
+    begin = stage("software", software, largest, learning_rate=4e-3)
+    quantised = [
+        stage("weights", weights, largest, card="ideal", learning_rate=1e-3),
+        stage("partial sums", sums, largest, card=HP_ADC, hardware=IDEAL_WIRES, learning_rate=1e-3),
+    ]
+    last = {"card": ONE_BIT, "hardware": REAL, **DECISIONS}
+    plans = {
+        "staged": [
+            *quantised,
+            stage(
+                "one bit",
+                one_bit,
+                largest,
+                card=ONE_BIT,
+                hardware=IDEAL_WIRES,
+                learning_rate=3e-3,
+                **DECISIONS,
+            ),
+            stage("non-idealities", real, largest, learning_rate=1e-3, **last),
+        ],
+        "hp-adc": [
+            *quantised,
+            stage("trained on", one_bit, largest, card=HP_ADC, hardware=IDEAL_WIRES, learning_rate=1e-3),
+        ],
+        "jump": [stage("jump", weights + sums + one_bit + real, largest, learning_rate=3e-3, **last)],
+    }
+    return make_staged_study(
+        data=data, hidden=LAYERS[data], steps=STEPS[data], seed=seed, stages=(begin, *plans[plan])
+    )
+
+
+def trained(data: str, seed: int, plan: str, data_dir: Path) -> StagedRun:
+    """A run, finished where it was interrupted; stages that plans share are copied."""
+    chosen = study(data, seed, plan)
+    folder = RUNS / f"{data}-{plan}-{seed}"
+    _share_stages(chosen, folder, RUNS / f"{data}-staged-{seed}")
+    return train_staged(
+        chosen,
+        folder,
+        data_dir=data_dir,
+        resume=(folder / STUDY).exists(),
+        progress=lambda one, epoch: print(
+            f"{data} {plan} {seed}: {one.name} {epoch.epoch}/{one.epochs} loss {epoch.loss:.3f} "
+            f"test {epoch.test_accuracy:.4f} ({epoch.seconds:.0f} s)",
+            flush=True,
+        ),
+    )
+
+
+def _share_stages(chosen: StagedStudy, folder: Path, staged: Path) -> None:
+    """Stages are functions of all before them, so those that two plans share are trained once."""
+    if folder == staged or (folder / STUDY).exists() or not (staged / STUDY).exists():
+        return
+    from memsim.imc.study import load_staged_study, save_staged_study
+    from memsim.imc.training import stage_folder
+
+    other = load_staged_study(staged / STUDY)
+    for number, (mine, theirs) in enumerate(zip(chosen.stages, other.stages, strict=False)):
+        source = stage_folder(staged, other, number) / CHECKPOINT
+        if mine != theirs or not source.exists():
+            break
+        target = stage_folder(folder, chosen, number)
+        target.mkdir(parents=True, exist_ok=True)
+        os.link(source, target / CHECKPOINT)
+    save_staged_study(chosen, folder / STUDY)
+
+
+def cold(data: str, seed: int, data_dir: Path) -> dict[str, float]:
+    """The software network on 1-bit columns without any training."""
+    run = load_staged_run(RUNS / f"{data}-staged-{seed}", data_dir, stages=1)
+    mapped = map_to_imc(run.network, load_hardware(ONE_BIT, IDEAL_WIRES))
+    found = {"cold": accuracy(mapped, run.data.test, run.study.steps)}
+    calibrate(mapped, spikes_of(first(run.data.train, 500).inputs(), run.study.steps))
+    return {**found, "cold, calibrated": accuracy(mapped, run.data.test, run.study.steps)}
+
+
+def stages(data: str, seeds: list[int], data_dir: Path) -> None:
+    """All plans of each seed, saved one by one."""
+    for seed in seeds:
+        for plan in ("staged", "hp-adc", "jump"):
+            run = trained(data, seed, plan, data_dir)
+            found = {record.stage.name: record.accuracy for record in run.records}
+            if plan == "staged":
+                found |= cold(data, seed, data_dir)
+            _record(data, str(seed), {plan: found})
+
+
+def robustness(data: str, seed: int, data_dir: Path) -> None:
+    """Accuracy over growing non-idealities, of the networks before and after the last stage."""
+    folder = RUNS / f"{data}-staged-{seed}"
+    networks = {
+        "one bit": load_staged_run(folder, data_dir, stages=4),
+        "non-idealities": load_staged_run(folder, data_dir, stages=5),
+    }
+    split = first(networks["one bit"].data.test, TEST)
+    for kind, levels in SWEEPS.items():
+        for level in levels:
+            found = {name: on_hardware(run, changes(kind, level), split) for name, run in networks.items()}
+            print(data, kind, level, found, flush=True)
+            _record(data, f"robustness-{seed}", {kind: {f"{level:g}": found}})
+    for size in SIZES:
+        change = {**IDEAL_WIRES, "array.rows": size, "array.columns": size}
+        run = networks["one bit"]
+        mapped = map_to_imc(run.network, load_hardware(ONE_BIT, change))
+        calibrate(mapped, spikes_of(first(run.data.train, 500).inputs(), run.study.steps))
+        found = {"one bit": accuracy(mapped, split, run.study.steps)}
+        found["non-idealities"] = trained_at(data, seed, size, data_dir, split)
+        print(data, "array", size, found, flush=True)
+        _record(data, f"robustness-{seed}", {"array size": {str(size): found}})
+
+
+def trained_at(data: str, seed: int, size: int, data_dir: Path, split: Split) -> float:
+    """The network after its 1-bit stage, trained on for arrays of another size."""
+    folder = RUNS / f"{data}-size{size}-{seed}"
+    begun = study(data, seed, "staged")
+    *_, one_bit, _ = begun.stages
+    hardware = {**IDEAL_WIRES, "array.rows": size, "array.columns": size}
+    examples = EXAMPLES[data][4]
+    again = one_bit.model_copy(
+        update={
+            "name": "size",
+            "hardware": hardware,
+            "epochs": -(-examples // (one_bit.examples or examples)),
+        }
+    )
+    again = again.model_copy(update={"examples": min(examples, one_bit.examples or examples)})
+    chosen = begun.model_copy(update={"stages": (*begun.stages[:-1], again)})
+    _share_stages(chosen, folder, RUNS / f"{data}-staged-{seed}")
+    run = train_staged(chosen, folder, data_dir=data_dir, resume=(folder / STUDY).exists())
+    return accuracy(run.network, split, run.study.steps)
+
+
+def changes(kind: str, level: float) -> dict[str, object]:
+    """Entries of a card with one non-ideality of this level, and no other."""
+    if kind == "wires":
+        return {"wires.word_line": level, "wires.bit_line": level}
+    if kind == "on/off ratio":
+        return {
+            **IDEAL_WIRES,
+            "cell.resistance_off": level * load_hardware(ONE_BIT).cell.resistance_on,
+            "cell.variation": 0.1,
+        }
+    return {**IDEAL_WIRES, kind: level}
+
+
+def on_hardware(run: StagedRun, change: Mapping[str, object], split: Split) -> float:
+    """Accuracy of a trained network on other hardware, on one chip."""
+    import torch
+
+    source = torch.Generator().manual_seed(0)
+    mapped = map_to_imc(run.network, load_hardware(ONE_BIT, change), generator=source)
+    return accuracy(mapped, split, run.study.steps)
+
+
+def _record(data: str, key: str, found: dict[str, Any]) -> None:
+    path = RESULTS / f"{NAME}.json"
+    results = json.loads(path.read_text())["results"] if path.exists() else {}
+    _merge(results.setdefault(data, {}).setdefault(key, {}), found)
+    save_result(
+        NAME,
+        "python benchmarks/adcless_training.py --data-dir data stages mnist --seeds 0 1 2",
+        {"hardware": {"one bit": ONE_BIT, "hp-adc": HP_ADC, "non-idealities": REAL}, "results": results},
+    )
+
+
+def _merge(old: dict[str, Any], new: dict[str, Any]) -> None:
+    for name, value in new.items():
+        if isinstance(value, dict) and isinstance(old.get(name), dict):
+            _merge(old[name], value)
+        else:
+            old[name] = value
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("MEMSIM_DATA", "data")))
+    parser.add_argument("what", choices=["stages", "robustness"])
+    parser.add_argument("data", choices=sorted(LAYERS))
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    given = parser.parse_args()
+    if given.what == "stages":
+        stages(given.data, given.seeds, given.data_dir)
+    else:
+        for seed in given.seeds:
+            robustness(given.data, seed, given.data_dir)
+
+
+if __name__ == "__main__":
+    main()
