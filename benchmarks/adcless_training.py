@@ -53,7 +53,7 @@ LAYERS = {
 }
 STEPS = {"mnist": 4, "nmnist": 5}
 # examples of software, weights, partial sums, 1-bit and non-ideality stages
-EXAMPLES = {"mnist": (40_000, 5_000, 5_000, 40_000, 8_000), "nmnist": (24_000, 1_000, 2_000, 16_000, 4_000)}
+EXAMPLES = {"mnist": (80_000, 10_000, 10_000, 80_000, 16_000), "nmnist": (24_000, 1_000, 2_000, 16_000, 4_000)}
 TEST = 2_000
 SWEEPS: dict[str, tuple[float, ...]] = {
     "converter.offset": (0.0, 0.5, 1.0, 2.0, 4.0),

@@ -204,7 +204,8 @@ class MappedLayer(nn.Module):
             )
         if self.card.inputs.coding != "binary":
             return straight_through((given * largest).round(), inputs * largest)
-        if not torch.equal(given, given.bool().to(given.dtype)):
+        # of numbers from 0 to 1, those between are what lets the sum fall behind the count
+        if given.sum(dtype=torch.float64) != given.count_nonzero():
             raise InputError(
                 f"{self.name} gets inputs between 0 and 1, and its word lines are binary; give spikes, or a card "
                 "with inputs.coding = pulse-count or bit-serial"
@@ -220,8 +221,8 @@ class MappedLayer(nn.Module):
         made = self._hardware()
         shown = self._presented(self.vectors(self.coded(inputs)))
         reads = [self._accumulated(self.partial_sums(part, made), made) for part in shown]
-        u = reads[0] if len(reads) == 1 else sum(read * 2**bit for bit, read in enumerate(reads))
-        return self._shaped(u * (self.scale / self.largest_input), inputs)
+        y = reads[0] if len(reads) == 1 else sum(read * 2**bit for bit, read in enumerate(reads))
+        return self._shaped(y, inputs)
 
     def partial_sums(self, x: Tensor, made: Made | None = None) -> Tensor:
         """Of each tile, as its converters see them, [tiles of rows, vectors, lines] in LSB.
@@ -286,9 +287,10 @@ class MappedLayer(nn.Module):
             return self.reference() + self._made(self.chip).converters.squeeze(1)
 
     def _accumulated(self, p: Tensor, made: Made) -> Tensor:
-        """Sums of tiles and slices, [vectors, neurons] in LSB."""
+        """Sums of tiles and slices times the scale, [vectors, neurons]."""
         added, counts = self.added(self.read(p, made)), self.gain * self.gain.new_tensor(powers(self.card))
-        return added[..., 0] * counts if self.card.slices == 1 else added @ counts
+        scale = self.scale / self.largest_input
+        return added[..., 0] * (counts * scale) if self.card.slices == 1 else (added @ counts) * scale
 
     def _normalised(self) -> Tensor:
         """Weights between -1 and 1, [rows, neurons]."""

@@ -1,0 +1,174 @@
+"""Staged training: every stage begins where the last one ended, and an interrupted run ends as one that was not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import tomli_w
+import torch
+from typer.testing import CliRunner
+
+from memsim.cli import app
+from memsim.errors import CheckpointError, InputError
+from memsim.imc import (
+    LeakyIntegrateAndFire,
+    SpikingNetwork,
+    load_staged_run,
+    make_staged_study,
+    mapped_layers,
+    spikes_of,
+    train_staged,
+)
+from memsim.imc.spikes import rate_coded
+from memsim.learn.study import Convolution
+
+NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
+SMALL = {
+    "data": "digits",
+    "hidden": ({"channels": 4, "kernel": 3, "stride": 2, "padding": 1}, 24),
+    "steps": 3,
+    "batch": 32,
+    "stages": (
+        {"name": "software", "epochs": 4, "learning_rate": 0.01},
+        {"name": "partial sums", "card": "hp-adc-differential-32", "hardware": NO_WIRES, "examples": 400},
+        {
+            "name": "one bit",
+            "card": "adcless-differential-32",
+            "hardware": {**NO_WIRES, "converter.offset": 0.2},
+            "epochs": 2,
+            "examples": 400,
+            "gradient": "impulse",
+            "width": (2.0, 1.0),
+        },
+    ),
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = tmp_path_factory.mktemp("staged")
+    train_staged(make_staged_study(**SMALL), place)
+    return place
+
+
+def test_every_stage_leaves_its_accuracy_and_a_network_that_has_it(folder: Path) -> None:
+    run = load_staged_run(folder)
+    assert [record.stage.name for record in run.records] == ["software", "partial sums", "one bit"]
+    rows = (folder / "stages.csv").read_text().splitlines()
+    assert [float(row.split(",")[-1]) for row in rows[1:]] == [record.accuracy for record in run.records]
+    # ten classes: even the shortest training is far above chance, and 5-bit sums keep most of it
+    assert run.records[0].accuracy > 0.6
+    assert run.records[1].accuracy > 0.6
+    assert run.records[2].accuracy > 0.3
+    inputs, labels = run.data.test.batch(slice(None))
+    with torch.no_grad():
+        right = run.network(spikes_of(inputs, 3)).argmax(1) == labels
+    assert float(right.double().mean()) == pytest.approx(run.records[-1].accuracy)
+
+
+def test_a_stage_begins_with_the_weights_of_the_last(folder: Path) -> None:
+    software = load_staged_run(folder, stages=1).network
+    first = load_staged_run(folder, stages=2).network
+    before, after = software.synapses[0].weight.flatten(1), mapped_layers(first)["synapses.0"].weight
+    change = float((before - after).detach().abs().max())
+    # 13 updates of at most about 2e-3 each
+    assert 0 < change < 13 * 2e-3 * 2
+
+
+def test_an_interrupted_run_ends_as_one_that_was_not(folder: Path, tmp_path: Path) -> None:
+    study = make_staged_study(**SMALL)
+
+    def stop(stage: object, _: object) -> None:
+        seen.append(stage)
+        if len(seen) == 6:  # after the first of two 1-bit epochs
+            raise KeyboardInterrupt
+
+    seen: list[object] = []
+    with pytest.raises(KeyboardInterrupt):
+        train_staged(study, tmp_path, progress=stop)
+    resumed = train_staged(study, tmp_path, resume=True)
+    whole = load_staged_run(folder).network.state_dict()
+    for name, value in resumed.network.state_dict().items():
+        assert torch.equal(value, whole[name]), name
+
+
+def test_a_folder_holds_one_study(folder: Path, tmp_path: Path) -> None:
+    study = make_staged_study(**SMALL)
+    with pytest.raises(InputError, match="already holds"):
+        train_staged(study, folder)
+    with pytest.raises(CheckpointError, match="another study"):
+        train_staged(study.model_copy(update={"seed": 1}), folder, resume=True)
+    with pytest.raises(CheckpointError, match="no run to resume"):
+        train_staged(study, tmp_path / "none", resume=True)
+    with pytest.raises(InputError, match="1 to 3"):
+        load_staged_run(folder, stages=4)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"stages": ()}, "at least 1"),
+        ({"stages": ({"name": "a"}, {"name": "a"})}, "same name"),
+        ({"stages": ({"name": "a", "card": "adcless"}, {"name": "b"})}, "software comes first"),
+        ({"stages": ({"name": "a", "card": "nothing"},)}, "unknown hardware card"),
+        ({"stages": ({"name": "a", "card": "adcless", "hardware": {"array.row": 1}},)}, "array.row"),
+        ({"stages": ({"name": "a", "hardware": {"array.rows": 1}},)}, "without a card"),
+        ({"stages": ({"name": "../a"},)}, "pattern"),
+        ({"stages": ({"name": "a", "gradient": "straight"},)}, "exact"),
+        ({"layers": 3}, "Extra inputs"),
+    ],
+)
+def test_bad_studies_are_named(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        make_staged_study(**{**SMALL, **changes})
+
+
+def test_the_command_takes_a_study_with_stages(tmp_path: Path) -> None:
+    study = tmp_path / "study.toml"
+    brief = {
+        "data": "digits",
+        "hidden": [8],
+        "steps": 2,
+        "stages": [
+            {"name": "software", "examples": 64},
+            {"name": "one bit", "card": "adcless-differential", "hardware": NO_WIRES, "examples": 64},
+        ],
+    }
+    study.write_text(tomli_w.dumps(brief))
+    done = CliRunner().invoke(app, ["train", str(study), "--out", str(tmp_path / "run"), "--seed", "3"])
+    assert done.exit_code == 0, done.output
+    assert "one bit (adcless-differential), epoch 1 of 1" in done.output
+    assert load_staged_run(tmp_path / "run").study.seed == 3
+    refused = CliRunner().invoke(
+        app, ["train", str(study), "--out", str(tmp_path / "other"), "--epochs", "2"]
+    )
+    assert refused.exit_code != 0
+
+
+def test_rate_codes_have_as_many_spikes_as_the_value_says() -> None:
+    values = torch.linspace(0, 1, 101)[None]
+    spikes = rate_coded(values, 7)
+    assert set(spikes.unique().tolist()) == {0.0, 1.0}
+    assert spikes.sum(0).tolist() == (7 * values + 0.5).floor().tolist()
+
+
+def test_neurons_follow_their_equation() -> None:
+    neurons = LeakyIntegrateAndFire()
+    spikes, membrane = neurons(torch.tensor([0.6, 0.6, 0.6, 3.0])[:, None])
+    # m = 0.6, 0.9 * 0.6 + 0.6 = 1.14 fires and leaves 0.14, then 0.726, then 3.6534, which fires once
+    assert spikes.flatten().tolist() == [0, 1, 0, 1]
+    assert membrane.item() == pytest.approx(2.6534)
+    halves = neurons(torch.full((2, 1), 0.6))[1]
+    assert neurons(torch.tensor([[0.6], [3.0]]), halves)[1].item() == pytest.approx(2.6534)
+
+
+def test_a_recurrent_layer_hears_its_own_spikes() -> None:
+    network = SpikingNetwork((4,), 2, (3,), recurrent=True, generator=torch.Generator().manual_seed(0))
+    spikes = torch.ones(5, 2, 4)
+    before = network(spikes)
+    with torch.no_grad():
+        network.recurrent.bias.fill_(50.0)
+    assert not torch.equal(network(spikes), before)
+    with pytest.raises(InputError, match="dense hidden layer"):
+        SpikingNetwork((1, 8, 8), 2, (Convolution(channels=2, kernel=3),), recurrent=True)
