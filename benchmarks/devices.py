@@ -1,86 +1,102 @@
-"""Device models: ngspice beside the torch twin, their loops in a picture, and the speed of a batch of transients.
+"""Device models: ngspice beside the torch twin, every model under every drive, and the loops of all models.
 
     python benchmarks/devices.py agreement [CARD ...]
-    python benchmarks/devices.py speed [CARD ...]
+    python benchmarks/devices.py figures
 
-`agreement` drives one card of every model by a sine, a triangle and a pair of pulses at three amplitudes, halving the
-twin's step until its current moves by less than 0.1 % of its peak. Results are saved card by card, and cards that are
-saved already are skipped unless they are named. Times are CPU times on one thread.
+One card of every model is driven by a sine, a triangle and a pair of pulses at three amplitudes. The steps of the twin
+are halved until its current moves by less than 0.1 % of its peak; the longest step of ngspice, which chooses its own,
+is quartered until both agree to 0.1 %, or at most twice. Results are saved card by card, and cards that are saved
+already are skipped unless they are named.
 """
 
 from __future__ import annotations
 
 import json
-import resource
 import sys
-import time
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
-import matplotlib.pyplot as plt
 import numpy as np
 import torch
 from common import RESULTS, save_result
+from matplotlib.figure import Figure
 from numpy.typing import NDArray
-from PySpice.Spice.Netlist import Circuit
-from scipy.integrate import solve_ivp
 
-from memsim import spice
-from memsim.circuits import DeviceSubCircuit, Samples, Sine, Stimulus, device_bench, triangle
+from memsim import plots, spice
+from memsim.circuits import Samples, Sine, Stimulus, device_bench, triangle
 from memsim.devices import Card, load_card, numeric
-from memsim.devices.switching import exact_step
 from memsim.errors import MemsimError
-from memsim.plots import save
+from memsim.plots.style import COLOURS
 from memsim.surrogate import CompiledCircuit
+from memsim.units import format_si, si_prefix
 
 Array = NDArray[np.float64]
 CARDS = (
-    "ag-chalcogenide", "knowm-sdc-schottky", "threshold-a", "vo2-switch", "vteam-memtorch", "team-pickett",
-    "yakopcic-oblea", "yakopcic-srtio3", "hp-tio2", "hp-tio2-strukov", "hp-tio2-joglekar", "biolek-16nm",
-    "hp-tio2-prodromakis", "stanford-pku", "sky130-reram", "jart-vcm-v1b", "wox", "tiox-pulse", "memdiode",
-    "mott-nbo2", "pcm-gst",
+    "ag-chalcogenide", "knowm-sdc-schottky", "knowm-sdc-m1", "threshold-a", "vo2-switch", "vteam-memtorch",
+    "team-pickett", "yakopcic-oblea", "yakopcic-srtio3", "hp-tio2", "hp-tio2-strukov", "hp-tio2-joglekar",
+    "biolek-16nm", "hp-tio2-prodromakis", "stanford-pku", "sky130-reram", "jart-vcm-v1b", "wox", "tiox-pulse",
+    "memdiode", "mott-nbo2", "vo2-neuristor", "pcm-gst",
 )  # fmt: skip
-SPEED_CARDS = ("ag-chalcogenide", "yakopcic-oblea", "vteam-memtorch")
+WAVES = ("sine", "triangle", "pulses")
 SHARES = (0.5, 0.75, 1.0)
-FEWEST_STEPS, MOST_STEPS = 2000, 32000
+FEWEST_STEPS, MOST_STEPS = 2000, 2_048_000
+NGSPICE_STEPS = (8000, 32000, 128_000)
 CONVERGED = 1e-3
-DEVICES, STEPS, SAMPLE = 1000, 1000, 20
+PROMISE = 5e-3
 
 
 def drives(amplitude: float, frequency: float) -> dict[str, Stimulus]:
     """One period of each wave."""
     corners = np.array([0, 0.02, 0.4, 0.42, 0.5, 0.52, 0.9, 0.92, 1.0]) / frequency
     levels = amplitude * np.array([0, 1, 1, 0, 0, -1, -1, 0, 0])
-    return {
-        "sine": Sine(amplitude, frequency),
-        "triangle": triangle(amplitude, frequency),
-        "pulses": Samples(tuple(corners), tuple(levels)),
-    }
+    waves = (
+        Sine(amplitude, frequency),
+        triangle(amplitude, frequency),
+        Samples(tuple(corners), tuple(levels)),
+    )
+    return dict(zip(WAVES, waves, strict=True))
 
 
 @dataclass(frozen=True)
 class Agreement:
     """How far the twin's current is from that of ngspice, over the peak current.
 
-    `error` compares at equal times; `error_within_a_step` grants the twin one step of time, for edges that are shorter
-    than a step.
+    `error` compares at equal times. `error_within_a_step` grants one step of ngspice's of time, for edges that are
+    shorter than that: an edge is then compared by when it comes, and by where it leads.
     """
 
     wave: str
     amplitude: float
     steps: int
+    ngspice_steps: int
     error: float
     error_within_a_step: float
+
+
+def converged(card: Card, twin: CompiledCircuit, waves: list[Stimulus]) -> tuple[Array, Array]:
+    """Times [T] and currents [T, waves] at the first number of steps whose doubling hardly moves a current."""
+    steps = FEWEST_STEPS
+    times, current = twin_currents(card, twin, waves, steps)
+    while steps < MOST_STEPS:
+        finer_times, finer = twin_currents(card, twin, waves, 2 * steps)
+        peak = np.abs(finer).max(axis=0)
+        reach = finer_times[-1] / NGSPICE_STEPS[0]
+        moved = [
+            distance(times, old, finer_times, new, reach)[1] / top
+            for old, new, top in zip(current.T, finer.T, peak, strict=True)
+        ]
+        steps, times, current = 2 * steps, finer_times, finer
+        if max(moved) <= CONVERGED:
+            break
+    return times, current
 
 
 def twin_currents(
     card: Card, twin: CompiledCircuit, waves: list[Stimulus], steps: int
 ) -> tuple[Array, Array]:
     """Times [T] and device currents [T, waves] of the twin over one period."""
-    drive = card.drive
-    assert drive is not None
-    times = np.arange(steps + 1) / steps / drive.frequency
+    assert card.drive is not None
+    times = np.arange(steps + 1) / steps / card.drive.frequency
     inputs = torch.as_tensor(np.stack([wave(times) for wave in waves], axis=1))
     with torch.no_grad():
         found, _ = twin({"vdrive": inputs}, dt=float(times[1]))
@@ -89,48 +105,49 @@ def twin_currents(
     return times, current
 
 
-def converged(card: Card, twin: CompiledCircuit, waves: list[Stimulus]) -> tuple[Array, Array]:
-    """The twin at the first number of steps whose doubling moves no current by more than `CONVERGED` of its peak."""
-    steps = FEWEST_STEPS
-    times, current = twin_currents(card, twin, waves, steps)
-    while steps < MOST_STEPS:
-        finer_times, finer = twin_currents(card, twin, waves, 2 * steps)
-        moved = np.abs(finer[::2] - current).max(axis=0) / np.abs(finer).max(axis=0)
-        steps, times, current = 2 * steps, finer_times, finer
-        if moved.max() <= CONVERGED:
-            break
-    return times, current
-
-
-def compare(times: Array, current: Array, data: Any) -> tuple[float, float]:
-    """Largest distance of the twin's current from ngspice's, plain and granted one step of time, over the peak."""
-    exact_times, exact = data["time"].values, -data["i(vdrive)"].values
-    shifts = np.linspace(-1, 1, 9) * (times[1] - times[0])
-    near = np.array([np.interp(times + shift, exact_times, exact) for shift in shifts])
-    peak = np.abs(exact).max()
-    plain = np.abs(near[4] - current).max() / peak
-    outside = np.maximum(near.min(axis=0) - current, current - near.max(axis=0)).max() / peak
+def distance(
+    times: Array, current: Array, other_times: Array, other: Array, reach: float
+) -> tuple[float, float]:
+    """Largest distance of two currents [A], at equal times and granted a shift of up to `reach` seconds."""
+    near = np.array([np.interp(times + shift, other_times, other) for shift in np.linspace(-1, 1, 9) * reach])
+    plain = np.abs(near[4] - current).max()
+    outside = np.maximum(near.min(axis=0) - current, current - near.max(axis=0)).max()
     return float(plain), float(max(outside, 0.0))
 
 
-def agreement(card: Card) -> list[Agreement]:
-    """All waves and amplitudes of one card."""
+def compared(card: Card, wave: Stimulus, times: Array, current: Array) -> tuple[int, float, float]:
+    """Steps of ngspice, and errors over the peak current, plain and granted a step of time."""
+    assert card.drive is not None
+    bench = device_bench(card.device, series_resistance=card.drive.series_resistance)
+    for steps in NGSPICE_STEPS:
+        step = times[-1] / steps
+        data = spice.simulate(bench, stimuli={"vdrive": wave}, stop=times[-1], step=step, timeout=300)
+        exact_times, exact = data["time"].values, -data["i(vdrive)"].values
+        peak = np.abs(exact).max()
+        plain, outside = (float(d / peak) for d in distance(times, current, exact_times, exact, step))
+        if plain <= CONVERGED:
+            break
+    return steps, plain, outside
+
+
+def agreement(card: Card) -> list[dict[str, Any]]:
+    """All waves and amplitudes of one card; a run that aborts is a row with its message."""
     drive = card.drive
     assert drive is not None
     bench = device_bench(card.device, series_resistance=drive.series_resistance)
     twin = CompiledCircuit(bench, inputs=("vdrive",))
-    rows = []
-    for name in drives(1.0, drive.frequency):
+    rows: list[dict[str, Any]] = []
+    for name in WAVES:
         waves = [drives(share * drive.amplitude, drive.frequency)[name] for share in SHARES]
         times, currents = converged(card, twin, waves)
         for share, wave, current in zip(SHARES, waves, currents.T, strict=True):
-            data = spice.simulate(bench, stimuli={"vdrive": wave}, stop=times[-1], step=times[1], timeout=600)
-            plain, outside = compare(times, current, data)
-            rows.append(Agreement(name, share * drive.amplitude, len(times) - 1, plain, outside))
-            print(
-                f"{card.name:22} {name:9} {share:4.2f} {len(times) - 1:6} {plain:9.2e} {outside:9.2e}",
-                flush=True,
-            )
+            amplitude = share * drive.amplitude
+            try:
+                steps, plain, outside = compared(card, wave, times, current)
+                rows.append(asdict(Agreement(name, amplitude, len(times) - 1, steps, plain, outside)))
+            except MemsimError as error:
+                rows.append({"wave": name, "amplitude": amplitude, "error_message": str(error)})
+            print(card.name, *rows[-1].values(), flush=True)
     return rows
 
 
@@ -139,145 +156,93 @@ def run_agreement(names: list[str]) -> None:
     path = RESULTS / "device_agreement.json"
     saved = json.loads(path.read_text())["cards"] if path.exists() else {}
     for name in names or [name for name in CARDS if name not in saved]:
-        try:
-            saved[name] = [asdict(row) for row in agreement(load_card(name))]
-        except MemsimError as error:
-            saved[name] = [{"error_message": str(error)}]
-            print(f"{name}: {error}", flush=True)
-        rows = [row for card in saved.values() for row in card if "error" in row]
-        worst = {key: max(row[key] for row in rows) for key in ("error", "error_within_a_step")}
+        saved[name] = agreement(load_card(name))
+        cards = {key: saved[key] for key in CARDS if key in saved}
+        runs = [row for rows in cards.values() for row in rows]
+        ended = [row for row in runs if "error" in row]
         result = {
-            "runs": len(rows),
-            "worst": worst,
-            "cards": {key: saved[key] for key in CARDS if key in saved},
+            "models": len(cards),
+            "runs": len(runs),
+            "aborted": len(runs) - len(ended),
+            "worst": {
+                key: max(row[key] for row in ended) for key in ("error", "error_within_a_step") if ended
+            },
+            "within_the_promise": sum(bool(row["error_within_a_step"] <= PROMISE) for row in ended),
+            "within_the_promise_at_equal_times": sum(bool(row["error"] <= PROMISE) for row in ended),
+            "cards": cards,
         }
         save_result("device_agreement", "python benchmarks/devices.py agreement", result)
-    draw_loops()
 
 
-def draw_loops() -> None:
-    """The loop of every card under its own sine, by the twin."""
-    figure, axes = plt.subplots(3, 7, figsize=(16, 7), layout="constrained")
-    for name, axis in zip(CARDS, axes.flat, strict=True):
+def draw_matrix(cards: dict[str, Any]) -> Figure:
+    """Error of every card under every drive as a heat map."""
+    columns = [(wave, share) for wave in WAVES for share in SHARES]
+    errors = np.array([[row.get("error_within_a_step", np.nan) for row in cards[name]] for name in cards])
+    figure = Figure(figsize=(8.2, 0.3 * len(cards) + 1.6), layout="constrained")
+    axes = figure.subplots()
+    image = axes.imshow(np.log10(np.maximum(errors, 1e-7)), cmap="viridis_r", vmin=-7, vmax=-2, aspect="auto")
+    for (row, column), value in np.ndenumerate(errors):
+        text = f"{value:.0e}".replace("e-0", "e-") if np.isfinite(value) else "aborted"
+        dark = value > 3e-5
+        axes.text(column, row, text, ha="center", va="center", fontsize=6, color="white" if dark else "black")
+    axes.set_yticks(range(len(cards)), list(cards), fontsize=7)
+    axes.set_xticks(range(len(columns)), [f"{wave}\n{share:g}" for wave, share in columns], fontsize=7)
+    bar = figure.colorbar(image, ax=axes, label="error of the current / peak", ticks=range(-7, -1))
+    bar.ax.set_yticklabels([f"$10^{{{power}}}$" for power in range(-7, -1)])
+    axes.set_xlabel("wave, share of the card's amplitude", fontsize=8)
+    return figure
+
+
+def draw_loops(cards: dict[str, Any]) -> Figure:
+    """The loop of every card under its own sine, by the twin at its converged step: first cycle pale, second dark."""
+    columns = 5
+    figure = Figure(figsize=(13, 2.35 * -(-len(cards) // columns)), layout="constrained")
+    panels = list(figure.subplots(-(-len(cards) // columns), columns).flat)
+    for name, axes in zip(cards, panels, strict=False):
         card = load_card(name)
         drive = card.drive
         assert drive is not None
-        twin = CompiledCircuit(
-            device_bench(card.device, series_resistance=drive.series_resistance), inputs=("vdrive",)
-        )
-        times = np.arange(8001) / 4000 / drive.frequency
-        wave = Sine(drive.amplitude, drive.frequency)
+        bench = device_bench(card.device, series_resistance=drive.series_resistance)
+        twin = CompiledCircuit(bench, inputs=("vdrive",))
+        steps = max(row.get("steps", FEWEST_STEPS) for row in cards[name])
+        times = np.arange(2 * steps + 1) / steps / drive.frequency
         with torch.no_grad():
-            found, _ = twin(torch.as_tensor(wave(times)), dt=float(times[1]))
+            found, _ = twin(
+                torch.as_tensor(Sine(drive.amplitude, drive.frequency)(times)), dt=float(times[1])
+            )
         v = found["v(top)"].numpy()
         states = [found[f"v(xm1.{state})"].numpy() for state in card.device.states]
         current = numeric(card.device).current(v, states, list(card.device.values.values()))
-        axis.plot(v[4000:], 1e3 * current[4000:], linewidth=1)
-        axis.plot(v[:4001], 1e3 * current[:4001], linewidth=0.6, alpha=0.5)
-        axis.set_title(f"{name}, {drive.frequency:g} Hz", fontsize=8)
-        axis.tick_params(labelsize=6)
-    figure.supxlabel("voltage of the device [V]")
-    figure.supylabel("current [mA]")
-    save(figure, RESULTS / "device_loops.png")
+        scale, prefix = si_prefix(float(np.abs(current).max()))
+        thin = slice(None, None, max(steps // 8000, 1))
+        axes.plot(v[: steps + 1][thin], current[: steps + 1][thin] / scale, color="0.7", linewidth=1.0)
+        axes.plot(v[steps:][thin], current[steps:][thin] / scale, color=COLOURS[0], linewidth=1.2)
+        axes.axhline(0, color="0.85", linewidth=0.6, zorder=0)
+        axes.axvline(0, color="0.85", linewidth=0.6, zorder=0)
+        title = (
+            f"{name}\n{format_si(drive.frequency, 'Hz')}, {format_si(drive.series_resistance, 'Ω')} in series"
+        )
+        axes.set_title(title, fontsize=8)
+        axes.set_ylabel(f"{prefix}A", fontsize=7)
+        axes.tick_params(labelsize=6)
+    for axes in panels[len(cards) :]:
+        axes.set_visible(False)
+    figure.supxlabel("voltage across the device (V)", fontsize=9)
+    return figure
 
 
-def cpu_seconds(work: Callable[[], object]) -> float:
-    """CPU time of a piece of work, child processes included."""
-
-    def now() -> float:
-        children = resource.getrusage(resource.RUSAGE_CHILDREN)
-        return time.process_time() + children.ru_utime + children.ru_stime
-
-    began = now()
-    work()
-    return now() - began
-
-
-def varied(card: Card) -> dict[str, Array]:
-    """A thousand devices: every parameter that is not a smoothing scattered by 5 %."""
-    random = np.random.default_rng(2)
-    fixed = ("smoothing", "window", "temperature", "x_p", "x_n", "alpha_on", "alpha_off")
-    return {
-        name: np.full(DEVICES, value) if name in fixed else value * random.normal(1, 0.05, DEVICES)
-        for name, value in card.device.values.items()
-    }
-
-
-def speed(name: str) -> dict[str, float]:
-    """CPU seconds of a batch in torch, and of one device after another in SciPy and in ngspice."""
-    card = load_card(name)
-    drive = card.drive
-    assert drive is not None
-    wave, values = Sine(drive.amplitude, drive.frequency), varied(card)
-    times = np.arange(STEPS + 1) / STEPS / drive.frequency
-    circuit = Circuit("device at a source")
-    circuit.subcircuit(DeviceSubCircuit(card.device))
-    circuit.V("drive", "top", circuit.gnd, 0)
-    circuit.X("m1", DeviceSubCircuit(card.device).name, "top", circuit.gnd)
-    twin = CompiledCircuit(circuit, inputs=("vdrive",), record=("v(xm1.x)",))
-    parameters = {f"xm1.{key}": torch.as_tensor(value) for key, value in values.items()}
-    inputs = torch.as_tensor(wave(times))[:, None].expand(-1, DEVICES)
-    batch: list[Array] = []
-
-    def torch_batch() -> None:
-        with torch.no_grad():
-            batch.append(twin(inputs, dt=float(times[1]), parameters=parameters)[0]["v(xm1.x)"].numpy())
-
-    model = numeric(card.device)
-    alone: list[Array] = []
-
-    def scipy_loop() -> None:
-        for k in range(SAMPLE):
-            p = [value[k] for value in values.values()]
-            solution = solve_ivp(
-                lambda t, x, p=p: model.rates(wave(t), x, p),
-                (0, times[-1]), [card.device.initial["x"]], t_eval=times, method="LSODA", rtol=1e-6, atol=1e-9,
-                max_step=float(times[20]),
-            )  # fmt: skip
-            alone.append(solution.y[0])
-
-    def ngspice_loop() -> None:
-        for k in range(SAMPLE):
-            device = card.device.with_values(**{key: float(value[k]) for key, value in values.items()})
-            bench = device_bench(device, series_resistance=1e-3)
-            spice.simulate(bench, stimuli={"vdrive": wave}, stop=float(times[-1]), step=float(times[1]))
-
-    torch_batch()
-    seconds = {"torch": min(cpu_seconds(torch_batch) for _ in range(3))}
-    seconds |= {"scipy": cpu_seconds(scipy_loop) / SAMPLE * DEVICES}
-    seconds |= {"ngspice": cpu_seconds(ngspice_loop) / SAMPLE * DEVICES}
-    differences = [np.abs(batch[-1][:, k] - alone[k]).max() for k in range(SAMPLE)]
-    result = {f"{engine}_cpu_seconds": value for engine, value in seconds.items()}
-    result |= {f"{engine}_over_torch": seconds[engine] / seconds["torch"] for engine in ("scipy", "ngspice")}
-    result |= {"largest_difference_of_state_from_scipy": float(max(differences))}
-    if name == "ag-chalcogenide":
-        tensors = {key: torch.as_tensor(value) for key, value in values.items()}
-
-        def exact() -> None:
-            x = torch.full((DEVICES,), card.device.initial["x"], dtype=torch.float64)
-            for v in inputs[:-1]:
-                x = exact_step(card.device, v, x, float(times[1]), parameters=tensors)
-
-        result |= {"exact_step_cpu_seconds": min(cpu_seconds(exact) for _ in range(3))}
-    return result
-
-
-def run_speed(names: list[str]) -> None:
-    """Measure the cards named, or all, print and save."""
-    torch.set_num_threads(1)
-    shape = {"devices": DEVICES, "steps": STEPS, "devices_run_one_by_one": SAMPLE}
-    path = RESULTS / "device_speed.json"
-    rows = json.loads(path.read_text())["devices"] if path.exists() else {}
-    for name in names or SPEED_CARDS:
-        rows[name] = speed(name)
-        print(name, {key: f"{value:.4g}" for key, value in rows[name].items()}, flush=True)
-        save_result("device_speed", "python benchmarks/devices.py speed", {"shape": shape, "devices": rows})
+def run_figures() -> None:
+    """Heat map of the saved comparison, and the gallery of loops."""
+    cards = json.loads((RESULTS / "device_agreement.json").read_text())["cards"]
+    plots.save(draw_matrix(cards), RESULTS / "device_agreement.png")
+    plots.save(draw_loops(cards), RESULTS / "device_loops.png")
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] == ["speed"]:
-        run_speed(sys.argv[2:])
-    elif sys.argv[1:2] == ["agreement"]:
+    if sys.argv[1:2] == ["agreement"]:
         run_agreement(sys.argv[2:])
+        run_figures()
+    elif sys.argv[1:2] == ["figures"]:
+        run_figures()
     else:
         sys.exit(__doc__)

@@ -39,8 +39,8 @@ MODELS_TRIED = ("metastable-switch", "spread-switch")
 SETTINGS = Settings()
 SETS = {
     f"{r} 0.8V {m}": [f"{r}_0.8V_{f}Hz_{m}" for f in (1, 10, 100, 1000)]
-    for m in ("M1", "M2")
     for r in ("5k", "47k")
+    for m in ("M1", "M2")
 }
 DUPLICATE = "47k_0.8V_10Hz_M2"  # byte for byte the file of M1
 LEFT_OUT = "100Hz"
@@ -92,27 +92,29 @@ def describe(result: Fit) -> dict[str, Any]:
     }
 
 
+def fits_of(names: list[str]) -> dict[str, Fit]:
+    """Both models on the records of these names; the search of the second begins at the first."""
+    done: dict[str, Fit] = {}
+    records = [load(name) for name in names]
+    fit_from_simpler(records, MODELS[MODELS_TRIED[-1]], settings=SETTINGS, known=MODELS, done=done)
+    return done
+
+
 def fitted(names: list[str]) -> dict[str, Any]:
-    """Both models on the records of these names; the simpler one is part of the other's search."""
-    began, cpu, done = time.perf_counter(), time.process_time(), {}
-    fit_from_simpler(
-        [load(n) for n in names], MODELS[MODELS_TRIED[-1]], settings=SETTINGS, known=MODELS, done=done
-    )
-    models = {model: describe(done[model]) for model in MODELS_TRIED}
+    """Fits of every model with one parameter set for all records, and how long they took together."""
+    began, cpu = time.perf_counter(), time.process_time()
+    done = fits_of(names)
     return {
-        "models": models,
+        "models": {model: describe(done[model]) for model in MODELS_TRIED},
         "seconds": time.perf_counter() - began,
         "cpu_seconds": time.process_time() - cpu,
     }
 
 
 def held_out(names: list[str]) -> dict[str, Any]:
-    """Both models without one frequency, and their errors on it."""
+    """Fits without one frequency, and their errors on it."""
     left = next(name for name in names if LEFT_OUT in name)
-    done: dict[str, Fit] = {}
-    others = [load(name) for name in names if name not in {left, DUPLICATE}]
-    fit_from_simpler(others, MODELS[MODELS_TRIED[-1]], settings=SETTINGS, known=MODELS, done=done)
-    record = load(left)
+    done, record = fits_of([name for name in names if name != left]), load(left)
     return {
         model: {
             "fitted": done[model].error,
@@ -157,13 +159,14 @@ def main(parts: set[str]) -> None:
                     flush=True,
                 )
                 save()
-    for part, work in (("joint", fitted), ("held_out", held_out)):
-        for label, names in SETS.items() if part.replace("_", "-") in parts else ():
-            if label not in result[part]:
-                result[part][label] = work([name for name in names if name != DUPLICATE])
-                save()
-    if "figure" in parts:
+    if "figure" in parts and result["single"]:
         plots.save(plots.fitted_loops(overlays(result["single"])), RESULTS / "fits.png")
+    for label, names in SETS.items():
+        for part, work in (("joint", fitted), ("held_out", held_out)):
+            if part.replace("_", "-") in parts and label not in result[part]:
+                result[part][label] = work([name for name in names if name != DUPLICATE])
+                print(part, label, result[part][label].get("seconds"), flush=True)
+                save()
 
 
 def overlays(single: dict[str, Any]) -> dict[str, Any]:

@@ -37,7 +37,9 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     data: Annotated[
         list[Path], typer.Argument(help="CSV files: voltage, current and, where recorded, time.")
     ],
-    model: Annotated[list[str] | None, typer.Option(help="Model to fit; give several to rank them.")] = None,
+    model: Annotated[
+        list[str] | None, typer.Option(help="Model to fit; several, or none for the usual ones, are ranked.")
+    ] = None,
     kind: Annotated[Kind, typer.Option(help="What the files hold.")] = Kind.LOOPS,
     joint: Annotated[bool, typer.Option("--joint", help="One parameter set for all files.")] = False,
     holdout: Annotated[list[Path] | None, typer.Option(help="File to predict and not to fit.")] = None,
@@ -49,7 +51,8 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     ] = "0",
     voltage: Annotated[Across, typer.Option(help="What the voltage column is across.")] = Across.SOURCE,
     frequency: Annotated[
-        str | None, typer.Option(help="Of the drive, without a time column; one a file.")
+        str | None,
+        typer.Option(help="Of the drive, without a time column; one a file, or as in their names."),
     ] = None,
     sample_time: Annotated[str | None, typer.Option(help="Between rows, without a time column.")] = None,
     columns: Annotated[
@@ -82,10 +85,11 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         return
     from memsim.fit import Layout, Settings, read_record
 
-    models, known = _models(model), _fixed(fixed)
+    known = _fixed(fixed)
     if kind is Kind.TIMES:
-        _times(data, models, known, _numbers(states, "", 2), out)
+        _times(data, _models(model or ["metastable-switch"]), known, _numbers(states, "", 2), out)
         return
+    models = _models(model)
     units = {"current": current_unit, "voltage": voltage_unit, "time": time_unit}
     files = [*data, *(holdout or [])]
     layout = Layout(
@@ -107,20 +111,24 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     groups = {"+".join(r.name for r in fitted): fitted} if joint else {r.name: [r] for r in fitted}
     from memsim.devices import MODELS
     from memsim.fit import rank
+    from memsim.spice.process import cores
 
     for label, group in groups.items():
-        ranked = rank(group, models, held_out=left_out, settings=settings, known=MODELS, fixed=known)
+        ranked = rank(
+            group, models, held_out=left_out, settings=settings, known=MODELS, fixed=known, processes=cores()
+        )
         folder = out if len(groups) == 1 else out / label
         _write(ranked, label, left_out, folder)
 
 
 def _models(names: Sequence[str] | None) -> list[type[Device]]:
     from memsim.devices import MODELS
+    from memsim.fit import USUAL_MODELS
 
     unknown = [name for name in names or [] if name not in MODELS]
     if unknown:
         raise InputError(f"unknown model {unknown[0]!r}; known models: {', '.join(MODELS)}")
-    return [MODELS[name] for name in names or ["spread-switch"]]
+    return [MODELS[name] for name in names or USUAL_MODELS]
 
 
 def _fixed(texts: Sequence[str] | None) -> dict[str, float]:

@@ -2,12 +2,21 @@
 
 from memsim.fit.fitting import Fit, Settings, error, fit
 from memsim.fit.intervals import Uncertainty
-from memsim.fit.ranking import Ranked, cross_validate, fit_from_simpler, predict, rank, transient_current
+from memsim.fit.ranking import (
+    USUAL_MODELS,
+    Ranked,
+    cross_validate,
+    fit_from_simpler,
+    predict,
+    rank,
+    transient_current,
+)
 from memsim.fit.reading import Layout, read_record
 from memsim.fit.records import Record
 from memsim.fit.tables import Table, read_table
 
 __all__ = [
+    "USUAL_MODELS",
     "Fit",
     "Layout",
     "Ranked",

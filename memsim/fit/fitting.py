@@ -22,6 +22,7 @@ POLISHED_SAMPLES = 1000
 POLISHED_STARTS = 3
 SCREENING = 4  # starting points tried for each that is followed
 SAME_MINIMUM = 1.01  # ratio of RMSE of two starts that ended together
+LOUDEST = 0.03  # residual, relative to the peak, beyond which a robust fit takes a sample for an outlier at the latest
 CAPACITIVE_SHARE = 0.5  # of the peak current: what a capacitance may take at the steepest drive
 
 
@@ -155,7 +156,7 @@ def fit(
         upright = np.flatnonzero(rough.polarity > 0)[:1]
         kept = np.union1d(np.arange(min(POLISHED_STARTS, len(rough.z))), upright)
         z, polarity = rough.z[kept], rough.polarity[kept]
-        best = _follow(problem, z, polarity, settings, iterations=settings.iterations, progress=1e-5)
+        best = _follow(problem, z, polarity, settings, iterations=settings.iterations, progress=1e-4)
     ended = np.sqrt(rough.loss / rough.loss[0])
     return _result(problem, best, float((ended < SAME_MINIMUM).mean()), began)
 
@@ -208,7 +209,8 @@ def _follow(
     if settings.robust:
         # the scale of the noise: the typical residual of the better starts, with three deviations left alone
         r, _ = problem.residuals(z, polarity)
-        scale = max(3 * 1.4826 * float(np.quantile(np.median(np.abs(r), axis=1), 0.1)), 1e-6)
+        noise = 1.4826 * float(np.quantile(np.median(np.abs(r), axis=1), 0.1))
+        scale = min(max(3 * noise, 1e-6), LOUDEST)
     return levenberg_marquardt(
         problem.residuals,
         z,

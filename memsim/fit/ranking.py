@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
+from multiprocessing import get_context
 
 import numpy as np
 
@@ -13,6 +15,8 @@ from memsim.fit.problem import initial_name
 from memsim.fit.records import Array, Record
 from memsim.fit.transient import Batch, currents, simulate
 
+# Tried where no model is named: switches of Knowm's kind, thresholds, and sinh conduction.
+USUAL_MODELS = ("metastable-switch", "schottky-metastable-switch", "spread-switch", "vteam", "yakopcic")
 # A model that contains a simpler one under the same parameter names starts from the simpler one's fit.
 CONTAINS = {"spread-switch": "metastable-switch", "schottky-metastable-switch": "metastable-switch"}
 MOST_CYCLES = 64
@@ -46,6 +50,7 @@ def rank(
     settings: Settings | None = None,
     known: Mapping[str, type[Device]] | None = None,
     fixed: Mapping[str, float] | None = None,
+    processes: int = 1,
 ) -> list[Ranked]:
     """Fit several models to the same records; best first, by held-out error where there is one, else by AIC.
 
@@ -55,19 +60,29 @@ def rank(
         held_out: records to predict.
         settings: how to search.
         known: all models by name, among which simpler forms of a model are looked up.
-        fixed: parameter values that are known.
+        fixed: parameter values that are known; each model takes those that it has.
+        processes: models fitted at the same time.
     """
     if not models:
         raise InputError("there are no models to rank; give at least one")
-    settings = settings or Settings()
-    done: dict[str, Fit] = {}
-    ranked = []
-    for model in sorted(models, key=lambda m: len(m.parameters)):
-        result = fit_from_simpler(
-            records, model, settings=settings, known=known or {}, done=done, fixed=fixed
-        )
-        predictions = {record.name: error(record, predict(result, record)) for record in held_out}
-        ranked.append(Ranked(result, predictions))
+    settings, known = settings or Settings(), known or {}
+    fits: list[Fit]
+    if min(processes, len(models)) > 1:
+        # models with the most parameters take longest, and begin first
+        order = sorted(models, key=lambda m: -len(m.parameters))
+        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+            jobs = [
+                pool.submit(fit_from_simpler, records, m, settings=settings, known=known, fixed=fixed)
+                for m in order
+            ]
+            fits = [job.result() for job in jobs]
+    else:
+        done: dict[str, Fit] = {}
+        fits = [
+            fit_from_simpler(records, m, settings=settings, known=known, done=done, fixed=fixed)
+            for m in sorted(models, key=lambda m: len(m.parameters))
+        ]
+    ranked = [Ranked(one, {r.name: error(r, predict(one, r)) for r in held_out}) for one in fits]
     return sorted(ranked, key=lambda r: r.held_out_error if held_out else r.fit.aic)
 
 

@@ -1,7 +1,8 @@
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Literal
 
@@ -13,6 +14,7 @@ from memsim.fit.tables import Table, read_table
 from memsim.units import format_si
 
 UNLIKELY_CURRENT = 0.1  # A; devices that carry more are rare, files in mA or µA without a header are not
+MOST_DROP = 1.1  # of the source, over a series resistor: the rest is error of either
 PLATEAU_SAMPLES = 5
 OUTLIER = 8.0  # robust standard deviations from the running median
 WINDOW = 7  # samples of that median
@@ -51,7 +53,8 @@ def read_record(path: str | Path, layout: Layout | None = None) -> Record:
     layout = layout or Layout()
     table = read_table(path, columns=layout.columns, units=layout.units, rows=layout.rows)
     time, voltage, current, notes = _in_order(table, layout)
-    _check_size(table, current, layout.units)
+    scale, told = _current_scale(table, layout)
+    current, notes = current * scale, [*notes, *told]
     r = layout.series_resistance
     _check_drop(table.name, voltage, current, layout)
     drive = voltage + r * current if layout.voltage == "device" else voltage
@@ -69,6 +72,10 @@ def _in_order(table: Table, layout: Layout) -> tuple[Array, Array, Array, list[s
     voltage, current = table.columns["voltage"], table.columns["current"]
     notes = list(table.notes)
     if "time" not in table.columns:
+        if layout.frequency is None and layout.sample_time is None:
+            layout = replace(layout, frequency=_named_frequency(table.name))
+            if layout.frequency is not None:
+                notes.append(f"a drive of {format_si(layout.frequency, 'Hz')}, as the name of the file says")
         step = _sample_time(table.name, voltage, layout)
         return np.arange(len(voltage), dtype=np.float64) * step, voltage, current, notes
     time = table.columns["time"]
@@ -90,6 +97,12 @@ def _in_order(table: Table, layout: Layout) -> tuple[Array, Array, Array, list[s
     if not first.all():
         notes.append(f"{int((~first).sum())} rows at a time already seen left out")
     return time[first], voltage[first], current[first], notes
+
+
+def _named_frequency(name: str) -> float | None:
+    """Frequency [Hz] in a name such as `5k_0.8V_100Hz_M1`, if there is one and no other."""
+    found = re.findall(r"(?<![\d.])(\d+(?:\.\d+)?) ?([kM]?)Hz(?![a-z])", name)
+    return float(found[0][0]) * {"": 1.0, "k": 1e3, "M": 1e6}[found[0][1]] if len(found) == 1 else None
 
 
 def _sample_time(name: str, voltage: Array, layout: Layout) -> float:
@@ -116,20 +129,33 @@ def periods(voltage: Array) -> int:
     return max(turns, 1)
 
 
-def _check_size(table: Table, current: Array, units: Mapping[str, str]) -> None:
-    largest = float(np.abs(current).max(initial=0.0))
-    if "current" not in table.stated and "current" not in units and largest > UNLIKELY_CURRENT:
-        raise InputError(
-            f"{table.name}: the current reaches {largest:.3g} and the file does not name its unit; give it: "
-            "--current-unit uA, mA or A"
-        )
+def _current_scale(table: Table, layout: Layout) -> tuple[float, list[str]]:
+    """What turns the current column into ampere where neither file nor caller names its unit, and a note on it.
+
+    Raises:
+        InputError: no device carries a current as large as the numbers, and nothing tells the unit.
+    """
+    largest = float(np.abs(table.columns["current"]).max(initial=0.0))
+    if "current" in table.stated or "current" in layout.units or largest <= UNLIKELY_CURRENT:
+        return 1.0, []
+    reach = float(np.abs(table.columns["voltage"]).max())
+    for scale, unit in ((1e-3, "mA"), (1e-6, "µA"), (1e-9, "nA")) if layout.series_resistance else ():
+        if layout.voltage == "source" and layout.series_resistance * largest * scale <= MOST_DROP * reach:
+            reason = (
+                "in the next larger unit it would drop more over the series resistance than the source gives"
+            )
+            return scale, [f"current taken in {unit}: {reason}; --current-unit says otherwise"]
+    raise InputError(
+        f"{table.name}: the current reaches {largest:.3g} and the file does not name its unit; give it: "
+        "--current-unit uA, mA or A"
+    )
 
 
 def _check_drop(name: str, voltage: Array, current: Array, layout: Layout) -> None:
     if layout.voltage == "device" or not layout.series_resistance:
         return
     drop, reach = layout.series_resistance * float(np.abs(current).max()), float(np.abs(voltage).max())
-    if drop > 1.1 * reach:
+    if drop > MOST_DROP * reach:
         raise InputError(
             f"{name}: the series resistance drops {drop:.3g} V of a source of {reach:.3g} V; check the units and the "
             "resistance, or say --voltage device where the column holds the voltage across the device"

@@ -19,7 +19,7 @@ Residuals = Callable[[Array, Array], tuple[Array, Array]]
 
 FIRST_DAMPING = 1e-2
 LEAST_DAMPING, MOST_DAMPING = 1e-9, 1e9
-PATIENCE = 5  # iterations without progress after which a start counts as settled
+PATIENCE = 4  # iterations without progress after which a start counts as settled
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ UNDAMPED = (
     8  # iterations; those that have not settled by then mostly jump to and fro, and half a move settles them
 )
 LARGEST_MOVE = 0.3  # V and state: the most by which one Newton iteration moves an unknown
-SOLVED = 1e-6
+SOLVED = 1e-5
 GIVEN_UP = 1e-3  # an unknown that still moves by more has no solution that can be trusted
 
 
