@@ -204,8 +204,7 @@ class MappedLayer(nn.Module):
             )
         if self.card.inputs.coding != "binary":
             return straight_through((given * largest).round(), inputs * largest)
-        # of numbers from 0 to 1, those between are what lets the sum fall behind the count
-        if given.sum(dtype=torch.float64) != given.count_nonzero():
+        if not torch.equal(given, given.sign()):
             raise InputError(
                 f"{self.name} gets inputs between 0 and 1, and its word lines are binary; give spikes, or a card "
                 "with inputs.coding = pulse-count or bit-serial"
