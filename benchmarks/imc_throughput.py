@@ -3,7 +3,8 @@
     python benchmarks/imc_throughput.py [--crosssim CHECKOUT]
 
 One thread; the fastest of many repetitions, engines in turn within one run. Peers are measured where they are there:
-CrossSim from a checkout, aihwkit-lightning from the environment. Writes benchmarks/results/imc_throughput.json.
+CrossSim from a checkout, aihwkit-lightning from the environment, each with the coarsest outputs that it has, of 2 bits
+(neither takes 1 bit), and fresh output noise only where said. Writes benchmarks/results/imc_throughput.json.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from torch import Tensor, nn
 from memsim.imc import load_hardware, map_to_imc
 
 SIDE, VECTORS, ROUNDS = 256, 2_000, 15
-ACTIVE = 0.2
+ACTIVE, COARSEST = 0.2, 2
 CARD = "adcless-256"
 CHANGES = {"weights.bits": 1, "wires.word_line": 0.0, "wires.bit_line": 0.0}
 
@@ -36,12 +37,12 @@ def engines(layer: nn.Linear, checkout: Path | None) -> dict[str, Callable[[Tens
         "memsim, ideal amplifiers": map_to_imc(layer, card).eval(),
         "memsim, fresh noise": map_to_imc(layer, noisy, generator=source).eval(),
     }
-    peers = {"CrossSim": _crosssim(layer, checkout), "aihwkit-lightning": _lightning(layer)}
+    peers = {"CrossSim, 2 bits": _crosssim(layer, checkout), "aihwkit-lightning, 2 bits": _lightning(layer)}
     return found | {name: peer for name, peer in peers.items() if peer is not None}
 
 
 def _crosssim(layer: nn.Linear, checkout: Path | None) -> Callable[[Tensor], Any] | None:
-    """CrossSim's core with 1-bit inputs and outputs and its default array, errors off."""
+    """CrossSim's core with a 2-bit quantiser at its columns, and its default array without errors."""
     if checkout is None:
         return None
     sys.path.insert(0, str(checkout))
@@ -50,19 +51,24 @@ def _crosssim(layer: nn.Linear, checkout: Path | None) -> Callable[[Tensor], Any
 
     parameters = CrossSimParameters()
     parameters.core.rows_max = parameters.core.cols_max = SIDE
+    adc = parameters.xbar.adc.mvm
+    adc.model, adc.bits = "QuantizerADC", COARSEST
     weights = layer.weight.detach().sign().numpy().astype(np.float64)
     core = AnalogCore(weights, params=parameters)
     return lambda x: core.matmat(x.numpy().T)
 
 
 def _lightning(layer: nn.Linear) -> Callable[[Tensor], Any] | None:
-    """aihwkit-lightning's layer with 1-bit inputs, weights and outputs as far as it has them."""
+    """aihwkit-lightning's layer with outputs of 2 bits, its 2^b - 2 steps."""
     try:
         from aihwkit_lightning.nn import AnalogLinear
         from aihwkit_lightning.simulator.configs import TorchInferenceRPUConfig
     except ImportError:
         return None
-    analog = AnalogLinear(SIDE, SIDE, bias=False, rpu_config=TorchInferenceRPUConfig())
+    config = TorchInferenceRPUConfig()
+    config.forward.out_res, config.forward.out_bound = 2**COARSEST - 2, 1.0
+    config.pre_post.input_range.enable = True  # without it, outputs cannot be rounded
+    analog = AnalogLinear(SIDE, SIDE, bias=False, rpu_config=config)
     analog.set_weights(layer.weight.detach().sign())
     return analog.eval()
 
@@ -91,7 +97,7 @@ def main() -> None:
     rates = {name: VECTORS / seconds for name, seconds in best.items()}
     for name, rate in rates.items():
         print(
-            f"{name:26s} {rate / 1e3:9.1f} k products per CPU-second, torch / this {rates['torch'] / rate:.2f}"
+            f"{name:27s} {rate / 1e3:9.1f} k products per CPU-second, torch / this {rates['torch'] / rate:.2f}"
         )
     save_result(
         "imc_throughput",
