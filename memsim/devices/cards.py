@@ -146,7 +146,7 @@ def _parse(name: str, text: str) -> Card:
             "allowed: model, description, source, [parameters], [initial], [drive]"
         )
     model = content.get("model")
-    if model not in MODELS:
+    if not isinstance(model, str) or model not in MODELS:
         raise InputError(f"device card {name!r} names model {model!r}; known models: {', '.join(MODELS)}")
     for table in ("parameters", "initial", "drive"):
         if not isinstance(content.get(table, {}), dict):

@@ -196,7 +196,7 @@ def _numbers(path: Path, separator: str, titled: bool, roles: Sequence[str]) -> 
             encoding_errors="replace",
             low_memory=False,
         )
-    except (pd.errors.ParserError, ValueError) as error:
+    except (pd.errors.ParserError, ValueError, OverflowError) as error:
         raise InputError(f"{path.name} is not a table of numbers: {error}") from None
     frame.columns = pd.Index([roles[k] for k in wanted])
     for role in frame.columns:
@@ -228,5 +228,5 @@ def read_columns(path: str | Path) -> Array:
     try:
         frame = pd.read_csv(path, sep=separator, header=0 if titled else None, comment="#")
         return frame.to_numpy(dtype=float)
-    except (pd.errors.ParserError, ValueError) as error:
+    except (pd.errors.ParserError, ValueError, OverflowError) as error:
         raise InputError(f"{path.name} is not a table of numbers: {error}") from None

@@ -1,0 +1,229 @@
+"""Networks as NIR graphs, which spiking-network tools exchange (Pedersen et al., Nature Communications 15, 2024).
+
+A layer becomes a linear node, whose weights are what the crossbar and its mirrors give, [A/V], and a neuron node. NIR
+has no memristive neuron, so the node is the nearest one it has, with the circuit's own values:
+
+    integrate-and-fire   LI, a leaky integrator, because spikes are graded: R = 1 / (dI/dv at rest), tau = R C
+    threshold-switching  LIF: R = r_off, tau = R C, threshold v_threshold, reset to v_hold
+
+What NIR cannot say, the study and every tensor, travels as metadata: memsim reads its own graphs back bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import nir
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from memsim.circuits import IntegrateAndFire, Neuron, ThresholdSwitching, flatten
+from memsim.circuits.flatten import GROUND
+from memsim.devices import numeric
+from memsim.errors import CheckpointError, InputError
+from memsim.files import replacing
+from memsim.learn import MemristiveNetwork, Study, make_study
+from memsim.learn.layers import Convolutional, SynapseLayer, as_image
+from memsim.surrogate.reference import equilibrium
+
+__all__ = ["from_nir", "read_nir", "to_nir", "write_nir"]
+
+METADATA = "memsim"
+Array = NDArray[np.float64]
+
+
+def write_nir(path: str | Path, network: MemristiveNetwork, shape: tuple[int, ...]) -> None:
+    """Write a network as a NIR file (HDF5); arguments as for `to_nir`."""
+    graph = to_nir(network, shape)
+    with replacing(path) as temporary:
+        nir.write(temporary, graph)
+
+
+def read_nir(path: str | Path, study: Study | None = None) -> MemristiveNetwork:
+    """Read a network from a NIR file; arguments and errors as for `from_nir`.
+
+    Raises:
+        CheckpointError: there is no such file, or it is not a NIR graph.
+    """
+    try:
+        graph = nir.read(path)
+    except FileNotFoundError:
+        raise CheckpointError(f"{path} does not exist; give a NIR file") from None
+    except (OSError, KeyError, ValueError, TypeError, AssertionError, AttributeError) as error:
+        raise CheckpointError(f"{path} is not a NIR graph ({error}); write it with nir.write") from None
+    return from_nir(graph, study)
+
+
+def to_nir(network: MemristiveNetwork, shape: tuple[int, ...]) -> nir.NIRGraph:
+    """A network as a NIR graph from word line voltages [V] to membrane potentials.
+
+    Args:
+        network: the network.
+        shape: of one input: (features,), (height, width) or (channels, height, width).
+    """
+    nodes: list[nir.NIRNode] = []
+    image: tuple[int, ...] = shape
+    for layer in network.layers:
+        if isinstance(layer, Convolutional):
+            image = as_image(image)
+        elif len(image) > 1:
+            nodes.append(nir.Flatten(input_type={"input": np.array(image)}, start_dim=0, end_dim=-1))
+        nodes += [_linear(layer), _neurons(network.neuron, layer.shape)]
+        image = layer.shape
+    first, last = as_image(shape) if isinstance(network.layers[0], Convolutional) else shape, image
+    chain = [nir.Input(np.array(first)), *nodes, nir.Output(np.array(last))]
+    names = [
+        "input",
+        *(f"{type(node).__name__.lower()}_{number}" for number, node in enumerate(nodes)),
+        "output",
+    ]
+    own = {
+        "study": network.study.model_dump_json(exclude_none=True),
+        "shape": np.array(shape),
+        "classes": int(last[-1]),
+        "tensors": {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()},
+    }
+    return nir.NIRGraph(
+        nodes=dict(zip(names, chain, strict=True)),
+        edges=list(pairwise(names)),
+        metadata={METADATA: own},
+    )
+
+
+def _linear(layer: SynapseLayer) -> nir.NIRNode:
+    crossbar = layer.crossbar
+    with torch.no_grad():
+        gain = crossbar(torch.eye(len(crossbar.weight), dtype=crossbar.weight.dtype)).T.numpy()
+    if not isinstance(layer, Convolutional):
+        return nir.Linear(gain)
+    c, (channels, *sides) = layer.convolution, layer.input_shape
+    weight = gain.reshape(len(gain), channels, c.kernel, c.kernel)
+    bias = np.zeros(len(gain), dtype=weight.dtype)
+    return nir.Conv2d(tuple(sides), weight, c.stride, c.padding, 1, 1, bias)
+
+
+def _neurons(neuron: Neuron, shape: tuple[int, ...]) -> nir.NIRNode:
+    def each(value: float) -> Array:
+        return np.full(shape, value)
+
+    if isinstance(neuron, ThresholdSwitching):
+        p = neuron.devices[0].values
+        tau = p["r_off"] * neuron.membrane_capacitance
+        return nir.LIF(each(tau), each(p["r_off"]), each(0.0), each(p["v_threshold"]), each(p["v_hold"]))
+    resistance = resistance_at_rest(neuron)
+    return nir.LI(
+        each(resistance * neuron.membrane_capacitance), each(resistance), each(neuron.initial_voltage)
+    )
+
+
+def resistance_at_rest(neuron: Neuron) -> float:
+    """Resistance [ohm] of a neuron's membrane to everything else, with all states held where they rest."""
+    circuit = neuron.circuit()
+    rest = equilibrium(circuit)
+    if isinstance(neuron, IntegrateAndFire):  # the ends of its two sources are no unknowns
+        rest = {**rest, "v(e1)": neuron.e1, "v(e2)": neuron.e2}
+    conductance = 0.0
+    for element in flatten(circuit):
+        if element.subcircuit is None:
+            continue
+        device = element.subcircuit.device
+        plus, minus = (0.0 if node == GROUND else rest[f"v({node})"] for node in element.nodes)
+        x = [np.asarray(rest[f"v({element.name}.{state})"]) for state in device.states]
+        p = [np.asarray(element.values[name]) for name in device.parameters]
+        conductance += float(numeric(device).jacobian(np.asarray(plus - minus), x, p)[0])
+    return 1 / conductance
+
+
+def from_nir(graph: nir.NIRGraph, study: Study | None = None) -> MemristiveNetwork:
+    """A network from a NIR graph.
+
+    A graph that memsim wrote comes back as it was. Any other must be a chain of dense layers, `Linear` or `Affine`
+    without bias, with a neuron node after each. Its neurons become memristive ones of the study, and each weight matrix
+    is scaled into the range of the conductances, its scale going into the mirrors relative to the other layers: a start
+    for training, because the neurons are not the same.
+
+    Args:
+        graph: the network.
+        study: neurons, devices and integration for a graph from elsewhere; its hidden layers are replaced.
+
+    Raises:
+        InputError: a part of the graph that memristive hardware of memsim does not have.
+        CheckpointError: memsim's own metadata that does not fit together.
+    """
+    own = graph.metadata.get(METADATA)
+    return _own(own) if own is not None else _foreign(graph, study or make_study())
+
+
+def _own(own: Mapping[str, Any]) -> MemristiveNetwork:
+    try:
+        study = make_study(**json.loads(_text(own["study"])))
+        shape = tuple(int(side) for side in np.atleast_1d(own["shape"]))
+        network = MemristiveNetwork(shape, int(own["classes"]), study)
+        network.load_state_dict({name: torch.as_tensor(np.asarray(v)) for name, v in own["tensors"].items()})
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"memsim's metadata in the NIR graph do not fit together: {reason}") from None
+    return network
+
+
+def _text(value: object) -> str:
+    return value.decode() if isinstance(value, bytes) else str(value)
+
+
+def _foreign(graph: nir.NIRGraph, study: Study) -> MemristiveNetwork:
+    weights = _dense_weights(_chain(graph))
+    scales = [float(np.abs(weight).max()) or 1.0 for weight in weights]
+    table = study.synapses.mirror_ratio
+    base = table[0] if isinstance(table, tuple) else table
+    ratios = tuple(base * scale / scales[0] for scale in scales)
+    synapses = {**study.synapses.model_dump(exclude_none=True), "mirror_ratio": ratios}
+    hidden = tuple(len(weight) for weight in weights[:-1])
+    values = study.model_dump(exclude_none=True) | {"hidden": hidden, "synapses": synapses}
+    network = MemristiveNetwork((weights[0].shape[1],), len(weights[-1]), make_study(**values))
+    with torch.no_grad():
+        for crossbar, weight, scale in zip(network.crossbars, weights, scales, strict=True):
+            crossbar.weight.copy_(torch.as_tensor(weight.T / scale))
+    return network
+
+
+def _chain(graph: nir.NIRGraph) -> list[tuple[str, nir.NIRNode]]:
+    """Nodes from the input to the output."""
+    following = dict(graph.edges)
+    if len(following) != len(graph.edges) or len(set(following.values())) != len(following):
+        raise InputError("the NIR graph branches or joins; memsim's networks are chains of layers")
+    name = next((name for name, node in graph.nodes.items() if isinstance(node, nir.Input)), None)
+    chain: list[tuple[str, nir.NIRNode]] = []
+    while name in graph.nodes and len(chain) <= len(graph.nodes):
+        chain.append((str(name), graph.nodes[name]))
+        name = following.get(name)
+    if len(chain) != len(graph.nodes) or not isinstance(chain[-1][1], nir.Output):
+        raise InputError("the NIR graph is no chain from one input to one output; memsim's networks are")
+    return chain[1:-1]
+
+
+def _dense_weights(chain: list[tuple[str, nir.NIRNode]]) -> list[Array]:
+    weights: list[Array] = []
+    expects_neurons = False
+    for name, node in chain:
+        if expects_neurons and isinstance(node, nir.LIF | nir.LI | nir.IF | nir.CubaLIF | nir.CubaLI):
+            expects_neurons = False
+        elif not expects_neurons and isinstance(node, nir.Linear | nir.Affine):
+            if isinstance(node, nir.Affine) and np.any(node.bias):
+                raise InputError(
+                    f"node {name!r} has a bias, which a crossbar does not; add a constant input instead"
+                )
+            weights.append(np.asarray(node.weight, dtype=float))
+            expects_neurons = True
+        elif not isinstance(node, nir.Flatten):
+            wanted = "a neuron node" if expects_neurons else "a Linear node"
+            raise InputError(f"node {name!r} is a {type(node).__name__}; at this place memsim takes {wanted}")
+    if not weights or expects_neurons:
+        raise InputError("the NIR graph must be Linear and neuron nodes in turn, and end in neurons")
+    if not all(np.isfinite(weight).all() for weight in weights):
+        raise InputError("the NIR graph has weights that are not finite; correct them")
+    return weights
