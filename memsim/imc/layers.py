@@ -15,22 +15,20 @@ step sizes learned as in Esser et al., Learned step size quantization, ICLR 2020
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import unfold
 
 from memsim.crossbar.laws import straight_through
 from memsim.errors import InputError
 from memsim.imc.converters import converter_of
 from memsim.imc.estimators import Estimator
+from memsim.imc.grid import first_scale, shared_out
 from memsim.imc.hardware import HardwareCard
+from memsim.imc.patches import Patches
 from memsim.imc.tiles import Lines, cells_of, conductances, largest_weight, powers, programmed
 
-SMALLEST_SCALE, SCALES_TRIED = 0.3, 29
-"""First scales are sought from this share of the one that clips nothing."""
 FIRST_WIDTH = 1.0
 """Of the gradient of decisions, where nothing else is asked for [LSB]."""
 IDEAL_CELLS = {
@@ -46,38 +44,6 @@ class Made(NamedTuple):
 
     lines: Lines
     converters: Tensor
-
-
-@dataclass(frozen=True)
-class Patches:
-    """How a convolution cuts images into vectors: torch's numbers, of rows and columns."""
-
-    kernel: tuple[int, int]
-    stride: tuple[int, int]
-    padding: tuple[int, int]
-    dilation: tuple[int, int]
-
-    def sides(self, height: int, width: int) -> tuple[int, int]:
-        """Of the output.
-
-        Raises:
-            InputError: the kernel is larger than the padded image.
-        """
-        spans = [
-            side + 2 * p - d * (k - 1) - 1
-            for side, k, p, d in zip((height, width), self.kernel, self.padding, self.dilation, strict=True)
-        ]
-        if min(spans) < 0:
-            raise InputError(
-                f"an image of {height} x {width} pixels is smaller than the kernel of {self.kernel}; give a larger one"
-            )
-        down, along = (span // s + 1 for span, s in zip(spans, self.stride, strict=True))
-        return down, along
-
-    def __call__(self, images: Tensor) -> Tensor:
-        """[images * positions, rows] from [images, channels, height, width]."""
-        columns = unfold(images, self.kernel, self.dilation, self.padding, self.stride)
-        return columns.transpose(1, 2).flatten(0, 1)
 
 
 class MappedLayer(nn.Module):
@@ -355,29 +321,3 @@ class MappedLayer(nn.Module):
                 f"accumulation.bits = {table.bits} is too narrow for {self.name}, whose sums need {needed}; "
                 "allowed: at least that"
             )
-
-
-def first_scale(weight: Tensor, card: HardwareCard) -> Tensor:
-    """Scale [neurons] with the least square error of weights [neurons, rows] on the grid of a card."""
-    largest = weight.abs().amax(1).clamp(min=torch.finfo(weight.dtype).tiny) / largest_weight(card)
-    tried = largest * torch.linspace(SMALLEST_SCALE, 1, SCALES_TRIED, dtype=weight.dtype)[:, None]
-    half = 0.0 if card.differential else 0.5
-    span = largest_weight(card)
-    number = ((weight / tried[..., None] - half).round() + half).clamp(-span, span)
-    error = (number * tried[..., None] - weight).square().sum(-1)
-    return tried.gather(0, error.argmin(0, keepdim=True))[0]
-
-
-def shared_out(wanted: Tensor, tiles: int, card: HardwareCard) -> Tensor:
-    """Integers [neurons] as column references [tiles, lines], the digits of shares whose sum is exact.
-
-    The last digit takes what is above it. Integers keep ties where they were, which fractions would all resolve alike.
-    """
-    counts = powers(card)
-    whole = wanted.detach().round()
-    share = ((whole + torch.arange(tiles)[:, None]) / tiles).floor()
-    size, levels = share.abs(), card.cell.levels
-    digits = [(size / count).floor() for count in counts]
-    digits[:-1] = [digit.remainder(levels) for digit in digits[:-1]]
-    smooth = (wanted / (tiles * sum(counts)))[..., None].expand(tiles, -1, len(counts))
-    return straight_through(share.sign()[..., None] * torch.stack(digits, -1), smooth).flatten(-2)

@@ -15,7 +15,8 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from memsim.errors import InputError
 from memsim.imc.hardware import HardwareCard
-from memsim.imc.layers import MappedLayer, Patches
+from memsim.imc.layers import MappedLayer
+from memsim.imc.patches import Patches
 from memsim.imc.tiles import powers
 
 UNMAPPED = (

@@ -11,7 +11,7 @@ from torch.nn.functional import conv2d, linear
 
 from memsim.errors import InputError
 from memsim.imc import HardwareCard, MappedLayer, load_hardware, map_to_imc, mapped_layers, observe
-from memsim.imc.layers import shared_out
+from memsim.imc.grid import shared_out
 from memsim.imc.mapping import calibrate
 from memsim.imc.tiles import powers
 

@@ -14,7 +14,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from memsim.imc.cost.technology import Constants
-from memsim.imc.hardware import ConverterTable
+from memsim.imc.tables import ConverterTable
 
 SAR_GATES, SAR_GATES_PER_BIT = 478, 182
 """Gates of a SAR converter of one bit, and of each bit more (SarADC.cpp)."""

@@ -10,7 +10,7 @@ from typing import Annotated
 from pydantic import ValidationError, model_validator
 
 from memsim.errors import InputError
-from memsim.imc.hardware import Positive, Table
+from memsim.imc.tables import Positive, Table
 
 _CARDS = resources.files("memsim.imc.cost") / "cards"
 Volt = Annotated[Positive, "V"]

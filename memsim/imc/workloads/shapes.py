@@ -25,7 +25,7 @@ from typing import Annotated, Literal
 from pydantic import Field, ValidationError
 
 from memsim.errors import InputError
-from memsim.imc.hardware import Positive, Share, Table
+from memsim.imc.tables import Positive, Share, Table
 
 Positions = Literal["padded", "unpadded"]
 Count = Annotated[int, Field(ge=1)]

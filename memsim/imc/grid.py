@@ -1,0 +1,39 @@
+"""Numbers on the grid that cells hold: first scales of weights, and integers shared out to column references."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from memsim.crossbar.laws import straight_through
+from memsim.imc.hardware import HardwareCard
+from memsim.imc.tiles import largest_weight, powers
+
+SMALLEST_SCALE, SCALES_TRIED = 0.3, 29
+"""First scales are sought from this share of the one that clips nothing."""
+
+
+def first_scale(weight: Tensor, card: HardwareCard) -> Tensor:
+    """Scale [neurons] with the least square error of weights [neurons, rows] on the grid of a card."""
+    largest = weight.abs().amax(1).clamp(min=torch.finfo(weight.dtype).tiny) / largest_weight(card)
+    tried = largest * torch.linspace(SMALLEST_SCALE, 1, SCALES_TRIED, dtype=weight.dtype)[:, None]
+    half = 0.0 if card.differential else 0.5
+    span = largest_weight(card)
+    number = ((weight / tried[..., None] - half).round() + half).clamp(-span, span)
+    error = (number * tried[..., None] - weight).square().sum(-1)
+    return tried.gather(0, error.argmin(0, keepdim=True))[0]
+
+
+def shared_out(wanted: Tensor, tiles: int, card: HardwareCard) -> Tensor:
+    """Integers [neurons] as column references [tiles, lines], the digits of shares whose sum is exact.
+
+    The last digit takes what is above it. Integers keep ties where they were, which fractions would all resolve alike.
+    """
+    counts = powers(card)
+    whole = wanted.detach().round()
+    share = ((whole + torch.arange(tiles)[:, None]) / tiles).floor()
+    size, levels = share.abs(), card.cell.levels
+    digits = [(size / count).floor() for count in counts]
+    digits[:-1] = [digit.remainder(levels) for digit in digits[:-1]]
+    smooth = (wanted / (tiles * sum(counts)))[..., None].expand(tiles, -1, len(counts))
+    return straight_through(share.sign()[..., None] * torch.stack(digits, -1), smooth).flatten(-2)

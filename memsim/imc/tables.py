@@ -1,0 +1,204 @@
+"""The tables of a hardware card: see memsim.imc.hardware."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Share = Annotated[float, Field(ge=0, le=1)]
+Lines = Annotated[int, Field(ge=1, le=4096)]
+Bits = Annotated[int, Field(ge=1, le=16)]
+ConverterKind = Literal["ideal", "sense-amplifier", "ternary", "flash", "sar"]
+
+
+class Table(BaseModel):
+    """A table of a card: unknown entries are refused, types are not guessed, values do not change."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+
+
+class ArrayTable(Table):
+    """One crossbar array.
+
+    Attributes:
+        rows: word lines.
+        columns: bit lines that hold weights; a reference column stands beside them.
+    """
+
+    rows: Lines
+    columns: Lines
+
+
+class CellTable(Table):
+    """One memory cell.
+
+    Attributes:
+        bits: that it holds, as 2^bits conductances evenly from 1 / resistance_off to 1 / resistance_on.
+        resistance_on, resistance_off: lowest and highest resistance [ohm].
+        read_voltage: on the word line of an active input [V].
+        read_time: length of a read pulse [s].
+        variation: standard deviation of the logarithm of conductances, from device to device.
+        stuck_rate: share of cells that stay at their highest conductance.
+        read_noise: standard deviation of a cell's conductance from read to read, as a share of it.
+    """
+
+    bits: Annotated[int, Field(ge=1, le=8)]
+    resistance_on: Positive
+    resistance_off: Positive
+    read_voltage: Positive
+    read_time: Positive
+    variation: NonNegative = 0.0
+    stuck_rate: Share = 0.0
+    read_noise: NonNegative = 0.0
+
+    @property
+    def conductance_max(self) -> float:
+        """[S]."""
+        return 1 / self.resistance_on
+
+    @property
+    def conductance_min(self) -> float:
+        """[S]."""
+        return 1 / self.resistance_off
+
+    @property
+    def levels(self) -> int:
+        """Conductances that a cell can hold."""
+        return 2**self.bits
+
+    @property
+    def lsb(self) -> float:
+        """Current between two neighbouring levels of an active cell [A]."""
+        return self.read_voltage * (self.conductance_max - self.conductance_min) / (self.levels - 1)
+
+
+class WiresTable(Table):
+    """Resistances of one array [ohm]: of each segment between neighbours, of drivers and of sense ends."""
+
+    word_line: NonNegative = 0.0
+    bit_line: NonNegative = 0.0
+    driver: NonNegative = 0.0
+    sense: NonNegative = 0.0
+
+
+class WeightsTable(Table):
+    """Weights as integers on bit lines.
+
+    Attributes:
+        bits: of a weight, sign included.
+        slicing: `offset-binary`: odd multiples of 1/2, (u - (2^bits - 1) / 2), the digits of u on cells that are read
+            against a half-on reference column. `sign-magnitude`: -(2^(bits-1) - 1) to 2^(bits-1) - 1, the digits of
+            the magnitude on one of two twin bit lines, which are read against each other.
+    """
+
+    bits: Annotated[int, Field(ge=1, le=12)]
+    slicing: Literal["offset-binary", "sign-magnitude"]
+
+
+class InputsTable(Table):
+    """Inputs on word lines, from 0 to 1.
+
+    Attributes:
+        coding: `binary`: spikes, 0 or 1. `pulse-count`: up to 2^bits - 1 pulses whose charge is converted once.
+            `bit-serial`: the digits of an integer one after the other, each converted, then shifted and added.
+        bits: of an input.
+    """
+
+    coding: Literal["binary", "pulse-count", "bit-serial"]
+    bits: Bits = 1
+
+
+class ConverterTable(Table):
+    """What reads a bit line, against its reference.
+
+    Attributes:
+        kind: `ideal` reads exactly; `sense-amplifier` gives the sign; `ternary` has two thresholds; `flash` and `sar`
+            are ADCs.
+        bits: of a conversion; 1 for sense amplifiers, 2 for ternary ones, and for ideal ones only what is costed.
+        columns: bit lines that take turns at one converter.
+        step: of an ADC [LSB]; where left out the finest that partial sums can have.
+        threshold: of a ternary converter, up and down [LSB].
+        offset: standard deviation over converters, fixed for each [LSB].
+        noise: standard deviation of each decision [LSB].
+        hysteresis: by which the threshold moves away from the side that was last decided, up and down [LSB].
+        metastable: inputs this close to the threshold are decided by chance [LSB].
+        tie: what a sense amplifier decides at exactly 0.
+        inl, dnl: standard deviation of the bow over the range, and of each step [LSB of the ADC].
+    """
+
+    kind: ConverterKind
+    bits: Bits
+    columns: Lines = 1
+    step: Positive | None = None
+    threshold: NonNegative = 0.0
+    offset: NonNegative = 0.0
+    noise: NonNegative = 0.0
+    hysteresis: NonNegative = 0.0
+    metastable: NonNegative = 0.0
+    tie: Literal["low", "high"] = "low"
+    inl: NonNegative = 0.0
+    dnl: NonNegative = 0.0
+
+    @property
+    def adc(self) -> bool:
+        """Whether it gives numbers, and not decisions."""
+        return self.kind in {"flash", "sar"}
+
+    @model_validator(mode="after")
+    def _figures_fit_kind(self) -> ConverterTable:
+        fixed = {"sense-amplifier": 1, "ternary": 2}
+        if self.bits != fixed.get(self.kind, self.bits):
+            raise ValueError(f"bits = {self.bits} does not fit a {self.kind}; allowed: {fixed[self.kind]}")
+        of_adc, of_decision = ("step", "inl", "dnl"), ("hysteresis", "metastable")
+        idle = {
+            "ideal": (*of_adc, *of_decision, "offset", "noise", "threshold"),
+            "sense-amplifier": (*of_adc, "threshold"),
+            "ternary": (*of_adc, *of_decision),
+        }.get(self.kind, (*of_decision, "threshold"))
+        for name in idle:
+            if getattr(self, name):
+                raise ValueError(
+                    f"{name} = {getattr(self, name)} has no meaning for kind = {self.kind}; leave it out"
+                )
+        if self.kind != "sense-amplifier" and self.tie != "low":
+            raise ValueError(f"tie = {self.tie} has no meaning for kind = {self.kind}; leave it out")
+        return self
+
+
+class AccumulationTable(Table):
+    """Where partial sums of slices and of row tiles are added: `digital` counters, or the `analog` membrane."""
+
+    kind: Literal["digital", "analog"]
+    bits: Annotated[int, Field(ge=1, le=32)] = 16
+
+
+class TilesTable(Table):
+    """How arrays are grouped.
+
+    Attributes:
+        arrays: that share buffer and wiring.
+        buffer_bits: of that buffer, for inputs and partial sums.
+    """
+
+    arrays: Annotated[int, Field(ge=1)]
+    buffer_bits: Annotated[int, Field(ge=1)]
+
+
+class ClockTable(Table):
+    """`synchronous`: one period for all, the slowest array read; `decoupled`: digital parts keep their own.
+
+    Attributes:
+        digital_period: of decoupled digital parts [s].
+    """
+
+    kind: Literal["synchronous", "decoupled"]
+    digital_period: Positive = 1e-9
+
+
+class TechnologyTable(Table):
+    """Name of the card of cost constants, or the path of one."""
+
+    card: str
