@@ -21,8 +21,8 @@ __all__ = ["SpikingNeuron", "SpikingSequence"]
 
 
 STEPPERS = {"integrate-and-fire": "strang", "threshold-switching": "rosenbrock2"}
-"""Strang stays bounded at steps beyond the membrane's time constant, which graded spikes allow. A bistable switch has to
-be resolved, by steps of half its time constant or less, and there rosenbrock2 is the one that is right."""
+"""Strang stays bounded at steps beyond the membrane's time constant, which graded spikes allow. A bistable switch
+has to be resolved, by steps of half its time constant or less, and there rosenbrock2 is the one that is right."""
 
 
 class _Cell(nn.Module):

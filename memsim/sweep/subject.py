@@ -174,9 +174,9 @@ def deck_subject(path: Path, timeout: float, *, trust: bool) -> ParametricDeck:
 
     try:
         text = read_deck(path)
-    except OSError as error:
+    except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
         raise InputError(
-            f"deck {path} cannot be read ({error.strerror}); give the path of a .cir file"
+            f"deck {str(path)!r} cannot be read ({error}); give the path of a .cir file"
         ) from error
     if not trust:
         check_trust(text, path.resolve().parent)
