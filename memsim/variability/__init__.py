@@ -2,7 +2,7 @@
 
 from memsim.variability.cells import CycleStatistics, StuckDistribution
 from memsim.variability.noise import NoiseSpectrum
-from memsim.variability.quantiles import JointDistribution, Quantiles, quantile_errors
+from memsim.variability.quantiles import JointDistribution, Quantiles, halves, quantile_errors
 from memsim.variability.relaxation import Relaxation, RelaxedCells
 from memsim.variability.switching import Pulse, SwitchingStatistics
 
@@ -16,5 +16,6 @@ __all__ = [
     "RelaxedCells",
     "StuckDistribution",
     "SwitchingStatistics",
+    "halves",
     "quantile_errors",
 ]

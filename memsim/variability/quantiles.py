@@ -104,6 +104,12 @@ def finite_samples(name: str, samples: ArrayLike) -> Array:
     return flat
 
 
+def halves(count: int, generator: np.random.Generator) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Numbers of two halves of `count` samples, drawn at random: one to estimate from, one to compare with."""
+    order = generator.permutation(count)
+    return order[::2], order[1::2]
+
+
 def quantile_errors(sampled: ArrayLike, measured: ArrayLike, levels: Sequence[float]) -> Array:
     """Difference of quantiles over the measured distance from the median, by level.
 

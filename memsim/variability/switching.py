@@ -1,10 +1,11 @@
 """Statistics of single programming pulses: how often a cell switches, and to which resistance.
 
-    P(switches) = Phi(z(gate, log width, voltage)),    z linear between the measured conditions
-    n_after     = rho n_before + sqrt(1 - rho^2) n
+    P(switches | n_0) = Phi{[z(gate, log width, voltage) + rho_0 n_0] / sqrt(1 - rho_0^2)}
+    n_after           = rho n_before + sqrt(1 - rho^2) n
 
-with n_before and n_after the normal scores of log10 resistance before and after the pulse, separate for cells that
-switched and cells that did not.
+z is linear between the measured conditions, and Phi(z) the share of all cells that switches. n_0 is the normal score of
+a cell's log10 resistance before the pulse among all cells; n_before and n_after are those before and after the pulse
+among cells that switched, or that did not, at a like gate and voltage.
 """
 
 from __future__ import annotations
@@ -20,18 +21,66 @@ from scipy.special import ndtr, ndtri
 
 from memsim.crossbar.laws import check
 from memsim.errors import InputError
-from memsim.variability.quantiles import FEWEST, Array, JointDistribution, finite_samples
+from memsim.variability.quantiles import FEWEST, Array, JointDistribution, Quantiles, finite_samples
 
 RAREST = 1e-5  # probability that stands for never: the score of 0 is not finite
+ENOUGH = 50  # pulses that make a table of their own
+STRONGEST = 0.95
 
 
 @dataclass(frozen=True)
 class Pulse:
-    """A programming pulse: gate (word line) voltage [V], width [s] and voltage over the cell [V]."""
+    """Programming pulses: gate (word line) voltage [V], width [s] and voltage over the cell [V].
 
-    gate: float
-    width: float
-    voltage: float
+    Each is a number, or an array with one for each cell.
+    """
+
+    gate: ArrayLike
+    width: ArrayLike
+    voltage: ArrayLike
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Resistances before and after a pulse, log10 ohm, of cells that all switched or all did not.
+
+    Args:
+        tables: joint distributions of `before` and `after`.
+        index: [gates, voltages], the table of each condition. Conditions with few such pulses share one; -1 where no
+            cell ever ended so.
+    """
+
+    tables: tuple[JointDistribution, ...]
+    index: NDArray[np.intp]
+
+    @classmethod
+    def estimate(
+        cls, before: Array, after: Array, place: tuple[NDArray, NDArray], shape: tuple[int, int]
+    ) -> Outcomes:
+        """From pulses at the gate and voltage numbers `place`."""
+        count = np.zeros(shape, int)
+        np.add.at(count, place, 1)
+        index, tables = np.full(shape, -1, np.intp), list[JointDistribution]()
+        rare = (count < ENOUGH)[place]
+        for gate, voltage in zip(*np.nonzero(count >= ENOUGH), strict=True):
+            own = (place[0] == gate) & (place[1] == voltage)
+            index[gate, voltage] = len(tables)
+            tables.append(JointDistribution.estimate({"before": before[own], "after": after[own]}))
+        pooled = rare if rare.sum() >= FEWEST else np.ones(len(before), bool)
+        if pooled.sum() >= FEWEST:
+            index[index < 0] = len(tables)
+            tables.append(JointDistribution.estimate({"before": before[pooled], "after": after[pooled]}))
+        return cls(tuple(tables), index)
+
+    def after(self, before: Array, place: tuple[NDArray, NDArray], normal: Array) -> Array:
+        """Log10 resistances after pulses on cells of log10 resistance `before`, by standard normal draws."""
+        which, result = self.index[place], before.copy()
+        for number, table in enumerate(self.tables):
+            own = which == number
+            rho = table.correlation[0, 1]
+            score = rho * table.marginals["before"].normal(before[own]) + np.sqrt(1 - rho**2) * normal[own]
+            result[own] = table.marginals["after"](score)
+        return result
 
 
 @dataclass(frozen=True)
@@ -41,17 +90,20 @@ class SwitchingStatistics:
     Args:
         gates, widths, voltages: measured conditions, rising: V, s, V; gates are centres of windows.
         probability: [gates, widths, voltages] of switching.
-        switched: resistance `before` and `after`, log10 ohm, of cells that switched, for each gate window; None
-            where hardly any did.
-        kept: the same of cells that did not switch.
+        before: log10 resistance of all cells ahead of a pulse.
+        bias: rho_0, of the resistance before a pulse with whether it switches the cell.
+        switched: what became of cells that switched.
+        kept: what became of the others.
     """
 
     gates: Array
     widths: Array
     voltages: Array
     probability: Array
-    switched: tuple[JointDistribution | None, ...]
-    kept: tuple[JointDistribution | None, ...]
+    before: Quantiles
+    bias: float
+    switched: Outcomes
+    kept: Outcomes
 
     @classmethod
     def estimate(
@@ -85,28 +137,31 @@ class SwitchingStatistics:
         edges = np.linspace(gate.min(), gate.max(), windows + 1)
         window = np.clip(np.searchsorted(edges, gate, side="right") - 1, 0, windows - 1)
         widths, voltages = np.unique(width), np.unique(voltage)
+        level = np.searchsorted(voltages, voltage)
         count = np.zeros((windows, len(widths), len(voltages)))
         hits = np.zeros_like(count)
-        place = (window, np.searchsorted(widths, width), np.searchsorted(voltages, voltage))
+        place = (window, np.searchsorted(widths, width), level)
         np.add.at(count, place, 1)
         np.add.at(hits, place, done)
         if not count.all():
             raise InputError(
                 f"{int((count == 0).sum())} conditions have no pulse; use fewer windows of the gate voltage"
             )
-
-        def joint(chosen: Array) -> JointDistribution | None:
-            if chosen.sum() < FEWEST:
-                return None
-            return JointDistribution.estimate({"before": r_before[chosen], "after": r_after[chosen]})
-
+        table, probability = Quantiles.estimate(r_before), hits / count
+        outcomes = [
+            Outcomes.estimate(
+                r_before[own], r_after[own], (window[own], level[own]), (windows, len(voltages))
+            )
+            for own in (done, ~done)
+        ]
         return cls(
             (edges[:-1] + edges[1:]) / 2,
             widths,
             voltages,
-            hits / count,
-            tuple(joint(done & (window == k)) for k in range(windows)),
-            tuple(joint(~done & (window == k)) for k in range(windows)),
+            probability,
+            table,
+            _bias(table.normal(r_before), probability[place], done),
+            *outcomes,
         )
 
     @cached_property
@@ -115,40 +170,49 @@ class SwitchingStatistics:
         axes = (self.gates, np.log10(self.widths), self.voltages)
         return RegularGridInterpolator(axes, scores)
 
-    def switching_probability(self, pulse: Pulse) -> float:
-        """Probability that a pulse switches a cell.
+    def _score(self, pulse: Pulse) -> Array:
+        ends = (("voltage", self.voltages), ("width", self.widths))
+        for name, measured in ends:
+            for value in np.unique(getattr(pulse, name)):
+                check(name, float(value), low=float(measured[0]), high=float(measured[-1]))
+        gate = np.clip(pulse.gate, self.gates[0], self.gates[-1])
+        point = np.broadcast_arrays(gate, np.log10(pulse.width), np.asarray(pulse.voltage, dtype=float))
+        return np.asarray(self._scores(np.stack(point, axis=-1)))
+
+    def switching_probability(self, pulse: Pulse) -> float | Array:
+        """Share of all cells that a pulse switches.
 
         Raises:
             InputError: a pulse outside the measured conditions.
         """
-        check("voltage", pulse.voltage, low=float(self.voltages[0]), high=float(self.voltages[-1]))
-        check("width", pulse.width, low=float(self.widths[0]), high=float(self.widths[-1]))
-        gate = float(np.clip(pulse.gate, self.gates[0], self.gates[-1]))
-        return float(ndtr(self._scores((gate, np.log10(pulse.width), pulse.voltage))))
+        probability = ndtr(self._score(pulse))
+        return float(probability.item()) if probability.size == 1 else np.asarray(probability)
 
     def sample(
         self, before: ArrayLike, pulse: Pulse, generator: np.random.Generator
     ) -> tuple[Array, NDArray[np.bool_]]:
         """Resistance [cells] in ohm after one pulse on cells of resistance `before`, and which of them switched."""
-        resistance = np.asarray(before, dtype=float).ravel()
-        switches = generator.random(resistance.shape) < self.switching_probability(pulse)
-        window = int(np.abs(self.gates - pulse.gate).argmin())
+        resistance = np.log10(np.asarray(before, dtype=float).ravel())
+        score = self._score(pulse) + self.bias * self.before.normal(resistance)
+        chance = ndtr(score / np.sqrt(1 - self.bias**2))
+        switches = np.asarray(generator.random(resistance.shape) < chance)
         normal = generator.standard_normal(resistance.shape)
+        gate, voltage = (
+            np.broadcast_to(_nearest(measured, np.asarray(value, dtype=float)), resistance.shape)
+            for measured, value in ((self.gates, pulse.gate), (self.voltages, pulse.voltage))
+        )
         after = np.empty_like(resistance)
-        for chosen, tables in ((switches, self.switched), (~switches, self.kept)):
-            joint = _nearest(tables, window)
-            after[chosen] = resistance[chosen]
-            if joint is not None:
-                after[chosen] = _after(joint, np.log10(resistance[chosen]), normal[chosen])
-        return after, np.asarray(switches)
+        for own, outcomes in ((switches, self.switched), (~switches, self.kept)):
+            after[own] = outcomes.after(resistance[own], (gate[own], voltage[own]), normal[own])
+        return 10.0**after, switches
 
 
-def _nearest(tables: tuple[JointDistribution | None, ...], window: int) -> JointDistribution | None:
-    filled = [k for k, table in enumerate(tables) if table is not None]
-    return tables[min(filled, key=lambda k: abs(k - window))] if filled else None
+def _nearest(measured: Array, value: Array) -> NDArray[np.intp]:
+    return np.abs(value[..., None] - measured).argmin(-1)
 
 
-def _after(joint: JointDistribution, before: Array, normal: Array) -> Array:
-    rho = joint.correlation[0, 1]
-    score = rho * joint.marginals["before"].normal(before) + np.sqrt(1 - rho**2) * normal
-    return 10.0 ** joint.marginals["after"](score)
+def _bias(normal: Array, probability: Array, switched: NDArray[np.bool_]) -> float:
+    """rho_0 from the mean of n_0 over cells that switched: E[n_0 s] = rho_0 phi(z)."""
+    score = ndtri(np.clip(probability, RAREST, 1 - RAREST))
+    density = np.exp(-(score**2) / 2) / np.sqrt(2 * np.pi)
+    return float(np.clip(normal @ (switched - probability) / density.sum(), -STRONGEST, STRONGEST))

@@ -12,6 +12,7 @@ from memsim.variability import (
     Relaxation,
     StuckDistribution,
     SwitchingStatistics,
+    halves,
     quantile_errors,
     stanford,
 )
@@ -29,11 +30,6 @@ def folder():
 @pytest.fixture
 def rng():
     return np.random.default_rng(0)
-
-
-def halves(count, rng):
-    order = rng.permutation(count)
-    return order[::2], order[1::2]
 
 
 def test_relaxation(folder, rng):
@@ -65,11 +61,7 @@ def test_set_probability_and_resistance(folder, rng):
     statistics = SwitchingStatistics.estimate(
         {name: p[name][known] for name in names}, p["before"][known], p["after"][known], done[known]
     )
-    drawn, switched = np.empty(len(unseen)), np.empty(len(unseen), bool)
-    conditions, member = np.unique(np.stack([p[n][unseen] for n in names], 1), axis=0, return_inverse=True)
-    for k, condition in enumerate(conditions):
-        own = member == k
-        drawn[own], switched[own] = statistics.sample(p["before"][unseen][own], Pulse(*condition), rng)
+    drawn, switched = statistics.sample(p["before"][unseen], Pulse(*(p[name][unseen] for name in names)), rng)
     assert switched.mean() == pytest.approx(done[unseen].mean(), rel=PROMISE, abs=0)
     after = p["after"][unseen]
     for mine, theirs in ((switched, done[unseen]), (~switched, ~done[unseen])):
