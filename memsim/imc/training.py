@@ -12,12 +12,13 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
+from torch.nn.functional import cross_entropy, mse_loss
 from torch.optim import Adam
 
 from memsim.errors import CheckpointError, ConvergenceError, InputError
 from memsim.files import ensure_folder, write_text
 from memsim.imc.mapping import calibrate, evaluating, map_to_imc, mapped_layers
+from memsim.imc.motion import MOVING_DOTS, Motion, moving_dots
 from memsim.imc.network import SpikingNetwork
 from memsim.imc.spikes import event_coded, rate_coded
 from memsim.imc.study import Stage, StagedStudy, load_staged_study, save_staged_study
@@ -56,7 +57,7 @@ class StagedRun:
 
     study: StagedStudy
     network: nn.Module
-    data: Dataset
+    data: Dataset | Motion
     records: list[StageRecord]
 
 
@@ -84,7 +85,7 @@ def train_staged(
         CheckpointError: nothing to resume, or a checkpoint of another study.
         ConvergenceError: the loss is no longer a number.
     """
-    data = load_dataset(study.data, data_dir, bins=study.steps)
+    data = load_data(study, data_dir)
     _prepare(folder, study, resume=resume)
     network: nn.Module = initial_network(study, data)
     records: list[StageRecord] = []
@@ -117,7 +118,7 @@ def load_staged_run(folder: Path, data_dir: Path | None = None, *, stages: int |
     wanted = len(study.stages) if stages is None else stages
     if not 1 <= wanted <= len(study.stages):
         raise InputError(f"stages = {stages} is out of range; {folder} has 1 to {len(study.stages)}")
-    data = load_dataset(study.data, data_dir, bins=study.steps)
+    data = load_data(study, data_dir)
     network: nn.Module = initial_network(study, data)
     records: list[StageRecord] = []
     for number, stage in enumerate(study.stages[:wanted]):
@@ -128,7 +129,18 @@ def load_staged_run(folder: Path, data_dir: Path | None = None, *, stages: int |
     return StagedRun(study, network.eval(), data, records)
 
 
-def initial_network(study: StagedStudy, data: Dataset) -> SpikingNetwork:
+def load_data(study: StagedStudy, data_dir: Path | None = None) -> Dataset | Motion:
+    """The data of a study: as memsim.learn.data names it, or moving dots.
+
+    Raises:
+        InputError: an unknown name, or files that are missing or damaged.
+    """
+    if study.data == MOVING_DOTS:
+        return moving_dots(study.steps)
+    return load_dataset(study.data, data_dir, bins=study.steps)
+
+
+def initial_network(study: StagedStudy, data: Dataset | Motion) -> SpikingNetwork:
     """The untrained network of a study."""
     generator = torch.Generator().manual_seed(study.seed)
     return SpikingNetwork(
@@ -136,7 +148,7 @@ def initial_network(study: StagedStudy, data: Dataset) -> SpikingNetwork:
     )
 
 
-def enter(network: nn.Module, stage: Stage, study: StagedStudy, data: Dataset) -> nn.Module:
+def enter(network: nn.Module, stage: Stage, study: StagedStudy, data: Dataset | Motion) -> nn.Module:
     """The network as a stage begins: on its hardware, its decisions calibrated where they are new."""
     if stage.card is None:
         return network
@@ -154,12 +166,22 @@ def spikes_of(inputs: Tensor, steps: int) -> Tensor:
 
 
 def accuracy(network: nn.Module, split: Split, steps: int) -> float:
-    """Share of examples whose class is right, on one chip."""
-    right = 0
+    """Share of examples whose class is right, on one chip; of numbers to predict, R^2, the share of variance explained.
+
+    R^2 = 1 - sum |found - wanted|^2 / sum |wanted - mean|^2 is at most 1, and 0 of a network that only knows the mean.
+    """
     with torch.no_grad(), evaluating(network):
-        for inputs, labels in split.batches(EVALUATED_AT_ONCE):
-            right += int((network(spikes_of(inputs, steps)).argmax(1) == labels).sum())
-    return right / len(split)
+        found = [network(spikes_of(inputs, steps)) for inputs, _ in split.batches(EVALUATED_AT_ONCE)]
+    outputs, wanted = torch.cat(found), split.labels
+    if not wanted.is_floating_point():
+        return float((outputs.argmax(1) == wanted).double().mean())
+    residual = (outputs - wanted).square().sum() / (wanted - wanted.mean(0)).square().sum()
+    return 1 - float(residual)
+
+
+def loss_of(outputs: Tensor, wanted: Tensor) -> Tensor:
+    """Cross entropy of classes, mean square error of numbers."""
+    return mse_loss(outputs, wanted) if wanted.is_floating_point() else cross_entropy(outputs, wanted)
 
 
 def stage_folder(folder: Path, study: StagedStudy, number: int) -> Path:
@@ -170,7 +192,7 @@ def stage_folder(folder: Path, study: StagedStudy, number: int) -> Path:
 class _StageTrainer:
     """One stage: its optimiser, order of examples, noise, and history."""
 
-    def __init__(self, study: StagedStudy, number: int, network: nn.Module, data: Dataset) -> None:
+    def __init__(self, study: StagedStudy, number: int, network: nn.Module, data: Dataset | Motion) -> None:
         self.study, self.stage, self.number = study, study.stages[number], number
         self.network, self.data = network, data
         self.shuffling = torch.Generator().manual_seed(_derived(study.seed, number))
@@ -217,8 +239,8 @@ class _StageTrainer:
                 layer.trains_with(self.stage.gradient, self.stage.width_at(progress))
 
     def _update(self, chosen: Tensor) -> float:
-        inputs, labels = self.data.train.batch(chosen)
-        loss = cross_entropy(self.network(spikes_of(inputs, self.study.steps)), labels)
+        inputs, wanted = self.data.train.batch(chosen)
+        loss = loss_of(self.network(spikes_of(inputs, self.study.steps)), wanted)
         self.optimizer.zero_grad()
         loss.backward()
         self.optimizer.step()

@@ -261,3 +261,29 @@ def test_ideal_hardware_has_the_gradient_of_a_quantised_layer() -> None:
 def test_bad_input_is_named(call, message: str) -> None:
     with pytest.raises(InputError, match=message):
         call()
+
+
+def test_a_network_of_snntorch_is_mapped() -> None:
+    snntorch = pytest.importorskip("snntorch", reason="snnTorch is not installed")
+
+    class Net(nn.Module):
+        def __init__(self) -> None:
+            super().__init__()
+            self.fc1, self.lif1 = nn.Linear(12, 10), snntorch.Leaky(beta=0.9)
+            self.fc2, self.lif2 = nn.Linear(10, 3), snntorch.Leaky(beta=0.9)
+
+        def forward(self, steps: Tensor) -> Tensor:
+            first, second = self.lif1.init_leaky(), self.lif2.init_leaky()
+            for step in steps:
+                spikes, first = self.lif1(self.fc1(step), first)
+                _, second = self.lif2(self.fc2(spikes), second)
+            return second
+
+    torch.manual_seed(0)
+    model, steps = Net(), spikes((6, 4, 12), 0)
+    fine = map_to_imc(model, load_hardware("ideal", {"weights.bits": 12, "accumulation.bits": 32})).eval()
+    coarse = map_to_imc(model, load_hardware("adcless", NO_WIRES)).eval()
+    assert list(mapped_layers(fine)) == ["fc1", "fc2"]
+    # weights of 12 bits move membranes by 1e-3 at most, unless a spike falls the other way: none does here
+    assert torch.allclose(fine(steps), model(steps), atol=5e-3)
+    assert not torch.allclose(coarse(steps), model(steps), atol=5e-3)

@@ -20,6 +20,7 @@ from memsim.imc import (
     spikes_of,
     train_staged,
 )
+from memsim.imc.motion import moving_dots
 from memsim.imc.spikes import rate_coded
 from memsim.learn.study import Convolution
 
@@ -144,6 +145,29 @@ def test_the_command_takes_a_study_with_stages(tmp_path: Path) -> None:
         app, ["train", str(study), "--out", str(tmp_path / "other"), "--epochs", "2"]
     )
     assert refused.exit_code != 0
+
+
+def test_dots_that_rest_send_no_events_and_those_that_move_do() -> None:
+    data = moving_dots(4)
+    assert (data.train.stored.shape, data.train.labels.shape) == ((4000, 4, 512), (4000, 2))
+    speed, events = data.train.labels.norm(dim=1), data.train.stored.float().mean((1, 2))
+    assert float(events[speed < 0.05].mean()) < 0.2 * float(events[speed > 0.5].mean())
+    assert torch.equal(moving_dots(4).test.stored, data.test.stored)
+
+
+def test_velocities_are_learned_from_events(tmp_path: Path) -> None:
+    study = make_staged_study(
+        data="moving-dots",
+        hidden=({"channels": 6, "kernel": 5, "stride": 2, "padding": 2}, 32),
+        stages=(
+            {"name": "software", "epochs": 2, "learning_rate": 0.004},
+            {"name": "sums", "card": "hp-adc-differential", "hardware": NO_WIRES, "examples": 500},
+        ),
+    )
+    run = train_staged(study, tmp_path)
+    # a network that only knows the mean explains nothing of the variance
+    assert run.records[0].accuracy > 0.2
+    assert run.records[1].accuracy > 0.2
 
 
 def test_rate_codes_have_as_many_spikes_as_the_value_says() -> None:
