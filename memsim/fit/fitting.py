@@ -20,6 +20,7 @@ Polarity = Literal["auto", "as measured", "swapped"]
 SEARCHED_SAMPLES = 250  # per record: enough to find the basin, few enough to try many starts
 POLISHED_SAMPLES = 1000
 POLISHED_STARTS = 3
+PROGRESS = 1e-4  # relative fall of the loss that counts as such
 SCREENING = 4  # starting points tried for each that is followed
 SAME_MINIMUM = 1.01  # ratio of RMSE of two starts that ended together
 LOUDEST = 0.03  # residual, relative to the peak, beyond which a robust fit takes a sample for an outlier at the latest
@@ -140,25 +141,25 @@ def fit(
         raise InputError("there are no records to fit; give at least one")
     model(initial=None, **fixed)  # refuses unknown names and values out of range
     keep = {*settings.keep, *fixed}
-    coarse = [record.thinned(SEARCHED_SAMPLES) for record in records]
-    problem = _problem(model, coarse, fixed, keep, settings, substeps=1)
+    coarse, fine = (
+        _problem(model, [r.thinned(samples) for r in records], fixed, keep, settings, substeps=substeps)
+        for samples, substeps in ((SEARCHED_SAMPLES, 1), (POLISHED_SAMPLES, 2))
+    )
     # a start may lead to parameters whose currents overflow: its loss is infinite
     with np.errstate(all="ignore"):
-        z, polarity = _screened(problem, settings, guesses)
-        rough = _follow(problem, z, polarity, settings, iterations=settings.iterations, progress=1e-4)
+        rough = _searched(coarse, settings, guesses)
         if not np.isfinite(rough.loss[0]):
             raise InputError(
                 f"no start of {model.model} could be simulated on these records; fix some parameters"
             )
-        fine = [record.thinned(POLISHED_SAMPLES) for record in records]
-        problem = _problem(model, fine, fixed, keep, settings, substeps=2)
-        # a device that looks the same from both ends fits both ways: the best of each is followed
-        upright = np.flatnonzero(rough.polarity > 0)[:1]
-        kept = np.union1d(np.arange(min(POLISHED_STARTS, len(rough.z))), upright)
-        z, polarity = rough.z[kept], rough.polarity[kept]
-        best = _follow(problem, z, polarity, settings, iterations=settings.iterations, progress=1e-4)
+        z, polarity = rough.z[:POLISHED_STARTS], rough.polarity[:POLISHED_STARTS]
+        if settings.polarity == "auto" and not (polarity > 0).any():
+            # a device that looks the same from both ends fits both ways, and is then left as it was measured
+            upright = _searched(coarse, replace(settings, polarity="as measured"), ())
+            z, polarity = np.vstack([z, upright.z[:1]]), np.append(polarity, upright.polarity[:1])
+        best = _follow(fine, z, polarity, settings)
     ended = np.sqrt(rough.loss / rough.loss[0])
-    return _result(problem, best, float((ended < SAME_MINIMUM).mean()), began)
+    return _result(fine, best, float((ended < SAME_MINIMUM).mean()), began)
 
 
 def _problem(
@@ -178,6 +179,11 @@ def _problem(
     if max(len(record.time) for record in records) > SEARCHED_SAMPLES:
         substeps = 1
     return Problem(model, tuple(records), free, fixed, largest, substeps)
+
+
+def _searched(problem: Problem, settings: Settings, guesses: Sequence[Mapping[str, float]]) -> Optimum:
+    """Where the best of many starting points end."""
+    return _follow(problem, *_screened(problem, settings, guesses), settings)
 
 
 def _screened(
@@ -202,9 +208,7 @@ def _screened(
     return z[best], polarity[best]
 
 
-def _follow(
-    problem: Problem, z: Array, polarity: Array, settings: Settings, *, iterations: int, progress: float
-) -> Optimum:
+def _follow(problem: Problem, z: Array, polarity: Array, settings: Settings) -> Optimum:
     scale = None
     if settings.robust:
         # the scale of the noise: the typical residual of the better starts, with three deviations left alone
@@ -216,8 +220,8 @@ def _follow(
         z,
         polarity,
         problem.bounds,
-        iterations=iterations,
-        progress=progress,
+        iterations=settings.iterations,
+        progress=PROGRESS,
         outlier_scale=scale,
     )
 

@@ -56,6 +56,16 @@ def test_the_same_seed_gives_the_same_fit(loop, fitted):
     assert again.device.values == fitted.device.values
 
 
+def test_a_device_that_looks_the_same_from_both_ends_is_left_as_it_was_measured(loop, true_device):
+    records = [loop(frequency, noise=NOISE) for frequency in (30.0, 300.0)]
+    swapped = {"r_on": 80e3, "r_off": 2e3, "v_on": 0.15, "v_off": -0.25, "tau": 2e-4, "polarity": -1.0}
+    settings = replace(QUICK, starts=4, polarity="auto")
+    result = fit(records, MetastableSwitch, settings=settings, guesses=[swapped] * 4)
+    assert result.polarity == 1
+    # as above
+    assert result.device.values["r_on"] == pytest.approx(true_device.values["r_on"], rel=0.02, abs=0)
+
+
 def test_known_values_stay(loop):
     result = fit(
         [loop()], MetastableSwitch, settings=replace(QUICK, starts=2), fixed={"r_on": 2e3}, guesses=[GUESS]
