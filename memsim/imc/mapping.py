@@ -13,11 +13,14 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from memsim.crossbar import Crossbar
 from memsim.errors import InputError
+from memsim.imc.crossbars import MappedCrossbar, layer_parts, spans_of
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.layers import MappedLayer
 from memsim.imc.patches import Patches
 from memsim.imc.tiles import powers
+from memsim.surrogate import CompiledCircuit
 
 UNMAPPED = (
     nn.modules.conv._ConvNd,
@@ -32,40 +35,52 @@ TIE_BREAK = 0.5
 
 
 def map_to_imc(
-    model: nn.Module, card: HardwareCard, *, generator: torch.Generator | None = None, chip: int = 0
+    model: nn.Module,
+    card: HardwareCard,
+    *,
+    generator: torch.Generator | None = None,
+    chip: int = 0,
+    sample: Tensor | None = None,
 ) -> nn.Module:
     """A copy of a network that computes as the hardware would, tile by tile.
 
     Every nn.Linear and nn.Conv2d becomes a `MappedLayer`, whose weights can be trained further; spiking neurons,
     pooling and reshaping stay what they are. A batch normalisation behind a layer of an nn.Sequential is folded into
     it, with its running averages; elsewhere it stays, and is digital. A network that is mapped already is mapped to
-    the new card with its weights, scales and biases.
+    the new card with its weights, scales and biases. Crossbars of a memristive network become `MappedCrossbar`s.
 
     Args:
         model: the network; not changed.
         card: the hardware.
         generator: source of the noise of reads, and of the chips that are made while training.
         chip: which chip it is in evaluation: seed of all that is drawn once.
+        sample: inputs of a memristive network, whose lowest and highest voltages are presented as 0 and 1.
 
     Raises:
         InputError: a layer that cannot be mapped, weights that are not finite, or a card that does not fit.
     """
-    copied = _folded(deepcopy(model))
+    # compiled circuits are the same for all, and hold machine code that cannot be copied
+    shared = {id(part): part for part in model.modules() if isinstance(part, CompiledCircuit)}
+    copied = _folded(deepcopy(model, cast("dict[int, Any]", shared)))
     _check_source(card, generator)
-    replaced = {
-        name: _mapped(module, card, name, generator, chip)
-        for name, module in copied.named_modules()
-        if isinstance(module, nn.Linear | nn.Conv2d | MappedLayer)
-    }
+    spans = spans_of(model, sample)
+    replaced: dict[str, nn.Module] = {}
+    for name, module in copied.named_modules():
+        if isinstance(module, nn.Linear | nn.Conv2d | MappedLayer):
+            replaced[name] = _mapped(module, card, name, generator, chip)
+        elif isinstance(module, Crossbar):
+            parts = layer_parts(module, spans[name])
+            layer = MappedLayer(*parts, card, name=name or "the layer", generator=generator, chip=chip)
+            replaced[name] = MappedCrossbar(layer, spans[name]).train(module.training)
     if not replaced:
         raise InputError(
-            "the network has no nn.Linear or nn.Conv2d layer, so nothing to map; give one that has"
+            "the network has no nn.Linear, nn.Conv2d or Crossbar layer, so nothing to map; give one that has"
         )
-    for name, layer in replaced.items():
+    for name, module in replaced.items():
         if not name:
-            return layer
+            return module
         parent, _, last = name.rpartition(".")
-        setattr(copied.get_submodule(parent), last, layer)
+        setattr(copied.get_submodule(parent), last, module)
     _check_nothing_left(copied)
     return copied
 

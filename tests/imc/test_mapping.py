@@ -14,6 +14,7 @@ from memsim.imc import HardwareCard, MappedLayer, load_hardware, map_to_imc, map
 from memsim.imc.grid import shared_out
 from memsim.imc.mapping import calibrate
 from memsim.imc.tiles import powers
+from memsim.learn import build, make_study
 
 NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
 KINDS = ("ideal", "hp-adc", "hp-adc-differential")
@@ -287,3 +288,21 @@ def test_a_network_of_snntorch_is_mapped() -> None:
     # weights of 12 bits move membranes by 1e-3 at most, unless a spike falls the other way: none does here
     assert torch.allclose(fine(steps), model(steps), atol=5e-3)
     assert not torch.allclose(coarse(steps), model(steps), atol=5e-3)
+
+
+def test_a_memristive_network_is_mapped() -> None:
+    network, data = build(make_study(hidden=(12,), window=4e-3))
+    inputs = data.test.inputs(slice(20))
+    # what 8 bits of inputs and 9 of weights leave is amplified by neurons near their threshold
+    fine = {"inputs.coding": "bit-serial", "inputs.bits": 8, "weights.bits": 9, "accumulation.bits": 32}
+    mapped = map_to_imc(network, load_hardware("ideal", fine), sample=inputs).eval()
+    assert list(mapped_layers(mapped)) == ["synapses.0.crossbar.layer", "synapses.1.crossbar.layer"]
+    with torch.no_grad():
+        before, after = network(inputs), mapped(inputs)
+        coarse = map_to_imc(
+            network, load_hardware("ideal", {**fine, "weights.bits": 2}), sample=inputs
+        ).eval()
+        assert (after - before).abs().mean() < 0.05 * before.std()
+        assert (coarse(inputs) - before).abs().mean() > 4 * (after - before).abs().mean()
+    with pytest.raises(InputError, match="sample"):
+        map_to_imc(network, load_hardware("ideal", fine))

@@ -1,0 +1,73 @@
+"""Memristive networks on tiles: crossbars whose word lines get voltages instead of spikes."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from memsim.crossbar import Crossbar
+from memsim.errors import InputError
+from memsim.imc.layers import MappedLayer
+
+
+class MappedCrossbar(nn.Module):
+    """Currents of neurons from voltages of word lines, which the input coding of the hardware presents.
+
+    Args:
+        layer: what `layer_parts` made of the crossbar, on arrays; its outputs are currents [A].
+        span: voltages that are presented as 0 and as 1; beyond them inputs are cut off [V].
+    """
+
+    def __init__(self, layer: MappedLayer, span: tuple[float, float]) -> None:
+        super().__init__()
+        self.layer, self.span = layer, span
+
+    def forward(self, voltage: Tensor) -> Tensor:
+        """Currents [..., neurons] in A for voltages [..., rows] in V."""
+        low, high = self.span
+        return self.layer(((voltage - low) / (high - low)).clamp(0, 1))
+
+
+def layer_parts(crossbar: Crossbar, span: tuple[float, float]) -> tuple[Tensor, Tensor]:
+    """Weights [neurons, rows] and biases [neurons] in A of a layer whose inputs are shares of a span of voltages."""
+    low, high = span
+    gain = crossbar.gain * crossbar.weight.detach().mT
+    return (high - low) * gain, low * gain.sum(1)
+
+
+def spans_of(model: nn.Module, sample: Tensor | None) -> dict[str, tuple[float, float]]:
+    """Lowest and highest word line voltage [V] that each crossbar of a network gets for a sample of inputs.
+
+    Raises:
+        InputError: crossbars, but no sample; or one that drives a crossbar with nothing.
+    """
+    crossbars = {name: module for name, module in model.named_modules() if isinstance(module, Crossbar)}
+    if not crossbars:
+        return {}
+    if sample is None:
+        raise InputError(
+            "sample = None, but the network has crossbars, whose voltages must be scaled to inputs; give some inputs"
+        )
+    # zero is always among them, as lines rest there
+    seen = dict.fromkeys(crossbars, (0.0, 0.0))
+
+    def watching(name: str) -> Any:
+        def hook(_: nn.Module, given: tuple[Tensor, ...]) -> None:
+            (low, high), (lowest, highest) = seen[name], torch.aminmax(given[0])
+            seen[name] = min(low, float(lowest)), max(high, float(highest))
+
+        return hook
+
+    handles = [module.register_forward_pre_hook(watching(name)) for name, module in crossbars.items()]
+    try:
+        with torch.no_grad():
+            model(sample)
+    finally:
+        for handle in handles:
+            handle.remove()
+    idle = [name for name, (low, high) in seen.items() if not high > low]
+    if idle:
+        raise InputError(f"the sample drives {idle[0]} with no voltage; give inputs that do")
+    return seen
