@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import json
 import sys
-from enum import StrEnum
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
@@ -15,16 +14,10 @@ from memsim.cli_imc import imc
 from memsim.cli_netlist import app as netlist
 from memsim.cli_plot import plot as plot_command
 from memsim.cli_report import report
+from memsim.cli_run import run
 from memsim.cli_sweep import sweep
 from memsim.cli_train import train
 from memsim.errors import CheckpointError, EngineNotFoundError, InputError, MemsimError, UntrustedDeckError
-
-if TYPE_CHECKING:
-    from collections.abc import Callable
-
-    import xarray as xr
-
-    from memsim.circuits.catalogue import Bench
 
 BAD_INPUT = (InputError, CheckpointError, UntrustedDeckError, EngineNotFoundError)
 
@@ -33,22 +26,18 @@ app = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
+    epilog="Numbers take engineering notation: `10k`, `5n`, `2.5meg`. "
+    "Exit codes: 0 done, 1 a simulation or check failed, 2 bad input, 130 interrupted. "
+    "`memsim --install-completion` teaches your shell the commands.",
 )
 app.add_typer(netlist, name="netlist")
+app.command()(run)
 app.command()(train)
 app.command()(fit)
 app.command()(imc)
 app.command()(sweep)
 app.command(name="plot")(plot_command)
 app.command()(report)
-
-
-class Engine(StrEnum):
-    """What solves the circuit."""
-
-    NGSPICE = "ngspice"
-    TORCH = "torch"
-    SCIPY = "scipy"
 
 
 @app.command()
@@ -74,96 +63,6 @@ def devices(
         typer.echo("\n".join(latex(cards[0].device)))
     else:
         typer.echo(describe(cards[0]) if name else listing(cards))
-
-
-@app.command()
-def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
-    circuit: Annotated[
-        str, typer.Argument(help="A shipped circuit by name, or the path of a deck (`.cir`).")
-    ],
-    engine: Annotated[Engine, typer.Option(help="What solves it; decks need ngspice.")] = Engine.NGSPICE,
-    out: Annotated[Path | None, typer.Option(help="Waveforms as netCDF (`.nc`) or CSV (`.csv`).")] = None,
-    plot: Annotated[
-        Path | None, typer.Option(help="Picture of the waveforms (`.png`, `.svg`, `.pdf`).")
-    ] = None,
-    stop: Annotated[str | None, typer.Option(help="End time of a shipped circuit, e.g. `50m`.")] = None,
-    step: Annotated[str | None, typer.Option(help="Longest step of a shipped circuit, e.g. `5u`.")] = None,
-    timeout: Annotated[float, typer.Option(help="Time limit of ngspice in seconds.")] = 60.0,
-    trust: Annotated[
-        bool, typer.Option("--trust", help="Let a deck run commands and reach other folders.")
-    ] = False,
-) -> None:
-    """Simulate a shipped circuit or your own deck.
-
-    Examples: `memsim run integrate-and-fire-set1 --engine torch --plot spike.png`,
-    `memsim run my.cir --out waves.nc`
-    """
-    write = _writer(out) if out else None
-    if circuit.endswith((".cir", ".sp", ".net")):
-        data, show = _run_deck(Path(circuit), engine, timeout, trust), None
-    else:
-        bench = _bench(circuit, stop, step)
-        data, show = _run_bench(bench, engine, timeout), bench.show
-    typer.echo(f"{data.attrs['engine']}: {data.sizes.get('time', 1)} points, {len(data.data_vars)} waveforms")
-    for name in show or list(data.data_vars)[:8]:
-        low, high = float(data[name].real.min()), float(data[name].real.max())
-        typer.echo(f"  {name:16} {low:12.5g} to {high:12.5g} {data[name].attrs['units']}")
-    if out and write:
-        write(out, data)
-        typer.echo(out)
-    if plot:
-        from memsim import plots
-
-        plots.save(plots.waveforms(data, show or [str(name) for name in data.data_vars][:6]), plot)
-        typer.echo(plot)
-
-
-def _writer(path: Path) -> Callable[[Path, xr.Dataset], None]:
-    from memsim.files import write_csv, write_waves
-
-    writers: dict[str, Callable[[Path, xr.Dataset], None]] = {".nc": write_waves, ".csv": write_csv}
-    if path.suffix not in writers:
-        raise InputError(f"cannot write waveforms as {path.name!r}; use {' or '.join(writers)}")
-    return writers[path.suffix]
-
-
-def _bench(name: str, stop: str | None, step: str | None) -> Bench:
-    from dataclasses import replace
-
-    from memsim.circuits.catalogue import load_bench
-    from memsim.units import parse_si
-
-    bench = load_bench(name)
-    return replace(
-        bench,
-        stop=bench.stop if stop is None else parse_si(stop, "s"),
-        step=bench.step if step is None else parse_si(step, "s"),
-    )
-
-
-def _run_deck(path: Path, engine: Engine, timeout: float, trust: bool) -> xr.Dataset:
-    from memsim import spice
-
-    if engine is not Engine.NGSPICE:
-        raise InputError(f"a deck runs in ngspice, not in {engine.value}; leave out --engine")
-    return spice.simulate(path, timeout=timeout, trust=trust)
-
-
-def _run_bench(bench: Bench, engine: Engine, timeout: float) -> xr.Dataset:
-    if engine is Engine.NGSPICE:
-        from memsim import spice
-
-        waves = spice.simulate(
-            bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step, timeout=timeout
-        )
-    else:
-        from memsim import surrogate
-
-        simulate = surrogate.simulate if engine is Engine.TORCH else surrogate.reference.simulate
-        waves = simulate(bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step)
-    from memsim.circuits import with_device_currents
-
-    return with_device_currents(bench.circuit, waves).assign_attrs(show=list(bench.show))
 
 
 @app.command()

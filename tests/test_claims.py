@@ -70,3 +70,28 @@ def test_two_workers_sweep_faster_than_one_to_the_same_numbers() -> None:
     saved = result("sweep_scaling")
     assert saved["faster_with_two_workers"] >= 1.7
     assert saved["same_numbers"]
+
+
+def test_sampled_arrays_have_the_quantiles_of_the_measured_ones() -> None:
+    worst = result("variability")["worst"]
+    # 5, 25, 50, 75, 95 % and tails of 1 and 0.1 %; samples of the whole array beside the whole array
+    assert max(worst["reproduced"].values()) <= 0.10
+    # where half of the cells stand for the other half, rare events leave some hundred to compare
+    assert worst["held_out"]["probability"] <= 0.10
+
+
+def test_every_device_model_is_the_same_in_both_engines() -> None:
+    found = result("device_agreement")
+    assert found["models"] >= 22
+    assert found["runs"] == 9 * found["models"]
+    assert found["aborted"] == 0
+    assert found["worst"]["error_within_a_step"] <= 0.005
+
+
+def test_memsim_adds_little_to_ngspice_and_to_the_shell() -> None:
+    saved = result("overhead")
+    assert saved["run"]["seconds_by_ngspice"] > 1.0
+    assert saved["run"]["overhead"] <= 0.05
+    assert saved["run"]["processor_overhead"] <= 0.05
+    assert saved["import_seconds"] <= 1.0
+    assert saved["help_seconds"] <= 0.5

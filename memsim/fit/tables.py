@@ -201,7 +201,8 @@ def _numbers(path: Path, separator: str, titled: bool, roles: Sequence[str]) -> 
     frame.columns = pd.Index([roles[k] for k in wanted])
     for role in frame.columns:
         if frame[role].dtype.kind not in "fiu":
-            values = pd.to_numeric(frame[role], errors="coerce")
+            # as text, no whole number is too long for a float
+            values = pd.to_numeric(frame[role].astype(str), errors="coerce")
             text = frame[role][values.isna() & frame[role].notna()]
             text = text[
                 ~text.astype(str).str.strip().str.lower().isin(["nan", "", "na", "n/a", "inf", "-inf"])

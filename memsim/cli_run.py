@@ -1,0 +1,145 @@
+"""`memsim run`: one simulation of a shipped circuit or of a deck."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from memsim.errors import InputError
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    import xarray as xr
+
+    from memsim.circuits.catalogue import Bench
+
+
+class Engine(StrEnum):
+    """What solves the circuit."""
+
+    NGSPICE = "ngspice"
+    TORCH = "torch"
+    SCIPY = "scipy"
+
+
+def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
+    circuit: Annotated[
+        str, typer.Argument(help="A shipped circuit by name, or the path of a deck (`.cir`).")
+    ],
+    engine: Annotated[Engine, typer.Option(help="What solves it; decks need ngspice.")] = Engine.NGSPICE,
+    out: Annotated[Path | None, typer.Option(help="Waveforms as netCDF (`.nc`) or CSV (`.csv`).")] = None,
+    plot: Annotated[
+        Path | None, typer.Option(help="Picture of the waveforms (`.png`, `.svg`, `.pdf`).")
+    ] = None,
+    stop: Annotated[str | None, typer.Option(help="End time of a shipped circuit, e.g. `50m`.")] = None,
+    step: Annotated[str | None, typer.Option(help="Longest step of a shipped circuit, e.g. `5u`.")] = None,
+    timeout: Annotated[float, typer.Option(help="Time limit of ngspice in seconds.")] = 60.0,
+    trust: Annotated[
+        bool, typer.Option("--trust", help="Let a deck run commands and reach other folders.")
+    ] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Simulate a shipped circuit or your own deck.
+
+    Examples: `memsim run integrate-and-fire-set1 --engine torch --plot spike.png`,
+    `memsim run my.cir --out waves.nc`
+    """
+    write = _writer(out) if out else None
+    if circuit.endswith((".cir", ".sp", ".net")):
+        data, show = _run_deck(Path(circuit), engine, timeout, trust), None
+    else:
+        bench = _bench(circuit, stop, step)
+        data, show = _run_bench(bench, engine, timeout), bench.show
+    shown = show or [str(name) for name in data.data_vars][:8]
+    files = []
+    if out and write:
+        write(out, data)
+        files.append(out)
+    if plot:
+        from memsim import plots
+
+        files.append(plots.save(plots.waveforms(data, shown), plot))
+    _print_json(data, files) if as_json else _print(data, shown, files)
+
+
+def _print(data: xr.Dataset, shown: Sequence[str], files: Sequence[Path]) -> None:
+    from memsim.units import format_si
+
+    typer.echo(f"{data.attrs['engine']}: {data.sizes.get('time', 1)} points, {len(data.data_vars)} waveforms")
+    for name in shown:
+        unit = data[name].attrs["units"]
+        low, high = (f"{x:.5g}" if unit == "1" else format_si(x, unit, digits=5) for x in _range(data[name]))
+        typer.echo(f"  {name:16} {low:>12} to {high:>12}")
+    for file in files:
+        typer.echo(file)
+
+
+def _print_json(data: xr.Dataset, files: Sequence[Path]) -> None:
+    waveforms = {
+        str(name): {"units": values.attrs["units"], "minimum": low, "maximum": high}
+        for name, values in data.data_vars.items()
+        for low, high in [_range(values)]
+    }
+    summary = {
+        "engine": data.attrs["engine"],
+        "points": data.sizes.get("time", 1),
+        "files": list(map(str, files)),
+    }
+    typer.echo(json.dumps({**summary, "waveforms": waveforms}))
+
+
+def _range(values: xr.DataArray) -> tuple[float, float]:
+    return float(values.real.min()), float(values.real.max())
+
+
+def _writer(path: Path) -> Callable[[Path, xr.Dataset], None]:
+    from memsim.files import write_csv, write_waves
+
+    writers: dict[str, Callable[[Path, xr.Dataset], None]] = {".nc": write_waves, ".csv": write_csv}
+    if path.suffix not in writers:
+        raise InputError(f"cannot write waveforms as {path.name!r}; use {' or '.join(writers)}")
+    return writers[path.suffix]
+
+
+def _bench(name: str, stop: str | None, step: str | None) -> Bench:
+    from dataclasses import replace
+
+    from memsim.circuits.catalogue import load_bench
+    from memsim.units import parse_si
+
+    bench = load_bench(name)
+    return replace(
+        bench,
+        stop=bench.stop if stop is None else parse_si(stop, "s"),
+        step=bench.step if step is None else parse_si(step, "s"),
+    )
+
+
+def _run_deck(path: Path, engine: Engine, timeout: float, trust: bool) -> xr.Dataset:
+    from memsim import spice
+
+    if engine is not Engine.NGSPICE:
+        raise InputError(f"a deck runs in ngspice, not in {engine.value}; leave out --engine")
+    return spice.simulate(path, timeout=timeout, trust=trust)
+
+
+def _run_bench(bench: Bench, engine: Engine, timeout: float) -> xr.Dataset:
+    if engine is Engine.NGSPICE:
+        from memsim import spice
+
+        waves = spice.simulate(
+            bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step, timeout=timeout
+        )
+    else:
+        from memsim import surrogate
+
+        simulate = surrogate.simulate if engine is Engine.TORCH else surrogate.reference.simulate
+        waves = simulate(bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step)
+    from memsim.circuits import with_device_currents
+
+    return with_device_currents(bench.circuit, waves).assign_attrs(show=list(bench.show))
