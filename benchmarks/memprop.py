@@ -42,7 +42,7 @@ RUNS = Path("runs/memprop")
 IMAGES = 100
 DRAWS = 3
 """Pieces of hardware that each robustness figure is taken over, for each seed."""
-VARIATION, AWARE_EPOCHS, AWARE_RATE = 0.2, 4, 0.25
+VARIATION, AWARE_EPOCHS, AWARE_RATE = 0.2, 8, 0.5
 """Training with variation goes on from the trained network: spread, epochs, and learning rate over the first one."""
 IDEAL = NonidealityTable()
 CONDITIONS = {

@@ -39,7 +39,6 @@ def test_the_trained_network_is_a_circuit() -> None:
         assert row["mean_error"] <= 0.01
 
 
-@pytest.mark.xfail(reason="49 % of the loss on the one seed trained so far")
 def test_training_with_variation_recovers_half_of_what_variation_costs() -> None:
     rows = result("memprop-robust-mnist")["rows"]
 
