@@ -45,7 +45,8 @@ def cost_bars(costs: Sequence[Cost], accuracies: Sequence[float] | None = None) 
         raise InputError(f"{len(accuracies)} accuracies for {len(costs)} chips; give one for each")
     names = [cost.card for cost in costs]
     panels = 3 if accuracies is None else 4
-    figure, axes = columns(panels, (2.1 * panels + 1.3, 3.4))
+    width = max(1.2, 0.38 * len(costs)) + 0.9
+    figure, axes = columns(panels, (width * panels + 1.3, 3.4))
     scale, prefix = si_prefix(max(cost.total_energy for cost in costs))
     _stack(axes[0], names, [cost.energy for cost in costs], scale)
     axes[0].set_ylabel(f"energy per inference ({prefix}J)")
@@ -59,7 +60,7 @@ def cost_bars(costs: Sequence[Cost], accuracies: Sequence[float] | None = None) 
         axes[3].bar(names, percent, width=0.6, color="0.75", edgecolor="black")
         axes[3].set(ylabel="accuracy (%)", ylim=(0, 100))
     for one in axes:
-        one.tick_params("x", rotation=35)
+        _tilt(one)
     _legend(figure, [*(cost.energy for cost in costs), *(cost.area for cost in costs)])
     return figure
 
@@ -79,7 +80,7 @@ def layer_bars(cost: Cost) -> Figure:
         names, [layer.latency / scale for layer in cost.layers], width=0.6, color="0.75", edgecolor="black"
     )
     below.set_ylabel(f"latency ({prefix}s)")
-    below.tick_params("x", rotation=60)
+    _tilt(below)
     _legend(figure, [cost.energy])
     return figure
 
@@ -127,6 +128,12 @@ def tornado(swings: Sequence[Swing], quantity: str, card: str, rival: str, *, mo
         loc="outside upper center", ncols=2, title="*: by a factor of 2, where no source gives a range"
     )
     return figure
+
+
+def _tilt(axes: Axes) -> None:
+    """Names that end below their bars."""
+    for label in axes.get_xticklabels():
+        label.set(rotation=45, ha="right", rotation_mode="anchor")
 
 
 def _label(swing: Swing) -> str:

@@ -19,6 +19,7 @@ class Accounting:
         adders: `whole`: sums over time steps and over row tiles take place once for the digits of a weight.
             `rounded-down`: once for as many converters as there are columns per converter over digits of a weight,
             rounded down, so that a chip with a converter at each column is charged for no such sum.
+        fill_tiles: whether small layers are copied until their tiles are full, even if they have a single position.
         copies_added: whether tiles that hold copies of a layer are charged as if their sums were added up.
         reference: whether arrays that are not differential have a reference column, which takes current and area.
         neurons: whether updates of neurons are charged.
@@ -28,6 +29,7 @@ class Accounting:
     name: str
     positions: Positions
     adders: Literal["whole", "rounded-down"]
+    fill_tiles: bool
     copies_added: bool
     reference: bool
     neurons: bool
@@ -44,6 +46,7 @@ PUBLISHED = Accounting(
     name="published",
     positions="unpadded",
     adders="rounded-down",
+    fill_tiles=True,
     copies_added=True,
     reference=False,
     neurons=False,
@@ -53,6 +56,7 @@ COMPLETE = Accounting(
     name="complete",
     positions="padded",
     adders="whole",
+    fill_tiles=False,
     copies_added=False,
     reference=True,
     neurons=True,

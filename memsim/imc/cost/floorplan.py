@@ -2,8 +2,8 @@
 
 As in NeuroSim, layers work as a pipeline, and those of large images are copied until they keep up: with sides H of the
 images of convolutions, a layer gets (H / H_0)^2 copies, where H_0 = H_max / min(speed_up, H_max / H_min). A tile holds
-as many copies of a small layer as fit; a larger layer takes several tiles. Where a layer is wider than a tile of the
-card, all tiles are twice as wide and as high.
+as many copies of a small layer as fit, if tiles are filled; a larger layer takes several tiles. Where a layer is wider
+than a tile of the card, all tiles are twice as wide and as high.
 """
 
 from __future__ import annotations
@@ -157,18 +157,23 @@ def floorplan(
     if max(layer.neurons for layer in workload.layers) > side * card.neurons:
         side *= 2
     copies = _copies(workload, constants.speed_up)
-    layers = [_placed(shape, card, side, count) for shape, count in zip(workload.layers, copies, strict=True)]
+    if not accounting.fill_tiles:
+        most = (math.ceil(layer.positions(accounting.positions)) for layer in workload.layers)
+        copies = [min(count, max(limit, 1)) for count, limit in zip(copies, most, strict=True)]
+    layers = [
+        _placed(shape, card, side, count, filled=accounting.fill_tiles)
+        for shape, count in zip(workload.layers, copies, strict=True)
+    ]
     return Floorplan(card, side, constants, workload.steps, tuple(layers), accounting)
 
 
-def _placed(shape: LayerShape, card: HardwareCard, side: int, copies: int) -> LayerPlan:
+def _placed(shape: LayerShape, card: HardwareCard, side: int, copies: int, *, filled: bool) -> LayerPlan:
     rows, columns = math.ceil(shape.rows / card.array.rows), math.ceil(shape.neurons / card.neurons)
     tile_rows, tile_columns = math.ceil(rows / side), math.ceil(columns / side)
     fitting = (side // rows if tile_rows == 1 else 1) * (side // columns if tile_columns == 1 else 1)
     sets = math.ceil(copies / fitting)
-    return LayerPlan(
-        shape, rows, columns, tile_rows, tile_columns, sets * fitting, sets * tile_rows * tile_columns
-    )
+    made = sets * fitting if filled else copies
+    return LayerPlan(shape, rows, columns, tile_rows, tile_columns, made, sets * tile_rows * tile_columns)
 
 
 def _copies(workload: Workload, speed_up: float) -> list[int]:
