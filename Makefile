@@ -2,7 +2,7 @@ VENV := .venv
 PY   := $(VENV)/bin/python
 
 .DEFAULT_GOAL := help
-.PHONY: help setup demo test lint notebooks clean
+.PHONY: help setup demo test lint notebooks docs clean
 
 help:  ## show this list
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## */  make \1\t/' | expand -t 20
@@ -26,6 +26,9 @@ notebooks: setup  ## execute the notebooks in place
 	    echo "$$notebook"; \
 	    $(VENV)/bin/jupyter-execute --inplace "$$notebook" || exit 1; \
 	done
+
+docs: setup  ## build the documentation into build/site
+	@NO_MKDOCS_2_WARNING=1 $(VENV)/bin/mkdocs build --strict --quiet
 
 clean:  ## remove everything that make or the tools made here
 	rm -rf $(VENV) build dist *.egg-info .pytest_cache .mypy_cache .ruff_cache .hypothesis runs demo

@@ -1,0 +1,169 @@
+"""Pages that are made from the code when the site is built: device models, commands, measurements."""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from html import escape
+from pathlib import Path
+from types import ModuleType
+from typing import Any
+
+import sympy as sp
+from mkdocs.structure.files import File, Files
+from sympy.printing.mathml import mathml
+
+from memsim.devices import MODELS, card_names, load_card
+from memsim.devices.base import Device
+from memsim.devices.cards import Card
+from memsim.devices.retention import memory
+
+HERE = Path(__file__).parent
+LONG = 70
+"""Operations above which an equation is written with abbreviations."""
+
+
+def on_config(config: Any) -> Any:
+    """Put the models into the menu."""
+    pages = ["models/index.md", *({name: f"models/{name}.md"} for name in MODELS)]
+    config.nav = [{"Device models": pages} if "Device models" in item else item for item in config.nav]
+    return config
+
+
+def on_files(files: Files, config: Any) -> Files:
+    """Add the generated pages."""
+    cards = [load_card(name) for name in card_names()]
+    pages = {"models/index.md": _models(cards), "commands.md": _commands(), "measured.md": _measured()}
+    pages |= {f"models/{name}.md": _model(model, cards) for name, model in MODELS.items()}
+    for path, text in pages.items():
+        files.append(File.generated(config, path, content=text))
+    return files
+
+
+def _models(cards: list[Card]) -> str:
+    rows = [
+        f"| [{name}]({name}.md) | {_first_line(model)} | {sum(card.device.model == name for card in cards)} |"
+        for name, model in MODELS.items()
+    ]
+    head = "# Device models\n\nEach is written once, as a current and a rate per state; everything else is derived.\n"
+    return "\n".join([head, "| model | | cards |", "|---|---|---|", *rows, ""])
+
+
+def _first_line(model: type[Device]) -> str:
+    return (inspect.getdoc(model) or "").splitlines()[0]
+
+
+def _model(model: type[Device], cards: list[Card]) -> str:
+    own = [card for card in cards if card.device.model == model.model]
+    module = sys.modules[model.__module__]
+    parts = [
+        f"# {model.model}\n\n{_first_line(model)}",
+        _picture(model.model, own),
+        "## Equations\n\nCurrent in A and rates of the states in 1/s, at the voltage v, as the simulators run them.",
+        *_equations(model),
+        _notes(module),
+        "## States\n\n" + _table(("name", "start", "range", "meaning"), _states(model)),
+        "## Parameters\n\n" + _table(("name", "default", "unit", "allowed", "meaning"), _parameters(model)),
+        f"Source of the model: {model.reference}",
+        "## Cards\n\n" + "\n\n".join(_card(card) for card in own) if own else "",
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def _picture(model: str, cards: list[Card]) -> str:
+    if not (HERE / "models" / f"{model}.png").exists():
+        return ""
+    card, drive = next((card, card.drive) for card in cards if card.drive)
+    words = f"{card.name} under {drive.amplitude:g} V at {drive.frequency:g} Hz"
+    behind = f" behind {drive.series_resistance:g} Ω" if drive.series_resistance > 1 else ""
+    return f"![Current over voltage of {words}]({model}.png)\n\n{words}{behind}, two periods, by `docs/pictures.py`."
+
+
+def _equations(model: type[Device]) -> list[str]:
+    form = model().expressions
+    wanted = [("i", form.current)]
+    wanted += [(f"d{state}/dt", rate) for state, rate in zip(form.states, form.rates, strict=True)]
+    long = max(sp.count_ops(expression) for _, expression in wanted) > LONG
+    helpers, expressions = (
+        sp.cse([e for _, e in wanted], symbols=sp.numbered_symbols("a"))
+        if long
+        else ([], [e for _, e in wanted])
+    )
+    lines = [(str(symbol), expression) for symbol, expression in helpers]
+    lines += [(name, expression) for (name, _), expression in zip(wanted, expressions, strict=True)]
+    return [_equation(name, expression) for name, expression in lines]
+
+
+def _equation(name: str, expression: sp.Expr) -> str:
+    left = mathml(sp.Symbol(name), printer="presentation") if "/" not in name else _rate(name)
+    right = mathml(expression, printer="presentation")
+    return f'<math display="block"><mrow>{left}<mo>=</mo>{right}</mrow></math>'
+
+
+def _rate(name: str) -> str:
+    state = name.removeprefix("d").removesuffix("/dt")
+    return f"<mfrac><mrow><mi>d</mi><mi>{escape(state)}</mi></mrow><mrow><mi>d</mi><mi>t</mi></mrow></mfrac>"
+
+
+def _notes(module: ModuleType) -> str:
+    text = inspect.getdoc(module)
+    return f"## How it is meant\n\n```text\n{text}\n```" if text else ""
+
+
+def _states(model: type[Device]) -> list[tuple[str, ...]]:
+    return [
+        (f"`{n}`", f"{s.initial:g}", f"{s.low:g} to {s.high:g}", s.meaning) for n, s in model.states.items()
+    ]
+
+
+def _parameters(model: type[Device]) -> list[tuple[str, ...]]:
+    return [(f"`{n}`", f"{p.default:g}", p.unit, p.allowed(), p.meaning) for n, p in model.parameters.items()]
+
+
+def _card(card: Card) -> str:
+    values = ", ".join(f"`{name} = {value:g}`" for name, value in card.device.values.items())
+    return (
+        f"### {card.name}\n\n{card.description}. Source: {card.source}. Memory at zero voltage: "
+        f"{memory(card.device)}.\n\n{values}"
+    )
+
+
+def _table(header: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    cells = [header, ("---",) * len(header), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in row) + " |" for row in cells)
+
+
+def _commands() -> str:
+    import typer
+
+    from memsim.cli import app
+
+    root: Any = typer.main.get_command(app)
+    head = (HERE / "commands.txt").read_text(encoding="utf-8")
+    return (
+        head + "\n\n".join(_command(name, command) for name, command in sorted(root.commands.items())) + "\n"
+    )
+
+
+def _command(name: str, command: Any) -> str:
+    rows = []
+    for option in command.params:
+        names = (
+            ", ".join(f"`{one}`" for one in option.opts)
+            if option.param_type_name == "option"
+            else f"`{option.name}`"
+        )
+        rows.append((names, " ".join((getattr(option, "help", "") or "").split())))
+    doc = inspect.cleandoc(command.help or "")
+    return f"## memsim {name}\n\n{doc}\n\n" + _table(("option", "what it does"), rows)
+
+
+def _measured() -> str:
+    sys.path.insert(0, str(HERE.parent / "benchmarks"))
+    try:
+        import tables
+    finally:
+        sys.path.pop(0)
+    body = tables.measured().replace(tables.BEGIN, "").replace(tables.END, "").strip()
+    head = (HERE / "measured.txt").read_text(encoding="utf-8")
+    return f"{head}\n{body}\n"
