@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from memsim.errors import InputError
@@ -163,9 +164,8 @@ def _stack(axes: Axes, names: Sequence[str], parts: Sequence[Mapping[str, float]
 def _legend(figure: Figure, parts: Sequence[Mapping[str, float]]) -> None:
     """In the order of the stacks, beside the panels."""
     shown = [name for name in _LOOKS if any(one.get(name) for one in parts)][::-1]
-    axes = figure.axes[0]
     patches = [
-        axes.bar(0, 0, color=_LOOKS[name][0], hatch=_LOOKS[name][1], edgecolor="black", linewidth=0.6)
+        Patch(facecolor=_LOOKS[name][0], hatch=_LOOKS[name][1], edgecolor="black", linewidth=0.6)
         for name in shown
     ]
-    figure.legend(patches, shown, loc="outside right upper")
+    figure.legend(handles=patches, labels=shown, loc="outside right upper")

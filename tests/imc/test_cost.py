@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import operator
 import tomllib
 from itertools import pairwise
 from pathlib import Path
@@ -21,6 +22,7 @@ from memsim.imc.workloads import LayerShape, Workload, load_workload, workload_n
 
 TECHNOLOGY = load_technology("neurosim-65nm")
 PUBLISHED_ROWS = Path(__file__).parents[2] / "benchmarks" / "adcless_published.toml"
+Span = tuple[float, float] | None
 ROUNDED = 0.045  # tables of two digits, such as 0.14 pJ
 
 
@@ -175,6 +177,40 @@ def test_twelve_of_fifteen_published_rows() -> None:
             latency = rival.latency / own.latency * row["latency_adcless_ms"] / row["latency_hp_adc_ms"]
             within += abs(energy - 1) <= 0.25 and abs(latency - 1) <= 0.35
     assert within >= 12
+
+
+# pJ for each column conversion over the five networks, from re-runs: sensing, accumulation, and all else but neurons
+PER_CONVERSION = [
+    ("adcless-32", (0.15, 0.17), (0.29, 0.66), (0.28, 1.4)),
+    ("adcless-64", (0.24, 0.29), (0.26, 0.49), (0.35, 2.0)),
+    ("adcless-128", (0.36, 0.51), (0.20, 0.31), (0.57, 2.9)),
+    ("hp-adc-32", (3.5, 4.2), (1.0, 1.6), None),
+    ("hp-adc-64", (4.4, 5.2), (0.94, 1.6), None),
+    ("hp-adc-128", (4.7, 7.5), (0.56, 1.2), None),
+    ("sar-64", (1.7, 2.1), None, None),
+    ("sar-128", (2.6, 3.8), None, None),
+]
+
+
+@pytest.mark.parametrize(("name", "sensing", "accumulation", "rest"), PER_CONVERSION)
+def test_energies_of_conversions_lie_in_the_published_ranges(
+    name: str, sensing: Span, accumulation: Span, rest: Span
+) -> None:
+    card = load_hardware(name)
+    for workload in map(load_workload, workload_names()):
+        vectors = [layer.positions("unpadded") * workload.steps for layer in workload.layers]
+        columns = [math.ceil(layer.rows / card.array.rows) * 4 * layer.neurons for layer in workload.layers]
+        conversions = sum(map(operator.mul, vectors, columns))
+        energy = cost(workload, card).energy
+        found = (
+            energy["array"] + energy["converters"],
+            energy["accumulators"],
+            energy["drivers"] + energy["buffers"] + energy["interconnect"],
+        )
+        for value, span in zip(found, (sensing, accumulation, rest), strict=True):
+            if span is not None:
+                # a quarter, as for the energies of the table itself
+                assert 0.75 * span[0] <= value / conversions * 1e12 <= 1.25 * span[1]
 
 
 def test_every_constant_has_a_source_and_lies_in_its_range() -> None:

@@ -17,6 +17,7 @@ spike_rate = 0.1           # of this layer, where it differs
 
 from __future__ import annotations
 
+import math
 import tomllib
 from importlib import resources
 from pathlib import Path
@@ -84,10 +85,9 @@ class LayerShape(Table):
             return self.positions_seen
         _, *sides = self.input
         if rule == "padded":
-            down, along = ((side + self.padding - self.kernel) // self.stride + 1 for side in sides)
-            return down * along
-        down, along = (max(side - self.kernel + 1, 0) / self.stride for side in sides)
-        return int(down * along)
+            counts = [(side + self.padding - self.kernel) // self.stride + 1 for side in sides]
+            return math.prod(counts)
+        return int(math.prod(max(side - self.kernel + 1, 0) / self.stride for side in sides))
 
     def outputs(self) -> float:
         """Neurons in all, at every pixel."""
