@@ -94,3 +94,9 @@ def test_memsim_adds_little_to_ngspice_and_to_the_shell() -> None:
     assert saved["run"]["processor_overhead"] <= 0.05
     assert saved["import_seconds"] <= 1.0
     assert saved["help_seconds"] <= 0.5
+
+
+def test_columns_of_one_bit_cost_little_more_than_a_product() -> None:
+    rates = result("imc_throughput")["products_per_cpu_second"]
+    assert rates["torch"] <= 2.0 * rates["memsim, ideal amplifiers"]
+    assert rates["memsim, fresh noise"] >= 50e3
