@@ -25,6 +25,8 @@ SOURCES = (
     "throughput",
     "crossbar_solver",
     "wires_in_training",
+    "sweep_scaling",
+    "overhead",
     "demo",
 )
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
@@ -139,6 +141,16 @@ def _crossbar() -> list[str]:
     ]
 
 
+def _sweeps() -> list[str]:
+    faster, run = _result("sweep_scaling")["faster_with_two_workers"], _result("overhead")["run"]
+    return [
+        (
+            "| a sweep on two local workers over one; what memsim adds to a run of ngspice of "
+            f"{run['seconds_by_ngspice']:.1f} s | {faster:.2f} ×; {run['overhead']:.1%} |"
+        )
+    ]
+
+
 def _demo() -> list[str]:
     stages = _result("demo")["stages"]
     listed = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in stages.items())
@@ -151,7 +163,7 @@ def measured() -> str:
         "| measured | |",
         "|---|---|",
     ]
-    rows += [*_memprop(), *_digits(), *_bptt(), *_throughput(), *_crossbar(), *_wires(), *_demo()]
+    rows += [*_memprop(), *_digits(), *_bptt(), *_throughput(), *_crossbar(), *_wires(), *_sweeps(), *_demo()]
     dates = sorted({_result(name)["date"] for name in SOURCES})
     source = f"From `benchmarks/results/`, {', '.join(dates)}, {_result('digits')['machine']}."
     return "\n".join([BEGIN, *rows, "", source, END])

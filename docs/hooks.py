@@ -14,7 +14,7 @@ from mkdocs.structure.files import File, Files
 from sympy.printing.mathml import mathml
 
 from memsim.devices import MODELS, card_names, load_card
-from memsim.devices.base import Device
+from memsim.devices.base import Device, Parameter
 from memsim.devices.cards import Card
 from memsim.devices.retention import memory
 
@@ -96,7 +96,8 @@ def _equations(model: type[Device]) -> list[str]:
 
 def _equation(name: str, expression: sp.Expr) -> str:
     left = mathml(sp.Symbol(name), printer="presentation") if "/" not in name else _rate(name)
-    right = mathml(expression, printer="presentation")
+    rounded = expression.xreplace({one: sp.Float(one, 6) for one in expression.atoms(sp.Float)})
+    right = mathml(rounded, printer="presentation", mul_symbol="dot")
     return f'<math display="block"><mrow>{left}<mo>=</mo>{right}</mrow></math>'
 
 
@@ -117,7 +118,13 @@ def _states(model: type[Device]) -> list[tuple[str, ...]]:
 
 
 def _parameters(model: type[Device]) -> list[tuple[str, ...]]:
-    return [(f"`{n}`", f"{p.default:g}", p.unit, p.allowed(), p.meaning) for n, p in model.parameters.items()]
+    return [(f"`{n}`", f"{p.default:g}", p.unit, _allowed(p), p.meaning) for n, p in model.parameters.items()]
+
+
+def _allowed(parameter: Parameter) -> str:
+    """The range in words, without ends at infinity."""
+    text = parameter.allowed().replace("-inf <= ", "").replace(" <= inf", "")
+    return {"value": "any", "0 < value": "above 0"}.get(text, text.replace("<=", "≤"))
 
 
 def _card(card: Card) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -55,6 +56,7 @@ def test_blocks_run_as_printed(path: Path, tmp_path: Path, monkeypatch: pytest.M
 @pytest.mark.spice
 def test_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
     (tmp_path / "my.cir").write_text("* rc\nv1 a 0 1\nr1 a b 1k\nc1 b 0 1n ic=0\n.tran 10n 5u uic\n.end\n")
     blocks = [text for language, text in BLOCK.findall((ROOT / "README.md").read_text()) if language == "sh"]
     (commands,) = [text for text in blocks if text.startswith("memsim")]
