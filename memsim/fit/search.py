@@ -19,6 +19,7 @@ Residuals = Callable[[Array, Array], tuple[Array, Array]]
 
 FIRST_DAMPING = 1e-2
 LEAST_DAMPING, MOST_DAMPING = 1e-9, 1e9
+KEPT = 4  # starts that are never dropped
 PATIENCE = 4  # iterations without progress after which a start counts as settled
 
 
@@ -74,7 +75,7 @@ def levenberg_marquardt(
         )
         damping = np.clip(np.where(better, damping / 5, damping * 4), LEAST_DAMPING, MOST_DAMPING)
         if done in {iterations // 4, iterations // 2}:
-            keep = np.argsort(loss)[: max(len(loss) // 2, 2)]
+            keep = np.argsort(loss)[: max(len(loss) // 2, KEPT)]
             z, r, jacobian, loss, polarity, damping, settled = (
                 a[keep] for a in (z, r, jacobian, loss, polarity, damping, settled)
             )

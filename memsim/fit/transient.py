@@ -27,10 +27,8 @@ from memsim.devices.numeric import generate
 from memsim.fit.grids import Grid
 from memsim.fit.records import Array
 
-MOST_ITERATIONS = 30
-UNDAMPED = (
-    8  # iterations; those that have not settled by then mostly jump to and fro, and half a move settles them
-)
+MOST_ITERATIONS = 48
+UNDAMPED = 8  # iterations; what has not settled by then mostly jumps to and fro: after each so many, moves are halved
 LARGEST_MOVE = 0.3  # V and state: the most by which one Newton iteration moves an unknown
 SOLVED = 1e-5
 GIVEN_UP = 1e-3  # an unknown that still moves by more has no solution that can be trusted
@@ -128,7 +126,7 @@ def simulate(grid: Grid, batch: Batch) -> Trajectory:
                     entry = out[size + row * size + column]
                     jacobian[row, column] = diagonal[row, column] - b_h * entry if row else r * entry
             jacobian[0, 0] += one + r * charging
-            move = _solve(jacobian, g) * (1.0 if iteration < UNDAMPED else 0.5)
+            move = _solve(jacobian, g) * 0.5 ** (iteration // UNDAMPED)
             before, u = u, np.clip(u - np.clip(move, -LARGEST_MOVE, LARGEST_MOVE), low, high)
             # a state that the formula would carry past its end stays there, and has settled
             worst = np.abs(u - before).max(0)
