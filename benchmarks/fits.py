@@ -172,7 +172,8 @@ def main(parts: set[str]) -> None:
 def overlays(single: dict[str, Any]) -> dict[str, Any]:
     """Measured and fitted current of every loop with its better model."""
     drawn = {}
-    for name, case in single.items():
+    for name in loops():
+        case = single[name]
         model = min(MODELS_TRIED, key=lambda m: case["models"][m]["error"])
         found, record = case["models"][model], load(name)
         device = MODELS[model](initial=found["initial"][0], **found["parameters"])

@@ -11,7 +11,7 @@ from memsim.devices.base import Device
 from memsim.errors import InputError
 from memsim.fit.coordinates import KEPT, coordinates
 from memsim.fit.intervals import Uncertainty, uncertainty
-from memsim.fit.problem import Problem
+from memsim.fit.problem import HOPELESS, Problem
 from memsim.fit.records import Array, Record
 from memsim.fit.search import Optimum, levenberg_marquardt
 
@@ -24,6 +24,7 @@ PROGRESS = 1e-4  # relative fall of the loss that counts as such
 SCREENING = 4  # starting points tried for each that is followed
 SAME_MINIMUM = 1.01  # ratio of RMSE of two starts that ended together
 LOUDEST = 0.03  # residual, relative to the peak, beyond which a robust fit takes a sample for an outlier at the latest
+SHORTER_STEPS = (1, 2, 4, 8)  # tried in turn until every step has a solution
 CAPACITIVE_SHARE = 0.5  # of the peak current: what a capacitance may take at the steepest drive
 
 
@@ -226,11 +227,21 @@ def _follow(problem: Problem, z: Array, polarity: Array, settings: Settings) -> 
     )
 
 
+def _solved(problem: Problem, z: Array, polarity: Array) -> tuple[Problem, Array, Array]:
+    """Predictions by steps so short that each has a solution: in the midst of a runaway a longer one has none."""
+    for shorter in SHORTER_STEPS:
+        chosen = replace(problem, substeps=shorter * problem.substeps)
+        y, jacobian = chosen.predictions(z, polarity)
+        if np.abs(y).max() < HOPELESS:
+            break
+    return chosen, y, jacobian
+
+
 def _result(problem: Problem, optimum: Optimum, same: float, began: float) -> Fit:
     equal = optimum.loss <= SAME_MINIMUM**2 * optimum.loss[0]
     chosen = int(np.argmax(equal * (1 + (optimum.polarity > 0))))
     z, polarity = optimum.z[chosen : chosen + 1], optimum.polarity[chosen : chosen + 1]
-    y, jacobian = problem.predictions(z, polarity)
+    problem, y, jacobian = _solved(problem, z, polarity)
     finer, _ = replace(problem, substeps=4 * problem.substeps).predictions(z, polarity)
     residuals, rows, change = [], [], 0.0
     for k, record in enumerate(problem.records):

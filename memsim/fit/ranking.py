@@ -9,8 +9,8 @@ import numpy as np
 
 from memsim.devices.base import Device
 from memsim.errors import InputError
-from memsim.fit.fitting import Fit, Settings, error, fit
-from memsim.fit.grids import make_grid
+from memsim.fit.fitting import SHORTER_STEPS, Fit, Settings, error, fit
+from memsim.fit.grids import Grid, make_grid
 from memsim.fit.problem import initial_name
 from memsim.fit.records import Array, Record
 from memsim.fit.transient import Batch, currents, simulate
@@ -174,19 +174,30 @@ def transient_current(
         most_cycles: periods to run beforehand, until they repeat, where the record is whole periods.
     """
     states = np.array([device.initial[name] for name in device.states])
-    grid = make_grid([record], substeps=substeps)
     values = np.array([[value] for value in device.values.values()])
     batch = Batch(
         type(device), values, states.reshape(-1, 1, 1), np.array([capacitance]), np.array([float(polarity)])
     )
-    for _ in range(most_cycles if record.closed else 0):
+    # in the midst of a runaway a long step has no solution, and a shorter one has
+    for shorter in SHORTER_STEPS:
+        grid = make_grid([record], substeps=shorter * substeps)
+        settled = _periodic(grid, batch, most_cycles) if record.closed else batch
+        trajectory = simulate(grid, settled)
+        if trajectory.converged.all():
+            break
+    y, _ = currents(grid, settled, trajectory, [])
+    return y[:, 0]
+
+
+def _periodic(grid: Grid, batch: Batch, most_cycles: int) -> Batch:
+    """The batch started from the state to which periods of the drive lead, after so many of them at most."""
+    for _ in range(most_cycles):
         end = simulate(grid, batch).unknowns[-1, 1:, 0]
         moved = np.abs(end - batch.initial[:, 0, 0]).max()
         batch = replace(batch, initial=end.reshape(-1, 1, 1))
         if moved < REPEATS:
             break
-    y, _ = currents(grid, batch, simulate(grid, batch), [])
-    return y[:, 0]
+    return batch
 
 
 def cross_validate(
