@@ -14,11 +14,13 @@ __all__ = [
     "errors",
     "files",
     "fit",
+    "interop",
     "learn",
     "plots",
     "report",
     "spice",
     "surrogate",
+    "sweep",
     "units",
     "variability",
 ]

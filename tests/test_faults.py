@@ -21,9 +21,9 @@ from memsim import spice
 from memsim.errors import BadResultError, EngineCrashedError, InputError, SimulationTimeoutError
 from memsim.files import read_waves
 from memsim.sweep import make_sweep, run_sweep
+from memsim.sweep.decks import ParametricDeck
 from memsim.sweep.run import evaluate
 from memsim.sweep.study import Measure
-from memsim.sweep.subject import ParametricDeck
 
 pytestmark = pytest.mark.spice
 

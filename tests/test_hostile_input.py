@@ -29,8 +29,9 @@ from memsim.learn.checkpoint import _digest, load_checkpoint
 from memsim.learn.study import Study
 from memsim.learn.trainer import build
 from memsim.sweep import load_sweep
+from memsim.sweep.decks import deck_subject
 from memsim.sweep.plan import make_plan
-from memsim.sweep.subject import ShippedCircuit, deck_subject
+from memsim.sweep.subject import ShippedCircuit
 
 SECONDS = 20  # for one input; the slowest that is well-meant takes less than one
 FEW, MANY = 20, 1200

@@ -16,7 +16,18 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "memsim"
 
 # What a room must not know. `memsim.errors`, `memsim.files` and `memsim.units` are open to all.
-ABOVE_ALL = {"cli", "console", "demo", "netlists", "plots", "report", "run_report", "verify"}
+ABOVE_ALL = {
+    "cli",
+    "console",
+    "demo",
+    "interop",
+    "netlists",
+    "plots",
+    "report",
+    "run_report",
+    "sweep",
+    "verify",
+}
 FORBIDDEN = {
     "devices": ABOVE_ALL | {"circuits", "spice", "surrogate", "crossbar", "learn", "imc"},
     "circuits": ABOVE_ALL | {"spice", "surrogate", "crossbar", "learn", "imc"},
@@ -40,7 +51,18 @@ FORBIDDEN = {
     "files": {*ABOVE_ALL, "devices", "circuits", "spice", "surrogate", "crossbar", "learn", "imc"},
     "units": {*ABOVE_ALL, "devices", "circuits", "spice", "surrogate", "crossbar", "learn", "imc"},
 }
-COMMANDS = {"cli", "cli_fit", "demo", "run_report", "report", "__main__"}
+COMMANDS = {
+    "cli",
+    "cli_fit",
+    "cli_plot",
+    "cli_run",
+    "data_report",
+    "demo",
+    "imc_report",
+    "run_report",
+    "report",
+    "__main__",
+}
 
 
 def imports() -> Iterator[tuple[Path, str]]:

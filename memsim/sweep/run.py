@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING
 
 from memsim.errors import EngineCrashedError, InputError, MemsimError
 from memsim.sweep.cluster import cluster, has_dashboard
+from memsim.sweep.decks import circuit_subject, deck_subject
 from memsim.sweep.measures import measure
 from memsim.sweep.plan import Plan, make_plan
 from memsim.sweep.store import Outcome, Store, opened
 from memsim.sweep.study import Measure, SweepStudy
-from memsim.sweep.subject import ShippedCircuit, Subject, circuit_subject, deck_subject
+from memsim.sweep.subject import ShippedCircuit, Subject
 
 if TYPE_CHECKING:
     import xarray as xr

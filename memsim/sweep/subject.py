@@ -1,21 +1,16 @@
-"""What a sweep runs at each point: a shipped circuit with some values replaced, or a deck with other `.param`s.
+"""What a sweep runs at each point, and shipped circuits with some values replaced.
 
 A subject travels to worker processes, so it holds plain values; circuits are built where they run.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields, is_dataclass, replace
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cache
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 import xarray as xr
-
-from memsim.errors import InputError
-from memsim.units import parse_si
 
 if TYPE_CHECKING:
     from PySpice.Spice.Netlist import Circuit
@@ -40,7 +35,6 @@ _STIMULUS_UNITS = {
     "delay": "s",
     "frequency": "Hz",
 }
-_PARAM = re.compile(r"(?<![\w.])([a-z_]\w*)(\s*=\s*)(\{[^{}]*\}|'[^']*'|[^\s,={}']+)", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -124,82 +118,6 @@ class ShippedCircuit:
         return deck(bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step)
 
 
-@dataclass(frozen=True)
-class ParametricDeck:
-    """A deck whose `.param` values are changed.
-
-    Attributes:
-        text: the deck, with absolute includes; known to be harmless, or trusted.
-        timeout: time limit of a run [s].
-        bounds: physical range of states by waveform.
-    """
-
-    text: str
-    timeout: float
-    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
-
-    def parameters(self) -> dict[str, Nominal]:
-        return {
-            found[1].lower(): Nominal(_number(found[3]), "1")
-            for line in _param_lines(self.text)
-            for found in _PARAM.finditer(self.text.split("\n")[line])
-        }
-
-    def run(self, values: Mapping[str, float]) -> xr.Dataset:
-        from memsim import spice
-        from memsim.spice.checks import check_result
-
-        lines = self.text.split("\n")
-        for line in _param_lines(self.text):
-            lines[line] = _PARAM.sub(lambda found: _replaced(found, values), lines[line])
-        waves = spice.simulate("\n".join(lines), timeout=self.timeout, trust=True)
-        check_result(waves, bounds=self.bounds)
-        return waves
-
-    def fingerprint(self) -> str:
-        from memsim.spice.lines import expand
-
-        return "\n".join(line.text for line in expand(self.text, Path.cwd()))
-
-
-def deck_subject(path: Path, timeout: float, *, trust: bool) -> ParametricDeck:
-    """A deck file, checked as `memsim run` checks it.
-
-    Raises:
-        InputError: it cannot be read.
-        UntrustedDeckError: it wants more than to simulate, and `trust` is False.
-    """
-    from memsim.spice import check_trust
-    from memsim.spice.lines import absolute_includes, read_deck
-
-    try:
-        text = read_deck(path)
-    except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
-        raise InputError(
-            f"deck {str(path)!r} cannot be read ({error}); give the path of a .cir file"
-        ) from error
-    if not trust:
-        check_trust(text, path.resolve().parent)
-    return ParametricDeck(absolute_includes(text, path.resolve().parent), timeout)
-
-
-def circuit_subject(
-    circuit: Circuit,
-    timeout: float,
-    *,
-    stop: float,
-    step: float,
-    stimuli: Mapping[str, Stimulus] | None = None,
-) -> ParametricDeck:
-    """A PySpice circuit, whose `circuit.parameter(name, value)` are the parameters."""
-    from memsim.circuits import state_bounds
-    from memsim.spice import deck
-
-    return ParametricDeck(
-        deck(circuit, stimuli=stimuli, stop=stop, step=step), timeout, dict(state_bounds(circuit))
-    )
-
-
 def _circuit_values(circuit: Circuit, driven: Mapping[str, Stimulus]) -> dict[str, Nominal]:
     subcircuits = {sub.name.lower(): sub for sub in circuit.subcircuits}
     found: dict[str, Nominal] = {}
@@ -277,30 +195,3 @@ def _run_twin(name: str, bench: Bench, values: Mapping[str, float]) -> xr.Datase
     data = dataset(times, {one: wave.numpy() for one, wave in waves.items()}, bounds)
     check_result(data, bounds=bounds)
     return data
-
-
-def _param_lines(text: str) -> list[int]:
-    """Indices of the lines of top-level `.param` cards and their continuations."""
-    found, depth, inside = [], 0, False
-    for index, line in enumerate(text.split("\n")):
-        content = line.strip().lower()
-        if content.startswith("*") or not content:
-            continue
-        inside = content.startswith(".param") or (inside and content.startswith("+"))
-        depth += content.startswith(".subckt")
-        depth -= content.startswith(".ends")
-        if inside and depth == 0 and index > 0:
-            found.append(index)
-    return found
-
-
-def _replaced(found: re.Match[str], values: Mapping[str, float]) -> str:
-    value = values.get(found[1].lower())
-    return found[0] if value is None else f"{found[1]}{found[2]}{value!r}"
-
-
-def _number(text: str) -> float:
-    try:
-        return parse_si(text.strip("{}' "))
-    except InputError:
-        return float("nan")
