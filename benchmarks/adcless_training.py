@@ -45,7 +45,9 @@ RUNS = Path("runs/benchmark-adcless")
 IDEAL_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
 REAL = {**IDEAL_WIRES, "converter.offset": 0.5, "converter.noise": 0.25, "cell.variation": 0.1}
 ONE_BIT, HP_ADC = "adcless-differential", "hp-adc-differential"
-DECISIONS = {"gradient": "impulse", "width": (2.0, 0.7)}
+DECISIONS = {"gradient": "impulse", "width": (4.0, 1.0)}
+BATCH = 32
+PLANS = ["staged", "hp-adc", "jump"]
 SECOND = {"channels": 16, "kernel": 3, "stride": 2, "padding": 1}
 LAYERS = {
     "mnist": ({"channels": 7, "kernel": 5, "stride": 3, "padding": 1}, SECOND),
@@ -53,7 +55,7 @@ LAYERS = {
 }
 STEPS = {"mnist": 4, "nmnist": 5}
 # examples of software, weights, partial sums, 1-bit and non-ideality stages
-EXAMPLES = {"mnist": (80_000, 10_000, 10_000, 80_000, 16_000), "nmnist": (24_000, 1_000, 2_000, 16_000, 4_000)}
+EXAMPLES = {"mnist": (60_000, 5_000, 10_000, 80_000, 16_000), "nmnist": (24_000, 1_000, 2_000, 24_000, 4_000)}
 TEST = 2_000
 SWEEPS: dict[str, tuple[float, ...]] = {
     "converter.offset": (0.0, 0.5, 1.0, 2.0, 4.0),
@@ -90,19 +92,24 @@ def study(data: str, seed: int, plan: str) -> StagedStudy:
                 largest,
                 card=ONE_BIT,
                 hardware=IDEAL_WIRES,
-                learning_rate=3e-3,
+                learning_rate=1e-2,
                 **DECISIONS,
             ),
-            stage("non-idealities", real, largest, learning_rate=1e-3, **last),
+            stage("non-idealities", real, largest, learning_rate=2e-3, **last),
         ],
         "hp-adc": [
             *quantised,
             stage("trained on", one_bit, largest, card=HP_ADC, hardware=IDEAL_WIRES, learning_rate=1e-3),
         ],
-        "jump": [stage("jump", weights + sums + one_bit + real, largest, learning_rate=3e-3, **last)],
+        "jump": [stage("jump", weights + sums + one_bit + real, largest, learning_rate=1e-2, **last)],
     }
     return make_staged_study(
-        data=data, hidden=LAYERS[data], steps=STEPS[data], seed=seed, stages=(begin, *plans[plan])
+        data=data,
+        hidden=LAYERS[data],
+        steps=STEPS[data],
+        batch=BATCH,
+        seed=seed,
+        stages=(begin, *plans[plan]),
     )
 
 
@@ -151,10 +158,10 @@ def cold(data: str, seed: int, data_dir: Path) -> dict[str, float]:
     return {**found, "cold, calibrated": accuracy(mapped, run.data.test, run.study.steps)}
 
 
-def stages(data: str, seeds: list[int], data_dir: Path) -> None:
-    """All plans of each seed, saved one by one."""
+def stages(data: str, seeds: list[int], plans: list[str], data_dir: Path) -> None:
+    """Plans of each seed, saved one by one."""
     for seed in seeds:
-        for plan in ("staged", "hp-adc", "jump"):
+        for plan in plans:
             run = trained(data, seed, plan, data_dir)
             found = {record.stage.name: record.accuracy for record in run.records}
             if plan == "staged":
@@ -256,10 +263,11 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("MEMSIM_DATA", "data")))
     parser.add_argument("what", choices=["stages", "robustness"])
     parser.add_argument("data", choices=sorted(LAYERS))
+    parser.add_argument("--plans", nargs="+", choices=PLANS, default=PLANS)
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     given = parser.parse_args()
     if given.what == "stages":
-        stages(given.data, given.seeds, given.data_dir)
+        stages(given.data, given.seeds, given.plans, given.data_dir)
     else:
         for seed in given.seeds:
             robustness(given.data, seed, given.data_dir)
