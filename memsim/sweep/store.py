@@ -13,7 +13,7 @@ import hashlib
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -175,10 +175,13 @@ def opened(path: Path, plan: Plan, study: SweepStudy, fingerprint: str) -> Itera
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise InputError(f"another sweep is writing {path}; wait for it, or name another file") from None
-        store.load()
         try:
-            yield store
+            store.load()
+            try:
+                yield store
+            finally:
+                store.fold()
         finally:
-            store.fold()
-        lock.unlink()
-        store.folder.rmdir()
+            lock.unlink()
+            with suppress(OSError):  # pieces that could not be folded stay
+                store.folder.rmdir()

@@ -93,6 +93,7 @@ def test_another_sweep_s_results_are_not_touched(tmp_path: Path):
     ):
         pass
     assert (tmp_path / "s.nc").read_bytes() == before
+    assert [path.name for path in tmp_path.iterdir()] == ["s.nc"]
 
 
 def test_another_sweep_s_pieces_are_not_touched(tmp_path: Path):
