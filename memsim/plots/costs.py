@@ -21,9 +21,9 @@ _LOOKS = {
     "converters": ("#F0E442", "//"),
     "drivers": ("#000000", ""),
     "accumulators": ("#56B4E9", ".."),
-    "buffers": ("#D55E00", ""),
+    "buffers": ("#D55E00", "--"),
     "interconnect": ("#DDDDDD", "\\\\"),
-    "neurons": ("#009E73", ""),
+    "neurons": ("#009E73", "++"),
     "leakage": ("#FFFFFF", "xx"),
 }
 _MICRO = 1e-6

@@ -53,7 +53,8 @@ def test_column_reads_at_half_activity_are_those_of_neurosim(card: str, rows: in
 @pytest.mark.parametrize(("card", "nanoseconds"), [("adcless", 1.19), ("hp-adc", 11.4), ("sar", 6.8)])
 def test_clocks_are_those_of_the_published_chips(card: str, nanoseconds: float) -> None:
     period = conversion(load_hardware(card).converter, TECHNOLOGY.constants).period
-    assert period == pytest.approx(nanoseconds * 1e-9, rel=1e-12, abs=0)
+    # published with one digit behind the point, of several runs
+    assert period == pytest.approx(nanoseconds * 1e-9, rel=0.005, abs=0)
 
 
 def test_one_full_array_by_hand() -> None:
@@ -75,7 +76,9 @@ def test_one_full_array_by_hand() -> None:
 
 def test_columns_that_share_a_converter_wait_for_each_other() -> None:
     shared, own = (cost(dense(), load_hardware("hp-adc-64", {"converter.columns": m})) for m in (8, 1))
-    period = conversion(load_hardware("hp-adc").converter, TECHNOLOGY.constants).period
+    period = conversion(
+        load_hardware("hp-adc", {"converter.columns": 1}).converter, TECHNOLOGY.constants
+    ).period
     # seven more reads and seven more adds of digits; a tile holds 16 copies of so small a layer
     assert shared.latency - own.latency >= 14 / 16 * period
     assert shared.area["converters"] == pytest.approx(own.area["converters"] / 8, rel=1e-12, abs=0)

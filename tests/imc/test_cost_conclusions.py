@@ -64,6 +64,14 @@ def test_saved_benchmark_reproduces_twelve_of_fifteen_rows() -> None:
     assert sum(within) >= 12
 
 
+def test_other_settings_come_out_as_well() -> None:
+    errors = [case["error"] for case in saved()["other_settings"]]
+    assert len(errors) == 5
+    # 26 % and 32 % at most were found; the bounds are those of the ratios
+    assert max(abs(e) for error in errors for e in error["energy"].values()) <= 0.30
+    assert max(abs(e) for error in errors for e in error["latency"].values()) <= 0.35
+
+
 def test_saved_benchmark_is_that_of_the_model() -> None:
     for row in saved()["rows"]:
         made = cost(

@@ -42,17 +42,22 @@ class Conversion:
 def conversion(converter: ConverterTable, constants: Constants) -> Conversion:
     """What one conversion takes; an ideal converter takes nothing, and senses as fast as a sense amplifier."""
     c = constants
+    sharing = c.sharing_delay if converter.columns > 1 else 0.0
     if converter.kind == "sar":
         time = (converter.bits + 1) * c.sar_bit_time
         power = c.sar_base_power + c.sar_bit_power * converter.bits
         area = c.sar_gate_area * (SAR_GATES + SAR_GATES_PER_BIT * (converter.bits - 1))
-        return Conversion(power * time, c.sar_column_power * time, time, time + c.settling_sar, area)
+        return Conversion(
+            power * time, c.sar_column_power * time, time, time + c.settling_sar + sharing, area
+        )
     decisions = _decisions(converter)
     flash = converter.kind == "flash" and converter.bits > 1
     time = c.sense_time_most if flash else c.sense_time_least
     settling = c.settling_flash if flash else c.settling_sense
     energy = decisions * (c.level_power * time + c.encoder_energy)
-    return Conversion(energy, c.column_power * time, time, time + settling, decisions * c.level_area)
+    return Conversion(
+        energy, c.column_power * time, time, time + settling + sharing, decisions * c.level_area
+    )
 
 
 def _decisions(converter: ConverterTable) -> int:

@@ -43,6 +43,7 @@ class Constants(Table):
         sar_column_power: as column_power, of a SAR converter.
         sar_bit_time: of one decision.
         settling_sense, settling_flash, settling_sar: what an array read takes beside the conversion.
+        sharing_delay: of the switches before a converter that columns share.
         flip_flop_energy: of a clock edge.
         adder_energy: of one bit.
         buffer_energy: of one bit in and out of a tile's buffer.
@@ -78,6 +79,7 @@ class Constants(Table):
     settling_sense: Second
     settling_flash: Second
     settling_sar: Second
+    sharing_delay: Second
     flip_flop_energy: Joule
     adder_energy: Joule
     buffer_energy: Joule
