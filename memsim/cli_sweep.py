@@ -89,7 +89,8 @@ def _report(data: xr.Dataset, out: Path, seconds: float, *, as_json: bool) -> No
     else:
         typer.echo(f"{failed.size} points, {failed.sum()} failed, {seconds:.1f} s")
         for name, ends in ranges.items():
-            low, high = (format_si(end, data[name].attrs["units"].replace("1", "")) for end in ends)
+            unit = data[name].attrs["units"]
+            low, high = (f"{end:.4g}" if unit == "1" else format_si(end, unit) for end in ends)
             typer.echo(f"  {name:16} {low} to {high}")
         typer.echo(out)
     if errors:

@@ -39,6 +39,8 @@ def crossings(times: Array, values: Array, level: float) -> Array:
 
 
 def _take(waves: xr.Dataset, name: str, one: Measure) -> float:
+    if one.what == "value":
+        return _value(waves, name, one.of)
     times, values = _curve(waves, name, one.of)
     used = times >= one.after
     if used.sum() < 2:
@@ -49,6 +51,13 @@ def _take(waves: xr.Dataset, name: str, one: Measure) -> float:
     if one.current is not None:
         return float(np.trapezoid(y * _curve(waves, name, one.current)[1][used], t))
     return float(_LEVELS[one.what](t, y))
+
+
+def _value(data: xr.Dataset, measure: str, name: str) -> float:
+    if name not in data or data[name].dims:
+        known = ", ".join(str(n) for n, values in data.items() if not values.dims)
+        raise InputError(f"measure {measure!r} needs the number {name!r}; the run has: {known or 'none'}")
+    return float(data[name])
 
 
 def _curve(waves: xr.Dataset, measure: str, name: str) -> tuple[Array, Array]:

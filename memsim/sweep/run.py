@@ -13,6 +13,7 @@ from memsim.errors import EngineCrashedError, InputError, MemsimError
 from memsim.sweep.cluster import cluster, has_dashboard
 from memsim.sweep.decks import circuit_subject, deck_subject
 from memsim.sweep.measures import measure
+from memsim.sweep.networks import TrainedNetwork
 from memsim.sweep.plan import Plan, make_plan
 from memsim.sweep.store import Outcome, Store, opened
 from memsim.sweep.study import Measure, SweepStudy
@@ -68,7 +69,7 @@ def run_sweep(  # noqa: PLR0913 - study and place, and each choice of how to run
     Args:
         study: the sweep.
         out: netCDF file of the results.
-        folder: where the study's deck lies.
+        folder: where the study's deck or network lies.
         circuit: PySpice circuit to run in place of the study's; its `circuit.parameter(...)` are the parameters.
         workers: processes on this machine, one for each core where left out; the numbers do not depend on it.
         scheduler: address of a Dask scheduler to use instead, such as `tcp://host:8786`.
@@ -121,15 +122,17 @@ def _text(error: BaseException) -> str:
 
 
 def _subject(study: SweepStudy, folder: Path, circuit: Circuit | None, trust: bool) -> Subject:
-    given = [one for one in (study.circuit, study.deck, circuit) if one is not None]
+    given = [one for one in (study.circuit, study.deck, study.network, circuit) if one is not None]
     if len(given) != 1:
-        raise InputError("a sweep runs one thing; give circuit, or deck, or a PySpice circuit")
+        raise InputError("a sweep runs one thing; give circuit, deck or network, or a PySpice circuit")
     if circuit is not None:
         if study.stop is None or study.step is None:
             raise InputError("a PySpice circuit needs stop and step in the study, in seconds")
         return circuit_subject(circuit, study.timeout, stop=study.stop, step=study.step)
     if study.deck is not None:
         return deck_subject(folder / study.deck, study.timeout, trust=trust)
+    if study.network is not None:
+        return TrainedNetwork((folder / study.network).absolute(), study.images)
     return ShippedCircuit(str(study.circuit), study.engine, study.stop, study.step, study.timeout)
 
 

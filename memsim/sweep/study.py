@@ -48,6 +48,7 @@ Spacing = Literal["linear", "log"]
 Kind = Literal[
     "peak", "minimum", "peak-to-peak", "mean", "rms", "final", "spike-count", "first-spike", "period",
     "frequency", "energy",
+    "value",
 ]  # fmt: skip
 SPIKING = ("spike-count", "first-spike", "period", "frequency")
 
@@ -125,7 +126,8 @@ class Measure(Table):
 
     Attributes:
         of: the waveform, such as `v(mem)`.
-        what: the kind of number; a frequency is 0 where there are fewer than two spikes, a period has no value there.
+        what: the kind of number, `value` for what is one number already; a frequency is 0 where there are fewer than
+            two spikes, a period has no value there.
         level: that a spike crosses upward, in the unit of the waveform.
         after: start of what is looked at [s], to leave a transient out.
         current: waveform of the current, for an energy: the integral of `of` times it.
@@ -152,6 +154,8 @@ class SweepStudy(Table):
     Attributes:
         circuit: a shipped circuit by name.
         deck: or a deck, from the folder of the study; its `.param` values are the parameters.
+        network: or the folder of a trained run; non-idealities are the parameters, `accuracy` is what comes out.
+        images: test images of a network; all where left out.
         engine: what runs a circuit; decks need ngspice.
         stop: end time [s] of a circuit; its own where left out.
         step: longest step [s] of a circuit; its own where left out.
@@ -165,6 +169,8 @@ class SweepStudy(Table):
 
     circuit: str | None = None
     deck: str | None = None
+    network: str | None = None
+    images: Count | None = None
     engine: Literal["ngspice", "torch"] = "ngspice"
     stop: Positive | None = None
     step: Positive | None = None
@@ -177,12 +183,13 @@ class SweepStudy(Table):
 
     @model_validator(mode="after")
     def _one_subject(self) -> SweepStudy:
-        if self.circuit and self.deck:
-            raise ValueError("circuit and deck cannot both be given; keep one")
-        if self.deck and (self.engine != "ngspice" or self.stop or self.step):
-            raise ValueError(
-                "a deck runs in ngspice with the times of its own .tran; leave out engine, stop and step"
-            )
+        if sum(one is not None for one in (self.circuit, self.deck, self.network)) > 1:
+            raise ValueError("circuit, deck and network exclude each other; keep one")
+        timed = self.engine != "ngspice" or self.stop or self.step
+        if (self.deck or self.network) and timed:
+            raise ValueError("engine, stop and step belong to a circuit; decks and networks have their own")
+        if self.images and not self.network:
+            raise ValueError("images belongs to a network; leave it out")
         return self
 
 

@@ -91,7 +91,8 @@ REFUSED = {
     "level of a peak": ({"measure": {"n": {"of": "v(a)", "what": "peak", "level": 1}}}, "need it"),
     "energy without current": ({"measure": {"n": {"of": "v(a)", "what": "energy"}}}, "needs it"),
     "two subjects": ({"circuit": "x"}, "keep one"),
-    "deck in torch": ({"engine": "torch"}, "ngspice"),
+    "images of a deck": ({"images": 3}, "belongs to a network"),
+    "deck in torch": ({"engine": "torch"}, "belong to a circuit"),
     "nothing measured": ({"measure": {}}, "at least 1"),
 }
 
