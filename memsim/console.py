@@ -49,12 +49,15 @@ def counting_progress(what: str) -> Iterator[Callable[[int, int], None]]:
 def sweep_progress() -> Iterator[Callable[[sweep.Progress], None]]:
     """Bar over the points of a sweep with the failed ones beside it, under the address of Dask's dashboard."""
     with _bar() as bar:
-        task = bar.add_task("sweep", total=None)
 
         def show(progress: sweep.Progress) -> None:
-            if not bar.tasks[task].total and progress.dashboard:
-                bar.console.print(f"dashboard {progress.dashboard}")
+            if not bar.tasks:
+                bar.add_task("sweep")
+                if progress.dashboard:
+                    bar.console.print(f"dashboard {progress.dashboard}")
             failed = f", {progress.failed} failed" if progress.failed else ""
-            bar.update(task, completed=progress.done, total=progress.total, description=f"sweep{failed}")
+            bar.update(
+                bar.task_ids[0], completed=progress.done, total=progress.total, description=f"sweep{failed}"
+            )
 
         yield show

@@ -113,6 +113,14 @@ def test_one_swept_parameter_is_a_curve_with_units():
     assert axes.get_title(loc="right") == "1 of 5 points failed"
 
 
+def test_a_parameter_without_unit_has_no_prefix():
+    data = results(share=4)
+    data["share"].attrs["units"] = "1"
+    axes = plots.sweep(data, ["rate"]).axes[0]
+    assert axes.get_xlabel() == "share"
+    np.testing.assert_allclose(axes.lines[0].get_xdata(), data["share"])
+
+
 def test_a_second_parameter_makes_a_family_and_then_a_map():
     family = plots.sweep(results(current=5, g=3), ["rate"]).axes
     assert len(family) == 1

@@ -111,7 +111,7 @@ def _map(figure: Figure, axes: Axes, values: xr.DataArray, across: str, up: str)
     scale, label = _scale(values.values, values)
     x, x_label = _abscissa(axes, values, across)
     middle = values.median(SAMPLE) if SAMPLE in values.dims else values
-    y_scale, y_prefix = si_prefix(float(np.abs(values[up].values).max()))
+    y_scale, y_prefix = _prefix(values[up])
     y = values[up].values / y_scale
     if _is_geometric(y):
         axes.set_yscale("log")
@@ -125,7 +125,7 @@ def _abscissa(axes: Axes, values: xr.DataArray, name: str) -> tuple[Array, str]:
     if name == CORNER:
         axes.set_xticks(range(values.sizes[name]), [str(label) for label in values[name].values])
         return np.arange(values.sizes[name], dtype=float), CORNER
-    scale, prefix = si_prefix(float(np.abs(values[name].values).max()))
+    scale, prefix = _prefix(values[name])
     if _is_geometric(values[name].values):
         axes.set_xscale("log")
         _write_plainly(axes.xaxis)
@@ -167,6 +167,11 @@ def _scale(values: Array, one: xr.DataArray) -> tuple[float, str]:
 def _unit(one: xr.DataArray) -> str:
     unit = str(one.attrs.get("units", "1"))
     return {"1": "", "ohm": "Ω"}.get(unit, unit)
+
+
+def _prefix(one: xr.DataArray) -> tuple[float, str]:
+    """Scale and prefix of an axis; none where there is no unit to put it before."""
+    return si_prefix(float(np.abs(one.values).max())) if _unit(one) else (1.0, "")
 
 
 def _with_unit(name: str, unit: str) -> str:
