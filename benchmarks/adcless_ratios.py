@@ -4,15 +4,16 @@
 
 Five networks on arrays of 32, 64 and 128 rows, with the published accounting, beside the table of
 benchmarks/adcless_published.toml, which the model does not use. Then the same with what that accounting leaves out
-(padding, sums of unshared converters, neurons, leakage), with clocks that do not wait for converters, and with sparse
-spikes; and how far each constant moves the ratios. Takes seconds. Writes benchmarks/results/adcless_ratios.json and
-figures.
+(padding, sums of unshared converters, reference columns, neurons, leakage), with clocks that do not wait for
+converters, and with sparse spikes; and how far each constant moves the ratios. Takes seconds. Writes
+benchmarks/results/adcless_ratios.json and figures.
 """
 
 from __future__ import annotations
 
 import statistics
 import tomllib
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from matplotlib.figure import Figure
 from matplotlib.ticker import NullFormatter, ScalarFormatter
 
 from memsim.imc import load_hardware
-from memsim.imc.cost import COMPLETE, PUBLISHED, Accounting, Cost, cost, sensitivity
+from memsim.imc.cost import COMPLETE, PUBLISHED, Accounting, Cost, Quantity, cost, sensitivity
 from memsim.imc.workloads import Workload, load_workload
 from memsim.plots import save, tornado
 from memsim.plots.style import COLOURS, styled
@@ -35,8 +36,8 @@ TITLES = {
     "fireflownet": "FireFlowNet",
     "spike-flownet": "Spike-FlowNet",
 }
-WITHIN = {"energy": 0.25, "latency": 0.35}
-DECOUPLED = {"clock.kind": "decoupled"}
+WITHIN: dict[Quantity, float] = {"energy": 0.25, "latency": 0.35}
+DECOUPLED: Mapping[str, object] = {"clock.kind": "decoupled"}
 SPARSE = 0.1
 DOMINANT = 5
 
@@ -67,7 +68,7 @@ def advantage(
     size: int,
     rival: str,
     accounting: Accounting,
-    changes: dict[str, object] | None = None,
+    changes: Mapping[str, object] | None = None,
     *,
     skip_events: bool = False,
 ) -> dict[str, float]:
@@ -129,7 +130,7 @@ def variant(case: dict[str, Any]) -> dict[str, Any]:
     return {"name": case["name"], "error": errors}
 
 
-def dominant(name: str, quantity: str) -> list[dict[str, Any]]:
+def dominant(name: str, quantity: Quantity) -> list[dict[str, Any]]:
     """Constants that move a ratio most, at 64 rows."""
     swings = sensitivity(
         load_workload(name), load_hardware("adcless-64"), load_hardware("hp-adc-64"), quantity
@@ -171,7 +172,7 @@ def figure(rows: list[dict[str, Any]], table: dict[str, Any]) -> Figure:
     return drawn
 
 
-def _points(axes: Axes, rows: list[dict[str, Any]], quantity: str) -> None:
+def _points(axes: Axes, rows: list[dict[str, Any]], quantity: Quantity) -> None:
     places = range(len(rows))
     table = [row["table"][quantity] for row in rows]
     allowed = [WITHIN[quantity] * value for value in table]
@@ -258,8 +259,8 @@ def main() -> None:
     print(save(figure(rows, table), RESULTS / "adcless_ratios.png"))
     for quantity in WITHIN:
         cards = load_hardware("adcless-64"), load_hardware("hp-adc-64")
-        swings = sensitivity(load_workload("gesture"), *cards, quantity)
-        drawn = tornado(swings, f"gesture: {quantity}", "adcless-64", "hp-adc-64")
+        widest = sensitivity(load_workload("gesture"), *cards, quantity)
+        drawn = tornado(widest, f"gesture: {quantity}", "adcless-64", "hp-adc-64")
         print(save(drawn, RESULTS / f"adcless_tornado-{quantity}.png"))
 
 

@@ -21,6 +21,7 @@ class Accounting:
             rounded down, so that a chip with a converter at each column is charged for no such sum.
         fill_tiles: whether small layers are copied until their tiles are full, even if they have a single position.
         copies_added: whether tiles that hold copies of a layer are charged as if their sums were added up.
+        wire_delays: lengths of wire whose delay is charged for each length whose energy is.
         reference: whether arrays that are not differential have a reference column, which takes current and area.
         neurons: whether updates of neurons are charged.
         leakage: whether leakage over the latency is charged.
@@ -31,6 +32,7 @@ class Accounting:
     adders: Literal["whole", "rounded-down"]
     fill_tiles: bool
     copies_added: bool
+    wire_delays: int
     reference: bool
     neurons: bool
     leakage: bool
@@ -48,6 +50,7 @@ PUBLISHED = Accounting(
     adders="rounded-down",
     fill_tiles=True,
     copies_added=True,
+    wire_delays=2,
     reference=False,
     neurons=False,
     leakage=False,
@@ -58,6 +61,7 @@ COMPLETE = Accounting(
     adders="whole",
     fill_tiles=False,
     copies_added=False,
+    wire_delays=1,
     reference=True,
     neurons=True,
     leakage=True,

@@ -2,8 +2,8 @@
 
 Each vector takes, in cycles,
 
-    read      m / copies                                  m columns take turns at a converter
-    digits    (m + m / slices) / copies                adds of digits and of steps
+    read      m / copies                    m columns take turns at a converter
+    digits    (m + m / slices) / copies     adds of digits and of steps
     sums      levels of the adder tree (cycles of an adder) / steps, of the arrays of a tile and of tiles
     tile      2 bits / width in and out of its buffers, and bits / wires of the tile
     chip      bits / bus_width (1 / share of the tiles + cycles of the wire)
@@ -22,9 +22,6 @@ from memsim.imc.cost.energy import Traffic
 from memsim.imc.cost.floorplan import Floorplan, LayerPlan
 from memsim.imc.cost.sensing import conversion
 
-DELAY_OVER_LENGTH = 2
-"""The fork counts twice the length of wires for their delay that it counts for their energy."""
-
 
 @dataclass(frozen=True)
 class Cycles:
@@ -41,11 +38,6 @@ class Cycles:
     accumulate: float
     tile: float
     chip: float
-
-    @property
-    def digital(self) -> float:
-        """All but array reads."""
-        return self.accumulate + self.tile + self.chip
 
 
 def cycles(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> Cycles:
@@ -109,5 +101,6 @@ def _buffer_width(plan: Floorplan, bits: float, line: int) -> float:
 
 def _chip(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
     c = plan.constants
-    wire = math.ceil(DELAY_OVER_LENGTH * plan.wire_length * c.wire_delay / c.digital_clock)
+    length = plan.accounting.wire_delays * plan.wire_length
+    wire = math.ceil(length * c.wire_delay / c.digital_clock)
     return (flow.bits_in + flow.bits_out) / c.bus_width * (1 / plan.tile_share(layer) + wire)
