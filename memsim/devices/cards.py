@@ -10,7 +10,6 @@ source = "where the numbers come from"
 
 from __future__ import annotations
 
-import tomllib
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -38,6 +37,7 @@ from memsim.devices.vteam import Team, Vteam
 from memsim.devices.wox import TungstenOxide
 from memsim.devices.yakopcic import TwoBranchYakopcic, Yakopcic
 from memsim.errors import InputError
+from memsim.toml import parse_toml, read_toml
 
 MODELS: dict[str, type[Device]] = {
     model.model: model
@@ -111,22 +111,13 @@ def load_card(name: str | Path) -> Card:
         InputError: no such card, not a TOML file, unknown model, or a value out of range.
     """
     if str(name).endswith(".toml"):
-        path = Path(name)
-        if not path.is_file():
-            raise InputError(
-                f"device card {str(path)!r} does not exist; give the path of a TOML card "
-                f"or one of: {', '.join(card_names())}"
-            )
-        try:
-            text = path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise InputError(f"device card {str(path)!r} cannot be read: {error}; give a TOML file in UTF-8") from None
-        return _parse(path.stem, text)
+        return _parse(Path(name).stem, read_toml(name, "device card"))
     if str(name) not in card_names():
         raise InputError(
             f"unknown device {str(name)!r}; known cards: {', '.join(card_names())}; or give the path of a .toml card"
         )
-    return _parse(str(name), (_CARDS / f"{name}.toml").read_text(encoding="utf-8"))
+    text = (_CARDS / f"{name}.toml").read_text(encoding="utf-8")
+    return _parse(str(name), parse_toml(text, f"device card {name!r}"))
 
 
 def load_device(name: str | Path) -> Device:
@@ -134,11 +125,7 @@ def load_device(name: str | Path) -> Device:
     return load_card(name).device
 
 
-def _parse(name: str, text: str) -> Card:
-    try:
-        content: dict[str, Any] = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"device card {name!r} is not valid TOML: {error}") from None
+def _parse(name: str, content: dict[str, Any]) -> Card:
     unknown = set(content) - {"model", "description", "source", "parameters", "initial", "drive"}
     if unknown:
         raise InputError(

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from memsim.errors import InputError
 from memsim.files import write_text
 from memsim.learn.drives import Encoding, Pulse
+from memsim.toml import checked, read_toml
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -253,14 +252,7 @@ def make_study(**values: object) -> Study:
     Raises:
         InputError: an unknown name or a value out of range, named with what is allowed.
     """
-    try:
-        return Study.model_validate(values)
-    except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, item['loc'])) or 'study'} = {item.get('input')!r}: {item['msg']}"
-            for item in error.errors()
-        ]
-        raise InputError("the study cannot be used:\n  " + "\n  ".join(problems)) from None
+    return checked(Study, values, "the study")
 
 
 def load_study(path: Path) -> Study:
@@ -269,13 +261,7 @@ def load_study(path: Path) -> Study:
     Raises:
         InputError: no such file, not TOML, or an entry that cannot be used.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"study {str(path)!r} does not exist; give the path of a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, RecursionError, OSError) as error:
-        raise InputError(f"study {str(path)!r} cannot be read: {error}") from None
-    return make_study(**content)
+    return make_study(**read_toml(path, "study"))
 
 
 def save_study(study: Study, path: Path) -> None:
