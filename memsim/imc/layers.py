@@ -96,6 +96,12 @@ class MappedLayer(nn.Module):
         self._kept: tuple[tuple[int, ...], Made] | None = None
         self._check_counter()
 
+    def train(self, mode: bool = True) -> MappedLayer:
+        """Switch to training or evaluation; arrays are made anew, as fused optimisers change weights unseen."""
+        self._kept = None
+        super().train(mode)
+        return self
+
     @property
     def decides(self) -> bool:
         """Whether columns are read by decisions instead of numbers."""

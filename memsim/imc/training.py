@@ -197,7 +197,7 @@ class _StageTrainer:
         self.network, self.data = network, data
         self.shuffling = torch.Generator().manual_seed(_derived(study.seed, number))
         rate = self.stage.learning_rate
-        self.optimizer = Adam(_groups(network, rate), lr=rate, fused=True)
+        self.optimizer = Adam(_groups(network, rate), lr=rate)
         self.history: list[EpochRecord] = []
 
     def run_epoch(self) -> None:
