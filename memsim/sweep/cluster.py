@@ -40,7 +40,7 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Client]:
     }
     with dask.config.set(settings):
         if scheduler is not None:
-            with _connected(scheduler) as client:
+            with _quiet(), _connected(scheduler) as client:
                 yield client
             return
         local = LocalCluster(
@@ -51,6 +51,20 @@ def cluster(workers: int, scheduler: str | None = None) -> Iterator[Client]:
         )
         with local, Client(local) as client:
             yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Without Dask's own reports: what counts ends in an outcome or in an error of memsim."""
+    names = [name for name in logging.root.manager.loggerDict if name.partition(".")[0] == "distributed"]
+    before = {name: logging.getLogger(name).level for name in names}
+    for name in names:
+        logging.getLogger(name).setLevel(logging.CRITICAL + 1)
+    try:
+        yield
+    finally:
+        for name, level in before.items():
+            logging.getLogger(name).setLevel(level)
 
 
 def _connected(scheduler: str) -> Client:

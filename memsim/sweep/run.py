@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from asyncio import CancelledError
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -96,7 +98,7 @@ def run_sweep(  # noqa: PLR0913 - study and place, and each choice of how to run
     with opened(Path(out), plan, study, subject.fingerprint()) as store:
         missing = store.missing(failed=retry_failed)
         if missing:
-            with cluster(min(workers or cores(), len(missing)), scheduler) as client:
+            with cluster(min(workers or cores(), len(missing)), scheduler) as client, _scheduler_kept():
                 _Run(store, subject, client, progress).all(missing)
         return store.dataset()
 
@@ -186,11 +188,19 @@ def _dashboard(client: Client) -> str:
 
 
 def _outcome(future: Future) -> Outcome:
-    """The outcome that a worker returned, or that it could not return."""
+    """The outcome that a worker returned, or why it could not return one."""
     if future.cancelled():
+        raise CancelledError
+    error = future.exception()
+    return Outcome({}, _text(error), 0.0) if error is not None else future.result()
+
+
+@contextmanager
+def _scheduler_kept() -> Iterator[None]:
+    try:
+        yield
+    except (OSError, CancelledError) as error:  # what Dask raises, by what it was doing at the moment
         raise EngineCrashedError(
             "the Dask scheduler was lost before the sweep ended",
             remedy="start it again, then the same command, which goes on where it stopped.",
-        )
-    error = future.exception()
-    return Outcome({}, _text(error), 0.0) if error is not None else future.result()
+        ) from error

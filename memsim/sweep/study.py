@@ -25,13 +25,12 @@ spikes = { of = "v(mem)", what = "spike-count", level = "20m" }
 from __future__ import annotations
 
 import math
-import tomllib
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
-from memsim.errors import InputError
+from memsim.toml import checked, read_toml
 from memsim.units import parse_si
 
 MOST_POINTS = 1_000_000
@@ -199,14 +198,7 @@ def make_sweep(**values: object) -> SweepStudy:
     Raises:
         InputError: an unknown name or a value out of range, named with what is allowed.
     """
-    try:
-        return SweepStudy.model_validate(values)
-    except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, item['loc'])) or 'sweep'} = {str(item.get('input'))[:200]}: {item['msg']}"
-            for item in error.errors()
-        ]
-        raise InputError("the sweep cannot be used:\n  " + "\n  ".join(problems[:20])) from None
+    return checked(SweepStudy, values, "the sweep")
 
 
 def load_sweep(path: str | Path) -> SweepStudy:
@@ -215,11 +207,4 @@ def load_sweep(path: str | Path) -> SweepStudy:
     Raises:
         InputError: no such file, not TOML, or an entry that cannot be used.
     """
-    path = Path(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"sweep {str(path)!r} does not exist; give the path of a TOML file") from None
-    except (ValueError, OSError, RecursionError) as error:
-        raise InputError(f"sweep {str(path)!r} cannot be read: {error}; correct the TOML") from None
-    return make_sweep(**content)
+    return make_sweep(**read_toml(path, "sweep"))

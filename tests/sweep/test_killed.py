@@ -5,7 +5,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -71,7 +71,7 @@ def kill_and_resume(folder: Path, scheduler: str, *, count: int, kills: int, wor
     command = [MEMSIM, "sweep", "study.toml", "--workers", str(workers)]
     kept = 0
     for _ in range(kills):
-        killed_after(command, folder, int(chance.integers(1, count // kills - 3)), chance.uniform(0, 0.05))
+        killed_after(command, folder, int(chance.integers(1, count // kills // 2)), chance.uniform(0, 0.05))
         assert finished(folder / "study.nc") > kept  # what was there stays
         kept = finished(folder / "study.nc")
     assert kept < count
@@ -85,7 +85,7 @@ def kill_and_resume(folder: Path, scheduler: str, *, count: int, kills: int, wor
 
 
 def test_killed_once(rc: Path, scheduler: str):
-    kill_and_resume(rc, scheduler, count=12, kills=1, workers=1)
+    kill_and_resume(rc, scheduler, count=24, kills=1, workers=1)
 
 
 @pytest.mark.slow
@@ -93,14 +93,48 @@ def test_200_runs_killed_ten_times(rc: Path, scheduler: str):
     kill_and_resume(rc, scheduler, count=200, kills=10, workers=2)
 
 
+def wait_until(condition: Callable[[], bool]) -> None:
+    end = time.monotonic() + 100
+    while not condition():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.05)
+
+
+def address_in(file: Path) -> str:
+    wait_until(file.exists)
+    return json.loads(file.read_text())["address"]
+
+
 @contextmanager
-def running(*arguments: str) -> Iterator[None]:
+def running(*arguments: str) -> Iterator[subprocess.Popen]:
     process = subprocess.Popen([sys.executable, "-m", *arguments], stderr=subprocess.DEVNULL)
     try:
-        yield
+        yield process
     finally:
         process.terminate()
         process.wait()
+
+
+@pytest.mark.slow
+def test_the_scheduler_is_lost_and_the_sweep_goes_on_elsewhere(rc: Path, scheduler: str):
+    (rc / "study.toml").write_text(STUDY.format(count=30))
+    file = rc / "scheduler.json"
+    common = ("--scheduler-file", str(file), "--no-dashboard")
+    command = [MEMSIM, "sweep", "study.toml", "--scheduler"]
+    with running("distributed.cli.dask_scheduler", "--port", "0", "--no-show", *common) as remote:
+        address = address_in(file)
+        with running("distributed.cli.dask_worker", *common):
+            sweep = subprocess.Popen([*command, address], cwd=rc, stderr=subprocess.PIPE, text=True)
+            wait_until(lambda: finished(rc / "study.nc") > 2)
+            remote.kill()
+            message = sweep.communicate(timeout=120)[1]
+    assert sweep.returncode == 1
+    assert "the Dask scheduler was lost" in message
+    assert "Traceback" not in message
+    assert 2 < finished(rc / "study.nc") < 60
+    study = load_sweep(rc / "study.toml")
+    data = run_sweep(study, rc / "study.nc", folder=rc, scheduler=scheduler)
+    assert (data["status"] == 1).all()
 
 
 def test_a_scheduler_of_another_process(rc: Path, scheduler: str):
@@ -108,11 +142,7 @@ def test_a_scheduler_of_another_process(rc: Path, scheduler: str):
     file = rc / "scheduler.json"
     common = ("--scheduler-file", str(file), "--no-dashboard")
     with running("distributed.cli.dask_scheduler", "--port", "0", "--no-show", *common):
-        end = time.monotonic() + 60
-        while not file.exists():
-            assert time.monotonic() < end, "the scheduler did not start"
-            time.sleep(0.05)
-        address = json.loads(file.read_text())["address"]
+        address = address_in(file)
         with running("distributed.cli.dask_worker", *common):
             command = [MEMSIM, "sweep", "study.toml", "--out", "far.nc", "--scheduler", address]
             subprocess.run(command, cwd=rc, check=True, capture_output=True, timeout=120)
