@@ -13,13 +13,12 @@ Resistances and times are in SI units. What a converter reads is counted in LSB,
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Mapping
 from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
 from memsim.errors import InputError
 from memsim.imc.tables import (
@@ -35,6 +34,7 @@ from memsim.imc.tables import (
     WeightsTable,
     WiresTable,
 )
+from memsim.toml import checked, parse_toml, read_toml
 
 _CARDS = resources.files("memsim.imc") / "cards"
 _SIZED = re.compile(r"(?P<base>.+)-(?P<size>\d+)")
@@ -169,8 +169,9 @@ def _content(name: str, depth: int) -> dict[str, Any]:
         )
     if name in hardware_names():
         text = (_CARDS / f"{name}.toml").read_text(encoding="utf-8")
+        content = parse_toml(text, f"hardware card {name!r}")
     elif name.endswith(".toml"):
-        text = _read(Path(name))
+        content = read_toml(name, "hardware card")
     elif sized := _SIZED.fullmatch(name):
         size = int(sized["size"])
         return _over(_content(sized["base"], depth - 1), {"array": {"rows": size, "columns": size}})
@@ -179,35 +180,12 @@ def _content(name: str, depth: int) -> dict[str, Any]:
             f"unknown hardware card {name!r}; known cards: {', '.join(hardware_names())}, with a size behind it such "
             "as adcless-64; or give the path of a .toml card"
         )
-    try:
-        content = tomllib.loads(text)
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise InputError(f"hardware card {name} is not TOML: {error}") from None
     base = content.pop("base", None)
     return content if base is None else _over(_content(str(base), depth - 1), content)
 
 
-def _read(path: Path) -> str:
-    try:
-        return path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(
-            f"hardware card {str(path)!r} does not exist; give the path of a TOML file"
-        ) from None
-    except (UnicodeDecodeError, OSError) as error:
-        raise InputError(f"hardware card {str(path)!r} cannot be read: {error}") from None
-
-
 def _checked(name: str, content: dict[str, Any]) -> HardwareCard:
-    try:
-        return HardwareCard.model_validate({**content, "name": name})
-    except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, item['loc'])) or 'card'}: {item['msg']}"
-            + (f" (given {item['input']!r})" if not isinstance(item["input"], dict) else "")
-            for item in error.errors()
-        ]
-        raise InputError(f"hardware card {name} cannot be used:\n  " + "\n  ".join(problems)) from None
+    return checked(HardwareCard, {**content, "name": name}, f"hardware card {name!r}")
 
 
 def _over(base: dict[str, Any], above: dict[str, Any]) -> dict[str, Any]:

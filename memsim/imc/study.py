@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import tomli_w
-from pydantic import Field, ValidationError, model_validator
+from pydantic import Field, model_validator
 
 from memsim.errors import InputError
 from memsim.files import write_text
 from memsim.imc.estimators import Estimator
 from memsim.imc.hardware import HardwareCard, load_hardware
 from memsim.learn.study import Convolution, Count, Positive, Size, Table
+from memsim.toml import checked, read_toml
 
 StageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$", max_length=60)]
 
@@ -107,11 +108,7 @@ def make_staged_study(**values: object) -> StagedStudy:
     Raises:
         InputError: an unknown name or a value out of range, named with what is allowed.
     """
-    try:
-        return StagedStudy.model_validate(values)
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, item['loc'])) or 'study'}: {item['msg']}" for item in error.errors()]
-        raise InputError("the study cannot be used:\n  " + "\n  ".join(problems)) from None
+    return checked(StagedStudy, values, "the study")
 
 
 def load_staged_study(path: Path) -> StagedStudy:
@@ -120,13 +117,7 @@ def load_staged_study(path: Path) -> StagedStudy:
     Raises:
         InputError: no such file, not TOML, or an entry that cannot be used.
     """
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise InputError(f"study {str(path)!r} does not exist; give the path of a TOML file") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError, OSError) as error:
-        raise InputError(f"study {str(path)!r} cannot be read: {error}") from None
-    return make_staged_study(**content)
+    return make_staged_study(**read_toml(path, "study"))
 
 
 def save_staged_study(study: StagedStudy, path: Path) -> None:

@@ -78,7 +78,7 @@ def test_bad_entries_are_named(changes: dict[str, object], message: str) -> None
     ("content", "message"),
     [
         ('base = "nothing"', "unknown hardware card"),
-        ("base = ", "not TOML"),
+        ("base = ", "not valid TOML"),
         ("[array]\nrows = 3", "Field required"),
     ],
 )

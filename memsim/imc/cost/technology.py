@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Annotated
 
-from pydantic import ValidationError, model_validator
+from pydantic import model_validator
 
 from memsim.errors import InputError
 from memsim.imc.tables import Positive, Table
+from memsim.toml import checked, parse_toml, read_toml
 
 _CARDS = resources.files("memsim.imc.cost") / "cards"
 Volt = Annotated[Positive, "V"]
@@ -182,28 +182,18 @@ def load_technology(card: str | Path) -> Technology:
         InputError: no such card, not a TOML file, or an entry that cannot be used.
     """
     name = str(card)
-    try:
-        if name in technology_names():
-            text = (_CARDS / f"{name}.toml").read_text(encoding="utf-8")
-        elif name.endswith(".toml"):
-            text, name = Path(name).read_text(encoding="utf-8"), Path(name).stem
-        else:
-            raise InputError(
-                f"unknown technology {name!r}; known cards: {', '.join(technology_names())}; "
-                "or give the path of a .toml card"
-            )
-        return _checked(name, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"technology card {name!r} is not valid TOML: {error}") from None
-    except (OSError, UnicodeDecodeError) as error:
+    if name in technology_names():
+        text = (_CARDS / f"{name}.toml").read_text(encoding="utf-8")
+        content = parse_toml(text, f"technology card {name!r}")
+    elif name.endswith(".toml"):
+        content, name = read_toml(name, "technology card"), Path(name).stem
+    else:
         raise InputError(
-            f"technology card {name!r} cannot be read: {error}; give the path of a TOML card"
-        ) from None
+            f"unknown technology {name!r}; known cards: {', '.join(technology_names())}; "
+            "or give the path of a .toml card"
+        )
+    return _checked(name, content)
 
 
 def _checked(name: str, content: dict[str, object]) -> Technology:
-    try:
-        return Technology.model_validate({**content, "name": name}, strict=False)
-    except ValidationError as error:
-        problems = [f"{'.'.join(map(str, item['loc'])) or 'card'}: {item['msg']}" for item in error.errors()]
-        raise InputError(f"technology card {name!r} cannot be used:\n  " + "\n  ".join(problems)) from None
+    return checked(Technology, {**content, "name": name}, f"technology card {name!r}", strict=False)

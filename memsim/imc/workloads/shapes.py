@@ -18,15 +18,15 @@ spike_rate = 0.1           # of this layer, where it differs
 from __future__ import annotations
 
 import math
-import tomllib
 from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field, ValidationError
+from pydantic import Field
 
 from memsim.errors import InputError
 from memsim.imc.tables import Positive, Share, Table
+from memsim.toml import checked, parse_toml, read_toml
 
 Positions = Literal["padded", "unpadded"]
 Count = Annotated[int, Field(ge=1)]
@@ -137,33 +137,19 @@ def load_workload(name: str | Path) -> Workload:
     Raises:
         InputError: no such workload, not a TOML file, or an entry that cannot be used.
     """
-    text = str(name)
-    if text in workload_names():
-        return _parsed(text, (_DATA / f"{text}.toml").read_text(encoding="utf-8"))
-    if not text.endswith(".toml"):
+    name = str(name)
+    if name in workload_names():
+        text = (_DATA / f"{name}.toml").read_text(encoding="utf-8")
+        content = parse_toml(text, f"workload {name!r}")
+    elif name.endswith(".toml"):
+        content, name = read_toml(name, "workload"), Path(name).stem
+    else:
         raise InputError(
-            f"unknown workload {text!r}; known: {', '.join(workload_names())}; or give the path of a .toml file"
+            f"unknown workload {name!r}; known: {', '.join(workload_names())}; or give the path of a .toml file"
         )
-    try:
-        return _parsed(Path(text).stem, Path(text).read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"workload {text!r} cannot be read: {error}; give the path of a TOML file") from None
-
-
-def _parsed(name: str, text: str) -> Workload:
-    try:
-        return _checked(name, tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise InputError(f"workload {name!r} is not valid TOML: {error}") from None
+    return _checked(name, content)
 
 
 def _checked(name: str, content: dict[str, object]) -> Workload:
-    try:
-        # TOML has lists where layers have tuples
-        return Workload.model_validate({**content, "name": name}, strict=False)
-    except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, item['loc']))}: {item['msg']} (given {item['input']!r})"
-            for item in error.errors()
-        ]
-        raise InputError(f"workload {name!r} cannot be used:\n  " + "\n  ".join(problems)) from None
+    # TOML has lists where layers have tuples
+    return checked(Workload, {**content, "name": name}, f"workload {name!r}", strict=False)
