@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def sweep(  # noqa: PLR0917 - each argument is an option of the command
-    study: Annotated[Path, typer.Argument(help="The sweep as TOML; see the examples below.")],
+    study: Annotated[Path, typer.Argument(help="The sweep as TOML; see the example.")],
     out: Annotated[
         Path | None, typer.Option(help="Results as netCDF; beside the study, of its name, where left out.")
     ] = None,
@@ -38,6 +38,20 @@ def sweep(  # noqa: PLR0917 - each argument is an option of the command
 
     Each result is on disk as soon as it is there. A sweep that was stopped, in whatever way, goes on with the same
     command. Points that fail are kept with their error, and the exit code is then 1.
+
+    A study, `f-i.toml`; `[corners]` and `[samples]` are in `examples/variability.toml`:
+
+    ```toml
+    circuit = "threshold-switching-a"   # or deck = "my.cir" with .param, or network = "runs/digits"
+    stop = "12m"
+
+    [grid]
+    "iin.value" = { from = "1u", to = "20u", points = 10 }
+    "xm1.v_threshold" = ["90m", "110m", "130m"]
+
+    [measure]
+    rate = { of = "v(mem)", what = "frequency", level = "60m", after = "2m" }
+    ```
 
     Examples: `memsim sweep f-i.toml`, `memsim sweep f-i.toml --workers 8 --json`,
     `memsim sweep study.toml --out mc.nc --scheduler tcp://cluster:8786`, then `memsim plot mc.nc`

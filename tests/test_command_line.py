@@ -51,3 +51,9 @@ def test_a_deck_as_kicad_writes_it(tmp_path: Path):
     result = CliRunner().invoke(app, ["run", str(tmp_path / "kicad.cir")])
     assert result.exit_code == 0, result.output
     assert "v(/out)" in result.output
+
+
+@pytest.mark.parametrize("command", ["sweep", "plot"])
+def test_help_of_a_command_shows_examples(command: str):
+    text = CliRunner().invoke(app, [command, "--help"]).output
+    assert "Examples: memsim " in " ".join(text.split())
