@@ -177,17 +177,20 @@ def robustness(data: str, seed: int, data_dir: Path) -> None:
         "non-idealities": load_staged_run(folder, data_dir, stages=5),
     }
     split = first(networks["one bit"].data.test, TEST)
+    done = _results().get(data, {}).get(f"robustness-{seed}", {})
     for kind, levels in SWEEPS.items():
         for level in levels:
+            if f"{level:g}" in done.get(kind, {}):
+                continue
             found = {name: on_hardware(run, changes(kind, level), split) for name, run in networks.items()}
             print(data, kind, level, found, flush=True)
             _record(data, f"robustness-{seed}", {kind: {f"{level:g}": found}})
     for size in SIZES:
+        if str(size) in done.get("array size", {}):
+            continue
         change = {**IDEAL_WIRES, "array.rows": size, "array.columns": size}
         run = networks["one bit"]
-        mapped = map_to_imc(run.network, load_hardware(ONE_BIT, change))
-        calibrate(mapped, spikes_of(first(run.data.train, 500).inputs(), run.study.steps))
-        found = {"one bit": accuracy(mapped, split, run.study.steps)}
+        found = {"one bit": on_hardware(run, change, split)}
         found["non-idealities"] = trained_at(data, seed, size, data_dir, split)
         print(data, "array", size, found, flush=True)
         _record(data, f"robustness-{seed}", {"array size": {str(size): found}})
@@ -236,9 +239,13 @@ def on_hardware(run: StagedRun, change: Mapping[str, object], split: Split) -> f
     return accuracy(mapped, split, run.study.steps)
 
 
-def _record(data: str, key: str, found: dict[str, Any]) -> None:
+def _results() -> dict[str, Any]:
     path = RESULTS / f"{NAME}.json"
-    results = json.loads(path.read_text())["results"] if path.exists() else {}
+    return json.loads(path.read_text())["results"] if path.exists() else {}
+
+
+def _record(data: str, key: str, found: dict[str, Any]) -> None:
+    results = _results()
     _merge(results.setdefault(data, {}).setdefault(key, {}), found)
     save_result(
         NAME,
