@@ -129,7 +129,8 @@ class Measure(Table):
             two spikes, a period has no value there.
         level: that a spike crosses upward, in the unit of the waveform.
         after: start of what is looked at [s], to leave a transient out.
-        current: waveform of the current, for an energy: the integral of `of` times it.
+        current: waveform of the current, for an energy: the integral of `of` times it. SPICE counts the current of a
+            source into its plus end, so what a source delivers is negative.
     """
 
     of: Annotated[str, Field(min_length=1)]
