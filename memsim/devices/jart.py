@@ -19,7 +19,8 @@ V_r = [v]+ - i_r R_series and V_s = -[-v]+ - i_s R_series, R_series = r_tio + r_
     h        = exp(-W- q / k T) - exp(-W+ q / k T)
     dN/dt    = (n_plug + N) a nu / (2 l_disc) {h_set [1 - (N/n_max)^10] - h_reset [1 - (n_min/N)^10]}
 
-Both h vanish at v = 0. |g| is bounded to 0.99, where the barrier is gone.
+Both h vanish at v = 0. Beyond n_max and n_min the factors in square brackets go on straight in x. |g| is bounded to
+0.99, where the barrier is gone.
 
 Corner: slopes over v jump at v = 0, where the published current and field change branch.
 """
@@ -130,8 +131,13 @@ class JartVcm(Device):
             barrier = power(1 - g**2, sp.Rational(1, 2)) - g * (PI / 2 - sp.asin(g))
             return -sp.exp(-p.w_hop * barrier / thermal) * expm1(-PI * p.w_hop * g / thermal)
 
+        def room(distance: sp.Expr) -> sp.Expr:
+            """1 - exp(-10 span distance) within the limit, and straight on beyond it."""
+            steepness = 10 * span
+            return -expm1(-steepness * ramp(distance)) - steepness * ramp(-distance)
+
         disc_field = -i_set / (VALENCE * CHARGE_1E26 * p.mu * area * concentration)
-        grow = hops(disc_field, i_set * inner(v_set, i_set)) * (1 - sp.exp(10 * span * (x.x - 1)))
+        grow = hops(disc_field, i_set * inner(v_set, i_set)) * room(1 - x.x)
         bulk = inner(v_reset, i_reset)
-        shrink = hops(bulk / p.l_cell, RESET_COOLING * i_reset * bulk) * (1 - sp.exp(-10 * span * x.x))
+        shrink = hops(bulk / p.l_cell, RESET_COOLING * i_reset * bulk) * room(x.x)
         return (p.a * p.nu / (2 * p.l_disc * span) * (p.n_plug / concentration + 1) * (grow - shrink),)

@@ -2,7 +2,8 @@
 
 ngspice interprets the text of a behavioural source together with the texts of its derivatives, and both repeat a term
 wherever it occurs. A node holds its term in units of a power of ten near its largest value, because voltages are held
-to an absolute tolerance.
+to an absolute tolerance. What reads a node takes no more than 100 such units: an iteration of Newton's method may leave
+a node at any value, and the power of such a value ends the run.
 """
 
 from __future__ import annotations
@@ -16,10 +17,12 @@ import numpy as np
 import sympy as sp
 
 from memsim.devices.base import Device
+from memsim.devices.functions import clip
 from memsim.devices.numeric import generate
 
 PROBES = 200  # points that tell how large a term becomes
 LARGEST_PROBE = 2.0  # V
+LARGEST = 100  # units that a term is taken for at the most
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def share(model: type[Device], worth: Callable[[sp.Expr, tuple[sp.Symbol, ...]],
             continue
         unit = _unit(model, original)
         symbol = sp.Symbol(f"q{len(symbols) + 1}", real=True, nonnegative=original.is_nonnegative)
-        written[placeholder] = unit * symbol
+        written[placeholder] = unit * clip(symbol, LARGEST)
         symbols.append(symbol)
         terms.append(term / unit)
         whole.append(original / unit)
