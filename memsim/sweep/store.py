@@ -57,9 +57,9 @@ class Store:
         self.path, self.plan, self.study = path, plan, study
         self.folder = path.with_name(path.name + ".points")
         coordinates = plan.coordinates().to_dict()
-        self.key = hashlib.sha256(
-            f"{study.model_dump_json(exclude={'timeout'})} {fingerprint} {coordinates}".encode()
-        ).hexdigest()
+        # without defaults, so that an entry that a later version of memsim adds does not make it another sweep
+        given = study.model_dump_json(exclude={"timeout"}, exclude_defaults=True)
+        self.key = hashlib.sha256(f"{given} {fingerprint} {coordinates}".encode()).hexdigest()
         self.outcomes: dict[int, Outcome] = {}
 
     def load(self) -> None:
