@@ -20,6 +20,11 @@ SOURCES = (
     "memprop-train-mnist",
     "memprop-train-fashion-mnist",
     "memprop-verify-mnist",
+    "memprop-robust-mnist",
+    "device_agreement",
+    "fits",
+    "adcless_ratios",
+    "adcless_training",
     "digits",
     "bptt",
     "throughput",
@@ -151,29 +156,113 @@ def _sweeps() -> list[str]:
     ]
 
 
+def _robust() -> list[str]:
+    rows = _result("memprop-robust-mnist")["rows"]
+
+    def mean(training: str, condition: str) -> float:
+        shares = [
+            share for name, row in rows.items() if name.startswith(training) for share in row[condition]
+        ]
+        return statistics.mean(shares)
+
+    return [
+        (
+            "| MNIST with 20 % device variation: trained without it; with it "
+            f"| {mean('plain', 'variation 20%'):.2%}; {mean('aware', 'variation 20%'):.2%} |"
+        )
+    ]
+
+
+def _fits() -> list[str]:
+    result = _result("fits")
+    joint = [min(m["error"] for m in one["models"].values()) for one in result["joint"].values()]
+    left_out = [min(m["held_out"] for m in one.values()) for one in result["held_out"].values()]
+    return [
+        (
+            f"| {result['summary']['loops']} measured loops of Knowm devices, each fitted, RMSE of peak, median; four "
+            "frequencies at once; a frequency left out "
+            f"| {result['summary']['best model']['median']:.1%}; {min(joint):.1%} to {max(joint):.1%}; "
+            f"{min(left_out):.1%} to {max(left_out):.1%} |"
+        )
+    ]
+
+
+def _devices() -> list[str]:
+    result = _result("device_agreement")
+    return [
+        (
+            f"| {result['models']} device models, sine, triangle and pulses at three amplitudes: current in ngspice "
+            f"and torch within 0.5 % of peak | {result['within_the_promise']} of {result['runs']} runs |"
+        )
+    ]
+
+
+def _adcless() -> list[str]:
+    ratios, trained = _result("adcless_ratios"), _result("adcless_training")["results"]
+    ours, decoupled = ratios["median"]["ours"], ratios["median"]["complete, decoupled clock"]
+    rows = [
+        (
+            "| 5-bit flash ADCs over 1-bit sense amplifiers, energy; latency, median of 15 published cases; all "
+            f"parts counted, clocks decoupled | {ours['energy']:.1f} ×; {ours['latency']:.1f} ×; "
+            f"{decoupled['energy']:.1f} ×; {decoupled['latency']:.1f} × |"
+        )
+    ]
+    for data, title in (("mnist", "MNIST"), ("nmnist", "N-MNIST (1000 / 100)")):
+        seeds = [seed["staged"] for name, seed in trained[data].items() if "staged" in seed]
+        means = {
+            name: statistics.mean(seed[name] for seed in seeds)
+            for name in ("partial sums", "one bit", "cold")
+        }
+        rows.append(
+            f"| {title}, convolutional, mean of {len(seeds)} seeds: columns of 5 bits; of 1 bit, trained in stages; "
+            f"of 1 bit, untrained | {means['partial sums']:.1%}; {means['one bit']:.1%}; {means['cold']:.1%} |"
+        )
+    return rows
+
+
 def _demo() -> list[str]:
     stages = _result("demo")["stages"]
     listed = ", ".join(f"{name} {seconds:.0f} s" for name, seconds in stages.items())
     return [f"| `make demo` after set-up | {sum(stages.values()):.0f} s: {listed} |"]
 
 
-def measured() -> str:
-    """The block of README.md between its markers."""
-    rows = [
-        "| measured | |",
-        "|---|---|",
+def headline() -> list[str]:
+    """Rows of README.md."""
+    return [
+        *(*_memprop(), *_robust(), *_digits()[:2], *_bptt()[:1], *_crossbar()[:2], *_wires(), *_devices()),
+        *(*_fits(), *_adcless(), *_sweeps(), *_demo()),
     ]
-    rows += [*_memprop(), *_digits(), *_bptt(), *_throughput(), *_crossbar(), *_wires(), *_sweeps(), *_demo()]
+
+
+def everything() -> list[str]:
+    """Rows of the documentation."""
+    return [
+        *(
+            *_memprop(),
+            *_robust(),
+            *_digits(),
+            *_bptt(),
+            *_throughput(),
+            *_crossbar(),
+            *_wires(),
+            *_devices(),
+        ),
+        *(*_fits(), *_adcless(), *_sweeps(), *_demo()),
+    ]
+
+
+def measured(rows: list[str]) -> str:
+    """A table with the dates of its figures, between the markers of README.md."""
     dates = sorted({_result(name)["date"] for name in SOURCES})
     source = f"From `benchmarks/results/`, {', '.join(dates)}, {_result('digits')['machine']}."
-    return "\n".join([BEGIN, *rows, "", source, END])
+    return "\n".join([BEGIN, "| measured | |", "|---|---|", *rows, "", source, END])
 
 
 def main() -> None:
     """Replace the block in README.md."""
     text = README.read_text(encoding="utf-8")
     before, rest = text.split(BEGIN)
-    write_text(README, before + measured() + rest.split(END)[1])
+    write_text(README, before + measured(headline()) + rest.split(END)[1])
 
 
 if __name__ == "__main__":

@@ -171,6 +171,6 @@ def _measured() -> str:
         import tables
     finally:
         sys.path.pop(0)
-    body = tables.measured().replace(tables.BEGIN, "").replace(tables.END, "").strip()
+    body = tables.measured(tables.everything()).replace(tables.BEGIN, "").replace(tables.END, "").strip()
     head = (HERE / "measured.txt").read_text(encoding="utf-8")
     return f"{head}\n{body}\n"

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
@@ -52,12 +53,21 @@ def test_blocks_run_as_printed(path: Path, tmp_path: Path, monkeypatch: pytest.M
             exec(compile(text, str(path), "exec"), names)  # noqa: S102 - our own documentation
 
 
+def _write_loop(path: Path) -> None:
+    """A period of a device that switches slowly, as measured without a resistor."""
+    phase = np.linspace(0, 2 * np.pi, 200, endpoint=False)
+    voltage, state = 0.3 * np.sin(phase), 0.5 - 0.4 * np.cos(phase)
+    rows = [f"{v:.6g},{v * (1e-4 + 1e-3 * x):.6g}" for v, x in zip(voltage, state, strict=True)]
+    path.write_text("\n".join(["voltage [V],current [A]", *rows]) + "\n")
+
+
 @pytest.mark.slow
 @pytest.mark.spice
 def test_commands_of_the_readme_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    shutil.copytree(ROOT / "notebooks" / "studies", tmp_path / "notebooks" / "studies")
     (tmp_path / "my.cir").write_text("* rc\nv1 a 0 1\nr1 a b 1k\nc1 b 0 1n ic=0\n.tran 10n 5u uic\n.end\n")
+    _write_loop(tmp_path / "loop.csv")
     blocks = [text for language, text in BLOCK.findall((ROOT / "README.md").read_text()) if language == "sh"]
     (commands,) = [text for text in blocks if text.startswith("memsim")]
     run_commands(commands)
