@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import partial
+from glob import escape
 from pathlib import Path
 
 import numpy as np
@@ -72,6 +73,11 @@ class Store:
             self._load_file()
         for piece in self._pieces():
             self._load_piece(piece)
+
+    def clear_halves(self) -> None:
+        """Remove what a killed process had begun to write."""
+        for half in [*self.folder.glob(".*.tmp"), *self.path.parent.glob(f".{escape(self.path.name)}.*.tmp")]:
+            half.unlink()
 
     def missing(self, *, failed: bool = False) -> list[int]:
         """Points that have no outcome yet; with `failed` those that failed, too."""
@@ -176,6 +182,7 @@ def opened(path: Path, plan: Plan, study: SweepStudy, fingerprint: str) -> Itera
         except OSError:
             raise InputError(f"another sweep is writing {path}; wait for it, or name another file") from None
         try:
+            store.clear_halves()
             store.load()
             try:
                 yield store

@@ -72,6 +72,16 @@ def test_the_file_has_coordinates_status_and_errors(tmp_path: Path):
     )
 
 
+def test_halves_of_a_killed_process_are_cleared(tmp_path: Path):
+    first = store(tmp_path / "s.nc")
+    first.add(0, GOOD)
+    for half in (first.folder / ".1.json.0a1b.tmp", tmp_path / ".s.nc.0a1b.tmp"):
+        half.write_text("{")
+    with opened(tmp_path / "s.nc", PLAN, STUDY, "deck") as one:
+        assert one.outcomes == {0: GOOD}
+    assert [path.name for path in tmp_path.iterdir()] == ["s.nc"]
+
+
 def test_a_damaged_piece_is_run_again(tmp_path: Path):
     first = store(tmp_path / "s.nc")
     for number in range(3):
