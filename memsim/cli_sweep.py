@@ -39,7 +39,7 @@ def sweep(  # noqa: PLR0917 - each argument is an option of the command
     Each result is on disk as soon as it is there. A sweep that was stopped, in whatever way, goes on with the same
     command. Points that fail are kept with their error, and the exit code is then 1.
 
-    A study, `f-i.toml`; `[corners]` and `[samples]` are in `examples/variability.toml`:
+    A study, `f-i.toml`; `[corners]` and `[samples]` are in `notebooks/studies/variability.toml`:
 
     ```toml
     circuit = "threshold-switching-a"   # or deck = "my.cir" with .param, or network = "runs/digits"
