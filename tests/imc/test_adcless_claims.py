@@ -22,11 +22,21 @@ def mean(data: str, plan: str, stage: str) -> float:
     return statistics.mean(run[plan][stage] for run in runs(data))
 
 
-def test_training_adapts_to_one_bit() -> None:
-    assert len(runs("nmnist")) == SEEDS
-    # of two HP-ADC networks the better one: that which the stage began with, or the one trained on for as long
-    reference = max(mean("nmnist", "staged", "partial sums"), mean("nmnist", "hp-adc", "trained on"))
-    assert reference - mean("nmnist", "staged", "one bit") <= 0.015
+@pytest.mark.parametrize("data", ["mnist", "nmnist"])
+def test_training_adapts_to_one_bit(data: str) -> None:
+    assert len(runs(data)) == SEEDS
+    assert mean(data, "staged", "partial sums") - mean(data, "staged", "one bit") <= 0.015
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        pytest.param("mnist", marks=pytest.mark.xfail(reason="1.75 points, mean of 3 seeds")),
+        "nmnist",
+    ],
+)
+def test_one_bit_stays_near_five_bits_that_are_trained_for_as_long(data: str) -> None:
+    assert mean(data, "hp-adc", "trained on") - mean(data, "staged", "one bit") <= 0.015
 
 
 @pytest.mark.parametrize("data", ["mnist", "nmnist"])
