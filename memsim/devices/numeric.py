@@ -11,26 +11,12 @@ import numpy as np
 import sympy as sp
 from numpy.typing import NDArray
 from scipy.special import expit
-from sympy.printing.pytorch import TorchPrinter
 
 from memsim.devices.base import Device
 
 Backend = Literal["numpy", "torch"]
 Functions = Mapping[str, Callable[..., Any]]
 Array = NDArray[np.float64]
-
-
-class _TorchPrinter(TorchPrinter):
-    """Calls our elementary functions by name; sympy's printer refuses functions it does not know."""
-
-    def _call(self, expr: sp.Expr) -> str:
-        return f"{type(expr).__name__}({', '.join(self._print(arg) for arg in expr.args)})"
-
-    def _print_Relational(self, expr: sp.core.relational.Relational) -> str:
-        """Python's operator: torch's functions refuse a number as their first argument."""
-        return f"({self._print(expr.lhs)} {expr.rel_op} {self._print(expr.rhs)})"
-
-    _print_logistic = _print_softplus = _print_power = _print_expm1 = _print_clip = _print_ramp = _call
 
 
 _LAMBDIFY_SETTINGS = {"fully_qualified_modules": False, "inline": True, "allow_unknown_functions": True}
@@ -73,7 +59,12 @@ def generate(
         outputs: expressions in those symbols.
         backend: "numpy", "torch", or functions to call, by the names that torch has for them.
     """
-    printer = None if backend == "numpy" else _TorchPrinter(_LAMBDIFY_SETTINGS)
+    printer = None
+    if backend != "numpy":
+        # sympy's printer loads torch, which runs in ngspice do without
+        from memsim.devices.torch_printer import TorchFunctionsPrinter
+
+        printer = TorchFunctionsPrinter(_LAMBDIFY_SETTINGS)
     return sp.lambdify(list(arguments), list(outputs), modules=_modules(backend), printer=printer, cse=True)
 
 
