@@ -72,9 +72,7 @@ class SingularMatrixError(SimulationError):
 class ConvergenceError(SimulationError):
     """Newton iteration or the time step control gave up."""
 
-    remedy = (
-        "shorten the time step, soften abrupt expressions, or give a state to switches that depend on their own node."
-    )
+    remedy = "shorten the time step, soften abrupt expressions, or give switches of their own node a state."
 
 
 class SimulationTimeoutError(SimulationError):
