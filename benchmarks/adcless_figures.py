@@ -16,7 +16,11 @@ from memsim.plots import save
 from memsim.plots.style import COLOURS, styled
 
 NAME = "adcless_training"
-TITLES = {"mnist": "MNIST, 10 000 images", "nmnist": "N-MNIST, 100 recordings"}
+TITLES = {
+    "mnist": "MNIST, 10 000 images",
+    "fashion-mnist": "Fashion-MNIST, 10 000 images",
+    "nmnist": "N-MNIST, 100 recordings",
+}
 STAGES = {
     "software": "software",
     "weights": "4-bit weights",
@@ -48,7 +52,7 @@ NETWORKS = {
 def stages(results: dict[str, Any]) -> Figure:
     """Test accuracy after each stage, of each seed, and of what stages are compared with."""
     shown = [data for data in TITLES if data in results]
-    figure = Figure(figsize=(5.2 * len(shown), 4.2), layout="constrained")
+    figure = Figure(figsize=(4.4 * len(shown), 4.0), layout="constrained")
     for axes, data in zip(figure.subplots(1, len(shown), squeeze=False)[0], shown, strict=True):
         seeds = {name: runs for name, runs in results[data].items() if name.isdigit()}
         rows = [

@@ -49,13 +49,20 @@ DECISIONS = {"gradient": "impulse", "width": (4.0, 1.0)}
 BATCH = 32
 PLANS = ["staged", "hp-adc", "jump"]
 SECOND = {"channels": 16, "kernel": 3, "stride": 2, "padding": 1}
+IMAGES = ({"channels": 7, "kernel": 5, "stride": 3, "padding": 1}, SECOND)
 LAYERS = {
-    "mnist": ({"channels": 7, "kernel": 5, "stride": 3, "padding": 1}, SECOND),
+    "mnist": IMAGES,
+    "fashion-mnist": IMAGES,
     "nmnist": ({"channels": 8, "kernel": 5, "stride": 4, "padding": 1}, SECOND),
 }
-STEPS = {"mnist": 4, "nmnist": 5}
+STEPS = {"mnist": 4, "fashion-mnist": 4, "nmnist": 5}
 # examples of software, weights, partial sums, 1-bit and non-ideality stages
-EXAMPLES = {"mnist": (60_000, 5_000, 10_000, 80_000, 16_000), "nmnist": (24_000, 1_000, 2_000, 24_000, 4_000)}
+OF_IMAGES = (60_000, 5_000, 10_000, 80_000, 16_000)
+EXAMPLES = {
+    "mnist": OF_IMAGES,
+    "fashion-mnist": OF_IMAGES,
+    "nmnist": (24_000, 1_000, 2_000, 24_000, 4_000),
+}
 TEST = 2_000
 SWEEPS: dict[str, tuple[float, ...]] = {
     "converter.offset": (0.0, 0.5, 1.0, 2.0, 4.0),
@@ -75,7 +82,7 @@ def stage(name: str, examples: int, per_epoch: int, **values: Any) -> dict[str, 
 
 def study(data: str, seed: int, plan: str) -> StagedStudy:
     """`staged`, the same `hp-adc` for as long, or the `jump` from software to the last stage."""
-    largest = {"mnist": 20_000, "nmnist": 1_000}[data]
+    largest = 1_000 if data == "nmnist" else 20_000
     software, weights, sums, one_bit, real = EXAMPLES[data]
     begin = stage("software", software, largest, learning_rate=4e-3)
     quantised = [

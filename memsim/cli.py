@@ -76,6 +76,7 @@ def verify(
             help="One deck for each image, or layer by layer; whole where the network is small enough.",
         ),
     ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Simulate a trained network in ngspice and compare waveforms, classes and energies with its torch twin.
 
@@ -85,6 +86,8 @@ def verify(
 
     Examples: `memsim verify runs/digits --images 50`, `memsim verify runs/mnist --images 100 --by-layer`
     """
+    from dataclasses import asdict
+
     from memsim.console import counting_progress
     from memsim.learn import load_run
     from memsim.run_report import write_run_report
@@ -97,6 +100,10 @@ def verify(
         evidence = run_verification(result, images=images, whole=whole, folder=folder, progress=progress)
     v = evidence.verification
     save_verification(v, folder)
+    page = write_run_report(result, folder, evidence)
+    if as_json:
+        typer.echo(json.dumps({**asdict(v), "report": str(page)}))
+        return
     typer.echo(f"{v.images} images: {v.same_class:.1%} same class as the torch twin")
     typer.echo(
         f"waveform error of the output layer: worst {v.worst_error:.2%}, mean {v.mean_error:.3%} of spike amplitude"
@@ -109,7 +116,7 @@ def verify(
         f"ngspice {v.seconds_ngspice:.1f} s ({'whole network' if v.whole else 'layer by layer'}), "
         f"torch {v.seconds_twin:.1f} s"
     )
-    typer.echo(write_run_report(result, folder, evidence))
+    typer.echo(page)
 
 
 @app.command()

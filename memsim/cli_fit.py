@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -71,6 +72,9 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     robust: Annotated[bool, typer.Option("--robust", help="A loss that spares outliers.")] = False,
     capacitance: Annotated[bool, typer.Option(help="Fit a capacitance of the set-up, too.")] = True,
     out: Annotated[Path, typer.Option(help="Folder of the cards, pictures and numbers.")] = Path("fit"),
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print fits of loops as JSON; text goes to standard error.")
+    ] = False,
 ) -> None:
     """Fit device models to measured loops, pulse trains or switching times.
 
@@ -80,6 +84,8 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     `memsim fit 1Hz.csv 10Hz.csv 1kHz.csv --joint --frequency 1,10,1k --model vteam --model yakopcic`,
     `memsim fit potentiation.csv --kind pulses`, `memsim fit times.csv --kind switching-times --model metastable-switch`
     """
+    if as_json and kind is not Kind.LOOPS:
+        raise InputError(f"--json prints fits of loops, not of {kind}; leave it out")
     if kind is Kind.PULSES:
         _pulses(data)
         return
@@ -103,22 +109,27 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     records = [read_record(path, one) for path, one in zip(files, layouts, strict=True)]
     for record in records:
         for note in record.notes:
-            typer.echo(f"{record.name}: {note}")
+            typer.echo(f"{record.name}: {note}", err=as_json)
     settings = Settings(starts=starts, seed=seed, robust=robust, capacitance=capacitance)
     fitted, left_out = records[: len(data)], records[len(data) :]
     if cross_validate:
-        _cross_validate(fitted, models, settings)
+        _cross_validate(fitted, models, settings, err=as_json)
     groups = {"+".join(r.name for r in fitted): fitted} if joint else {r.name: [r] for r in fitted}
     from memsim.devices import MODELS
     from memsim.fit import rank
     from memsim.spice.process import cores
 
+    found = {}
     for label, group in groups.items():
-        ranked = rank(
+        found[label] = ranked = rank(
             group, models, held_out=left_out, settings=settings, known=MODELS, fixed=known, processes=cores()
         )
         folder = out if len(groups) == 1 else out / label
-        _write(ranked, label, left_out, folder)
+        _write(ranked, label, left_out, folder, err=as_json)
+    if as_json:
+        from memsim.fit.results import describe
+
+        typer.echo(json.dumps({label: [describe(one) for one in ranked] for label, ranked in found.items()}))
 
 
 def _models(names: Sequence[str] | None) -> list[type[Device]]:
@@ -172,23 +183,29 @@ def _layouts(layout: Layout, resistances: Sequence[float], frequency: str | None
     ]
 
 
-def _cross_validate(records: Sequence[Record], models: Sequence[type[Device]], settings: Settings) -> None:
+def _cross_validate(
+    records: Sequence[Record], models: Sequence[type[Device]], settings: Settings, *, err: bool
+) -> None:
     from memsim.devices import MODELS
     from memsim.fit import cross_validate
 
     for model in models:
         errors = cross_validate(records, model, settings=settings, known=MODELS)
         for name, value in errors.items():
-            typer.echo(f"{model.model}: {name} predicted from the others with {value:.2%} of its peak")
+            typer.echo(
+                f"{model.model}: {name} predicted from the others with {value:.2%} of its peak", err=err
+            )
 
 
-def _write(ranked: Sequence[Ranked], label: str, left_out: Sequence[Record], folder: Path) -> None:
+def _write(
+    ranked: Sequence[Ranked], label: str, left_out: Sequence[Record], folder: Path, *, err: bool
+) -> None:
     from memsim import plots
     from memsim.fit import predict
     from memsim.fit.results import parameters, table, write_card, write_numbers
 
     best = ranked[0].fit
-    typer.echo("\n".join([label, *table(ranked), *parameters(best)]))
+    typer.echo("\n".join([label, *table(ranked), *parameters(best)]), err=err)
     panels = {
         f"{record.name}: {error:.2%} of peak": _panel(record, y)
         for record, error, y in zip(best.records, best.errors, best.predicted, strict=True)
@@ -207,7 +224,7 @@ def _write(ranked: Sequence[Ranked], label: str, left_out: Sequence[Record], fol
         )
     write_numbers(folder / "fit.json", ranked)
     plots.save(plots.fitted_loops(panels), folder / "overlay.png")
-    typer.echo(f"{folder}: {best.device.model}.toml, overlay.png, fit.json  ({best.seconds:.1f} s)")
+    typer.echo(f"{folder}: {best.device.model}.toml, overlay.png, fit.json  ({best.seconds:.1f} s)", err=err)
 
 
 def _panel(record: Record, current: Array) -> FittedLoop:

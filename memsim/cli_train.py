@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from contextlib import ExitStack
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -13,7 +15,7 @@ from memsim.errors import InputError
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from memsim.learn import EpochRecord, Progress, Run, Study
+    from memsim.learn import EpochRecord, Progress, Run, StepComparison, Study
 
 STEP_IMAGES = 1_000
 
@@ -37,6 +39,9 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     step_images: Annotated[
         int, typer.Option(help="Test images on which the run is compared with ten times finer steps.")
     ] = STEP_IMAGES,
+    as_json: Annotated[
+        bool, typer.Option("--json", help="Print the result as JSON; text goes to standard error.")
+    ] = False,
 ) -> None:
     """Train a fully memristive spiking network by backpropagation through time.
 
@@ -58,7 +63,7 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
                 "a study with stages has epochs for each, and is trained on one CPU process; leave out --epochs, "
                 "--accelerator, --devices and --tensorboard"
             )
-        _train_staged(source, out, data_dir, seed, resume)
+        _train_staged(source, out, data_dir, seed, resume, as_json=as_json)
         return
     changes = {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}
     if resume and (study or changes):
@@ -78,9 +83,14 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         raise typer.Exit(130) from None
     if fabric.is_global_zero:
         last = run.history[-1]
-        typer.echo(f"test accuracy {last.test_accuracy:.2%} after {last.epoch} epochs (loss {last.loss:.3g})")
-        _report_steps(run, out, step_images)
-        typer.echo(write_run_report(run, out))
+        typer.echo(
+            f"test accuracy {last.test_accuracy:.2%} after {last.epoch} epochs (loss {last.loss:.3g})",
+            err=as_json,
+        )
+        steps, page = _report_steps(run, out, step_images, err=as_json), write_run_report(run, out)
+        typer.echo(page, err=as_json)
+        if as_json:
+            typer.echo(json.dumps({"out": str(out), **asdict(last), "steps": steps and asdict(steps)}))
 
 
 def _train(  # noqa: PLR0917 - the options of the command
@@ -103,7 +113,9 @@ def _train(  # noqa: PLR0917 - the options of the command
         return learn.train(study, out, data_dir=data_dir, resume=resume, progress=tell, fabric=fabric)
 
 
-def _train_staged(study: Path, out: Path, data_dir: Path | None, seed: int | None, resume: bool) -> None:
+def _train_staged(
+    study: Path, out: Path, data_dir: Path | None, seed: int | None, resume: bool, *, as_json: bool
+) -> None:
     from memsim import imc
 
     chosen = imc.load_staged_study(study)
@@ -115,28 +127,37 @@ def _train_staged(study: Path, out: Path, data_dir: Path | None, seed: int | Non
     def tell(stage: imc.Stage, record: EpochRecord) -> None:
         typer.echo(
             f"{stage.name} ({stage.card or 'software'}), epoch {record.epoch} of {stage.epochs}: loss "
-            f"{record.loss:.3g}, test accuracy {record.test_accuracy:.2%}, {record.seconds:.0f} s"
+            f"{record.loss:.3g}, test accuracy {record.test_accuracy:.2%}, {record.seconds:.0f} s",
+            err=as_json,
         )
 
     try:
-        imc.train_staged(chosen, out, data_dir=data_dir, resume=resume, progress=tell)
+        run = imc.train_staged(chosen, out, data_dir=data_dir, resume=resume, progress=tell)
     except KeyboardInterrupt:
         typer.echo(
             f"interrupted; finished epochs are kept. Continue with: memsim train --out {out} --resume",
             err=True,
         )
         raise typer.Exit(130) from None
-    typer.echo(out / imc.STAGES)
+    typer.echo(out / imc.STAGES, err=as_json)
+    if as_json:
+        stages = [
+            {"stage": record.stage.name, "card": record.stage.card, **asdict(record.history[-1])}
+            for record in run.records
+        ]
+        typer.echo(json.dumps({"out": str(out), "stages": stages}))
 
 
-def _report_steps(run: Run, out: Path, images: int) -> None:
+def _report_steps(run: Run, out: Path, images: int, *, err: bool) -> StepComparison | None:
     from memsim.learn import compare_steps, first, save_comparison
 
     if images < 1:
-        return
+        return None
     found = compare_steps(run.network, first(run.data.test, images))
     save_comparison(found, out)
     typer.echo(
         f"steps of {found.step:g} s: {found.accuracy:.2%} of {found.images} test images; ten times finer: "
-        f"{found.fine_accuracy:.2%} ({100 * found.difference:+.2f} points, same class {found.same_class:.1%})"
+        f"{found.fine_accuracy:.2%} ({100 * found.difference:+.2f} points, same class {found.same_class:.1%})",
+        err=err,
     )
+    return found

@@ -144,6 +144,8 @@ def test_train_resume_and_verify(memsim: Memsim, tmp_path: Path):
     (tmp_path / "my.toml").write_text(STUDY)
     out = memsim("train", "my.toml", "--out", "run", "--seed", "7", "--epochs", "1")
     assert "test accuracy" in out
+    told = json.loads(memsim("train", "my.toml", "--out", "told", "--epochs", "1", "--json").splitlines()[-1])
+    assert (told["out"], told["epoch"], told["steps"]["images"]) == ("told", 1, 450)
     study = load_study(tmp_path / "run/study.toml")
     assert (study.seed, study.epochs, study.hidden) == (7, 1, (4,))
     page = (tmp_path / "run/report.html").read_text()
@@ -157,6 +159,8 @@ def test_train_resume_and_verify(memsim: Memsim, tmp_path: Path):
     saved = json.loads((tmp_path / "run/verification.json").read_text())
     assert saved["images"] == 2
     assert "same class as the torch twin" in (tmp_path / "run/report.html").read_text()
+    told = json.loads(memsim("verify", "run", "--images", "2", "--json").splitlines()[-1])
+    assert {name: told[name] for name in saved} == saved
     assert "page.html" in memsim("report", "run", "--out", "page.html")
     assert "same class as the torch twin" in (tmp_path / "page.html").read_text()
     assert not list(tmp_path.rglob("*.tmp"))
