@@ -50,6 +50,8 @@ def test_a_loop_becomes_a_card(run, loop, tmp_path):
     assert numbers[0]["error"] < 0.05
     assert (tmp_path / "result" / "overlay.png").stat().st_size > 5_000
     assert load_device(tmp_path / "result" / "metastable-switch.toml").values["r_on"] > 0
+    told = json.loads(run("mine.csv", *options, "--no-capacitance", "--json").splitlines()[-1])
+    assert told["mine"][0]["parameters"] == numbers[0]["parameters"]  # the same seed
 
 
 def test_pulse_files(run, tmp_path):
