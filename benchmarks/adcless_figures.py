@@ -35,11 +35,11 @@ OTHERS = {
     "cold, calibrated": ("staged", "1 bit, cold, calibrated"),
 }
 AXES = {
-    "converter.offset": "amplifier offset [LSB]",
-    "converter.noise": "amplifier noise [LSB]",
+    "converter.offset": "amplifier offset (LSB)",
+    "converter.noise": "amplifier noise (LSB)",
     "cell.variation": "variation of ln G",
     "on/off ratio": "on/off ratio (variation 0.1)",
-    "wires": "wire resistance [ohm a segment]",
+    "wires": "wire resistance (Ω per segment)",
     "array size": "rows and columns of an array",
 }
 NETWORKS = {
@@ -70,7 +70,11 @@ def stages(results: dict[str, Any]) -> Figure:
                 axes.plot(found, [height] * len(found), "o", color=colour, markersize=4)
         axes.set_yticks(range(len(rows)), [title for title, _ in rows])
         axes.invert_yaxis()
-        axes.set(xlabel="test accuracy [%]", title=f"{TITLES[data]}, {len(seeds)} seed(s)", xlim=(0, 100))
+        axes.set(
+            xlabel="test accuracy (%)",
+            title=f"{TITLES[data]}, {len(seeds)} seed{'s' * (len(seeds) > 1)}",
+            xlim=(0, 100),
+        )
     return figure
 
 
@@ -81,7 +85,7 @@ def robustness(results: dict[str, Any]) -> Figure:
     sweeps = results["mnist"]["robustness-0"]
     for axes, (kind, title) in zip(figure.subplots(2, 3).flat, AXES.items(), strict=True):
         _curves(axes, sweeps.get(kind, {}))
-        axes.set(xlabel=title, ylabel="test accuracy [%]", ylim=(0, 100))
+        axes.set(xlabel=title, ylabel="test accuracy (%)", ylim=(0, 100))
     figure.axes[0].legend(loc="lower left")
     return figure
 
