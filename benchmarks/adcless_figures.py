@@ -70,11 +70,8 @@ def stages(results: dict[str, Any]) -> Figure:
                 axes.plot(found, [height] * len(found), "o", color=colour, markersize=4)
         axes.set_yticks(range(len(rows)), [title for title, _ in rows])
         axes.invert_yaxis()
-        axes.set(
-            xlabel="test accuracy (%)",
-            title=f"{TITLES[data]}, {len(seeds)} seed{'s' * (len(seeds) > 1)}",
-            xlim=(0, 100),
-        )
+        count = f"{len(seeds)} seeds" if len(seeds) > 1 else "1 seed"
+        axes.set(xlabel="test accuracy (%)", title=f"{TITLES[data]}, {count}", xlim=(0, 100))
     return figure
 
 
