@@ -245,7 +245,8 @@ def test_interrupted_training_keeps_what_was_finished(tmp_path: Path):
     """Ctrl-C in the middle of a run: exit code 130, how to go on, whole files only, and going on works."""
     (tmp_path / "study.toml").write_text("hidden = [4]\nepochs = 500\nbatch = 700\nstep = 1e-3\n")
     process = subprocess.Popen(
-        [MEMSIM, "train", "study.toml", "--out", "run"],
+        # a run in the background of a shell would have the signal ignored
+        ["env", "--default-signal=INT", MEMSIM, "train", "study.toml", "--out", "run"],
         cwd=tmp_path,
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
