@@ -12,6 +12,7 @@ from typing import Any
 
 from memprop_results import PUBLISHED, TITLES
 
+from memsim.devices import MODELS
 from memsim.files import write_text
 
 RESULTS = Path(__file__).parent / "results"
@@ -191,8 +192,8 @@ def _devices() -> list[str]:
     result = _result("device_agreement")
     return [
         (
-            f"| {result['models']} device models, sine, triangle and pulses at three amplitudes: current in ngspice "
-            f"and torch within 0.5 % of peak | {result['within_the_promise']} of {result['runs']} runs |"
+            f"| {result['models']} of {len(MODELS)} device models, sine, triangle and pulses at three amplitudes: "
+            f"current in ngspice and torch within 0.5 % of peak | {result['within_the_promise']} of {result['runs']} runs |"
         )
     ]
 

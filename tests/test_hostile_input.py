@@ -33,6 +33,9 @@ from memsim.sweep.decks import deck_subject
 from memsim.sweep.plan import make_plan
 from memsim.sweep.subject import ShippedCircuit
 
+# of hypothesis itself: about inputs too long to print, and about random numbers that other tests' threads draw
+pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
+
 SECONDS = 20  # for one input; the slowest that is well-meant takes less than one
 FEW, MANY = 20, 1200
 EXAMPLES = pytest.mark.parametrize(
