@@ -193,7 +193,8 @@ def _devices() -> list[str]:
     return [
         (
             f"| {result['models']} of {len(MODELS)} device models, sine, triangle and pulses at three amplitudes: "
-            f"current in ngspice and torch within 0.5 % of peak | {result['within_the_promise']} of {result['runs']} runs |"
+            "current in ngspice and torch within 0.5 % of peak "
+            f"| {result['within_the_promise']} of {result['runs']} runs |"
         )
     ]
 

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from memsim.errors import InputError
 
 if TYPE_CHECKING:
+    from importlib.resources.abc import Traversable
+
     from pydantic import BaseModel
 
 Model = TypeVar("Model", bound="BaseModel")
@@ -50,6 +52,29 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
         raise InputError(f"{name} cannot be read, it is not valid TOML: {error}") from None
     except RecursionError:
         raise InputError(f"{name} cannot be read, its tables are nested too deep") from None
+
+
+def shipped_names(folder: Traversable) -> list[str]:
+    """Names of the TOML files that ship with memsim in a folder."""
+    return sorted(item.name.removesuffix(".toml") for item in folder.iterdir() if item.name.endswith(".toml"))
+
+
+def read_shipped(name: str | Path, folder: Traversable, what: str) -> tuple[str, dict[str, Any]]:
+    """Name and content of a TOML file that ships with memsim, or of another by its path, which ends in `.toml`.
+
+    Raises:
+        InputError: no such file, or one that cannot be read.
+    """
+    name = str(name)
+    if name.endswith(".toml"):
+        return Path(name).stem, read_toml(name, what)
+    if name not in shipped_names(folder):
+        raise InputError(
+            f"unknown {what.removesuffix(' card')} {name!r}; known: {', '.join(shipped_names(folder))}; "
+            "or give the path of a .toml file"
+        )
+    text = (folder / f"{name}.toml").read_text(encoding="utf-8")
+    return name, parse_toml(text, f"{what} {name!r}")
 
 
 def checked(

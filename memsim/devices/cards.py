@@ -37,7 +37,7 @@ from memsim.devices.vteam import Team, Vteam
 from memsim.devices.wox import TungstenOxide
 from memsim.devices.yakopcic import TwoBranchYakopcic, Yakopcic
 from memsim.errors import InputError
-from memsim.toml import parse_toml, read_toml
+from memsim.toml import read_shipped, shipped_names
 
 MODELS: dict[str, type[Device]] = {
     model.model: model
@@ -99,9 +99,7 @@ class Card:
 
 def card_names() -> list[str]:
     """Names of the cards that ship with memsim."""
-    return sorted(
-        entry.name.removesuffix(".toml") for entry in _CARDS.iterdir() if entry.name.endswith(".toml")
-    )
+    return shipped_names(_CARDS)
 
 
 def load_card(name: str | Path) -> Card:
@@ -110,14 +108,7 @@ def load_card(name: str | Path) -> Card:
     Raises:
         InputError: no such card, not a TOML file, unknown model, or a value out of range.
     """
-    if str(name).endswith(".toml"):
-        return _parse(Path(name).stem, read_toml(name, "device card"))
-    if str(name) not in card_names():
-        raise InputError(
-            f"unknown device {str(name)!r}; known cards: {', '.join(card_names())}; or give the path of a .toml card"
-        )
-    text = (_CARDS / f"{name}.toml").read_text(encoding="utf-8")
-    return _parse(str(name), parse_toml(text, f"device card {name!r}"))
+    return _parse(*read_shipped(name, _CARDS, "device card"))
 
 
 def load_device(name: str | Path) -> Device:

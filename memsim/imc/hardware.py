@@ -34,7 +34,7 @@ from memsim.imc.tables import (
     WeightsTable,
     WiresTable,
 )
-from memsim.toml import checked, parse_toml, read_toml
+from memsim.toml import checked, read_shipped, shipped_names
 
 _CARDS = resources.files("memsim.imc") / "cards"
 _SIZED = re.compile(r"(?P<base>.+)-(?P<size>\d+)")
@@ -158,7 +158,7 @@ def load_hardware(card: str | Path, changes: Mapping[str, object] | None = None)
 
 def hardware_names() -> list[str]:
     """Names of the cards that ship with memsim."""
-    return sorted(item.name.removesuffix(".toml") for item in _CARDS.iterdir() if item.name.endswith(".toml"))
+    return shipped_names(_CARDS)
 
 
 def _content(name: str, depth: int) -> dict[str, Any]:
@@ -167,11 +167,8 @@ def _content(name: str, depth: int) -> dict[str, Any]:
         raise InputError(
             f"hardware card {name!r} is based on too many others; cards must not stand on each other"
         )
-    if name in hardware_names():
-        text = (_CARDS / f"{name}.toml").read_text(encoding="utf-8")
-        content = parse_toml(text, f"hardware card {name!r}")
-    elif name.endswith(".toml"):
-        content = read_toml(name, "hardware card")
+    if name in hardware_names() or name.endswith(".toml"):
+        _, content = read_shipped(name, _CARDS, "hardware card")
     elif sized := _SIZED.fullmatch(name):
         size = int(sized["size"])
         return _over(_content(sized["base"], depth - 1), {"array": {"rows": size, "columns": size}})

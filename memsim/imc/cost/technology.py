@@ -10,7 +10,7 @@ from pydantic import model_validator
 
 from memsim.errors import InputError
 from memsim.imc.tables import Positive, Table
-from memsim.toml import checked, parse_toml, read_toml
+from memsim.toml import checked, read_shipped, shipped_names
 
 _CARDS = resources.files("memsim.imc.cost") / "cards"
 Volt = Annotated[Positive, "V"]
@@ -172,7 +172,7 @@ class Technology(Table):
 
 def technology_names() -> list[str]:
     """Names of the cards that ship with memsim."""
-    return sorted(item.name.removesuffix(".toml") for item in _CARDS.iterdir() if item.name.endswith(".toml"))
+    return shipped_names(_CARDS)
 
 
 def load_technology(card: str | Path) -> Technology:
@@ -181,18 +181,7 @@ def load_technology(card: str | Path) -> Technology:
     Raises:
         InputError: no such card, not a TOML file, or an entry that cannot be used.
     """
-    name = str(card)
-    if name in technology_names():
-        text = (_CARDS / f"{name}.toml").read_text(encoding="utf-8")
-        content = parse_toml(text, f"technology card {name!r}")
-    elif name.endswith(".toml"):
-        content, name = read_toml(name, "technology card"), Path(name).stem
-    else:
-        raise InputError(
-            f"unknown technology {name!r}; known cards: {', '.join(technology_names())}; "
-            "or give the path of a .toml card"
-        )
-    return _checked(name, content)
+    return _checked(*read_shipped(card, _CARDS, "technology card"))
 
 
 def _checked(name: str, content: dict[str, object]) -> Technology:

@@ -24,9 +24,8 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from memsim.errors import InputError
 from memsim.imc.tables import Positive, Share, Table
-from memsim.toml import checked, parse_toml, read_toml
+from memsim.toml import checked, read_shipped, shipped_names
 
 Positions = Literal["padded", "unpadded"]
 Count = Annotated[int, Field(ge=1)]
@@ -128,7 +127,7 @@ class Workload(Table):
 
 def workload_names() -> list[str]:
     """Names of the workloads that ship with memsim."""
-    return sorted(item.name.removesuffix(".toml") for item in _DATA.iterdir() if item.name.endswith(".toml"))
+    return shipped_names(_DATA)
 
 
 def load_workload(name: str | Path) -> Workload:
@@ -137,17 +136,7 @@ def load_workload(name: str | Path) -> Workload:
     Raises:
         InputError: no such workload, not a TOML file, or an entry that cannot be used.
     """
-    name = str(name)
-    if name in workload_names():
-        text = (_DATA / f"{name}.toml").read_text(encoding="utf-8")
-        content = parse_toml(text, f"workload {name!r}")
-    elif name.endswith(".toml"):
-        content, name = read_toml(name, "workload"), Path(name).stem
-    else:
-        raise InputError(
-            f"unknown workload {name!r}; known: {', '.join(workload_names())}; or give the path of a .toml file"
-        )
-    return _checked(name, content)
+    return _checked(*read_shipped(name, _DATA, "workload"))
 
 
 def _checked(name: str, content: dict[str, object]) -> Workload:
