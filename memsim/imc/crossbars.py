@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import torch
 from torch import Tensor, nn
 
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
+from memsim.imc.hooks import Hook, run_hooked
 from memsim.imc.layers import MappedLayer
 
 
@@ -53,20 +52,14 @@ def spans_of(model: nn.Module, sample: Tensor | None) -> dict[str, tuple[float, 
     # zero is always among them, as lines rest there
     seen = dict.fromkeys(crossbars, (0.0, 0.0))
 
-    def watching(name: str) -> Any:
+    def watching(name: str) -> Hook:
         def hook(_: nn.Module, given: tuple[Tensor, ...]) -> None:
             (low, high), (lowest, highest) = seen[name], torch.aminmax(given[0])
             seen[name] = min(low, float(lowest)), max(high, float(highest))
 
         return hook
 
-    handles = [module.register_forward_pre_hook(watching(name)) for name, module in crossbars.items()]
-    try:
-        with torch.no_grad():
-            model(sample)
-    finally:
-        for handle in handles:
-            handle.remove()
+    run_hooked(model, sample, [(module, watching(name)) for name, module in crossbars.items()])
     idle = [name for name, (low, high) in seen.items() if not high > low]
     if idle:
         raise InputError(f"the sample drives {idle[0]} with no voltage; give inputs that do")

@@ -17,6 +17,7 @@ from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.imc.crossbars import MappedCrossbar, layer_parts, spans_of
 from memsim.imc.hardware import HardwareCard
+from memsim.imc.hooks import Hook, run_hooked
 from memsim.imc.layers import MappedLayer
 from memsim.imc.patches import Patches
 from memsim.imc.tiles import powers
@@ -115,7 +116,7 @@ def observe(model: nn.Module, inputs: Tensor, *, inferences: int) -> dict[str, A
     """
     seen: dict[str, tuple[int, float]] = {}
 
-    def counting(name: str) -> Any:
+    def counting(name: str) -> Hook:
         def hook(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
             vectors = cast("MappedLayer", layer).vectors(given[0].detach())
             count, active = seen.get(name, (0, 0.0))
@@ -124,13 +125,7 @@ def observe(model: nn.Module, inputs: Tensor, *, inferences: int) -> dict[str, A
         return hook
 
     layers = mapped_layers(model)
-    handles = [layer.register_forward_pre_hook(counting(name)) for name, layer in layers.items()]
-    try:
-        with torch.no_grad():
-            model(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+    run_hooked(model, inputs, [(layer, counting(name)) for name, layer in layers.items()])
     return {
         name: Activity(
             vectors=count / inferences,
@@ -148,13 +143,8 @@ def calibrate(model: nn.Module, inputs: Tensor) -> None:
     sums that they replace.
     """
     layers = [layer for layer in mapped_layers(model).values() if layer.decides]
-    handles = [layer.register_forward_pre_hook(_calibrated) for layer in layers]
-    try:
-        with torch.no_grad(), evaluating(model):
-            model(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with evaluating(model):
+        run_hooked(model, inputs, [(layer, _calibrated) for layer in layers])
 
 
 @contextmanager

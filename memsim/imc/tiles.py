@@ -146,16 +146,21 @@ def _through_wires(cells: Tensor, card: HardwareCard) -> Tensor:
 
 def _in_lsb(cells: Tensor, card: HardwareCard) -> Tensor:
     """Lines [rows, lines] from bit lines [rows, bit lines] of one array."""
-    own = mapping_of(card).own(cells)
-    reference = own[..., card.slices :] if card.differential else cells[..., -1:, None]
-    return (own[..., : card.slices] - reference).flatten(-2) / _lsb_conductance(card)
+    own, reference = _own_and_reference(cells, card)
+    return (own - reference).flatten(-2) / _lsb_conductance(card)
 
 
 def _added(cells: Tensor, card: HardwareCard) -> Tensor:
     """As `_in_lsb`, of the variances of independent cells."""
+    own, reference = _own_and_reference(cells, card)
+    return (own + reference).flatten(-2)
+
+
+def _own_and_reference(cells: Tensor, card: HardwareCard) -> tuple[Tensor, Tensor]:
+    """Of each line its own bit line, [rows, neurons, slices], and what it is read against, its twin or the last one."""
     own = mapping_of(card).own(cells)
     reference = own[..., card.slices :] if card.differential else cells[..., -1:, None]
-    return (own[..., : card.slices] + reference).flatten(-2)
+    return own[..., : card.slices], reference
 
 
 def _on_grid(lines: Tensor, card: HardwareCard) -> Tensor:

@@ -9,7 +9,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import LogLocator, NullFormatter, ScalarFormatter
 
 from memsim.errors import InputError
-from memsim.plots.style import columns, styled
+from memsim.plots.style import COLOURS, columns, styled
 from memsim.units import si_prefix
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ _LOOKS = {
     "neurons": ("#009E73", "++"),
     "leakage": ("#FFFFFF", "xx"),
 }
+_LOW, _HIGH = COLOURS[0], COLOURS[5]
 _MICRO = 1e-6
 
 
@@ -113,7 +114,7 @@ def tornado(swings: Sequence[Swing], quantity: str, card: str, rival: str, *, mo
                 value - nominal,
                 left=nominal,
                 height=0.62,
-                color="#0072B2" if dark else "#E69F00",
+                color=_LOW if dark else _HIGH,
                 hatch="" if dark else "//",
                 edgecolor="black",
                 linewidth=0.6,
@@ -123,8 +124,8 @@ def tornado(swings: Sequence[Swing], quantity: str, card: str, rival: str, *, mo
     _plain_ticks(axes)
     axes.set_yticks(range(len(drawn)), [_label(swing) for swing in drawn])
     axes.set_xlabel(f"{quantity} of {rival}\nover that of {card}")
-    axes.plot([], [], "s", color="#0072B2", markeredgecolor="black", label="at its low end")
-    axes.plot([], [], "s", color="#E69F00", markeredgecolor="black", label="at its high end")
+    axes.plot([], [], "s", color=_LOW, markeredgecolor="black", label="at its low end")
+    axes.plot([], [], "s", color=_HIGH, markeredgecolor="black", label="at its high end")
     figure.legend(
         loc="outside upper center", ncols=2, title="*: by a factor of 2, where no source gives a range"
     )

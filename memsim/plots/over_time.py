@@ -10,17 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from memsim.errors import InputError
-from memsim.plots.style import abscissa, curve, rows, scaled, styled
+from memsim.plots.style import QUANTITIES, abscissa, curve, rows, scaled, styled
 from memsim.units import si_prefix
-
-_QUANTITIES = {
-    "V": "potential",
-    "A": "current",
-    "S": "conductance",
-    "1": "state",
-    "Ω": "resistance",
-    "W": "power",
-}
 
 
 def waveforms(waves: xr.Dataset, names: Sequence[str]) -> Figure:
@@ -34,7 +25,7 @@ def waveforms(waves: xr.Dataset, names: Sequence[str]) -> Figure:
     panels: dict[str, list[str]] = {}
     for name in names:
         unit = curve(waves, name).attrs.get("units", "1")
-        panels.setdefault(_QUANTITIES.get(unit, str(unit)), []).append(name)
+        panels.setdefault(QUANTITIES.get(unit, str(unit)), []).append(name)
     return _stack(waves, panels)
 
 

@@ -4,9 +4,7 @@ import xarray as xr
 from matplotlib.figure import Figure
 
 from memsim.plots.loops import add_arrows, draw_coloured_by_time
-from memsim.plots.style import curve, rows, scaled, styled
-
-_WORDS = {"V": "potential", "A": "current", "S": "conductance", "1": "state"}
+from memsim.plots.style import QUANTITIES, curve, rows, scaled, styled
 
 
 @styled
@@ -34,5 +32,7 @@ def phase_portrait(waves: xr.Dataset, x: str, y: str) -> Figure:
 
 def _label(waves: xr.Dataset, name: str) -> str:
     return (
-        f"{_WORDS.get(str(waves[name].attrs.get('units', '1')), 'value')} {name}" if name in waves else name
+        f"{QUANTITIES.get(str(waves[name].attrs.get('units', '1')), 'value')} {name}"
+        if name in waves
+        else name
     )

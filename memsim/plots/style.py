@@ -24,6 +24,15 @@ R = TypeVar("R")
 
 # Okabe and Ito's palette, each colour with a line style of its own.
 COLOURS = ("#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7", "#E69F00")
+QUANTITIES = {
+    "V": "potential",
+    "A": "current",
+    "S": "conductance",
+    "1": "state",
+    "Ω": "resistance",
+    "W": "power",
+}
+"""What is measured in each unit."""
 _LINES = ("-", "--", "-.", ":", (0, (6, 1, 1, 1, 1, 1)), (0, (1, 2)))
 _STYLE: dict[Any, Any] = {
     "figure.constrained_layout.use": True,

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from memsim.errors import InputError
+from memsim.imc.hooks import run_hooked
 from memsim.imc.layers import MappedLayer
 from memsim.imc.mapping import evaluating, mapped_layers
 from memsim.imc.workloads.shapes import LayerShape, Workload
@@ -33,13 +34,8 @@ def workload_of(model: nn.Module, inputs: Tensor, *, steps: int, inferences: int
     if not layers:
         raise InputError("the network has no layer on arrays; map it with map_to_imc first")
     seen: dict[str, _Seen] = {key: _Seen() for key in layers}
-    handles = [layer.register_forward_pre_hook(seen[key].hook) for key, layer in layers.items()]
-    try:
-        with torch.no_grad(), evaluating(model):
-            model(inputs)
-    finally:
-        for handle in handles:
-            handle.remove()
+    with evaluating(model):
+        run_hooked(model, inputs, [(layer, seen[key].hook) for key, layer in layers.items()])
     shapes = [_shape(key, layer, seen[key], steps * inferences) for key, layer in layers.items()]
     return Workload(
         name=name,
