@@ -1,6 +1,7 @@
 """The differentiable twin of a circuit, and the SciPy reference of the same equations."""
 
 from memsim.surrogate import reference
+from memsim.surrogate.adaptive import time_grid
 from memsim.surrogate.compiled import CompiledCircuit
 from memsim.surrogate.run import Engine, State, Waveforms
 from memsim.surrogate.simulate import simulate
@@ -18,4 +19,5 @@ __all__ = [
     "compile",
     "reference",
     "simulate",
+    "time_grid",
 ]

@@ -19,7 +19,8 @@ class CompiledCircuit(nn.Module):
     """A circuit as a function of its input sources, elementwise over any batch shape.
 
     Time comes first: sample k of an input is its value at k dt, and sample k of a waveform is the circuit at
-    that instant, sample 0 being the initial state. T samples span (T - 1) dt seconds.
+    that instant, sample 0 being the initial state. T samples span (T - 1) dt seconds. Samples may also be unequally
+    far apart, as `memsim.surrogate.time_grid` chooses them.
 
     Args:
         circuit: PySpice circuit of R, C, V, I and memsim devices.
@@ -77,7 +78,7 @@ class CompiledCircuit(nn.Module):
         inputs: Tensor | Mapping[str, Tensor],
         state: State | None = None,
         *,
-        dt: float,
+        dt: float | Tensor,
         parameters: Mapping[str, Tensor | float] | None = None,
     ) -> tuple[Waveforms, State]:
         """Run the circuit over the samples of its inputs.
@@ -86,7 +87,7 @@ class CompiledCircuit(nn.Module):
             inputs: [T, batch...] values of the one input [A or V], or such a tensor for each input by name.
             state: where to start, as returned by an earlier call; the circuit's initial state where left out.
                 A run continues when the next call begins with the sample the last one ended with.
-            dt: time between samples [s].
+            dt: time between samples [s], a number or one for each step, [T - 1].
             parameters: circuit parameters to replace, numbers or tensors that broadcast over the batch.
 
         Returns:
@@ -95,15 +96,14 @@ class CompiledCircuit(nn.Module):
         Raises:
             InputError: wrong names or shapes, dt not positive, or inputs that are not finite.
         """
-        drive = self._drive(inputs, dt)
+        drive = self._drive(inputs)
+        steps = _steps(dt, len(drive[0]))
         start = [signal[0] for signal in drive]
         system = self._bind(start[0], parameters or {})
         y = self._initial(system, start) if state is None else self._checked(state, start[0])
-        return self.runner(system, y, drive, dt)
+        return self.runner(system, y, drive, steps)
 
-    def _drive(self, inputs: Tensor | Mapping[str, Tensor], dt: float) -> list[Tensor]:
-        if not 0 < dt < float("inf"):
-            raise InputError(f"dt = {dt!r} s is out of range; allowed: > 0")
+    def _drive(self, inputs: Tensor | Mapping[str, Tensor]) -> list[Tensor]:
         named = {self.inputs[0]: inputs} if isinstance(inputs, Tensor) else dict(inputs)
         if set(named) != set(self.inputs):
             raise InputError(
@@ -149,6 +149,20 @@ class CompiledCircuit(nn.Module):
 def _key(name: str) -> str:
     """nn.ParameterDict takes no dots."""
     return name.replace(".", "__")
+
+
+def _steps(dt: float | Tensor, samples: int) -> float | Tensor:
+    """Sizes of the steps: a number where they are equal, else one for each step."""
+    if not isinstance(dt, Tensor) or not dt.dim():
+        if not 0 < dt < float("inf"):
+            raise InputError(f"dt = {float(dt)!r} s is out of range; allowed: > 0")
+        return float(dt)
+    if dt.shape != (samples - 1,):
+        raise InputError(f"dt has shape {tuple(dt.shape)}; {samples} samples are {samples - 1} steps apart")
+    bad = dt[~((dt > 0) & torch.isfinite(dt))]
+    if len(bad):
+        raise InputError(f"dt holds {float(bad[0])!r} s; allowed: > 0")
+    return dt
 
 
 def _check_names(kind: str, names: Collection[str], known: Collection[str]) -> None:

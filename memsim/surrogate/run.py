@@ -42,11 +42,11 @@ class Runner:
         unknowns = system.equations.unknowns
         recorded = {s for name in system.record for s in system.equations.waveforms[name].free_symbols}
         self._keep = tuple(index for index, symbol in enumerate(unknowns) if symbol in recorded)
-        self.kernels: dict[str, Kernel] = {}
-        self._program: StepProgram | None = None
+        self.kernels: dict[tuple[str, bool], Kernel] = {}
+        self._programs: dict[bool, StepProgram] = {}
 
     def __call__(
-        self, bound: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor], dt: float
+        self, bound: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor], dt: float | Tensor
     ) -> tuple[Waveforms, State]:
         """Recorded waveforms, each [T, batch...], and the unknowns at the last sample.
 
@@ -54,7 +54,7 @@ class Runner:
             bound: the system with its parameters.
             y: unknowns at the first sample, each [batch...].
             u: inputs, each [T, batch...].
-            dt: time between samples [s].
+            dt: time between samples [s], a number or [T - 1].
         """
         engine = self._choose(u[0])
         if engine == "loop":
@@ -75,34 +75,39 @@ class Runner:
         return "native" if fits and find_compiler() else "fused"
 
     def _loop(
-        self, bound: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor], dt: float
+        self, bound: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor], dt: float | Tensor
     ) -> tuple[list[Tensor], list[Tensor]]:
         steps = [list(y)]
-        for k in range(len(u[0]) - 1):
+        sizes: Any = dt if isinstance(dt, Tensor) else [dt] * (len(u[0]) - 1)
+        for k, h in enumerate(sizes):
             now, following = [s[k] for s in u], [s[k + 1] for s in u]
-            steps.append(self.stepper.step(bound, steps[-1], u=now, u_next=following, h=dt))
+            steps.append(self.stepper.step(bound, steps[-1], u=now, u_next=following, h=h))
         return [torch.stack(torch.broadcast_tensors(*column)) for column in zip(*steps, strict=True)], steps[
             -1
         ]
 
     def _scan(
-        self, engine: str, bound: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor], dt: float
+        self, engine: str, bound: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor], dt: float | Tensor
     ) -> tuple[list[Any], list[Tensor]]:
-        kernel = self._kernel(engine)
-        constants = kernel.program.uniform(bound.constants, dt)
+        size = None if isinstance(dt, Tensor) else dt
+        kernel = self._kernel(engine, size is not None)
+        constants = kernel.program.uniform(bound.constants, size)
         batch = torch.broadcast_shapes(*(part.shape for part in (*y, *constants)))
         plan = Plan(kernel, self._keep, self.segment)
-        kept, last = scan(
-            plan, [part.expand(batch) for part in y], [s.expand(len(s), *batch) for s in u], constants
-        )
+        signals = [s.expand(len(s), *batch) for s in u]
+        if isinstance(dt, Tensor):
+            sizes = torch.cat([dt, dt.new_zeros(1)]).to(u[0])  # no step begins at the last sample
+            signals.append(sizes.reshape(-1, *(1 for _ in batch)).expand(len(sizes), *batch))
+        kept, last = scan(plan, [part.expand(batch) for part in y], signals, constants)
         columns: list[Any] = [0.0] * self.system.size
         for index, column in zip(self._keep, kept, strict=True):
             columns[index] = column
         return columns, last
 
-    def _kernel(self, engine: str) -> Kernel:
-        if self._program is None:
-            self._program = StepProgram(self.system, self.stepper)
-        if engine not in self.kernels:
-            self.kernels[engine] = KERNELS[engine](self._program)
-        return self.kernels[engine]
+    def _kernel(self, engine: str, equal_steps: bool) -> Kernel:
+        if equal_steps not in self._programs:
+            self._programs[equal_steps] = StepProgram(self.system, self.stepper, equal_steps=equal_steps)
+        key = engine, equal_steps
+        if key not in self.kernels:
+            self.kernels[key] = KERNELS[engine](self._programs[equal_steps])
+        return self.kernels[key]

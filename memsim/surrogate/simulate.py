@@ -8,12 +8,14 @@ from collections.abc import Mapping
 import numpy as np
 import torch
 import xarray as xr
+from numpy.typing import NDArray
 from PySpice.Spice.Netlist import Netlist
 
 from memsim.circuits.flatten import state_bounds
 from memsim.circuits.stimuli import Stimulus, check_times
 from memsim.circuits.waveforms import dataset
 from memsim.errors import ConvergenceError
+from memsim.surrogate.adaptive import time_grid
 from memsim.surrogate.compiled import CompiledCircuit
 from memsim.surrogate.steppers import DEFAULT_STEPPER
 
@@ -29,16 +31,19 @@ def simulate(
     stimuli: Mapping[str, Stimulus],
     stop: float,
     step: float,
+    tolerance: float | None = None,
     stepper: str = DEFAULT_STEPPER,
     dtype: torch.dtype = torch.float64,
 ) -> xr.Dataset:
-    """Transient of a circuit on a fixed grid.
+    """Transient of a circuit in equal steps, or in steps that adapt.
 
     Args:
         circuit: PySpice circuit of R, C, V, I and memsim devices.
         stimuli: what each driven source does, by source name.
         stop: end time [s].
-        step: time step [s].
+        step: time step [s]; the longest where steps adapt.
+        tolerance: largest error of a step, in V for potentials and in units of the states, to which steps adapt;
+            all steps are equal where left out. 1e-6 does for most devices.
         stepper: integrator by name.
         dtype: floating-point type of the run.
 
@@ -46,16 +51,17 @@ def simulate(
         Waveforms with the names ngspice gives them.
 
     Raises:
-        InputError: unknown source or stepper, stop or step out of range.
-        ConvergenceError: a potential or state runs away, which happens to explicit steps that are too long.
+        InputError: unknown source or stepper; stop, step or tolerance out of range.
+        ConvergenceError: a potential or state runs away, which happens to explicit steps that are too long, or no step
+            meets the tolerance.
     """
     check_times(stop, step)
     began = time.perf_counter()
     twin = CompiledCircuit(circuit, inputs=tuple(stimuli), stepper=stepper)
-    times = np.arange(round(stop / step) + 1) * step
+    times, dt = _grid(twin, stimuli, stop, step, tolerance)
     drive = {name: torch.as_tensor(stimulus(times), dtype=dtype) for name, stimulus in stimuli.items()}
     with torch.no_grad():
-        waveforms, _ = twin(drive, dt=step)
+        waveforms, _ = twin(drive, dt=dt)
     data = dataset(times, {name: signal.numpy() for name, signal in waveforms.items()}, state_bounds(circuit))
     data.attrs |= {
         "engine": f"torch-{stepper}",
@@ -64,6 +70,20 @@ def simulate(
     }
     _check_plausible(data, state_bounds(circuit), stepper, step)
     return data
+
+
+def _grid(
+    twin: CompiledCircuit,
+    stimuli: Mapping[str, Stimulus],
+    stop: float,
+    step: float,
+    tolerance: float | None,
+) -> tuple[NDArray[np.floating], float | torch.Tensor]:
+    """Times [s], and how far they are apart."""
+    if tolerance is None:
+        return np.arange(round(stop / step) + 1) * step, step
+    times = time_grid(twin, stimuli, stop=stop, step=step, tolerance=tolerance)
+    return times, torch.as_tensor(np.diff(times))
 
 
 def _check_plausible(

@@ -2,6 +2,7 @@
 
 What depends on parameters and the step size alone is computed once a run, by torch, so that autograd carries
 gradients from there to the parameters. The rest is the program that a kernel repeats for every step and sample.
+Where steps differ in size, a step takes its own from one more input.
 """
 
 from __future__ import annotations
@@ -38,13 +39,19 @@ class Adjoint:
 class StepProgram:
     """The program of one step of `stepper` for a circuit.
 
+    Args:
+        original: the circuit.
+        stepper: one time step.
+        equal_steps: whether all steps of a run have one size.
+
     Attributes:
-        y, u, u_next: leaves for the unknowns and inputs at the start, and the inputs at the end.
+        y, u, u_next: leaves for the unknowns and inputs at the start, and the inputs at the end. The last of `u` is
+            the size of the step [s] unless steps are equal; it is not in `u_next`.
         constants: leaves for what holds for a whole run.
         result: the unknowns at the end, nodes or numbers.
     """
 
-    def __init__(self, original: System, stepper: Stepper) -> None:
+    def __init__(self, original: System, stepper: Stepper, *, equal_steps: bool = True) -> None:
         system, tape = System(original.equations, TAPE_FUNCTIONS, original.record), Tape()
         self._names = [f"k{index}" for index in range(system.constants)]
         y = [tape.leaf(f"y{index}") for index in range(system.size)]
@@ -54,6 +61,8 @@ class StepProgram:
         # the steppers take numbers; a leaf behaves like one
         h: Any = tape.leaf(STEP_SIZE)
         step = stepper.step(bound, y, u=u, u_next=u_next, h=h)
+        if not equal_steps:
+            u.append(h)
         self._tape = Tape()
         copies = {leaf: self._tape.leaf(leaf.arguments[0]) for leaf in (*y, *u, *u_next)}
         self._uniform = _copy(step, copies, self._tape)
@@ -61,8 +70,8 @@ class StepProgram:
         self.constants = [copies[node] for node in self._uniform]
         self.result = [copies.get(node, node) for node in step]
 
-    def uniform(self, constants: Sequence[Any], h: float) -> list[Any]:
-        """Values for `constants`, tensors, from the constants of a bound system and the step size [s]."""
+    def uniform(self, constants: Sequence[Any], h: float | None) -> list[Any]:
+        """Values for `constants`, tensors, from the constants of a bound system and the size [s] of equal steps."""
         return evaluate(self._uniform, {**dict(zip(self._names, constants, strict=True)), STEP_SIZE: h})
 
     def adjoint(self, *, inputs: bool, constants: Sequence[int]) -> Adjoint:

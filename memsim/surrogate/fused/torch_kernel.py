@@ -40,7 +40,7 @@ class TorchKernel(Kernel):
             column[0] = part
         now: Sequence[Any] = y
         for k in range(samples - 1):
-            now = self._step(*now, *(s[k] for s in u), *(s[k + 1] for s in u), *constants)
+            now = self._step(*now, *self._inputs(u, k), *constants)
             for column, part in zip(columns, now, strict=True):
                 column[k + 1] = part
         return columns
@@ -51,18 +51,20 @@ class TorchKernel(Kernel):
         adjoint = self._adjoint(bool(gradients.inputs), tuple(gradients.constants))
         seeds: Sequence[Any] = gradients.last
         for k in reversed(range(len(u[0]) - 1)):
-            values = adjoint(
-                *(c[k] for c in y), *(s[k] for s in u), *(s[k + 1] for s in u), *constants, *seeds
-            )
+            values = adjoint(*(c[k] for c in y), *self._inputs(u, k), *constants, *seeds)
             parts = iter(values)
             seeds = [next(parts) if g is None else next(parts) + g[k] for g in gradients.kept]
             for total in gradients.inputs:
                 total[k] = next(parts)
-            for total in gradients.inputs:
+            for total in gradients.inputs[: len(self.program.u_next)]:
                 total[k + 1] += next(parts)
             for total in gradients.constants.values():
                 total.add_(next(parts))
         return [torch.zeros_like(c[0]) + seed for c, seed in zip(y, seeds, strict=True)]
+
+    def _inputs(self, u: Sequence[Tensor], k: int) -> list[Tensor]:
+        """At the start of step k, and those that the step takes at its end."""
+        return [*(s[k] for s in u), *(s[k + 1] for s in u[: len(self.program.u_next)])]
 
     def _adjoint(self, inputs: bool, constants: tuple[int, ...]) -> Function:
         key = inputs, constants
