@@ -17,6 +17,7 @@ from memsim.cli_report import report
 from memsim.cli_run import run
 from memsim.cli_sweep import sweep
 from memsim.cli_train import train
+from memsim.cli_verify import verify
 from memsim.errors import CheckpointError, EngineNotFoundError, InputError, MemsimError, UntrustedDeckError
 
 BAD_INPUT = (InputError, CheckpointError, UntrustedDeckError, EngineNotFoundError)
@@ -38,6 +39,7 @@ app.command()(imc)
 app.command()(sweep)
 app.command(name="plot")(plot_command)
 app.command()(report)
+app.command()(verify)
 
 
 @app.command()
@@ -63,60 +65,6 @@ def devices(
         typer.echo("\n".join(latex(cards[0].device)))
     else:
         typer.echo(describe(cards[0]) if name else listing(cards))
-
-
-@app.command()
-def verify(
-    folder: Annotated[Path, typer.Argument(help="Folder of a trained run.")],
-    images: Annotated[int, typer.Option(help="Test images to simulate.")] = 50,
-    whole: Annotated[
-        bool | None,
-        typer.Option(
-            "--whole/--by-layer",
-            help="One deck for each image, or layer by layer; whole where the network is small enough.",
-        ),
-    ] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
-) -> None:
-    """Simulate a trained network in ngspice and compare waveforms, classes and energies with its torch twin.
-
-    Layer by layer is as exact as whole, because virtual grounds and buffers stand between layers: each is driven by
-    what the layer before did in ngspice. Finished images are kept in the run's folder; the same command goes on where
-    it was interrupted.
-
-    Examples: `memsim verify runs/digits --images 50`, `memsim verify runs/mnist --images 100 --by-layer`
-    """
-    from dataclasses import asdict
-
-    from memsim.console import counting_progress
-    from memsim.learn import load_run
-    from memsim.run_report import write_run_report
-    from memsim.units import format_si
-    from memsim.verify import save_verification
-    from memsim.verify import verify as run_verification
-
-    result = load_run(folder)
-    with counting_progress("ngspice") as progress:
-        evidence = run_verification(result, images=images, whole=whole, folder=folder, progress=progress)
-    v = evidence.verification
-    save_verification(v, folder)
-    page = write_run_report(result, folder, evidence)
-    if as_json:
-        typer.echo(json.dumps({**asdict(v), "report": str(page)}))
-        return
-    typer.echo(f"{v.images} images: {v.same_class:.1%} same class as the torch twin")
-    typer.echo(
-        f"waveform error of the output layer: worst {v.worst_error:.2%}, mean {v.mean_error:.3%} of spike amplitude"
-    )
-    typer.echo(f"accuracy on these images: ngspice {v.ngspice_accuracy:.1%}, torch {v.twin_accuracy:.1%}")
-    typer.echo(
-        f"energy of one inference: ngspice {format_si(v.energy_ngspice, 'J')}, torch {format_si(v.energy_twin, 'J')}"
-    )
-    typer.echo(
-        f"ngspice {v.seconds_ngspice:.1f} s ({'whole network' if v.whole else 'layer by layer'}), "
-        f"torch {v.seconds_twin:.1f} s"
-    )
-    typer.echo(page)
 
 
 @app.command()

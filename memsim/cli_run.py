@@ -38,6 +38,10 @@ def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     ] = None,
     stop: Annotated[str | None, typer.Option(help="End time of a shipped circuit, e.g. `50m`.")] = None,
     step: Annotated[str | None, typer.Option(help="Longest step of a shipped circuit, e.g. `5u`.")] = None,
+    tolerance: Annotated[
+        float | None,
+        typer.Option(help="Steps of torch adapt, so that each errs by no more (V, states), e.g. `1e-6`."),
+    ] = None,
     timeout: Annotated[float, typer.Option(help="Time limit of ngspice in seconds.")] = 60.0,
     trust: Annotated[
         bool, typer.Option("--trust", help="Let a deck run commands and reach other folders.")
@@ -49,12 +53,14 @@ def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     Examples: `memsim run integrate-and-fire-set1 --engine torch --plot spike.png`,
     `memsim run my.cir --out waves.nc`
     """
+    if tolerance is not None and engine is not Engine.TORCH:
+        raise InputError(f"--tolerance is for --engine torch; {engine.value} adapts its steps as it is")
     write = _writer(out) if out else None
     if circuit.endswith((".cir", ".sp", ".net")):
         data, show = _run_deck(Path(circuit), engine, timeout, trust), None
     else:
         bench = _bench(circuit, stop, step)
-        data, show = _run_bench(bench, engine, timeout), bench.show
+        data, show = _run_bench(bench, engine, timeout, tolerance), bench.show
     shown = show or [str(name) for name in data.data_vars][:8]
     files = []
     if out and write:
@@ -128,18 +134,23 @@ def _run_deck(path: Path, engine: Engine, timeout: float, trust: bool) -> xr.Dat
     return spice.simulate(path, timeout=timeout, trust=trust)
 
 
-def _run_bench(bench: Bench, engine: Engine, timeout: float) -> xr.Dataset:
+def _run_bench(bench: Bench, engine: Engine, timeout: float, tolerance: float | None) -> xr.Dataset:
     if engine is Engine.NGSPICE:
         from memsim import spice
 
         waves = spice.simulate(
             bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step, timeout=timeout
         )
-    else:
+    elif engine is Engine.TORCH:
         from memsim import surrogate
 
-        simulate = surrogate.simulate if engine is Engine.TORCH else surrogate.reference.simulate
-        waves = simulate(bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step)
+        waves = surrogate.simulate(
+            bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step, tolerance=tolerance
+        )
+    else:
+        from memsim.surrogate import reference
+
+        waves = reference.simulate(bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step)
     from memsim.circuits import with_device_currents
 
     return with_device_currents(bench.circuit, waves).assign_attrs(show=list(bench.show))

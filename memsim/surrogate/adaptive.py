@@ -17,7 +17,6 @@ from numpy.typing import NDArray
 from memsim.circuits.stimuli import Stimulus
 from memsim.errors import ConvergenceError, InputError
 from memsim.surrogate.compiled import CompiledCircuit
-from memsim.surrogate.system import System
 
 Array = NDArray[np.float64]
 LOOSEST_TOLERANCE = 0.1
@@ -69,7 +68,7 @@ class _Walk:
     def __init__(self, twin: CompiledCircuit, stimuli: Sequence[Stimulus], tolerance: float) -> None:
         self.times = [0.0]
         self._stepper, self._stimuli, self._tolerance = twin.stepper, stimuli, tolerance
-        self._system = System(twin.system.equations, "numpy").bind(twin.values)
+        self._system = twin.scalar_system
         start = [torch.tensor([u], dtype=torch.float64) for u in self._inputs(0.0)]
         with torch.no_grad():
             _, state = twin(dict(zip(twin.inputs, start, strict=True)), dt=1.0)

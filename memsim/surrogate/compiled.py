@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from functools import cached_property
 
 import torch
 from PySpice.Spice.Netlist import Netlist
@@ -72,6 +73,11 @@ class CompiledCircuit(nn.Module):
     def unknowns(self) -> tuple[str, ...]:
         """Names of the entries of a state."""
         return tuple(symbol.name for symbol in self.system.equations.unknowns)
+
+    @cached_property
+    def scalar_system(self) -> BoundSystem:
+        """The equations on plain numbers, with the values the circuit was compiled with."""
+        return System(self.system.equations, "numpy").bind(self.values)
 
     def forward(
         self,

@@ -1,0 +1,103 @@
+"""`memsim verify`: is it the same in ngspice and in the torch twin? A trained network, or a single device."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from memsim.errors import InputError, SimulationError
+
+
+def verify(
+    subject: Annotated[
+        str, typer.Argument(help="Folder of a trained run, or a device card by name or path (`.toml`).")
+    ],
+    images: Annotated[int, typer.Option(help="Test images to simulate.")] = 50,
+    whole: Annotated[
+        bool | None,
+        typer.Option(
+            "--whole/--by-layer",
+            help="One deck for each image, or layer by layer; whole where the network is small enough.",
+        ),
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
+) -> None:
+    """Simulate a trained network or a device in ngspice and compare it with its torch twin.
+
+    A network: waveforms, classes and energies of test images. Layer by layer is as exact as whole, because virtual
+    grounds and buffers stand between layers: each is driven by what the layer before did in ngspice. Finished images
+    are kept in the run's folder; the same command goes on where it was interrupted.
+
+    A device: its current under the drive of its card, as sine, triangle and pulses at three amplitudes; exit code 1
+    where ngspice and torch differ by more than 0.5 % of the peak.
+
+    Examples: `memsim verify runs/digits --images 50`, `memsim verify runs/mnist --images 100 --by-layer`,
+    `memsim verify stanford-pku`, `memsim verify fit/vteam.toml`
+    """
+    if Path(subject).is_dir():
+        _network(Path(subject), images, whole, as_json=as_json)
+    else:
+        _device(subject, as_json=as_json)
+
+
+def _network(folder: Path, images: int, whole: bool | None, *, as_json: bool) -> None:
+    from memsim.console import counting_progress
+    from memsim.learn import load_run
+    from memsim.run_report import write_run_report
+    from memsim.units import format_si
+    from memsim.verify import save_verification
+    from memsim.verify import verify as run_verification
+
+    result = load_run(folder)
+    with counting_progress("ngspice") as progress:
+        evidence = run_verification(result, images=images, whole=whole, folder=folder, progress=progress)
+    v = evidence.verification
+    save_verification(v, folder)
+    page = write_run_report(result, folder, evidence)
+    if as_json:
+        typer.echo(json.dumps({**asdict(v), "report": str(page)}))
+        return
+    typer.echo(f"{v.images} images: {v.same_class:.1%} same class as the torch twin")
+    typer.echo(
+        f"waveform error of the output layer: worst {v.worst_error:.2%}, mean {v.mean_error:.3%} of spike amplitude"
+    )
+    typer.echo(f"accuracy on these images: ngspice {v.ngspice_accuracy:.1%}, torch {v.twin_accuracy:.1%}")
+    typer.echo(
+        f"energy of one inference: ngspice {format_si(v.energy_ngspice, 'J')}, torch {format_si(v.energy_twin, 'J')}"
+    )
+    typer.echo(
+        f"ngspice {v.seconds_ngspice:.1f} s ({'whole network' if v.whole else 'layer by layer'}), "
+        f"torch {v.seconds_twin:.1f} s"
+    )
+    typer.echo(page)
+
+
+def _device(name: str, *, as_json: bool) -> None:
+    from memsim.devices import card_names, load_card
+    from memsim.units import format_si
+    from memsim.verify.devices import PROMISE, Agreement, compare_device
+
+    if not name.endswith(".toml") and name not in card_names():
+        raise InputError(
+            f"{name!r} is no folder of a trained run and no device card; `memsim devices` lists the cards"
+        )
+    card, rows = load_card(name), list[Agreement]()
+    for row in compare_device(card):
+        rows.append(row)
+        if not as_json:
+            typer.echo(
+                f"{row.wave:8} {format_si(row.amplitude, 'V'):>8}   off by {row.error_within_a_step:.4%} of peak, "
+                f"{row.error:.4%} at equal times"
+            )
+    worst = max(row.error_within_a_step for row in rows)
+    if as_json:
+        typer.echo(json.dumps({"card": card.name, "worst": worst, "runs": [asdict(row) for row in rows]}))
+    if worst > PROMISE:
+        raise SimulationError(
+            f"ngspice and torch differ by {worst:.2%} of the peak current of {card.name!r}; allowed: {PROMISE:.1%}",
+            remedy="look for a rate that jumps, and give it a width.",
+        )
