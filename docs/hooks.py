@@ -73,10 +73,9 @@ def _model(model: type[Device], cards: list[Card]) -> str:
 def _picture(model: str, cards: list[Card]) -> str:
     if not (HERE / "models" / f"{model}.png").exists():
         return ""
-    card, drive = next((card, card.drive) for card in cards if card.drive)
-    words = f"{card.name} under {drive.amplitude:g} V at {drive.frequency:g} Hz"
-    behind = f" behind {drive.series_resistance:g} Ω" if drive.series_resistance > 1 else ""
-    return f"![Current over voltage of {words}]({model}.png)\n\n{words}{behind}, two periods, by `docs/pictures.py`."
+    card = next(card for card in cards if card.drive)
+    words = f"{card.name}, {card.drive}"
+    return f"![Current over voltage of {words}]({model}.png)\n\n{words}, two periods, by `docs/pictures.py`."
 
 
 def _equations(model: type[Device]) -> list[str]:

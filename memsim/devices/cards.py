@@ -5,7 +5,7 @@ description = "what it is"
 source = "where the numbers come from"
 [parameters]      # SI units, names of the model
 [initial]         # initial states
-[drive]           # a sine that shows the device: amplitude [V], frequency [Hz], series_resistance [ohm]
+[drive]           # a sine that shows the device: amplitude, offset [V], frequency [Hz], series_resistance [ohm]
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from memsim.devices.base import Device, positive
+from memsim.devices.base import Device, Parameter, positive
 from memsim.devices.ion_drift import (
     BiolekIonDrift,
     FreeIonDrift,
@@ -38,6 +38,7 @@ from memsim.devices.wox import TungstenOxide
 from memsim.devices.yakopcic import TwoBranchYakopcic, Yakopcic
 from memsim.errors import InputError
 from memsim.toml import read_shipped, shipped_names
+from memsim.units import format_si
 
 MODELS: dict[str, type[Device]] = {
     model.model: model
@@ -77,12 +78,21 @@ class Drive:
     amplitude: float
     frequency: float
     series_resistance: float = 1.0
+    offset: float = 0.0
+
+    def __str__(self) -> str:
+        around = f" around {format_si(self.offset, 'V')}" if self.offset else ""
+        return (
+            f"sine of {format_si(self.amplitude, 'V')}{around} at {format_si(self.frequency, 'Hz')} "
+            f"behind {format_si(self.series_resistance, 'Ω')}"
+        )
 
 
 _DRIVE = {
     "amplitude": positive(1.0, "V", "peak of the sine"),
     "frequency": positive(100.0, "Hz", "frequency of the sine"),
     "series_resistance": positive(1.0, "ohm", "resistance between source and device"),
+    "offset": Parameter(0.0, "V", "mean of the sine"),
 }
 
 
@@ -141,6 +151,6 @@ def _parse_drive(name: str, table: dict[str, Any]) -> Drive:
     if unknown or missing:
         raise InputError(
             f"device card {name!r} has a [drive] of {', '.join(table) or 'nothing'}; "
-            "give amplitude and frequency, and series_resistance if there is one"
+            "give amplitude and frequency, and series_resistance and offset if there are any"
         )
     return Drive(**{key: _DRIVE[key].check(f"{name}.drive.{key}", value) for key, value in table.items()})

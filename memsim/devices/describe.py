@@ -32,10 +32,6 @@ def describe(card: Card) -> str:
         (name, f"{device.values[name]:g}", spec.unit, spec.meaning)
         for name, spec in device.parameters.items()
     ]
-    drive = card.drive and (
-        f"drive: sine of {card.drive.amplitude:g} V at {card.drive.frequency:g} Hz "
-        f"behind {card.drive.series_resistance:g} ohm"
-    )
     sections = [
         f"{card.name}: {card.description}",
         f"model {device.model}: {inspect.getdoc(type(device))}",
@@ -44,7 +40,7 @@ def describe(card: Card) -> str:
         "parameters in SI units\n" + _table(parameters),
         f"values: {card.source}\nmodel: {device.reference}",
         f"memory at zero voltage: {memory(device)}",
-        *([drive] if drive else []),
+        *([f"drive: {card.drive}"] if card.drive else []),
     ]
     return "\n\n".join(sections)
 

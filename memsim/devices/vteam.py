@@ -8,8 +8,11 @@ the drive u = v (VTEAM) or u = i (TEAM):
     dx/dt = [k_off ramp(u/u_off - 1)^a_off wall(1 - x) + k_on ramp(u/u_on - 1)^a_on wall(x)] / depth
 
 The published law has corners at both thresholds and hard walls. `smoothing` rounds the corners (s, relative to
-the threshold) and `window` softens the walls; each wall pushes back when the state overshoots it. A current of more
-than 300 thresholds counts as 300, so that TEAM's tenth power stays finite.
+the threshold) and `window` softens the walls; each wall pushes back when the state overshoots it.
+
+TEAM's tenth power and its low threshold make a device behind a small resistor run away towards on: a current of 100
+thresholds would carry it through in 1e-16 s, and grows on the way. A speed s of TEAM is therefore taken as
+s / (1 + s / s_max), s_max = rate_max depth, and a current of more than 300 thresholds counts as 300.
 """
 
 from __future__ import annotations
@@ -46,13 +49,15 @@ class ThresholdAdaptive(Device):
     def _rate(self, x: sp.Symbol, p: SimpleNamespace, off: sp.Expr, on: sp.Expr) -> sp.Expr:
         """dx/dt for drives in units of their thresholds."""
 
-        def speed(k: sp.Symbol, drive: sp.Expr, alpha: sp.Symbol, distance: sp.Expr) -> sp.Expr:
+        def speed(k: sp.Expr, drive: sp.Expr, alpha: sp.Symbol, distance: sp.Expr) -> sp.Expr:
             ramp = p.smoothing * softplus((drive - 1) / p.smoothing)
-            return k * power(ramp, alpha) * wall(distance, p.window)
+            return self._bounded(k * power(ramp, alpha) / p.depth, p) * wall(distance, p.window)
 
-        towards_off = speed(p.k_off, off, p.alpha_off, 1 - x)
-        towards_on = speed(p.k_on, on, p.alpha_on, x)
-        return (towards_off + towards_on) / p.depth
+        return speed(p.k_off, off, p.alpha_off, 1 - x) - speed(-p.k_on, on, p.alpha_on, x)
+
+    def _bounded(self, rate: sp.Expr, p: SimpleNamespace) -> sp.Expr:
+        """The rate that a model takes for one without bounds."""
+        return rate
 
 
 class Vteam(ThresholdAdaptive):
@@ -97,7 +102,11 @@ class Team(ThresholdAdaptive):
         "i_on": Parameter(-8.9e-6, "A", "threshold towards on", low=-1.0, high=-1e-15),
         "i_off": positive(115e-6, "A", "threshold towards off"),
         **_SHAPE,
+        "rate_max": positive(1e9, "1/s", "rate that neither direction exceeds"),
     }
+
+    def _bounded(self, rate: sp.Expr, p: SimpleNamespace) -> sp.Expr:
+        return rate / (1 + rate / p.rate_max)
 
     def rates(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> tuple[sp.Expr, ...]:
         i = self.current(v, x, p)
