@@ -140,6 +140,20 @@ def test_trust_lets_a_deck_run_a_command(memsim: Memsim, tmp_path: Path):
 
 
 @pytest.mark.spice
+def test_a_device_is_verified(memsim: Memsim):
+    lines = memsim("verify", "memdiode").splitlines()
+    assert [line.split()[0] for line in lines] == ["sine"] * 3 + ["triangle"] * 3 + ["pulses"] * 3
+    told = json.loads(memsim("verify", "memdiode", "--json"))
+    assert told["worst"] == max(row["error_within_a_step"] for row in told["runs"]) <= 5e-3
+
+
+def test_torch_adapts_its_steps_to_a_tolerance(memsim: Memsim):
+    run = ("run", "hysteresis-knowm-sdc", "--engine", "torch", "--step", "1m", "--json")
+    coarse, fine = (json.loads(memsim(*run, "--tolerance", t))["points"] for t in ("1e-3", "1e-6"))
+    assert fine > 2 * coarse
+
+
+@pytest.mark.spice
 def test_train_resume_and_verify(memsim: Memsim, tmp_path: Path):
     (tmp_path / "my.toml").write_text(STUDY)
     out = memsim("train", "my.toml", "--out", "run", "--seed", "7", "--epochs", "1")

@@ -43,7 +43,8 @@ def simulate(
         stop: end time [s].
         step: time step [s]; the longest where steps adapt.
         tolerance: largest error of a step, in V for potentials and in units of the states, to which steps adapt;
-            all steps are equal where left out. 1e-6 does for most devices.
+            all steps are equal where left out. 1e-6 does for most devices; one that runs away from a state it hardly
+            leaves at first may want less, and a run at a hundredth of the tolerance shows it.
         stepper: integrator by name.
         dtype: floating-point type of the run.
 

@@ -1,6 +1,16 @@
-"""A trained network as a circuit: test images in ngspice beside the torch twin."""
+"""A trained network as a circuit, and single devices: ngspice beside the torch twin."""
 
 from memsim.verify.comparison import Evidence, LayerVerification, Verification
+from memsim.verify.devices import Agreement, compare_device
 from memsim.verify.run import evidence_of, save_verification, verify
 
-__all__ = ["Evidence", "LayerVerification", "Verification", "evidence_of", "save_verification", "verify"]
+__all__ = [
+    "Agreement",
+    "Evidence",
+    "LayerVerification",
+    "Verification",
+    "compare_device",
+    "evidence_of",
+    "save_verification",
+    "verify",
+]
