@@ -14,7 +14,7 @@ from memsim.imc.cost import COMPLETE, Accounting, Cost, cost
 from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
 from memsim.imc.mapping import calibrate, map_to_imc, mapped_layers
 from memsim.imc.study import StagedStudy, is_staged, load_staged_study
-from memsim.imc.training import CALIBRATION_SAMPLE, StagedRun, accuracy, load_staged_run, spikes_of
+from memsim.imc.training import CALIBRATION_SAMPLE, StagedRun, accuracy, load_data, load_staged_run, spikes_of
 from memsim.imc.workloads import Workload, workload_of
 from memsim.learn.checkpoint import STUDY
 from memsim.learn.evaluation import first
@@ -107,9 +107,10 @@ def chips_of_run(
             f"{folder} holds no run with stages; train one from a study with [[stages]], or give --workload"
         )
     study = load_staged_study(folder / STUDY)
+    data = load_data(study, data_dir)
     return [
         _chip(
-            load_staged_run(folder, data_dir, stages=number + 1),
+            load_staged_run(folder, stages=number + 1, data=data),
             card,
             cold=cold,
             images=images,

@@ -25,6 +25,7 @@ from memsim.imc.study import Stage, StagedStudy, load_staged_study, save_staged_
 from memsim.learn.checkpoint import CHECKPOINT, STUDY, EpochRecord, load_checkpoint, save_checkpoint
 from memsim.learn.data import Dataset, Split, load_dataset
 from memsim.learn.evaluation import first
+from memsim.learn.optimization import cosine
 
 Progress = Callable[[Stage, EpochRecord], None]
 """Called after every epoch."""
@@ -107,8 +108,20 @@ def train_staged(
     return StagedRun(study, network, data, records)
 
 
-def load_staged_run(folder: Path, data_dir: Path | None = None, *, stages: int | None = None) -> StagedRun:
+def load_staged_run(
+    folder: Path,
+    data_dir: Path | None = None,
+    *,
+    stages: int | None = None,
+    data: Dataset | Motion | None = None,
+) -> StagedRun:
     """The run that `train_staged` left in a folder, after its last finished stage or after the first `stages`.
+
+    Args:
+        folder: of the run.
+        data_dir: folder of the data sets; the environment variable MEMSIM_DATA where left out.
+        stages: how many; all where left out.
+        data: what the study's data are, where they are loaded already.
 
     Raises:
         InputError: no study there, or fewer stages.
@@ -118,7 +131,7 @@ def load_staged_run(folder: Path, data_dir: Path | None = None, *, stages: int |
     wanted = len(study.stages) if stages is None else stages
     if not 1 <= wanted <= len(study.stages):
         raise InputError(f"stages = {stages} is out of range; {folder} has 1 to {len(study.stages)}")
-    data = load_data(study, data_dir)
+    data = data or load_data(study, data_dir)
     network: nn.Module = initial_network(study, data)
     records: list[StageRecord] = []
     for number, stage in enumerate(study.stages[:wanted]):
@@ -233,7 +246,7 @@ class _StageTrainer:
     def _set_pace(self, progress: float) -> None:
         """Learning rate and width of gradients at this share of the stage."""
         for group in self.optimizer.param_groups:
-            group["lr"] = group["first"] * 0.5 * (1 + math.cos(math.pi * progress))
+            group["lr"] = group["first"] * cosine(progress)
         for layer in mapped_layers(self.network).values():
             if layer.decides:
                 layer.trains_with(self.stage.gradient, self.stage.width_at(progress))

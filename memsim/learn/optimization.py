@@ -33,6 +33,11 @@ def rate_factor(study: Study, epoch: float) -> float:
     if training.schedule == "constant":
         return 1.0
     progress = (epoch - training.warmup) / max(study.epochs - training.warmup, 1e-9)
+    return cosine(progress)
+
+
+def cosine(progress: float) -> float:
+    """Half a cosine from 1 at the start to 0 at the end of a training, given the share of it that is done."""
     return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
