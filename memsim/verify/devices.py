@@ -33,7 +33,7 @@ STEPS = 4000
 """Least number of steps of ngspice in one period; one of them is what an edge is granted."""
 FEWEST_STEPS = 1000
 """Least number of steps of the twin in one period."""
-NGSPICE_TOLERANCES = (1e-4, 1e-6, 1e-8)
+NGSPICE_TOLERANCES = (1e-5, 1e-7, 1e-9)
 TWIN_TOLERANCES = (1e-5, 1e-7, 1e-9)
 CONVERGED = 1e-3
 """Change of a current over its peak below which an engine counts as converged."""
