@@ -1,4 +1,4 @@
-"""`memsim netlist`: shipped circuits and crossbars of any size as stand-alone ngspice decks."""
+"""`memsim netlist`: shipped circuits, devices and crossbars of any size as stand-alone ngspice decks."""
 
 from __future__ import annotations
 
@@ -66,7 +66,7 @@ def netlist() -> None:
     """Write stand-alone ngspice decks; each runs with `ngspice -b file.cir` and plots with `ngspice file.cir`.
 
     Examples: `memsim netlist` (all shipped circuits), `memsim netlist integrate-and-fire-set1 --out decks`,
-    `memsim netlist crossbar --rows 64 --columns 64 --out xbar.cir`
+    `memsim netlist device knowm-sdc`, `memsim netlist crossbar --rows 64 --columns 64 --out xbar.cir`
     """
 
 
@@ -77,7 +77,7 @@ def circuits(
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder for the decks.")] = Path("netlists"),
 ) -> None:
-    """Write shipped circuits, and Verilog-A of the device models (the default).
+    """Write shipped circuits, and sub-circuits and Verilog-A of the device models (the default).
 
     Example: `memsim netlist circuits integrate-and-fire-set1 --out decks`
     """
@@ -85,6 +85,36 @@ def circuits(
 
     for path in write_netlists(out, names or None):
         typer.echo(path)
+
+
+@app.command()
+def device(
+    name: Annotated[
+        str, typer.Argument(help="A card (see `memsim devices`), or the path of a `.toml` card.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for the files.")] = Path("netlists"),
+    compiled: Annotated[
+        bool, typer.Option("--compile", help="Compile the Verilog-A into an OSDI library, with OpenVAF.")
+    ] = False,
+) -> None:
+    """Write one device card as ngspice sub-circuits and as Verilog-A, its values the defaults.
+
+    `NAME.lib` has a sub-circuit that moves and one that is frozen in its state; `NAME.va` is one module that does
+    both; `NAME-osdi.cir` shows how a simulator loads the latter once it is compiled. The compiler is `openvaf-r` or
+    `openvaf` on the PATH, or what the environment variable MEMSIM_OPENVAF names.
+
+    Examples: `memsim netlist device knowm-sdc --out decks`, `memsim netlist device fitted.toml --compile`
+    """
+    from memsim.devices import load_card
+    from memsim.netlists import write_device
+    from memsim.spice import compile_verilog_a, openvaf_program
+
+    if compiled:
+        openvaf_program()  # before anything is written
+    for path in write_device(load_card(name), out):
+        typer.echo(path)
+        if compiled and path.suffix == ".va":
+            typer.echo(compile_verilog_a(path))
 
 
 @app.command()

@@ -22,7 +22,7 @@ class UntrustedDeckError(MemsimError):
 
 
 class EngineNotFoundError(MemsimError):
-    """ngspice, or its shared library, is not installed or too old."""
+    """ngspice, its shared library or the Verilog-A compiler is not installed or too old."""
 
 
 class CheckpointError(MemsimError):
@@ -61,6 +61,12 @@ class NetlistError(SimulationError):
     """The deck cannot be parsed or refers to something that does not exist."""
 
     remedy = "correct the deck line named above; every model, sub-circuit, parameter and include must exist."
+
+
+class CompilerError(SimulationError):
+    """The Verilog-A compiler did not make a library of a module."""
+
+    remedy = "correct the module at the line named; one that memsim wrote should compile: please report it."
 
 
 class SingularMatrixError(SimulationError):

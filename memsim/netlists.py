@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+import inspect
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -10,10 +12,17 @@ import torch
 from memsim.circuits import DeviceSubCircuit, PulseTrain, StaticDeviceSubCircuit
 from memsim.circuits.catalogue import CATALOGUE, load_bench
 from memsim.crossbar import Cells, Wires, crossbar_deck, crossbar_transient_deck
-from memsim.devices import MODELS, Device, card_names, load_card, load_device, verilog_a
+from memsim.devices import MODELS, Card, Device, card_names, load_card, load_device, verilog_a
+from memsim.devices.cards import Drive
+from memsim.devices.verilog_a import module_name
 from memsim.errors import InputError
 from memsim.files import ensure_folder, write_text
-from memsim.spice import deck
+from memsim.spice import OPTIONS, deck
+
+DRIVE = Drive(amplitude=1.0, frequency=100.0)
+"""Of a card that names none."""
+PERIODS, STEPS = 2, 1000
+"""Of a device's own deck: periods of its drive, and steps in each."""
 
 
 def _crossbar_operating_point() -> str:
@@ -57,22 +66,97 @@ CROSSBARS: dict[str, Callable[[], str]] = {
 }
 
 
-def library(model: type[Device]) -> str:
-    """Sub-circuits of a model to include in one's own deck: with its states, and frozen in them.
+def library(device: Device, name: str | None = None, cards: Iterable[Card] = ()) -> str:
+    """Sub-circuits of a device to include in one's own deck: with its states, and frozen in them.
 
-    Every parameter, and the state the device starts in, can be set on the instance line; values of the cards are
-    given as such lines.
+    Its values are the defaults. Every parameter, and the state the device starts in, can be set on the instance line.
+
+    Args:
+        device: the device.
+        name: of the moving sub-circuit, and with `_static` of the other; the model's where left out.
+        cards: of the same model, to be shown as instance lines.
     """
-    device = model()
-    dynamic = DeviceSubCircuit(device)
-    lines = [f"* {device.model}: {device.reference}", f"* use: xm1 p n {dynamic.name} r_on=... x_0=..."]
-    for card in map(load_card, card_names()):
-        if type(card.device) is model:
-            changed = {k: v for k, v in card.device.values.items() if v != device.values[k]}
-            changed |= {f"{k}_0": v for k, v in card.device.initial.items() if v != device.initial[k]}
-            values = " ".join(f"{key}={value!r}" for key, value in changed.items())
-            lines.append(f"* {card.name}: xm1 p n {dynamic.name} {values}".rstrip())
-    return "\n".join([*lines, str(dynamic).strip(), str(StaticDeviceSubCircuit(device)).strip(), ""])
+    name = name or device.model
+    moving, frozen = DeviceSubCircuit(device, name), StaticDeviceSubCircuit(device, f"{name}_static")
+    start = " ".join(f"{state}_0={value:g}" for state, value in device.initial.items())
+    state = " ".join(f"{state}={value:g}" for state, value in device.initial.items())
+    uses = {
+        f"xm1 p n {moving.name} {start}": "moves from this state, in a transient",
+        f"xm1 p n {frozen.name} {state}": "stays in it, for .op and .dc too",
+    }
+    parameters = {key: f"{spec.meaning} [{spec.unit}]" for key, spec in device.parameters.items()}
+    states = {key: f"state: {spec.meaning}" for key, spec in device.states.items()}
+    head = [
+        f"{device.model}: {(inspect.getdoc(type(device)) or '').splitlines()[0]}",
+        f"model: {device.reference}",
+        *_columns(uses),
+        *(f"card {card.name}: xm1 p n {moving.name} {_differences(card.device, device)}" for card in cards),
+        *_columns(parameters | states),
+    ]
+    comments = (f"* {line}".rstrip() for line in head)
+    return "\n".join([*comments, str(moving).strip(), str(frozen).strip(), ""])
+
+
+def _model_library(model: type[Device]) -> str:
+    cards = [card for card in map(load_card, card_names()) if type(card.device) is model]
+    return library(model(), cards=cards)
+
+
+def _differences(device: Device, other: Device) -> str:
+    """Values in which a device differs from another of its model, as on an instance line."""
+    changed = {key: value for key, value in device.values.items() if value != other.values[key]}
+    changed |= {f"{key}_0": value for key, value in device.initial.items() if value != other.initial[key]}
+    return " ".join(f"{key}={value!r}" for key, value in changed.items())
+
+
+def _columns(pairs: Mapping[str, str]) -> list[str]:
+    width = max(map(len, pairs))
+    return [f"{left.ljust(width)}  {right}" for left, right in pairs.items()]
+
+
+def osdi_deck(card: Card) -> str:
+    """Deck that loads a card's compiled Verilog-A into an ngspice with OSDI and takes the device through a loop.
+
+    It stands beside the library, which `pre_osdi` finds there. memsim does not run it: see `memsim.spice.osdi`.
+    """
+    drive, name, module = card.drive or DRIVE, _stem(card), module_name(card.name)
+    period = 1 / drive.frequency
+    return "\n".join([
+        f".title {name} as compiled Verilog-A",
+        f"* runs with ngspice 44 or newer, built with OSDI, beside {name}.osdi, made by `openvaf-r {name}.va`",
+        f".model {module}_model {module}",
+        f"vdrive drive 0 sin({drive.offset!r} {drive.amplitude!r} {drive.frequency!r})",
+        f"rseries drive top {drive.series_resistance!r}",
+        f"nm1 top 0 {module}_model " + " ".join(f"{k}_0={v!r}" for k, v in card.device.initial.items()),
+        f".options {' '.join(f'{key}={value}' for key, value in OPTIONS.items())}",
+        ".save v(drive) v(top) i(vdrive)",
+        f".tran {period / STEPS!r} {PERIODS * period!r} 0 {period / STEPS!r}",
+        *(".control", f"pre_osdi {name}.osdi", "if $?batchmode", "else", "run"),
+        *("plot -i(vdrive) vs v(top)", "end", ".endc", ".end", ""),
+    ])  # fmt: skip
+
+
+def _stem(card: Card) -> str:
+    """A card's name as that of its files, which stands in a netlist as one word."""
+    return re.sub(r"[^\w.-]", "_", card.name, flags=re.ASCII)
+
+
+def write_device(card: Card, folder: Path) -> list[Path]:
+    """Write a card's sub-circuits, its Verilog-A, and a deck that shows how the latter is loaded once compiled.
+
+    Raises:
+        InputError: a folder that cannot be written, or a model that Verilog-A cannot express.
+    """
+    name = _stem(card)
+    files = {
+        f"{name}.lib": library(card.device, module_name(card.name)),
+        f"{name}.va": verilog_a(card.device, card.name),
+        f"{name}-osdi.cir": osdi_deck(card),
+    }
+    ensure_folder(folder)
+    for file, text in files.items():
+        write_text(folder / file, text)
+    return [folder / file for file in files]
 
 
 def bench_deck(name: str) -> str:
@@ -108,7 +192,7 @@ def write_netlists(folder: Path, names: Sequence[str] | None = None) -> Iterable
     files = {f"{name}.cir": text for name, text in decks.items()}
     if names is None:
         files |= {f"{name}.va": verilog_a(model()) for name, model in MODELS.items()}
-        files |= {f"{name}.lib": library(model) for name, model in MODELS.items()}
+        files |= {f"{name}.lib": _model_library(model) for name, model in MODELS.items()}
     ensure_folder(folder)
     for file, text in files.items():
         write_text(folder / file, text)

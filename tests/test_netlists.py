@@ -15,9 +15,9 @@ from memsim import surrogate
 from memsim.circuits.catalogue import CATALOGUE, Bench, load_bench
 from memsim.cli import app
 from memsim.crossbar import Wires, column_currents
-from memsim.devices import MODELS
-from memsim.errors import InputError
-from memsim.netlists import CROSSBARS, bench_deck, shipped_deck, write_netlists
+from memsim.devices import MODELS, Device, load_card, load_device
+from memsim.errors import EngineNotFoundError, InputError, UntrustedDeckError
+from memsim.netlists import CROSSBARS, bench_deck, shipped_deck, write_device, write_netlists
 from memsim.spice import check_trust, read_raw, simulate
 
 NETLISTS = Path(__file__).parents[1] / "netlists"
@@ -135,25 +135,73 @@ def test_every_model_has_its_sub_circuits_and_its_verilog_a():
         assert {path.stem for path in NETLISTS.glob(f"*{suffix}")} == set(MODELS)
 
 
+def currents_at_the_start(library: Path, name: str, device: Device, folder: Path) -> tuple[float, float]:
+    """Of a moving instance and of one frozen in the state where that starts, in plain ngspice, at 0.3 V."""
+    state = " ".join(f"{k}={v!r}" for k, v in device.initial.items())
+    (folder / "deck.cir").write_text(
+        f".title a moving and a frozen device\n.include {library}\nvin in 0 0.3\n"
+        f"vmoving in a 0\nxm1 a 0 {name}\nvfrozen in b 0\nxm2 b 0 {name}_static {state}\n"
+        ".save i(vmoving) i(vfrozen)\n.tran 1p 2p\n.end\n"
+    )
+    done = plain_ngspice(["-b", "-r", "out.raw", "deck.cir"], folder)
+    assert done.returncode == 0, done.stdout + done.stderr
+    data = read_raw(folder / "out.raw")
+    return float(data["i(vmoving)"][0]), float(data["i(vfrozen)"][0])
+
+
 @pytest.mark.spice
 @pytest.mark.parametrize("name", MODELS)
 def test_a_library_runs_in_plain_batch_and_its_twins_agree_at_the_start(name: str, tmp_path: Path):
-    """As its head says: an instance that moves beside one that is frozen in the state where the other starts."""
-    device = MODELS[name]()
-    dynamic, state = name.replace("-", "_"), " ".join(f"{k}={v!r}" for k, v in device.initial.items())
-    deck = tmp_path / "deck.cir"
-    deck.write_text(
-        f".title a moving and a frozen {name}\n.include {NETLISTS / name}.lib\nvin in 0 0.3\n"
-        f"vmoving in a 0\nxm1 a 0 {dynamic}\nvfrozen in b 0\nxm2 b 0 {dynamic}_static {state}\n"
-        ".save i(vmoving) i(vfrozen)\n.tran 1p 2p\n.end\n"
-    )
-    done = plain_ngspice(["-b", "-r", "out.raw", str(deck)], tmp_path)
-    assert done.returncode == 0, done.stdout + done.stderr
-    data = read_raw(tmp_path / "out.raw")
-    moving, frozen = (float(data[f"i({source})"][0]) for source in ("vmoving", "vfrozen"))
-    # Newton's method leaves voltages open by 1e-6 of themselves, and nodes by 1e-6 V
+    library, device = NETLISTS / f"{name}.lib", MODELS[name]()
+    moving, frozen = currents_at_the_start(library, name.replace("-", "_"), device, tmp_path)
+    # Newton's method leaves voltages open by 1e-3 of themselves; the same steps are taken for both
     assert moving == pytest.approx(frozen, rel=1e-4, abs=0)
     assert moving > 0
+
+
+@pytest.mark.spice
+def test_a_fitted_card_becomes_sub_circuits_and_verilog_a(tmp_path: Path):
+    card = tmp_path / "My device 2.toml"
+    card.write_text('model = "vteam"\n[parameters]\nr_on = 123.0\n[initial]\nx = 0.0\n')
+    result = CliRunner().invoke(app, ["netlist", "device", str(card), "--out", str(tmp_path / "out")])
+    assert result.exit_code == 0, result.output
+    library, module, deck = map(Path, result.output.splitlines())
+    assert [path.name for path in (library, module, deck)] == [
+        "My_device_2.lib", "My_device_2.va", "My_device_2-osdi.cir"
+    ]  # fmt: skip
+    moving, frozen = currents_at_the_start(library, "my_device_2", load_device(card), tmp_path)
+    assert [moving, frozen] == pytest.approx([0.3 / 123.0] * 2, rel=1e-6, abs=0)
+    assert "module my_device_2(p, n);" in module.read_text()
+    assert "parameter real r_on = 123.0 from" in module.read_text()
+    lines = deck.read_text().splitlines()
+    assert "pre_osdi My_device_2.osdi" in lines
+    assert ".model my_device_2_model my_device_2" in lines
+    assert "nm1 top 0 my_device_2_model x_0=0.0" in lines
+
+
+def test_a_deck_that_loads_a_compiled_model_asks_for_trust(tmp_path: Path):
+    """A compiled model is a program; memsim runs none for a stranger."""
+    _, _, deck = write_device(load_card("knowm-sdc"), tmp_path)
+    with pytest.raises(UntrustedDeckError, match="pre_osdi"):
+        check_trust(deck.read_text(), tmp_path)
+
+
+def test_compiling_asks_for_the_compiler_before_anything_is_written(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+):
+    monkeypatch.setenv("MEMSIM_OPENVAF", str(tmp_path / "missing"))
+    command = ["netlist", "device", "knowm-sdc", "--compile", "--out", str(tmp_path / "out")]
+    with pytest.raises(EngineNotFoundError, match="is not a program"):
+        CliRunner().invoke(app, command, catch_exceptions=False)
+    assert not (tmp_path / "out").exists()
+    stand_in = tmp_path / "missing"
+    stand_in.write_text('#!/bin/sh\ncp "$1" "$3"\n')
+    stand_in.chmod(0o755)
+    result = CliRunner().invoke(app, command, catch_exceptions=False)
+    assert str(tmp_path / "out" / "knowm-sdc.osdi") in result.output.splitlines()
+    assert (tmp_path / "out" / "knowm-sdc.osdi").read_text() == (
+        tmp_path / "out" / "knowm-sdc.va"
+    ).read_text()
 
 
 @pytest.mark.parametrize("name", CATALOGUE)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import math
+import re
 import textwrap
 from collections.abc import Iterable
 from functools import cache
@@ -37,12 +38,11 @@ def verilog_a(device: Device, name: str | None = None) -> str:
     Raises:
         InputError: the model uses a function that Verilog-A has not.
     """
-    module = verilog_name((name or device.model).replace("-", "_"))
     return "\n".join([
         *_header(device),
         '`include "disciplines.vams"',
         "",
-        f"module {module}(p, n);",
+        f"module {module_name(name or device.model)}(p, n);",
         *_laid_out(_contents(device), 2),
         "endmodule",
         "",
@@ -52,6 +52,12 @@ def verilog_a(device: Device, name: str | None = None) -> str:
 def verilog_name(name: str) -> str:
     """`name`, with an underscore behind it where it means something else in a module: `edge` becomes `edge_`."""
     return f"{name}_" if name in TAKEN else name
+
+
+def module_name(name: str) -> str:
+    """A card's or model's name as that of a module, and of the model in a netlist, which knows no capitals."""
+    word = re.sub(r"\W", "_", name.lower(), flags=re.ASCII)
+    return verilog_name(word if word[:1].isalpha() else f"device_{word}")
 
 
 def _header(device: Device) -> Iterable[str]:

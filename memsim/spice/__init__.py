@@ -3,6 +3,7 @@
 from memsim.spice.deck import OPTIONS, deck
 from memsim.spice.jobs import Job
 from memsim.spice.lint import lint
+from memsim.spice.osdi import compile_verilog_a, openvaf_program
 from memsim.spice.parts import split
 from memsim.spice.rawfile import read_raw
 from memsim.spice.simulate import simulate, simulate_many
@@ -14,9 +15,11 @@ __all__ = [
     "Job",
     "NgspiceVersion",
     "check_trust",
+    "compile_verilog_a",
     "deck",
     "lint",
     "ngspice_version",
+    "openvaf_program",
     "read_raw",
     "simulate",
     "simulate_many",

@@ -20,7 +20,7 @@ from memsim.errors import EngineCrashedError, InputError
 from memsim.spice.version import ngspice_program
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 MAKE_ROOM = "free some space there, or name a larger folder in the environment variable TMPDIR."
 LEAST_ROOM = 64 * 1024
@@ -75,7 +75,7 @@ def run_ngspice(deck: str, *, timeout: float, keep: Path | None = None, name: st
         EngineCrashedError: there is no room for the deck.
     """
     program = ngspice_program()
-    with _private_folder() as folder, _slots:
+    with private_folder() as folder, _slots:
         try:
             (folder / DECK).write_text(deck, encoding="utf-8")
         except OSError as cause:
@@ -83,7 +83,8 @@ def run_ngspice(deck: str, *, timeout: float, keep: Path | None = None, name: st
                 f"the deck cannot be written into {folder.parent} ({cause.strerror})", remedy=MAKE_ROOM
             ) from cause
         try:
-            returncode, timed_out, seconds = _execute(program, folder, timeout)
+            command = [program, "-n", "-b", "-r", RAW, "-o", LOG, DECK]
+            returncode, timed_out, seconds = execute(command, folder, timeout)
         finally:
             if keep is not None:
                 _keep(folder, keep, name)
@@ -94,7 +95,8 @@ def run_ngspice(deck: str, *, timeout: float, keep: Path | None = None, name: st
 
 
 @contextlib.contextmanager
-def _private_folder() -> Iterator[Path]:
+def private_folder() -> Iterator[Path]:
+    """A temporary folder of one's own; EngineCrashedError where there is no room for one."""
     try:
         private = tempfile.TemporaryDirectory(prefix="memsim-")
     except OSError as cause:
@@ -105,16 +107,23 @@ def _private_folder() -> Iterator[Path]:
         yield Path(folder)
 
 
-def _execute(program: str, folder: Path, timeout: float) -> tuple[int, bool, float]:
+def execute(command: Sequence[str], folder: Path, timeout: float) -> tuple[int, bool, float]:
+    """Run a program in a folder, where `CONSOLE` takes what it prints; at the time limit all of it is killed.
+
+    Returns:
+        Exit code (negative for a signal), whether the time limit [s] ended it, and seconds on the clock.
+
+    Raises:
+        OSError: the program cannot be started.
+    """
     environment = {k: v for k, v in os.environ.items() if k != "DISPLAY"} | {
         "LC_ALL": "C",
         "OMP_NUM_THREADS": "1",
     }
-    command = [program, "-n", "-b", "-r", RAW, "-o", LOG, DECK]
     start = time.monotonic()
     with (folder / CONSOLE).open("wb") as console:
-        process = subprocess.Popen(  # noqa: S603  (the deck passed check_trust, or the user trusts it)
-            command,
+        process = subprocess.Popen(  # noqa: S603  (a deck passed check_trust, or the user trusts it)
+            list(command),
             cwd=folder,
             env=environment,
             stdin=subprocess.DEVNULL,
@@ -137,7 +146,7 @@ def _execute(program: str, folder: Path, timeout: float) -> tuple[int, bool, flo
 
 
 def _limit_orphan(pid: int, timeout: float) -> None:
-    """Let the kernel end ngspice soon after its time limit, in case this program is killed and cannot do it.
+    """Let the kernel end a program soon after its time limit, in case this one is killed and cannot do it.
 
     Processor time of one thread never exceeds the time on the clock, so nothing else is cut short.
     """
