@@ -40,7 +40,7 @@ NANOMETRE = sp.Float(1e-9)
 _KINETICS: dict[str, Parameter] = {
     "r_thermal": positive(2100.0, "K/W", "thermal resistance"),
     "t_ambient": positive(298.0, "K", "ambient temperature", high=2000.0),
-    "rate_max": positive(1e12, "1/s", "speed that no direction exceeds"),
+    "rate_max": positive(1e10, "1/s", "speed that no direction exceeds"),
     "window": positive(5e-3, "1", "width of the soft walls", high=0.2),
 }
 
@@ -122,7 +122,6 @@ class Sky130Reram(Device):
         **_KINETICS,
         "r_thermal": positive(7.227e5, "K/W", "thermal resistance"),
         "t_ambient": positive(300.0, "K", "ambient temperature", high=2000.0),
-        "rate_max": positive(1e10, "1/s", "speed that no direction exceeds"),
     }
     states = {"x": State(0.0, "filament between its shortest (0) and longest (1) length")}
 
