@@ -41,7 +41,7 @@ def time_grid(
     `twin(drive, dt=torch.as_tensor(np.diff(times)))`.
 
     Args:
-        twin: the compiled circuit, with the values it was compiled with.
+        twin: the compiled circuit, with the present values of its parameters.
         stimuli: what each of its inputs does, by name.
         stop: end time [s].
         step: longest step [s].
@@ -68,7 +68,7 @@ class _Walk:
     def __init__(self, twin: CompiledCircuit, stimuli: Sequence[Stimulus], tolerance: float) -> None:
         self.times = [0.0]
         self._stepper, self._stimuli, self._tolerance = twin.stepper, stimuli, tolerance
-        self._system = twin.scalar_system
+        self._system = twin.on_numbers()
         start = [torch.tensor([u], dtype=torch.float64) for u in self._inputs(0.0)]
         with torch.no_grad():
             _, state = twin(dict(zip(twin.inputs, start, strict=True)), dt=1.0)

@@ -74,10 +74,16 @@ class CompiledCircuit(nn.Module):
         """Names of the entries of a state."""
         return tuple(symbol.name for symbol in self.system.equations.unknowns)
 
+    def on_numbers(self) -> BoundSystem:
+        """The equations on plain numbers, with the present values of the parameters."""
+        trained = {
+            name: self.trained[_key(name)].item() for name in self.values if _key(name) in self.trained
+        }
+        return self._numeric_system.bind({**self.values, **trained})
+
     @cached_property
-    def scalar_system(self) -> BoundSystem:
-        """The equations on plain numbers, with the values the circuit was compiled with."""
-        return System(self.system.equations, "numpy").bind(self.values)
+    def _numeric_system(self) -> System:
+        return System(self.system.equations, "numpy")
 
     def forward(
         self,

@@ -126,6 +126,18 @@ def test_gradients_on_the_grid_are_those_of_many_equal_steps():
     assert slope(times) == pytest.approx(slope(np.linspace(0, stop, 40_001)), rel=2e-3, abs=0)
 
 
+def test_the_grid_is_that_of_the_trained_circuit():
+    circuit, wave = rc_circuit(), Samples((0.0, 1e-5, 1.0), (0.0, 1.0, 1.0))
+    twin = CompiledCircuit(circuit, inputs=("vin",), trainable=["c1"])
+    settings = {"stop": 20e-3, "step": 5e-3, "tolerance": 1e-6}
+    before = time_grid(twin, {"vin": wave}, **settings)
+    with torch.no_grad():
+        next(twin.parameters()).mul_(0.1)
+    after = time_grid(twin, {"vin": wave}, **settings)
+    # ten times faster: what took until 10 ms is over by 1 ms
+    assert np.sum(after > 1e-3) < 0.5 * np.sum(before > 1e-3)
+
+
 @pytest.mark.parametrize("tolerance", [0.0, -1e-6, 0.5, float("nan")])
 def test_tolerances_out_of_range_are_named(tolerance):
     with pytest.raises(InputError, match=r"tolerance = .* above 0, at most 0\.1"):
