@@ -190,11 +190,13 @@ def _fits() -> list[str]:
 
 def _devices() -> list[str]:
     result = _result("device_agreement")
+    worst = result["worst"]
     return [
         (
             f"| {result['models']} of {len(MODELS)} device models, sine, triangle and pulses at three amplitudes: "
-            "current in ngspice and torch within 0.5 % of peak "
-            f"| {result['within_the_promise']} of {result['runs']} runs |"
+            "current in ngspice and torch within 0.5 % of peak; worst; edges apart, of the period "
+            f"| {result['within_the_promise']} of {result['runs']} runs; {worst['error_within_a_step']:.2%}; "
+            f"{worst['edge_shift']:.4%} |"
         )
     ]
 
