@@ -67,7 +67,7 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     time_unit: Annotated[str | None, typer.Option(help="The same of time, e.g. `ms`.")] = None,
     fixed: Annotated[list[str] | None, typer.Option("--fix", help="A known value, e.g. `r_on=2k`.")] = None,
     states: Annotated[str, typer.Option(help="State before and after, for switching times.")] = "0,0.9",
-    starts: Annotated[int, typer.Option(help="Starting points that are followed.", min=1)] = 24,
+    starts: Annotated[int, typer.Option(help="Starting points that are followed.", min=1)] = 48,
     seed: Annotated[int, typer.Option(help="Of the starting points.")] = 0,
     robust: Annotated[bool, typer.Option("--robust", help="A loss that spares outliers.")] = False,
     capacitance: Annotated[bool, typer.Option(help="Fit a capacitance of the set-up, too.")] = True,

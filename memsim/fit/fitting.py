@@ -19,7 +19,7 @@ Polarity = Literal["auto", "as measured", "swapped"]
 
 SEARCHED_SAMPLES = 250  # per record: enough to find the basin, few enough to try many starts
 POLISHED_SAMPLES = 1000
-POLISHED_STARTS = 3
+POLISHED_STARTS = 2  # of each polarity
 PROGRESS = 1e-4  # relative fall of the loss that counts as such
 SCREENING = 4  # starting points tried for each that is followed
 SAME_MINIMUM = 1.01  # ratio of RMSE of two starts that ended together
@@ -33,7 +33,7 @@ class Settings:
     """How to search.
 
     Args:
-        starts: starting points that are followed to their minimum.
+        starts: starting points that are followed to their minimum, of each polarity.
         iterations: of the optimiser, at most.
         seed: of the starting points.
         robust: use a loss that spares outliers (soft l1) in place of least squares.
@@ -42,7 +42,7 @@ class Settings:
         keep: parameters that stay at their default or at `fixed`.
     """
 
-    starts: int = 24
+    starts: int = 48
     iterations: int = 40
     seed: int = 0
     robust: bool = False
@@ -148,17 +148,12 @@ def fit(
     )
     # a start may lead to parameters whose currents overflow: its loss is infinite
     with np.errstate(all="ignore"):
-        rough = _searched(coarse, settings, guesses)
+        rough = _follow(coarse, *_screened(coarse, settings, guesses), settings)
         if not np.isfinite(rough.loss[0]):
             raise InputError(
                 f"no start of {model.model} could be simulated on these records; fix some parameters"
             )
-        z, polarity = rough.z[:POLISHED_STARTS], rough.polarity[:POLISHED_STARTS]
-        if settings.polarity == "auto" and not (polarity > 0).any():
-            # a device that looks the same from both ends fits both ways, and is then left as it was measured
-            upright = _searched(coarse, replace(settings, polarity="as measured"), ())
-            z, polarity = np.vstack([z, upright.z[:1]]), np.append(polarity, upright.polarity[:1])
-        best = _follow(fine, z, polarity, settings)
+        best = _follow(fine, *_leaders(rough), settings)
     ended = np.sqrt(rough.loss / rough.loss[0])
     return _result(fine, best, float((ended < SAME_MINIMUM).mean()), began)
 
@@ -182,22 +177,17 @@ def _problem(
     return Problem(model, tuple(records), free, fixed, largest, substeps)
 
 
-def _searched(problem: Problem, settings: Settings, guesses: Sequence[Mapping[str, float]]) -> Optimum:
-    """Where the best of many starting points end."""
-    return _follow(problem, *_screened(problem, settings, guesses), settings)
-
-
 def _screened(
     problem: Problem, settings: Settings, guesses: Sequence[Mapping[str, float]]
 ) -> tuple[Array, Array]:
     """The guesses, and the best of many more starting points than are followed, with their polarity."""
-    z = problem.starts(settings.starts * SCREENING, settings.seed)
+    signs = {"as measured": [1.0], "swapped": [-1.0], "auto": [1.0, -1.0]}[settings.polarity]
+    z = problem.starts(settings.starts * SCREENING * len(signs), settings.seed)
     for row, guess in zip(z, guesses, strict=False):
         values = {**{c.name: problem.model.parameters[c.name].default for c in problem.free}, **guess}
         for k, c in enumerate(problem.unknowns):
             if c.name in values:
                 row[k] = c.to_z(values[c.name])
-    signs = {"as measured": [1.0], "swapped": [-1.0], "auto": [1.0, -1.0]}[settings.polarity]
     polarity = np.resize(signs, len(z))
     for k, guess in enumerate(guesses):
         polarity[k] = guess.get("polarity", polarity[k])
@@ -205,8 +195,16 @@ def _screened(
     r, _ = problem.residuals(z, polarity)
     first = np.nan_to_num(np.abs(r).mean(1), nan=np.inf)
     first[: len(guesses)] = -1.0
-    best = np.argsort(first, kind="stable")[: settings.starts]
+    order = np.argsort(first, kind="stable")
+    best = np.concatenate([order[polarity[order] == sign][: settings.starts] for sign in signs])
     return z[best], polarity[best]
+
+
+def _leaders(rough: Optimum) -> tuple[Array, Array]:
+    """The best of each polarity: a device that looks the same from both ends fits both ways."""
+    groups = [np.flatnonzero(rough.polarity == sign)[:POLISHED_STARTS] for sign in np.unique(rough.polarity)]
+    leaders = np.concatenate(groups)
+    return rough.z[leaders], rough.polarity[leaders]
 
 
 def _follow(problem: Problem, z: Array, polarity: Array, settings: Settings) -> Optimum:

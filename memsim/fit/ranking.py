@@ -4,6 +4,7 @@ from collections.abc import Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, replace
 from multiprocessing import get_context
+from typing import Any
 
 import numpy as np
 
@@ -66,24 +67,37 @@ def rank(
     if not models:
         raise InputError("there are no models to rank; give at least one")
     settings, known = settings or Settings(), known or {}
+    options: dict[str, Any] = {"settings": settings, "known": known, "fixed": fixed}
     fits: list[Fit]
     if min(processes, len(models)) > 1:
-        # models with the most parameters take longest, and begin first
-        order = sorted(models, key=lambda m: -len(m.parameters))
-        with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-            jobs = [
-                pool.submit(fit_from_simpler, records, m, settings=settings, known=known, fixed=fixed)
-                for m in order
-            ]
-            fits = [job.result() for job in jobs]
+        fits = _side_by_side(records, models, processes, options)
     else:
         done: dict[str, Fit] = {}
         fits = [
-            fit_from_simpler(records, m, settings=settings, known=known, done=done, fixed=fixed)
+            fit_from_simpler(records, m, done=done, **options)
             for m in sorted(models, key=lambda m: len(m.parameters))
         ]
     ranked = [Ranked(one, {r.name: error(r, predict(one, r)) for r in held_out}) for one in fits]
     return sorted(ranked, key=lambda r: r.held_out_error if held_out else r.fit.aic)
+
+
+def _side_by_side(
+    records: Sequence[Record], models: Sequence[type[Device]], processes: int, options: Mapping[str, Any]
+) -> list[Fit]:
+    """Fits of all models in so many processes; a model that contains another of them waits for its fit."""
+    names = {model.model for model in models}
+    waiting = [model for model in models if CONTAINS.get(model.model) in names]
+    free = [model for model in models if model not in waiting]
+    with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
+        jobs = {
+            m.model: pool.submit(fit_from_simpler, records, m, **options)
+            for m in sorted(free, key=lambda m: m.model not in CONTAINS.values())
+        }
+        for model in waiting:
+            simpler = CONTAINS[model.model]
+            done = {simpler: jobs[simpler].result()}
+            jobs[model.model] = pool.submit(fit_from_simpler, records, model, done=done, **options)
+        return [job.result() for job in jobs.values()]
 
 
 def fit_from_simpler(

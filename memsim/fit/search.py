@@ -12,6 +12,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memsim.fit.records import Array
 
@@ -19,7 +20,7 @@ Residuals = Callable[[Array, Array], tuple[Array, Array]]
 
 FIRST_DAMPING = 1e-2
 LEAST_DAMPING, MOST_DAMPING = 1e-9, 1e9
-KEPT = 4  # starts that are never dropped
+KEPT = 4  # starts of a polarity that are never dropped
 PATIENCE = 4  # iterations without progress after which a start counts as settled
 
 
@@ -43,7 +44,7 @@ def levenberg_marquardt(
     progress: float,
     outlier_scale: float | None = None,
 ) -> Optimum:
-    """Lower the loss of every start; after a quarter and a half of the iterations the worse half is dropped.
+    """Lower the loss of every start; after a quarter and half of the iterations, each polarity drops its worse half.
 
     Args:
         residuals: of unknowns [starts, unknowns] and polarities [starts].
@@ -75,7 +76,7 @@ def levenberg_marquardt(
         )
         damping = np.clip(np.where(better, damping / 5, damping * 4), LEAST_DAMPING, MOST_DAMPING)
         if done in {iterations // 4, iterations // 2}:
-            keep = np.argsort(loss)[: max(len(loss) // 2, KEPT)]
+            keep = _better_half(loss, polarity)
             z, r, jacobian, loss, polarity, damping, settled = (
                 a[keep] for a in (z, r, jacobian, loss, polarity, damping, settled)
             )
@@ -83,6 +84,12 @@ def levenberg_marquardt(
             break
     order = np.argsort(loss)
     return Optimum(z[order], loss[order], polarity[order], done)
+
+
+def _better_half(loss: Array, polarity: Array) -> NDArray[np.intp]:
+    """Numbers of the better half of the starts of each polarity."""
+    groups = [np.flatnonzero(polarity == sign) for sign in np.unique(polarity)]
+    return np.concatenate([own[np.argsort(loss[own])[: max(len(own) // 2, KEPT)]] for own in groups])
 
 
 def _weights(r: Array, scale: float | None) -> Array:

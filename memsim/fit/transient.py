@@ -27,8 +27,8 @@ from memsim.devices.numeric import generate
 from memsim.fit.grids import Grid
 from memsim.fit.records import Array
 
-MOST_ITERATIONS = 48
-UNDAMPED = 8  # iterations; what has not settled by then mostly jumps to and fro: after each so many, moves are halved
+MOST_ITERATIONS = 16
+UNDAMPED = 4  # iterations; what has not settled by then mostly jumps to and fro: after each so many, moves are halved
 LARGEST_MOVE = 0.3  # V and state: the most by which one Newton iteration moves an unknown
 SOLVED = 1e-4  # a last move of Newton's method, which squares: what is left is far smaller
 GIVEN_UP = 1e-3  # an unknown that still moves by more has no solution that can be trusted
@@ -88,7 +88,7 @@ class _Tables:
         self.polarity = np.repeat(batch.polarity, records)
         self.drive = np.tile(grid.drive, starts) * self.polarity
         self.limit = np.tile(grid.limit, starts) * self.polarity
-        self.limiting: NDArray[np.bool_] = np.isfinite(grid.limit).any(axis=1)
+        self.limiting = np.isfinite(grid.limit).sum(axis=1) > 0
         self.resistance = np.tile(grid.resistance, starts)
         self.parameters = [np.repeat(row, records) for row in batch.parameters]
         self.capacitance = np.repeat(batch.capacitance, records)
