@@ -18,11 +18,13 @@ from memsim.devices.verilog_expressions import KEYWORDS, OWN, VerilogPrinter, de
 WIDTH = 110
 WORTH_A_NAME = 12
 """Characters of a term that occurs again, below which it is written out again."""
-TAKEN = KEYWORDS | {"p", "n", "v", "V", "I"} | {function.__name__ for function in OWN}
+TAKEN = KEYWORDS | {"p", "n", "v", "held", "V", "I"} | {function.__name__ for function in OWN}
 NOTE = (
     "Current flows from p to n. The potential of each internal node is a state: operating points and sweeps hold it "
     "at its initial value, where a transient starts. Initial values can be given to each instance."
 )
+HELD = 'analysis("static") || (analysis("tran") && $abstime == 0.0)'
+"""When states stay at their initial values: ngspice does not call the operating point of a transient static."""
 
 
 def verilog_a(device: Device, name: str | None = None) -> str:
@@ -71,10 +73,14 @@ def _contents(device: Device) -> list[str]:
     names = _names(type(device))
     variables, (current, *rates) = _named_terms(type(device))
     text = VerilogPrinter(names).doprint
-    body = ["v = V(p, n);", *(f"{variable} = {text(term)};" for variable, term in variables.items())]
+    body = [
+        f"held = {HELD};",
+        "v = V(p, n);",
+        *(f"{variable} = {text(term)};" for variable, term in variables.items()),
+    ]
     body.append(f"I(p, n) <+ {text(current)};")
     for (state, node), rate in zip(nodes.items(), rates, strict=True):
-        body += ['if (analysis("static"))', f"  rate_{node} = {state}_0 - V({node});"]
+        body += ["if (held)", f"  rate_{node} = {state}_0 - V({node});"]
         body += ["else", f"  rate_{node} = {text(rate)};"]
         body.append(f"I({node}) <+ ddt(V({node})) - rate_{node};")
     return [
@@ -85,6 +91,7 @@ def _contents(device: Device) -> list[str]:
         *_parameters(device),
         "",
         *declared_functions([*variables.values(), current, *rates]),
+        "integer held;",
         f"real {', '.join(['v', *map(str, variables), *(f'rate_{node}' for node in nodes.values())])};",
         "",
         "analog begin",

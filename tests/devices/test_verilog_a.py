@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 import sympy as sp
 
-from memsim.devices import Device, Parameter, State, numeric, positive, verilog_a
+from memsim.devices import Device, Parameter, State, Vteam, numeric, positive, verilog_a
 from memsim.devices.verilog_a import verilog_name
 from memsim.errors import InputError
 
@@ -40,7 +40,8 @@ class Compiled:
         self.states = [verilog_name(state) for state in device.states]
         values = {verilog_name(name): value for name, value in device.values.items()}
         initial = {f"{state}_0": value for state, value in device.initial.items()}
-        self.given = {**values, **initial, "mfactor": 1.0}
+        self.declared = {**values, **initial}
+        self.given = {**self.declared, "mfactor": 1.0, "$abstime": 1.0}
 
     def __call__(self, v: float, x: list[float]) -> tuple[np.ndarray, np.ndarray]:
         """Current and rates, and their derivatives to voltage and states, one row for each."""
@@ -98,7 +99,7 @@ def test_ports_states_and_parameters_are_as_declared(model, compiled):
     assert compiled.module.name == model.model.replace("-", "_")
     assert compiled.nodes == ["p", "n", *compiled.states]  # and no further unknowns
     assert compiled.descriptor["num_terminals"] == 2
-    assert compiled.module.get_param_defaults() == {k: v for k, v in compiled.given.items() if k != "mfactor"}
+    assert compiled.module.get_param_defaults() == compiled.declared
     declared = {entry["name"]: entry for entry in compiled.descriptor["params"]}
     for name, spec in model.parameters.items():
         entry = declared[verilog_name(name)]
@@ -119,13 +120,23 @@ def test_states_are_integrated(compiled):
 
 
 def test_operating_points_hold_the_initial_state(model, tmp_path):
-    """The interpreter answers `analysis` with no, so the question is put in its place."""
-    held = Compiled(model, verilog_a(model).replace('analysis("static")', "1 == 1"), tmp_path)
+    """The interpreter answers `analysis` with no, so a yes is put in its place."""
+    held = Compiled(model, verilog_a(model).replace('analysis("static")', "(1 == 1)"), tmp_path)
     start = list(model.initial.values())
     outputs, jacobian = held(0.7, start)
     assert outputs[0] == pytest.approx(expected(model, 0.7, start)[0][0], rel=TOLERANCE, abs=0)
     assert list(outputs[1:]) == [0.0] * len(start)
     assert jacobian[1:].tolist() == np.hstack([np.zeros((len(start), 1)), -np.eye(len(start))]).tolist()
+
+
+def test_a_transient_starts_in_the_initial_state_although_ngspice_calls_its_start_not_static(tmp_path):
+    device = Vteam()
+    text = verilog_a(device).replace('analysis("tran")', "(1 == 1)")
+    transient = Compiled(device, text, tmp_path)
+    moving = expected(device, 0.7, [0.4])[0][1]
+    for time, rate in ((0.0, 0.5 - 0.4), (1e-12, moving)):
+        transient.given["$abstime"] = time
+        assert transient(0.7, [0.4])[0][1] == pytest.approx(rate, rel=TOLERANCE, abs=0)
 
 
 def test_parameters_have_their_ranges(device):
