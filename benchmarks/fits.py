@@ -1,8 +1,9 @@
 """Models fitted to the measured loops of Knowm's SDC memristors.
 
-Each loop alone, all frequencies of a device at once, and a frequency that took no part. Data:
-MEMSIM_DATA/devices/knowm-sdc-hysteresis (Knowm Inc., Memristor Discovery). Every case is saved as it ends, and a
-run that was interrupted goes on where it stopped.
+Each loop alone by the models that `memsim fit` ranks, all frequencies of a device at once, and a frequency that took
+no part. Data: MEMSIM_DATA/devices/knowm-sdc-hysteresis (Knowm Inc., Memristor Discovery). Every case is saved as it
+ends, and a run that was interrupted goes on where it stopped. Time is that of the processor: `memsim fit` shares it
+among cores, and what a clock shows depends on what else runs.
 
     python benchmarks/fits.py [single] [joint] [held-out] [figure]
 """
@@ -14,7 +15,9 @@ import os
 import re
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +27,7 @@ from common import RESULTS, save_result
 from memsim import plots
 from memsim.devices import MODELS
 from memsim.fit import (
+    USUAL_MODELS,
     Fit,
     Layout,
     Record,
@@ -31,11 +35,12 @@ from memsim.fit import (
     error,
     fit_from_simpler,
     predict,
+    rank,
     read_record,
     transient_current,
 )
 
-MODELS_TRIED = ("metastable-switch", "spread-switch")
+TOGETHER = ("metastable-switch", "spread-switch")  # tried on several loops at once
 SETTINGS = Settings()
 SETS = {
     f"{r} 0.8V {m}": [f"{r}_0.8V_{f}Hz_{m}" for f in (1, 10, 100, 1000)]
@@ -92,20 +97,27 @@ def describe(result: Fit) -> dict[str, Any]:
     }
 
 
-def fits_of(names: list[str]) -> dict[str, Fit]:
+def ranked(names: list[str]) -> dict[str, Fit]:
+    """All models that `memsim fit` ranks, on the records of these names."""
+    records = [load(name) for name in names]
+    found = rank(records, [MODELS[model] for model in USUAL_MODELS], settings=SETTINGS, known=MODELS)
+    return {one.fit.device.model: one.fit for one in found}
+
+
+def together(names: list[str]) -> dict[str, Fit]:
     """Both models on the records of these names; the search of the second begins at the first."""
     done: dict[str, Fit] = {}
     records = [load(name) for name in names]
-    fit_from_simpler(records, MODELS[MODELS_TRIED[-1]], settings=SETTINGS, known=MODELS, done=done)
+    fit_from_simpler(records, MODELS[TOGETHER[-1]], settings=SETTINGS, known=MODELS, done=done)
     return done
 
 
-def fitted(names: list[str]) -> dict[str, Any]:
-    """Fits of every model with one parameter set for all records, and how long they took together."""
+def timed(work: Callable[[list[str]], dict[str, Fit]], names: list[str]) -> dict[str, Any]:
+    """Fits of several models with one parameter set for all records, and how long they took together."""
     began, cpu = time.perf_counter(), time.process_time()
-    done = fits_of(names)
+    done = work(names)
     return {
-        "models": {model: describe(done[model]) for model in MODELS_TRIED},
+        "models": {model: describe(one) for model, one in done.items()},
         "seconds": time.perf_counter() - began,
         "cpu_seconds": time.process_time() - cpu,
     }
@@ -114,27 +126,39 @@ def fitted(names: list[str]) -> dict[str, Any]:
 def held_out(names: list[str]) -> dict[str, Any]:
     """Fits without one frequency, and their errors on it."""
     left = next(name for name in names if LEFT_OUT in name)
-    done, record = fits_of([name for name in names if name != left]), load(left)
+    done, record = together([name for name in names if name != left]), load(left)
     return {
         model: {
             "fitted": done[model].error,
             "held_out": error(record, predict(done[model], record)),
             "record": left,
         }
-        for model in MODELS_TRIED
+        for model in TOGETHER
     }
 
 
-def summary(single: dict[str, Any]) -> dict[str, Any]:
+def summary(cases: dict[str, Any]) -> dict[str, Any]:
     """Median and worst errors."""
-    table: dict[str, Any] = {"loops": len(single)}
-    for model in MODELS_TRIED:
-        errors = [case["models"][model]["error"] for case in single.values()]
-        table[model] = {"median": float(np.median(errors)), "worst": max(errors)}
-    best = [min(case["models"][m]["error"] for m in MODELS_TRIED) for case in single.values()]
-    table["best model"] = {"median": float(np.median(best)), "worst": max(best)}
-    table["largest cpu_seconds"] = max(case["cpu_seconds"] for case in single.values())
+    table: dict[str, Any] = {"loops": len(cases)}
+    for model in USUAL_MODELS:
+        table[model] = median_and_worst([case["models"][model]["error"] for case in cases.values()])
+    table["best model"] = median_and_worst([case["models"][best(case)]["error"] for case in cases.values()])
+    table["first by AIC"] = median_and_worst(
+        [next(iter(case["models"].values()))["error"] for case in cases.values()]
+    )
+    table["cpu_seconds"] = median_and_worst([case["cpu_seconds"] for case in cases.values()])
+    table["largest cpu_seconds"] = table["cpu_seconds"]["worst"]
     return table
+
+
+def median_and_worst(values: list[float]) -> dict[str, float]:
+    """Of errors or times."""
+    return {"median": float(np.median(values)), "worst": max(values)}
+
+
+def best(case: dict[str, Any]) -> str:
+    """The model with the smallest error."""
+    return min(case["models"], key=lambda model: case["models"][model]["error"])
 
 
 def main(parts: set[str]) -> None:
@@ -152,7 +176,7 @@ def main(parts: set[str]) -> None:
     if "single" in parts:
         for name in loops():
             if name not in result["single"]:
-                result["single"][name] = fitted([name])
+                result["single"][name] = timed(ranked, [name])
                 print(
                     name,
                     {m: f"{c['error']:.2%}" for m, c in result["single"][name]["models"].items()},
@@ -162,7 +186,7 @@ def main(parts: set[str]) -> None:
     if "figure" in parts and result["single"]:
         plots.save(plots.fitted_loops(overlays(result["single"])), RESULTS / "fits.png")
     for label, names in SETS.items():
-        for part, work in (("joint", fitted), ("held_out", held_out)):
+        for part, work in (("joint", partial(timed, together)), ("held_out", held_out)):
             if part.replace("_", "-") in parts and label not in result[part]:
                 result[part][label] = work([name for name in names if name != DUPLICATE])
                 print(part, label, result[part][label].get("seconds"), flush=True)
@@ -174,10 +198,10 @@ def overlays(single: dict[str, Any]) -> dict[str, Any]:
     drawn = {}
     for name in loops():
         case = single[name]
-        model = min(MODELS_TRIED, key=lambda m: case["models"][m]["error"])
+        model = best(case)
         found, record = case["models"][model], load(name)
         device = MODELS[model](initial=found["initial"][0], **found["parameters"])
-        title = f"{name.replace('_', ' ')}: {found['error']:.1%}"
+        title = f"{name.replace('_', ' ')}: {found['error']:.1%}\n{model}"
         y = transient_current(
             device, record, capacitance=found["capacitance"], polarity=found["polarity"], substeps=2
         )
