@@ -9,12 +9,14 @@ from torch import Tensor
 
 from memsim.crossbar.laws import check, check_conductance
 from memsim.errors import InputError
+from memsim.variability.noise import NoiseSpectrum
 from memsim.variability.quantiles import (
     Array,
     JointDistribution,
     Quantiles,
-    correlated_normal,
+    correlated,
     finite_samples,
+    normal_scores,
 )
 
 
@@ -53,15 +55,15 @@ class StuckDistribution:
 
 @dataclass(frozen=True)
 class CycleStatistics:
-    """Low and high resistance over cycles of one cell, correlated from cycle to cycle.
+    """Low and high resistance over cycles of one cell, correlated from cycle to cycle, also over many of them.
 
     Args:
         levels: `low` and `high` resistance, log10 ohm, and their correlation.
-        memory: correlation of normal scores from one recorded cycle to the next, of low and high.
+        memory: spectra of the normal scores of low and high over recorded cycles, in place of time.
     """
 
     levels: JointDistribution
-    memory: Array
+    memory: tuple[NoiseSpectrum, NoiseSpectrum]
 
     @classmethod
     def estimate(cls, low: ArrayLike, high: ArrayLike) -> CycleStatistics:
@@ -70,22 +72,27 @@ class CycleStatistics:
             "low": np.log10(finite_samples("low", low)),
             "high": np.log10(finite_samples("high", high)),
         }
-        levels = JointDistribution.estimate(columns)
-        scores = [levels.marginals[name].normal(column) for name, column in columns.items()]
-        memory = np.array([np.corrcoef(score[1:], score[:-1])[0, 1] for score in scores])
-        return cls(levels, np.clip(np.nan_to_num(memory), 0.0, 0.999))
+        first, second = (NoiseSpectrum.of_deviations(normal_scores(one), 1.0) for one in columns.values())
+        return cls(JointDistribution.estimate(columns), (first, second))
 
     def sample(self, cells: int, cycles: int, generator: np.random.Generator) -> dict[str, Array]:
         """Resistances [cells, cycles] in ohm by `low` and `high`."""
-        memory = self.memory[:, None]
-        # innovations correlated such that the scores of one cycle are correlated as measured
-        scale = np.sqrt(1 - self.memory**2)
-        shared = (1 - np.outer(self.memory, self.memory)) / np.outer(scale, scale)
-        innovation = np.clip(self.levels.correlation * shared, -1.0, 1.0)
-        normal = np.empty((2, cells, cycles))
-        normal[:, :, 0] = correlated_normal(self.levels.correlation, cells, generator)
-        for n in range(1, cycles):
-            fresh = correlated_normal(innovation, cells, generator)
-            normal[:, :, n] = memory * normal[:, :, n - 1] + scale[:, None] * fresh
-        names = ("low", "high")
-        return {name: 10.0 ** self.levels.marginals[name](normal[k]) for k, name in enumerate(names)}
+        correlation = self.levels.correlation
+        power = np.array([spectrum.powers(cycles, 1.0) for spectrum in self.memory])
+        within = power.sum(axis=1, keepdims=True)
+        # what is slower than the cycles asked for is a constant of the cell; all together have variance one
+        power, constant = power / np.maximum(within, 1.0), np.maximum(1 - within, 0.0)
+        shared = np.sqrt(power).prod(axis=0).sum() + np.sqrt(constant).prod()
+        together = np.clip(correlation / np.where(np.eye(2), 1.0, shared), -1.0, 1.0)
+        # real and imaginary parts of the lines, and the constant
+        draws = generator.standard_normal((2, cells * (2 * cycles + 3)))
+        parts = correlated(together, draws).reshape(2, cells, 2 * cycles + 3)
+        lines = parts[:, :, 1 : cycles + 2] + 1j * parts[:, :, cycles + 2 :]
+        offset = parts[:, :, :1] * np.sqrt(constant)[:, :, None]
+        return {
+            name: 10.0
+            ** self.levels.marginals[name](
+                spectrum.waves(lines[k], 1.0) / np.sqrt(max(within[k, 0], 1.0)) + offset[k]
+            )
+            for k, (name, spectrum) in enumerate(zip(("low", "high"), self.memory, strict=True))
+        }

@@ -1,6 +1,7 @@
-"""Spectrum of the noise of repeated reads, relative to the mean conductance.
+"""Noise of repeated reads: of one cell over time, relative to its mean conductance, and of many cells read twice.
 
 S(f) = white + flicker (1 Hz / f)^exponent        one-sided power spectral density of dg / g [1/Hz]
+sigma(g) / g = factor (g / g_max)^exponent        standard deviation of one read over the conductance
 """
 
 from __future__ import annotations
@@ -8,12 +9,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
-from scipy.optimize import least_squares
+from numpy.typing import ArrayLike, NDArray
+from scipy.optimize import least_squares, minimize
 from scipy.signal import periodogram
 
-from memsim.crossbar.laws import check
+from memsim.crossbar.laws import ClippedPower, check
 from memsim.crossbar.nonidealities import ReadNoise
+from memsim.errors import InputError
 from memsim.variability.quantiles import Array, finite_samples
 
 BINS_A_DECADE = 6
@@ -46,9 +48,14 @@ class NoiseSpectrum:
             conductance: [reads] in S.
             interval: between two reads [s].
         """
-        check("interval", interval, above=0.0)
         g = finite_samples("conductance", conductance)
-        frequency, power = periodogram(g / g.mean() - 1, fs=1 / interval, detrend="constant")
+        return cls.of_deviations(g / g.mean() - 1, interval)
+
+    @classmethod
+    def of_deviations(cls, deviations: Array, interval: float) -> NoiseSpectrum:
+        """From consecutive deviations [reads], `interval` seconds apart."""
+        check("interval", interval, above=0.0)
+        frequency, power = periodogram(deviations, fs=1 / interval, detrend="constant")
         f, s, count = _binned(frequency[1:], power[1:])
 
         def misfit(z: Array) -> Array:
@@ -76,15 +83,49 @@ class NoiseSpectrum:
 
     def sample(self, cells: int, reads: int, interval: float, generator: np.random.Generator) -> Array:
         """Relative deviations [cells, reads] of consecutive reads `interval` seconds apart."""
+        parts = generator.standard_normal((2, cells, reads + 1))
+        return self.waves(parts[0] + 1j * parts[1], interval)
+
+    def powers(self, reads: int, interval: float) -> Array:
+        """Variance [reads] of each spectral line that so many reads see."""
         check("interval", interval, above=0.0)
         # twice as long as asked for, as the discrete transform repeats its end at its start
-        length = 2 * reads
-        f = np.fft.rfftfreq(length, interval)
-        amplitude = np.zeros(len(f))
-        amplitude[1:] = np.sqrt(self.density(f[1:]) * length / (4 * interval))
-        parts = generator.standard_normal((2, cells, len(f)))
-        waves = np.fft.irfft(amplitude * (parts[0] + 1j * parts[1]), n=length, axis=1)
-        return waves[:, :reads]
+        power = self.density(np.fft.rfftfreq(2 * reads, interval)[1:]) / (2 * reads * interval)
+        power[-1] /= 2  # half of this line lies beyond the fastest wave there is
+        return power
+
+    def waves(self, lines: NDArray[np.complex128], interval: float) -> Array:
+        """Relative deviations [cells, reads] from spectral lines [cells, reads + 1] of standard normal parts."""
+        reads = lines.shape[1] - 1
+        amplitude = np.zeros(reads + 1)
+        amplitude[1:] = reads * np.sqrt(self.powers(reads, interval))
+        amplitude[-1] *= 2  # alone without a conjugate
+        return np.fft.irfft(amplitude * lines, n=2 * reads, axis=1)[:, :reads]
+
+
+def reread_noise(first: ArrayLike, second: ArrayLike) -> ReadNoise:
+    """Read noise of a crossbar, from the conductances [cells] in S that many cells showed when they were read twice.
+
+    The most likely Gaussian whose width is a power law of the conductance; reads that differ do so by both noises.
+
+    Raises:
+        InputError: fewer than 8 cells, reads of different length, or conductances that are not positive.
+    """
+    reads = [finite_samples(name, values) for name, values in (("first", first), ("second", second))]
+    if len(reads[0]) != len(reads[1]) or min(read.min() for read in reads) <= 0:
+        raise InputError("both reads must be of the same cells, in the same order, and above 0 S")
+    middle, difference = (reads[0] + reads[1]) / 2, (reads[1] - reads[0]) / np.sqrt(2)
+    g_max = float(middle.max())
+    scale, relative = np.log(middle / g_max), difference / middle
+
+    def unlikely(z: Array) -> float:
+        log_sigma = z[0] + z[1] * scale
+        return float(np.mean(log_sigma + relative**2 * np.exp(-2 * log_sigma) / 2))
+
+    start = [np.log(relative.std()), 0.0]
+    level, exponent = minimize(unlikely, start, bounds=[(None, None), (-3.0, -1e-3)]).x
+    highest = float(np.exp(level + exponent * scale.min()))
+    return ReadNoise(ClippedPower(float(np.exp(level)), float(exponent), highest, g_max))
 
 
 def _binned(frequency: Array, power: Array) -> tuple[Array, Array, Array]:

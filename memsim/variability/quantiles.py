@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy.special import ndtr, ndtri
+from scipy.stats import rankdata
 
 from memsim.errors import InputError
 
@@ -74,8 +75,9 @@ class JointDistribution:
             raise InputError(
                 f"columns have {sorted(lengths)} rows; give one value of each quantity per device"
             )
-        scores = np.array([_scores(column) for column in samples.values()])
-        correlation = np.atleast_2d(np.corrcoef(scores))
+        scores = np.array([normal_scores(column) for column in samples.values()])
+        with np.errstate(invalid="ignore"):  # what is the same in all devices is set right below
+            correlation = np.atleast_2d(np.corrcoef(scores))
         constant = scores.std(axis=1) == 0
         correlation[constant], correlation[:, constant] = 0.0, 0.0
         np.fill_diagonal(correlation, 1.0)
@@ -83,16 +85,18 @@ class JointDistribution:
 
     def sample(self, count: int, generator: np.random.Generator) -> dict[str, Array]:
         """Values [count] by name; row k of all columns is one device."""
-        names = list(self.marginals)
-        normal = correlated_normal(self.correlation, count, generator)
-        return {name: self.marginals[name](normal[k]) for k, name in enumerate(names)}
+        return self.of_normal(generator.standard_normal((len(self.marginals), count)))
+
+    def of_normal(self, independent: Array) -> dict[str, Array]:
+        """Values [count] by name for independent standard normal variables [names, count]."""
+        normal = correlated(self.correlation, independent)
+        return {name: marginal(normal[k]) for k, (name, marginal) in enumerate(self.marginals.items())}
 
 
-def correlated_normal(correlation: Array, count: int, generator: np.random.Generator) -> Array:
-    """Standard normal draws [names, count] with the given correlation."""
+def correlated(correlation: Array, independent: Array) -> Array:
+    """Standard normal variables [names, count] with the given correlation, of independent ones."""
     values, vectors = np.linalg.eigh(correlation)
-    root = vectors * np.sqrt(np.maximum(values, 0.0))
-    return root @ generator.standard_normal((len(correlation), count))
+    return np.asarray((vectors * np.sqrt(np.maximum(values, 0.0))) @ independent)
 
 
 def finite_samples(name: str, samples: ArrayLike) -> Array:
@@ -111,21 +115,21 @@ def halves(count: int, generator: np.random.Generator) -> tuple[NDArray[np.intp]
 
 
 def quantile_errors(sampled: ArrayLike, measured: ArrayLike, levels: Sequence[float]) -> Array:
-    """Difference of quantiles over the measured distance from the median, by level.
+    """Difference of quantiles over the measured distance from the median, by level; see `quantile_scale`."""
+    difference = np.quantile(np.asarray(sampled), levels) - np.quantile(np.asarray(measured), levels)
+    return np.abs(difference) / quantile_scale(measured, levels)
 
-    At the median itself, and wherever the measured quantile lies closer to it than that, half the distance between the
-    measured quartiles is what counts.
+
+def quantile_scale(measured: ArrayLike, levels: Sequence[float]) -> Array:
+    """Distance of quantiles from the median, by level, which their errors are relative to.
+
+    At the median itself it is half the distance between the quartiles.
     """
-    reference = np.asarray(measured, dtype=float)
-    from_sampled, from_measured = (
-        np.quantile(np.asarray(sampled, dtype=float), levels),
-        np.quantile(reference, levels),
-    )
-    low, median, high = np.quantile(reference, [0.25, 0.5, 0.75])
-    distance = np.maximum(np.abs(from_measured - median), (high - low) / 2 * (np.asarray(levels) == 0.5))
-    return np.abs(from_sampled - from_measured) / np.maximum(distance, 1e-300)
+    low, median, high = np.quantile(np.asarray(measured), [0.25, 0.5, 0.75])
+    distance = np.abs(np.quantile(np.asarray(measured), levels) - median)
+    return np.maximum(distance, np.where(np.equal(levels, 0.5), (high - low) / 2, 1e-300))
 
 
-def _scores(column: Array) -> Array:
-    order = np.argsort(np.argsort(column, kind="stable"), kind="stable")
-    return ndtri((order + 0.5) / len(column)) if np.ptp(column) else np.zeros(len(column))
+def normal_scores(column: Array) -> Array:
+    """Standard normal variables in the order of the values; equal values share one."""
+    return np.asarray(ndtri((rankdata(column) - 0.5) / len(column)))

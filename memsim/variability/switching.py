@@ -1,31 +1,38 @@
 """Statistics of single programming pulses: how often a cell switches, and to which resistance.
 
     P(switches | n_0) = Phi{[z(gate, log width, voltage) + rho_0 n_0] / sqrt(1 - rho_0^2)}
-    n_after           = rho n_before + sqrt(1 - rho^2) n
 
-z is linear between the measured conditions, and Phi(z) the share of all cells that switches. n_0 is the normal score of
-a cell's log10 resistance before the pulse among all cells; n_before and n_after are those before and after the pulse
-among cells that switched, or that did not, at a like gate and voltage.
+z is linear between the measured conditions, and Phi(z) there the share of cells that switches, by the pulses nearest to
+it. n_0 is the normal score of a cell's log10 resistance before the pulse among all cells.
+
+The resistance after a pulse is that of a measured cell: one of those whose pulse and resistance before were nearest,
+and that switched as well, or did not.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
+import torch
 from numpy.typing import ArrayLike, NDArray
 from scipy.interpolate import RegularGridInterpolator
+from scipy.spatial import KDTree
 from scipy.special import ndtr, ndtri
+from torch import Tensor
 
-from memsim.crossbar.laws import check
+from memsim.crossbar.laws import check, check_conductance
 from memsim.errors import InputError
-from memsim.variability.quantiles import FEWEST, Array, JointDistribution, Quantiles, finite_samples
+from memsim.variability.neighbours import shares, weights
+from memsim.variability.quantiles import Array, Quantiles, finite_samples
 
 RAREST = 1e-5  # probability that stands for never: the score of 0 is not finite
-ENOUGH = 50  # pulses that make a table of their own
 STRONGEST = 0.95
+ROUNDING = 1e-9
+SMALLEST = 1e-12  # S, that stands for a cell that does not conduct at all
+ALIKE = 10  # cells that a resistance is drawn from
 
 
 @dataclass(frozen=True)
@@ -42,45 +49,30 @@ class Pulse:
 
 @dataclass(frozen=True)
 class Outcomes:
-    """Resistances before and after a pulse, log10 ohm, of cells that all switched or all did not.
+    """Resistances after pulses on cells that all switched, or all did not.
 
     Args:
-        tables: joint distributions of `before` and `after`.
-        index: [gates, voltages], the table of each condition. Conditions with few such pulses share one; -1 where no
-            cell ever ended so.
+        places: [cells, properties] of the pulse and the cell before it.
+        after: [cells] log10 resistance.
     """
 
-    tables: tuple[JointDistribution, ...]
-    index: NDArray[np.intp]
+    places: Array
+    after: Array
 
-    @classmethod
-    def estimate(
-        cls, before: Array, after: Array, place: tuple[NDArray, NDArray], shape: tuple[int, int]
-    ) -> Outcomes:
-        """From pulses at the gate and voltage numbers `place`."""
-        count = np.zeros(shape, int)
-        np.add.at(count, place, 1)
-        index, tables = np.full(shape, -1, np.intp), list[JointDistribution]()
-        rare = (count < ENOUGH)[place]
-        for gate, voltage in zip(*np.nonzero(count >= ENOUGH), strict=True):
-            own = (place[0] == gate) & (place[1] == voltage)
-            index[gate, voltage] = len(tables)
-            tables.append(JointDistribution.estimate({"before": before[own], "after": after[own]}))
-        pooled = rare if rare.sum() >= FEWEST else np.ones(len(before), bool)
-        if pooled.sum() >= FEWEST:
-            index[index < 0] = len(tables)
-            tables.append(JointDistribution.estimate({"before": before[pooled], "after": after[pooled]}))
-        return cls(tuple(tables), index)
+    @cached_property
+    def _weights(self) -> Array:
+        return weights(self.places, self.after)
 
-    def after(self, before: Array, place: tuple[NDArray, NDArray], normal: Array) -> Array:
-        """Log10 resistances after pulses on cells of log10 resistance `before`, by standard normal draws."""
-        which, result = self.index[place], before.copy()
-        for number, table in enumerate(self.tables):
-            own = which == number
-            rho = table.correlation[0, 1]
-            score = rho * table.marginals["before"].normal(before[own]) + np.sqrt(1 - rho**2) * normal[own]
-            result[own] = table.marginals["after"](score)
-        return result
+    @cached_property
+    def _tree(self) -> KDTree:
+        return KDTree(self.places * self._weights)
+
+    def like(self, places: Array, generator: np.random.Generator) -> Array:
+        """Log10 resistances after, drawn for cells at `places` [cells, properties]."""
+        near = min(ALIKE, len(self.after))
+        _, found = self._tree.query(places * self._weights, k=[*range(1, near + 1)])
+        chosen = generator.integers(near, size=(len(places), 1))
+        return self.after[np.take_along_axis(found, chosen, axis=1)[:, 0]]
 
 
 @dataclass(frozen=True)
@@ -88,7 +80,7 @@ class SwitchingStatistics:
     """What one pulse does to the cells of an array.
 
     Args:
-        gates, widths, voltages: measured conditions, rising: V, s, V; gates are centres of windows.
+        gates, widths, voltages: measured conditions, rising: V, s, V.
         probability: [gates, widths, voltages] of switching.
         before: log10 resistance of all cells ahead of a pulse.
         bias: rho_0, of the resistance before a pulse with whether it switches the cell.
@@ -112,7 +104,7 @@ class SwitchingStatistics:
         before: ArrayLike,
         after: ArrayLike,
         switched: ArrayLike,
-        windows: int = 10,
+        levels: int = 64,
     ) -> SwitchingStatistics:
         """From pulses on many cells.
 
@@ -121,63 +113,53 @@ class SwitchingStatistics:
             before: resistance of the cell ahead of the pulse [ohm].
             after: resistance behind it [ohm].
             switched: whether it switched.
-            windows: number of windows that gate voltages are pooled in.
+            levels: of each property that are told apart at most; more are replaced by as many even ones.
 
         Raises:
-            InputError: columns of different length or with values that are not finite, or a condition without pulses.
+            InputError: columns of different length or with values that are not finite or not positive.
         """
-        gate, width, voltage = (finite_samples(name, pulses[name]) for name in ("gate", "width", "voltage"))
-        r_before, r_after = (
-            np.log10(finite_samples("before", before)),
-            np.log10(finite_samples("after", after)),
-        )
+        columns = {name: finite_samples(name, pulses[name]) for name in ("gate", "width", "voltage")}
+        for name, values in {"width": pulses["width"], "before": before, "after": after}.items():
+            columns[name] = np.log10(_positive(name, values))
         done = np.asarray(switched, bool).ravel()
-        if len({len(gate), len(width), len(voltage), len(r_before), len(r_after), len(done)}) != 1:
+        if len({len(done), *map(len, columns.values())}) != 1:
             raise InputError("pulses, resistances and outcomes must have one entry per pulse")
-        edges = np.linspace(gate.min(), gate.max(), windows + 1)
-        window = np.clip(np.searchsorted(edges, gate, side="right") - 1, 0, windows - 1)
-        widths, voltages = np.unique(width), np.unique(voltage)
-        level = np.searchsorted(voltages, voltage)
-        count = np.zeros((windows, len(widths), len(voltages)))
-        hits = np.zeros_like(count)
-        place = (window, np.searchsorted(widths, width), level)
-        np.add.at(count, place, 1)
-        np.add.at(hits, place, done)
-        if not count.all():
-            raise InputError(
-                f"{int((count == 0).sum())} conditions have no pulse; use fewer windows of the gate voltage"
-            )
-        table, probability = Quantiles.estimate(r_before), hits / count
-        outcomes = [
-            Outcomes.estimate(
-                r_before[own], r_after[own], (window[own], level[own]), (windows, len(voltages))
-            )
-            for own in (done, ~done)
-        ]
+        conditions = np.stack([columns[name] for name in ("gate", "width", "voltage")], axis=1)
+        places = np.column_stack([conditions, columns["before"]])
+        axes = [_levels(column, levels) for column in conditions.T]
+        probability, table = shares(conditions, done, axes), Quantiles.estimate(columns["before"])
+        score = _interpolator(axes, probability)(conditions)
         return cls(
-            (edges[:-1] + edges[1:]) / 2,
-            widths,
-            voltages,
+            axes[0],
+            10.0 ** axes[1],
+            axes[2],
             probability,
             table,
-            _bias(table.normal(r_before), probability[place], done),
-            *outcomes,
+            _bias(table.normal(columns["before"]), score, done),
+            *(Outcomes(places[own], columns["after"][own]) for own in (done, ~done)),
         )
+
+    @property
+    def _axes(self) -> list[Array]:
+        return [self.gates, np.log10(self.widths), self.voltages]
 
     @cached_property
     def _scores(self) -> RegularGridInterpolator:
-        scores = ndtri(np.clip(self.probability, RAREST, 1 - RAREST))
-        axes = (self.gates, np.log10(self.widths), self.voltages)
-        return RegularGridInterpolator(axes, scores)
+        return _interpolator(self._axes, self.probability)
 
-    def _score(self, pulse: Pulse) -> Array:
-        ends = (("voltage", self.voltages), ("width", self.widths))
-        for name, measured in ends:
+    def _conditions(self, pulse: Pulse) -> Array:
+        """Properties [..., 3] of pulses."""
+        for name, measured in (("voltage", self.voltages), ("width", self.widths)):
             for value in np.unique(getattr(pulse, name)):
-                check(name, float(value), low=float(measured[0]), high=float(measured[-1]))
-        gate = np.clip(pulse.gate, self.gates[0], self.gates[-1])
-        point = np.broadcast_arrays(gate, np.log10(pulse.width), np.asarray(pulse.voltage, dtype=float))
-        return np.asarray(self._scores(np.stack(point, axis=-1)))
+                # ends may be off by rounding, as widths are kept as logarithms
+                check(
+                    name, float(value), low=measured[0] * (1 - ROUNDING), high=measured[-1] * (1 + ROUNDING)
+                )
+        given = np.broadcast_arrays(pulse.gate, np.log10(pulse.width), np.asarray(pulse.voltage, dtype=float))
+        # a gate beyond the measured ones is fully on or off
+        return np.stack(
+            [np.clip(g, axis[0], axis[-1]) for g, axis in zip(given, self._axes, strict=True)], -1
+        )
 
     def switching_probability(self, pulse: Pulse) -> float | Array:
         """Share of all cells that a pulse switches.
@@ -185,34 +167,81 @@ class SwitchingStatistics:
         Raises:
             InputError: a pulse outside the measured conditions.
         """
-        probability = ndtr(self._score(pulse))
+        probability = ndtr(self._scores(self._conditions(pulse)))
         return float(probability.item()) if probability.size == 1 else np.asarray(probability)
+
+    def at(self, pulse: Pulse) -> PulsedCells:
+        """The transform of conductances that a pulse on each cell is."""
+        self._conditions(pulse)
+        return PulsedCells(self, pulse)
 
     def sample(
         self, before: ArrayLike, pulse: Pulse, generator: np.random.Generator
     ) -> tuple[Array, NDArray[np.bool_]]:
-        """Resistance [cells] in ohm after one pulse on cells of resistance `before`, and which of them switched."""
-        resistance = np.log10(np.asarray(before, dtype=float).ravel())
-        score = self._score(pulse) + self.bias * self.before.normal(resistance)
-        chance = ndtr(score / np.sqrt(1 - self.bias**2))
-        switches = np.asarray(generator.random(resistance.shape) < chance)
-        normal = generator.standard_normal(resistance.shape)
-        gate, voltage = (
-            np.broadcast_to(_nearest(measured, np.asarray(value, dtype=float)), resistance.shape)
-            for measured, value in ((self.gates, pulse.gate), (self.voltages, pulse.voltage))
-        )
-        after = np.empty_like(resistance)
+        """Resistance [cells] in ohm after one pulse on cells of resistance `before`, and which of them switched.
+
+        Raises:
+            InputError: a pulse outside the measured conditions, or resistances that are not positive.
+        """
+        resistance = np.log10(_positive("before", before, fewest=0))
+        conditions = np.broadcast_to(self._conditions(pulse), (len(resistance), 3))
+        score = self._scores(conditions) + self.bias * self.before.normal(resistance)
+        switches = np.asarray(generator.random(resistance.shape) < ndtr(score / np.sqrt(1 - self.bias**2)))
+        measured = [_measured(g, axis, generator) for g, axis in zip(conditions.T, self._axes, strict=True)]
+        places, after = np.column_stack([*measured, resistance]), resistance.copy()
         for own, outcomes in ((switches, self.switched), (~switches, self.kept)):
-            after[own] = outcomes.after(resistance[own], (gate[own], voltage[own]), normal[own])
+            if own.any() and len(outcomes.after):
+                after[own] = outcomes.like(places[own], generator)
         return 10.0**after, switches
 
 
-def _nearest(measured: Array, value: Array) -> NDArray[np.intp]:
-    return np.abs(value[..., None] - measured).argmin(-1)
+@dataclass(frozen=True)
+class PulsedCells:
+    """A transform of conductances like those of `memsim.crossbar.nonidealities`; nothing passes gradients.
+
+    Args:
+        statistics: of the pulses.
+        pulse: on all cells, or arrays of the shape of the conductances with one for each.
+    """
+
+    statistics: SwitchingStatistics
+    pulse: Pulse
+
+    def __call__(self, g: Tensor, generator: torch.Generator) -> Tensor:
+        check_conductance(g)
+        draws = torch.randint(2**63 - 1, (), generator=generator, device=g.device)
+        each = [
+            np.broadcast_to(np.asarray(one, dtype=float), tuple(g.shape)).ravel()
+            for one in (self.pulse.gate, self.pulse.width, self.pulse.voltage)
+        ]
+        before = 1 / g.detach().double().clamp(min=SMALLEST).cpu().numpy().ravel()
+        after, _ = self.statistics.sample(before, Pulse(*each), np.random.default_rng(int(draws)))
+        return torch.from_numpy(1 / after).reshape(g.shape).to(g)
 
 
-def _bias(normal: Array, probability: Array, switched: NDArray[np.bool_]) -> float:
+def _positive(name: str, values: ArrayLike, fewest: int | None = None) -> Array:
+    flat = finite_samples(name, values) if fewest is None else np.asarray(values, dtype=float).ravel()
+    if not (flat > 0).all():
+        raise InputError(f"{name} holds {flat.min():g}; allowed: values above 0")
+    return flat
+
+
+def _levels(values: Array, most: int) -> Array:
+    own = np.unique(values)
+    return own if len(own) <= most else np.linspace(own[0], own[-1], most)
+
+
+def _interpolator(axes: Sequence[Array], probability: Array) -> RegularGridInterpolator:
+    return RegularGridInterpolator(axes, ndtri(np.clip(probability, RAREST, 1 - RAREST)))
+
+
+def _measured(values: Array, axis: Array, generator: np.random.Generator) -> Array:
+    """One of the two measured levels around each value, the nearer one more often."""
+    position = np.interp(values, axis, np.arange(len(axis)))
+    return axis[(position + generator.random(len(values))).astype(np.intp)]
+
+
+def _bias(normal: Array, score: Array, switched: NDArray[np.bool_]) -> float:
     """rho_0 from the mean of n_0 over cells that switched: E[n_0 s] = rho_0 phi(z)."""
-    score = ndtri(np.clip(probability, RAREST, 1 - RAREST))
     density = np.exp(-(score**2) / 2) / np.sqrt(2 * np.pi)
-    return float(np.clip(normal @ (switched - probability) / density.sum(), -STRONGEST, STRONGEST))
+    return float(np.clip(normal @ (switched - ndtr(score)) / density.sum(), -STRONGEST, STRONGEST))
