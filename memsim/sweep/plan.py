@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import xarray as xr
@@ -13,6 +15,9 @@ from numpy.typing import NDArray
 from memsim.errors import InputError
 from memsim.sweep.study import MOST_POINTS, Between, Normal, Samples, Spread, Steps, SweepStudy
 from memsim.sweep.subject import Nominal
+
+if TYPE_CHECKING:
+    from memsim.variability import JointDistribution
 
 Array = NDArray[np.float64]
 CORNER, SAMPLE = "corner", "sample"
@@ -75,17 +80,21 @@ class Plan:
         return {"units": self.units[name], "long_name": name} if name in self.units else {}
 
 
-def make_plan(study: SweepStudy, nominal: Mapping[str, Nominal]) -> Plan:
+def make_plan(study: SweepStudy, nominal: Mapping[str, Nominal], folder: Path = Path()) -> Plan:
     """The points of a study.
 
     Args:
         study: the sweep.
         nominal: value and unit of every parameter there is.
+        folder: where files of devices lie.
 
     Raises:
-        InputError: an unknown parameter, one that changes along two axes, or too many points.
+        InputError: an unknown parameter, one that changes along two axes, a file that cannot be used, or too many
+            points.
     """
-    _check_names(study, nominal)
+    devices = _devices(study.samples, folder) if study.samples else {}
+    sampled = [f"{instance}.{name}" for instance, spread in devices.items() for name in spread.marginals]
+    _check_names(study, nominal, sampled)
     axes = [
         Axis(name, values, {name: values})
         for name, given in study.grid.items()
@@ -99,7 +108,7 @@ def make_plan(study: SweepStudy, nominal: Mapping[str, Nominal]) -> Plan:
         }
         axes.append(Axis(CORNER, np.array(list(study.corners), dtype=object), values))
     if study.samples:
-        draws = _draw(study.samples, study.seed, nominal)
+        draws = _draw(study.samples, study.seed, nominal, devices)
         axes.append(Axis(SAMPLE, np.arange(study.samples.count), draws))
     used = [name for axis in axes for name in axis.values]
     plan = Plan(tuple(axes), {name: nominal[name].unit for name in used})
@@ -110,14 +119,26 @@ def make_plan(study: SweepStudy, nominal: Mapping[str, Nominal]) -> Plan:
     return plan
 
 
-def _check_names(study: SweepStudy, nominal: Mapping[str, Nominal]) -> None:
+def _devices(samples: Samples, folder: Path) -> dict[str, JointDistribution]:
+    from memsim.variability import load_spread  # takes a second, which most sweeps need not spend
+
+    return {instance: load_spread(folder / file) for instance, file in samples.devices.items()}
+
+
+def _check_names(study: SweepStudy, nominal: Mapping[str, Nominal], of_devices: Sequence[str]) -> None:
     corners = {name for corner in study.corners.values() for name in corner}
-    samples = set(study.samples.parameters) if study.samples else set()
+    alone = set(study.samples.parameters) if study.samples else set()
+    samples = alone | set(of_devices)
     for name in [*study.grid, *corners, *samples]:
         if name not in nominal:
             raise InputError(
                 f"there is no parameter {name!r} to sweep; there are: {', '.join(nominal) or 'none'}"
             )
+    both = alone & set(of_devices)
+    if both:
+        raise InputError(
+            f"{min(both)!r} is in parameters and in a file of devices; leave it out of parameters"
+        )
     twice = (set(study.grid) & corners) | (set(study.grid) & samples) | (corners & samples)
     if twice:
         raise InputError(f"{min(twice)!r} is set in two of grid, corners and samples; keep it in one")
@@ -133,19 +154,29 @@ def _steps(given: Steps) -> Array:
     return np.linspace(given.low, given.high, given.points)
 
 
-def _draw(samples: Samples, seed: int, nominal: Mapping[str, Nominal]) -> dict[str, Array]:
-    unit = _unit_cube(samples, seed)
-    return {
-        name: _distributed(unit[:, column], given, nominal[name].value)
-        for column, (name, given) in enumerate(samples.parameters.items())
+def _draw(
+    samples: Samples, seed: int, nominal: Mapping[str, Nominal], devices: Mapping[str, JointDistribution]
+) -> dict[str, Array]:
+    from scipy.special import ndtri
+
+    sizes = [len(spread.marginals) for spread in devices.values()]
+    unit = _unit_cube(samples, len(samples.parameters) + sum(sizes), seed)
+    alone, *together = np.split(unit.T, np.cumsum([len(samples.parameters), *sizes])[:-1])
+    draws = {
+        name: _distributed(share, given, nominal[name].value)
+        for share, (name, given) in zip(alone, samples.parameters.items(), strict=True)
     }
+    for shares, (instance, spread) in zip(together, devices.items(), strict=True):
+        values = spread.of_normal(ndtri(shares))
+        draws |= {f"{instance}.{name}": column for name, column in values.items()}
+    return draws
 
 
-def _unit_cube(samples: Samples, seed: int) -> Array:
-    """Points [count, parameters] between 0 and 1, neither included."""
+def _unit_cube(samples: Samples, dimensions: int, seed: int) -> Array:
+    """Points [count, dimensions] between 0 and 1, neither included."""
     from scipy.stats import qmc  # takes a second, which workers need not spend
 
-    generator, dimensions = np.random.default_rng(seed), len(samples.parameters)
+    generator = np.random.default_rng(seed)
     if samples.method == "sobol":
         points = qmc.Sobol(dimensions, rng=generator).random(samples.count)
     elif samples.method == "latin-hypercube":

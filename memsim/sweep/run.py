@@ -71,7 +71,7 @@ def run_sweep(  # noqa: PLR0913 - study and place, and each choice of how to run
     Args:
         study: the sweep.
         out: netCDF file of the results.
-        folder: where the study's deck or network lies.
+        folder: where the study's deck or network lies, and its files of devices.
         circuit: PySpice circuit to run in place of the study's; its `circuit.parameter(...)` are the parameters.
         workers: processes on this machine, one for each core where left out; the numbers do not depend on it.
         scheduler: address of a Dask scheduler to use instead, such as `tcp://host:8786`.
@@ -94,7 +94,7 @@ def run_sweep(  # noqa: PLR0913 - study and place, and each choice of how to run
     if workers is not None and scheduler is not None:
         raise InputError("the workers are those of the scheduler; leave out workers")
     subject = _subject(study, Path(folder), circuit, trust)
-    plan = make_plan(study, subject.parameters())
+    plan = make_plan(study, subject.parameters(), Path(folder))
     with opened(Path(out), plan, study, subject.fingerprint()) as store:
         missing = store.missing(failed=retry_failed)
         if missing:

@@ -13,6 +13,7 @@ cmem = { from = "0.5n", to = "2n", points = 5, spacing = "log" }
 count = 64
 method = "sobol"
 parameters = { "xm1.r_on" = { spread = 0.1 }, "xm1.v_on" = { from = "100m", to = "120m" } }
+devices = { xm2 = "measured.csv" }              # a row per device: its parameters stay together
 
 [corners]                                       # named sets of values
 slow = { "xm1.tau" = "120u" }
@@ -106,11 +107,20 @@ class Samples(Table):
         count: how many; for `sobol` a power of two, which its balance needs.
         method: sobol or latin-hypercube, which fill the space evenly, or random.
         parameters: distribution of each.
+        devices: file of measured devices for each instance, such as `xm1`: a CSV with a row per device and a column per
+            parameter, or `fit.json` of `memsim fit`. An instance gets parameters that belong together.
     """
 
     count: Count
     method: Literal["sobol", "latin-hypercube", "random"] = "sobol"
-    parameters: Annotated[dict[str, Between | Spread | Normal], Field(min_length=1, max_length=1000)]
+    parameters: Annotated[dict[str, Between | Spread | Normal], Field(max_length=1000)] = {}
+    devices: Annotated[dict[str, str], Field(max_length=1000)] = {}
+
+    @model_validator(mode="after")
+    def _of_something(self) -> Samples:
+        if not self.parameters and not self.devices:
+            raise ValueError("samples of nothing; give parameters or devices")
+        return self
 
     @model_validator(mode="after")
     def _balanced(self) -> Samples:

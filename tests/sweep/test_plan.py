@@ -64,6 +64,57 @@ def test_draws_follow_their_distributions_and_their_seed(method: str):
         assert qmc.discrepancy(unit) < 0.5 * qmc.discrepancy(independent)
 
 
+@pytest.fixture
+def measured(tmp_path):
+    """Twenty devices whose two parameters go together."""
+    x = np.random.default_rng(0).standard_normal(20)
+    table = np.column_stack([1e3 * np.exp(0.2 * x), 0.1 + 0.01 * x])
+    np.savetxt(tmp_path / "devices.csv", table, delimiter=",", header="r_on,v_on", comments="")
+    return table
+
+
+INSTANCES = {f"{one}.{name}": Nominal(1.0, "Ω") for one in ("xm1", "xm2") for name in ("r_on", "v_on")}
+
+
+@pytest.mark.parametrize("method", ["sobol", "latin-hypercube", "random"])
+def test_measured_devices_are_drawn_whole(tmp_path, measured, method: str):
+    samples = {"count": 64, "method": method, "devices": {"xm1": "devices.csv", "xm2": "devices.csv"}}
+
+    def drawn(seed: int):
+        study = make_sweep(deck="a.cir", measure=MEASURE, samples=samples, seed=seed)
+        return make_plan(study, INSTANCES, tmp_path).axes[0].values
+
+    values, again, other = (drawn(seed) for seed in (3, 3, 4))
+    assert list(values) == list(INSTANCES)
+    for name, column in values.items():
+        np.testing.assert_array_equal(column, again[name])
+        assert not np.array_equal(column, other[name])
+        low, high = measured[:, int(name.endswith("v_on"))][[measured[:, 0].argmin(), measured[:, 0].argmax()]]
+        assert column.min() >= low * (1 - 1e-9)
+        assert column.max() <= high * (1 + 1e-9)
+    for one in ("xm1", "xm2"):  # in one device they go together, exactly
+        assert np.corrcoef(np.log(values[f"{one}.r_on"]), values[f"{one}.v_on"])[0, 1] > 0.999
+    # two devices are independent: 64 draws, standard error 1/8
+    assert abs(np.corrcoef(values["xm1.r_on"], values["xm2.r_on"])[0, 1]) < 0.5
+
+
+@pytest.mark.usefixtures("measured")
+@pytest.mark.parametrize(
+    ("samples", "message"),
+    [
+        ({"devices": {"xm1": "none.csv"}}, "no file of devices"),
+        ({"devices": {"xm3": "devices.csv"}}, "no parameter 'xm3"),
+        ({"devices": {"xm1": "devices.csv"}, "parameters": {"xm1.r_on": {"spread": 1}}}, "leave it out"),
+        ({}, "samples of nothing"),
+    ],
+)
+def test_devices_that_cannot_be_drawn(tmp_path, samples, message: str):
+    with pytest.raises(InputError, match=message):
+        make_plan(
+            make_sweep(deck="a.cir", measure=MEASURE, samples={"count": 4, **samples}), INSTANCES, tmp_path
+        )
+
+
 @given(st.integers(0, 200))
 def test_points_are_numbered_like_the_array(number: int):
     found = plan(grid={"r": [1, 2, 3], "c": list(range(1, 68))})

@@ -9,6 +9,7 @@ from PySpice.Spice.Netlist import Circuit
 
 from memsim import spice
 from memsim.circuits.catalogue import load_bench
+from memsim.devices import load_device
 from memsim.errors import InputError, UntrustedDeckError
 from memsim.sweep import Progress, make_sweep, run_sweep
 
@@ -42,6 +43,51 @@ def test_a_failed_point_is_kept_with_its_error_and_run_again_when_asked(rc: Path
     xr.testing.assert_identical(again, data)
     run_sweep(study, rc / "out.nc", folder=rc, scheduler=scheduler, progress=seen.append, retry_failed=True)
     assert [(one.done, one.failed) for one in seen] == [(1, 0), (2, 1)]
+
+
+def test_both_engines_run_the_same_measured_devices(tmp_path: Path, scheduler: str):
+    generator = np.random.default_rng(0)
+    common = generator.standard_normal(20)
+    device = load_device("mif-set1").values
+    table = np.column_stack(
+        [
+            device["r_on"] * np.exp(0.2 * common),
+            device["v_on"] * np.exp(0.03 * common),
+            device["tau"] * common**0,
+        ]
+    )
+    np.savetxt(tmp_path / "devices.csv", table, delimiter=",", header="r_on,v_on,tau", comments="")
+    runs = {
+        engine: make_sweep(
+            circuit="integrate-and-fire-set1",
+            engine=engine,
+            stop="2m",
+            step="2u",
+            seed=5,
+            samples={"count": 4, "devices": {"xm1": "devices.csv"}},
+            measure={"peak": {"of": "v(mem)", "what": "peak"}},
+        )
+        for engine in ("ngspice", "torch")
+    }
+    data = {
+        engine: run_sweep(study, tmp_path / f"{engine}.nc", folder=tmp_path, scheduler=scheduler)
+        for engine, study in runs.items()
+    }
+    assert (data["torch"]["status"] == 1).all()
+    for name in ("xm1.r_on", "xm1.v_on"):
+        np.testing.assert_array_equal(data["torch"][name], data["ngspice"][name])
+    # the engines agree to 0.5 % of the peak; devices differ by more
+    np.testing.assert_allclose(data["torch"]["peak"], data["ngspice"]["peak"], rtol=5e-3)
+    assert np.ptp(data["torch"]["peak"].values) > 0.02 * data["torch"]["peak"].mean()
+    seen: list[Progress] = []
+    again = run_sweep(
+        runs["torch"], tmp_path / "torch.nc", folder=tmp_path, scheduler=scheduler, progress=seen.append
+    )
+    assert seen == []  # the same devices, which have all been run
+    xr.testing.assert_identical(again, data["torch"])
+    np.savetxt(tmp_path / "devices.csv", 1.1 * table, delimiter=",", header="r_on,v_on,tau", comments="")
+    with pytest.raises(InputError, match="something else than the results of this sweep"):
+        run_sweep(runs["torch"], tmp_path / "torch.nc", folder=tmp_path, scheduler=scheduler)
 
 
 def test_device_variability_of_a_shipped_circuit(tmp_path: Path, scheduler: str):
