@@ -115,15 +115,15 @@ def _columns(pairs: Mapping[str, str]) -> list[str]:
 
 
 def osdi_deck(card: Card) -> str:
-    """Deck that loads a card's compiled Verilog-A into an ngspice with OSDI and takes the device through a loop.
+    """Deck that loads a card's compiled Verilog-A into ngspice and takes the device through a loop.
 
-    It stands beside the library, which `pre_osdi` finds there. memsim does not run it: see `memsim.spice.osdi`.
+    It stands beside the library, which `pre_osdi` finds there.
     """
     drive, name, module = card.drive or DRIVE, _stem(card), module_name(card.name)
     period = 1 / drive.frequency
     return "\n".join([
         f".title {name} as compiled Verilog-A",
-        f"* runs with ngspice 44 or newer, built with OSDI, beside {name}.osdi, made by `openvaf-r {name}.va`",
+        f"* for an ngspice with OSDI, beside {name}.osdi, which `openvaf-r {name}.va` makes; not with uic",
         f".model {module}_model {module}",
         f"vdrive drive 0 sin({drive.offset!r} {drive.amplitude!r} {drive.frequency!r})",
         f"rseries drive top {drive.series_resistance!r}",

@@ -9,6 +9,7 @@ from pathlib import Path
 from memsim.errors import NetlistError
 
 INCLUDE = re.compile(r"^\s*\.(?:inc\w*|lib)\s+(?P<path>\"[^\"]*\"|'[^']*'|\S+)(?P<rest>.*)$", re.IGNORECASE)
+COMPILED = re.compile(r"\s*pre_osdi\s+(?P<path>\S+)\s*", re.IGNORECASE)
 DEEPEST = 20
 
 
@@ -119,11 +120,14 @@ def _read(path: Path, line: Line) -> str:
 
 
 def absolute_includes(text: str, folder: Path) -> str:
-    """The deck with relative include paths made absolute, so that it runs from any folder."""
+    """The deck with relative paths of includes and compiled models made absolute, so that it runs from any folder."""
     return "\n".join(_absolute(line, folder) for line in split_lines(text))
 
 
 def _absolute(line: str, folder: Path) -> str:
+    compiled = COMPILED.fullmatch(line)
+    if compiled is not None:  # ngspice takes no quotes here, and so no blanks
+        return f"pre_osdi {(folder / Path(compiled['path']).expanduser()).absolute()}"
     name = include_path(line)
     found = INCLUDE.match(line)
     if name is None or found is None:

@@ -18,7 +18,8 @@ NETLIST_CAUSES = (
     "unknown subckt|can't find model|valid modelname|no such function|pterror|syntax error|"
     "undefined parameter|cannot compute substitute|could not find (include|library) file|"
     "device already exists|there aren't any circuits|no data saved|error on line|undefined number|"
-    "too few parameters|mif-error|unable to find definition of model|resistance to low"
+    "too few parameters|mif-error|unable to find definition of model|resistance to low|"
+    "osdi: no such command|osdi lib|targets v"
 )
 CONVERGENCE_CAUSES = (
     "timestep too small|no convergence|iteration limit|out of range for|simulation.s. aborted"

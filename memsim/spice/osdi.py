@@ -1,6 +1,6 @@
 """Verilog-A modules compiled by OpenVAF into OSDI libraries, which ngspice and other simulators load.
 
-memsim itself loads none: an OSDI library is a program, and a deck that asks for one is refused like any other program.
+A library is a program: a deck that loads one with `pre_osdi` runs only when it is trusted.
 """
 
 from __future__ import annotations

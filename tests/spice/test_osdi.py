@@ -13,8 +13,9 @@ from pathlib import Path
 import pytest
 
 from memsim.devices import MODELS, verilog_a
-from memsim.errors import CompilerError, EngineNotFoundError, InputError
-from memsim.spice import compile_verilog_a, openvaf_program
+from memsim.errors import CompilerError, EngineNotFoundError, InputError, NetlistError
+from memsim.spice import compile_verilog_a, openvaf_program, simulate
+from memsim.spice.lines import absolute_includes
 
 GOOD = "module good(p, n); inout p, n; endmodule\n"
 # What OpenVAF's own front end says, with the exit code that the compiler has for a refused module.
@@ -126,6 +127,25 @@ def test_a_missing_module_is_named(programs, tmp_path):
     stand_in(programs, "exit 0")
     with pytest.raises(InputError, match=r"nowhere\.va does not exist"):
         compile_verilog_a(tmp_path / "nowhere.va")
+
+
+@pytest.mark.spice
+def test_a_compiled_model_that_cannot_be_loaded_is_named():
+    """By an ngspice without OSDI, and by one with it that does not find the file."""
+    deck = "t\nv1 a 0 1\nn1 a 0 m\n.model m good\n.op\n.control\npre_osdi nowhere.osdi\n.endc\n.end\n"
+    with pytest.raises(NetlistError) as caught:
+        simulate(deck, trust=True)
+    assert any("osdi" in said for said in caught.value.log)
+
+
+def test_a_compiled_model_lies_beside_its_deck(tmp_path):
+    deck = ".control\n pre_osdi good.osdi\npre_osdi /opt/other.osdi\n.endc"
+    assert absolute_includes(deck, tmp_path).splitlines() == [
+        ".control",
+        f"pre_osdi {tmp_path}/good.osdi",
+        "pre_osdi /opt/other.osdi",
+        ".endc",
+    ]
 
 
 @pytest.mark.slow
