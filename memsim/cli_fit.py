@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Sequence
 from enum import StrEnum
 from pathlib import Path
@@ -121,11 +122,13 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
 
     found = {}
     for label, group in groups.items():
+        began = time.perf_counter()
         found[label] = ranked = rank(
             group, models, held_out=left_out, settings=settings, known=MODELS, fixed=known, processes=cores()
         )
         folder = out if len(groups) == 1 else out / label
         _write(ranked, label, left_out, folder, err=as_json)
+        typer.echo(f"{len(ranked)} models in {time.perf_counter() - began:.1f} s", err=as_json)
     if as_json:
         from memsim.fit.results import describe
 
@@ -224,7 +227,7 @@ def _write(
         )
     write_numbers(folder / "fit.json", ranked)
     plots.save(plots.fitted_loops(panels), folder / "overlay.png")
-    typer.echo(f"{folder}: {best.device.model}.toml, overlay.png, fit.json  ({best.seconds:.1f} s)", err=err)
+    typer.echo(f"{folder}: {best.device.model}.toml, overlay.png, fit.json", err=err)
 
 
 def _panel(record: Record, current: Array) -> FittedLoop:

@@ -15,6 +15,8 @@ from memsim.units import format_si
 
 UNLIKELY_CURRENT = 0.1  # A; devices that carry more are rare, files in mA or µA without a header are not
 MOST_DROP = 1.1  # of the source, over a series resistor: the rest is error of either
+CLEAR = 0.3  # of the largest current: below, an offset may turn the sign of a power
+MOST_ACTIVE = 0.1  # share of such samples in which a passive device may seem to give off power
 PLATEAU_SAMPLES = 5
 OUTLIER = 8.0  # robust standard deviations from the running median
 WINDOW = 7  # samples of that median
@@ -147,7 +149,8 @@ def _current_scale(table: Table, layout: Layout) -> tuple[float, list[str]]:
             return scale, [f"current taken in {unit}: {reason}; --current-unit says otherwise"]
     raise InputError(
         f"{table.name}: the current reaches {largest:.3g} and the file does not name its unit; give it: "
-        "--current-unit uA, mA or A"
+        "--current-unit uA, mA or A; a known resistor in series with the source's voltage (--series-resistance) tells "
+        "it, too"
     )
 
 
@@ -159,6 +162,13 @@ def _check_drop(name: str, voltage: Array, current: Array, layout: Layout) -> No
         raise InputError(
             f"{name}: the series resistance drops {drop:.3g} V of a source of {reach:.3g} V; check the units and the "
             "resistance, or say --voltage device where the column holds the voltage across the device"
+        )
+    across = voltage - layout.series_resistance * current
+    clear = np.abs(current) > CLEAR * np.abs(current).max()
+    if np.mean((across * current)[clear] < 0) > MOST_ACTIVE:
+        raise InputError(
+            f"{name}: behind the series resistance the device would give off power; say --voltage device where the "
+            "column holds the voltage across the device alone, or check the resistance"
         )
 
 

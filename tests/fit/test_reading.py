@@ -90,6 +90,14 @@ def test_voltage_across_the_device_gives_the_drive(file):
     np.testing.assert_allclose(record.device_voltage, VOLTAGE, atol=1e-12)
 
 
+def test_voltage_across_the_device_is_not_taken_for_that_of_the_source(file, loop):
+    record = loop()
+    rows = np.column_stack([record.device_voltage, record.current])
+    layout = Layout(frequency=100.0, series_resistance=record.series_resistance, units={"current": "A"})
+    with pytest.raises(InputError, match="--voltage device"):
+        read_record(write(file, rows, ""), layout)
+
+
 def test_an_isolated_outlier_is_marked(file):
     rows = TIMED.copy()
     rows[77, 2] += 1e-4
