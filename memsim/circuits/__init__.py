@@ -1,6 +1,6 @@
 """Circuits as PySpice objects, their stimuli, and their nodal equations."""
 
-from memsim.circuits.bench import device_bench
+from memsim.circuits.bench import device_bench, relaxation_oscillator
 from memsim.circuits.device import DeviceSubCircuit, StaticDeviceSubCircuit
 from memsim.circuits.flatten import Element, flatten, state_bounds
 from memsim.circuits.network import CrossbarLayer, membrane, network_circuit, neuron_instance
@@ -45,6 +45,7 @@ __all__ = [
     "neuron_instance",
     "nodal_equations",
     "pulsed_population",
+    "relaxation_oscillator",
     "sampled_population",
     "state_bounds",
     "triangle",

@@ -11,7 +11,7 @@ from scipy import constants
 from scipy.special import expit
 
 from memsim import spice
-from memsim.circuits import DeviceSubCircuit, Samples, Sine, with_device_currents
+from memsim.circuits import DeviceSubCircuit, Samples, Sine, relaxation_oscillator, with_device_currents
 from memsim.devices import load_device
 from memsim.surrogate import simulate
 
@@ -174,16 +174,6 @@ def test_jart_switches_in_time(engine, voltage, levels, seconds):
     assert times[np.argmax(passed)] == pytest.approx(seconds, rel=0.03, abs=0)
 
 
-def relaxation_oscillator(device, resistance, capacitance):
-    circuit = Circuit("device beside a capacitor")
-    circuit.subcircuit(DeviceSubCircuit(device))
-    circuit.V("drive", "drive", circuit.gnd, 0)
-    circuit.R("load", "drive", "top", resistance)
-    circuit.C("load", "top", circuit.gnd, capacitance)
-    circuit.X("m1", DeviceSubCircuit(device).name, "top", circuit.gnd)
-    return circuit
-
-
 def last_period(times, signal):
     middle = (signal[len(signal) // 3 :].min() + signal[len(signal) // 3 :].max()) / 2
     k = np.flatnonzero((signal[:-1] < middle) & (signal[1:] >= middle))
@@ -196,7 +186,10 @@ SWITCH = {"v_threshold": 2.0, "v_hold": 1.0, "k": 1e-3, "tau": 1e-9}
 
 def period(engine, device, source, parts, stop):
     """Last period [s] of a device beside a capacitor, fed over a resistor."""
-    circuit, wave = relaxation_oscillator(device, *parts), Samples((0.0, stop), (source, source))
+    circuit, wave = (
+        relaxation_oscillator(device, load_resistance=parts[0], capacitance=parts[1]),
+        Samples((0.0, stop), (source, source)),
+    )
     data = ENGINES[engine](circuit, stimuli={"vdrive": wave}, stop=stop, step=stop / 5000)
     return last_period(data["time"].values, data["v(top)"].values)
 
@@ -220,7 +213,8 @@ def test_neuristor_spikes_within_its_window(engine, source, frequency):
 
     For 15.5 V 0.579 MHz is printed, which explicit Euler gives at 2 ns; at 0.5 ns it gives 0.5866 MHz.
     """
-    circuit, stop = relaxation_oscillator(load_device("vo2-neuristor"), 12e3, 145.346e-12), 20e-6
+    neuristor, stop = load_device("vo2-neuristor"), 20e-6
+    circuit = relaxation_oscillator(neuristor, load_resistance=12e3, capacitance=145.346e-12)
     wave = Samples((0.0, stop), (source, source))
     data = ENGINES[engine](circuit, stimuli={"vdrive": wave}, stop=stop, step=stop / 5000)
     times, current = data["time"].values, with_device_currents(circuit, data)["i(xm1)"].values
