@@ -1,7 +1,8 @@
 """Relaxation of programmed conductances, as measured: g(t) = g + change of a measured cell programmed like it.
 
 That cell is drawn from the ones nearest in conductance, with its whole history, so that skew, tails and correlation
-over time are the measured ones. Between measured times its change is linear in log t.
+over time are the measured ones. Between two measured times each cell goes from one value to the other at a moment of
+its own, evenly spread in log t: values in between would spread less than measured ones, as reads are noisy.
 """
 
 from __future__ import annotations
@@ -67,9 +68,10 @@ class Relaxation:
         """
         check("time", time, low=float(self.times[0]), high=float(self.times[-1]))
         position = float(np.interp(np.log(time), np.log(self.times), np.arange(len(self.times))))
-        before, share = int(position), position % 1
-        change = (1 - share) * self.change[before] + share * self.change[int(np.ceil(position))]
-        return RelaxedCells(torch.from_numpy(self.conductance), torch.from_numpy(change))
+        ends = [int(position), int(np.ceil(position))]
+        return RelaxedCells(
+            torch.from_numpy(self.conductance), torch.from_numpy(self.change[ends]), position % 1
+        )
 
     def sample(self, conductance: ArrayLike, generator: np.random.Generator) -> Array:
         """Conductances [times, cells] in S of cells programmed to `conductance` [cells], correlated over time."""
@@ -85,17 +87,20 @@ class RelaxedCells:
 
     Args:
         conductance: [cells] in S, as programmed, rising.
-        change: [cells] in S.
+        change: [2, cells] in S, at the measured times before and after.
+        later: share of cells that have come to the second.
     """
 
     conductance: Tensor
     change: Tensor
+    later: float
 
     def __call__(self, g: Tensor, generator: torch.Generator) -> Tensor:
         check_conductance(g)
-        draw = torch.rand(g.shape, generator=generator, dtype=torch.float64, device=g.device)
+        draw, moment = torch.rand(2, *g.shape, generator=generator, dtype=torch.float64, device=g.device)
         like = _like(g.detach(), self.conductance.to(g), draw)
-        return (g + self.change.to(g)[like]).clamp(min=0)
+        first, second = self.change.to(g)[:, like]
+        return (g + torch.where(moment < self.later, second, first)).clamp(min=0)
 
 
 def _like(g: Tensor, cells: Tensor, draw: Tensor) -> Tensor:
