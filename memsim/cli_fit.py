@@ -16,6 +16,7 @@ from memsim.errors import InputError
 if TYPE_CHECKING:
     from memsim.devices import Device
     from memsim.fit import Layout, Ranked, Record, Settings
+    from memsim.fit.pulse_device import Pulses
     from memsim.fit.records import Array
     from memsim.plots import FittedLoop
 
@@ -68,13 +69,23 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     time_unit: Annotated[str | None, typer.Option(help="The same of time, e.g. `ms`.")] = None,
     fixed: Annotated[list[str] | None, typer.Option("--fix", help="A known value, e.g. `r_on=2k`.")] = None,
     states: Annotated[str, typer.Option(help="State before and after, for switching times.")] = "0,0.9",
+    pulses: Annotated[
+        str | None,
+        typer.Option(help="Voltage and width of pulses up and down; `1,1u,-1,1u` is taken where left out."),
+    ] = None,
+    read_voltage: Annotated[
+        str | None, typer.Option(help="Of pulse data that is read currents, e.g. `0.1`.")
+    ] = None,
+    conductance_range: Annotated[
+        str | None, typer.Option(help="What normalised pulse data spans, e.g. `5u,50u`.")
+    ] = None,
     starts: Annotated[int, typer.Option(help="Starting points that are followed.", min=1)] = 48,
     seed: Annotated[int, typer.Option(help="Of the starting points.")] = 0,
     robust: Annotated[bool, typer.Option("--robust", help="A loss that spares outliers.")] = False,
     capacitance: Annotated[bool, typer.Option(help="Fit a capacitance of the set-up, too.")] = True,
     out: Annotated[Path, typer.Option(help="Folder of the cards, pictures and numbers.")] = Path("fit"),
     as_json: Annotated[
-        bool, typer.Option("--json", help="Print fits of loops as JSON; text goes to standard error.")
+        bool, typer.Option("--json", help="Print all numbers as JSON; text goes to standard error.")
     ] = False,
 ) -> None:
     """Fit device models to measured loops, pulse trains or switching times.
@@ -83,18 +94,29 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
 
     Examples: `memsim fit loop.csv --frequency 100 --series-resistance 47k --current-unit uA`,
     `memsim fit 1Hz.csv 10Hz.csv 1kHz.csv --joint --frequency 1,10,1k --model vteam --model yakopcic`,
-    `memsim fit potentiation.csv --kind pulses`, `memsim fit times.csv --kind switching-times --model metastable-switch`
+    `memsim fit set.csv reset.csv --kind pulses --read-voltage 0.1`,
+    `memsim fit times.csv --kind switching-times --model metastable-switch`
     """
-    if as_json and kind is not Kind.LOOPS:
-        raise InputError(f"--json prints fits of loops, not of {kind}; leave it out")
     if kind is Kind.PULSES:
-        _pulses(data)
+        from memsim.cli_kinetics import fit_pulse_files
+
+        fit_pulse_files(
+            data,
+            read_voltage=_numbers(read_voltage, "V", 1)[0] if read_voltage else None,
+            conductances=_exactly(conductance_range, "S", 2) if conductance_range else None,
+            pulses=_pulses(pulses),
+            out=out,
+            as_json=as_json,
+        )
         return
     from memsim.fit import Layout, Settings, read_record
 
     known = _fixed(fixed)
     if kind is Kind.TIMES:
-        _times(data, _models(model or ["metastable-switch"]), known, _numbers(states, "", 2), out)
+        from memsim.cli_kinetics import fit_time_files
+
+        models = _models(model or ["metastable-switch"])
+        fit_time_files(data, models, known, _exactly(states, "", 2), out=out, as_json=as_json)
         return
     models = _models(model)
     units = {"current": current_unit, "voltage": voltage_unit, "time": time_unit}
@@ -164,6 +186,27 @@ def _numbers(text: str, unit: str, count: int) -> list[float]:
     if len(values) not in {1, count}:
         raise InputError(f"{text!r} holds {len(values)} values; give one, or {count}, one for each file")
     return values if len(values) == count else values * count
+
+
+def _exactly(text: str, unit: str, count: int) -> list[float]:
+    values = _numbers(text, unit, count)
+    if text.count(",") + 1 != count:
+        raise InputError(f"{text!r} holds one value; give {count}, with a comma between")
+    return values
+
+
+def _pulses(text: str | None) -> Pulses:
+    from memsim.fit.pulse_device import Pulses
+    from memsim.units import parse_si
+
+    if text is None:
+        return Pulses()
+    parts = text.split(",")
+    if len(parts) != 4:
+        raise InputError(
+            f"--pulses {text!r} holds {len(parts)} values; give voltage and width up, then down, such as 1,1u,-1,1u"
+        )
+    return Pulses(*(parse_si(part, unit) for part, unit in zip(parts, ("V", "s", "V", "s"), strict=True)))
 
 
 def _rows(text: str | None) -> slice:
@@ -236,57 +279,3 @@ def _panel(record: Record, current: Array) -> FittedLoop:
     return FittedLoop(
         record.device_voltage, record.current, record.voltage_at(current), current, ~record.used
     )
-
-
-def _pulses(files: Sequence[Path]) -> None:
-    import numpy as np
-
-    from memsim.fit.pulses import fit_pulses
-    from memsim.fit.tables import read_columns
-    from memsim.units import format_si
-
-    for path in files:
-        ramps = read_columns(path)
-        found = fit_pulses(np.array(ramps))
-        low, high = found.uncertainty.intervals["nonlinearity"]
-        typer.echo(
-            f"{path.stem}: {len(ramps)} pulses, {ramps.shape[1]} ramps, "
-            f"{format_si(found.start)} to {format_si(found.end)}, nonlinearity {found.nonlinearity:.3g} "
-            f"(95 %: {low:.3g} to {high:.3g}), RMSE {found.mean_error:.2%} of span"
-        )
-        typer.echo(
-            f"  noise: single steps {format_si(found.step_noise)}, whole ramps {format_si(found.ramp_noise)}, "
-            f"correlation from pulse to pulse {found.correlation:.2f}"
-        )
-
-
-def _times(
-    files: Sequence[Path],
-    models: Sequence[type[Device]],
-    fixed: dict[str, float],
-    states: Sequence[float],
-    out: Path,
-) -> None:
-    from memsim.fit.results import write_card
-    from memsim.fit.switching_times import SwitchingTimes, fit_switching_times
-    from memsim.fit.tables import read_columns
-
-    for path in files:
-        columns = read_columns(path)
-        if columns.shape[1] != 2:
-            raise InputError(
-                f"{path.name} has {columns.shape[1]} columns; switching times need two: voltage, time"
-            )
-        measured = SwitchingTimes(columns[:, 0], columns[:, 1], states[0], states[1])
-        for model in models:
-            found = fit_switching_times(measured, model, fixed=fixed)
-            typer.echo(f"{path.stem}: {model.model}, RMSE {found.decades:.3f} decades of time")
-            for name, (low, high) in found.uncertainty.intervals.items():
-                mark = "  (not determined by this data)" if name in found.uncertainty.undetermined else ""
-                typer.echo(
-                    f"  {name:16} {found.device.values[name]:.4g}   95 %: {low:.4g} to {high:.4g}{mark}"
-                )
-            card = out / f"{path.stem}-{model.model}.toml"
-            about = f"rates fitted to the switching times of {path.stem}"
-            write_card(card, found.device, description=about, source="memsim fit")
-            typer.echo(card)

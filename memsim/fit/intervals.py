@@ -54,9 +54,9 @@ def uncertainty(
     n, k = jacobian.shape
     freedom = max(n - k, 1)
     variance = _correlation_factor(residuals) * float(r @ r) / freedom
-    covariance = variance * _inverse(jacobian.T @ jacobian)
-    deviation = np.sqrt(np.diag(covariance))
-    reach = student.ppf(0.5 + LEVEL / 2, freedom) * deviation
+    inverse = _inverse(jacobian.T @ jacobian)
+    shape = np.sqrt(np.diag(inverse))
+    reach = student.ppf(0.5 + LEVEL / 2, freedom) * np.sqrt(variance) * shape
     intervals, undetermined = {}, []
     for c, at, width in zip(unknowns, z, reach, strict=True):
         low, high = sorted(
@@ -66,7 +66,7 @@ def uncertainty(
         limit = np.log(DETERMINED) if c.logarithmic else (c.last - c.first) / c.scale / 2
         if width > limit:
             undetermined.append(c.name)
-    correlation = covariance / np.outer(deviation, deviation)
+    correlation = inverse / np.outer(shape, shape)
     return Uncertainty(tuple(c.name for c in unknowns), intervals, correlation, tuple(undetermined))
 
 

@@ -29,6 +29,7 @@ class PulseFit:
     Args:
         start, end: conductance after the first and the last pulse.
         nonlinearity: nu.
+        span: of the mean ramp.
         mean_error: RMSE of the mean ramp over its span.
         step_noise: standard deviation of single steps around those of the law.
         ramp_noise: standard deviation of whole ramps around the mean one; 0 for a single ramp.
@@ -40,6 +41,7 @@ class PulseFit:
     start: float
     end: float
     nonlinearity: float
+    span: float
     mean_error: float
     step_noise: float
     ramp_noise: float
@@ -87,6 +89,7 @@ def fit_pulses(ramps: Array) -> PulseFit:
         start=float(z[0]),
         end=float(z[1]),
         nonlinearity=float(z[2]),
+        span=span,
         mean_error=float(np.sqrt(np.mean((predicted - mean) ** 2))) / span,
         step_noise=float(np.nanstd(np.diff(deviation, axis=0))),
         ramp_noise=float(ramp.std()),

@@ -4,6 +4,7 @@ from memsim.plots.arrays import conductance_map, confusion
 from memsim.plots.costs import cost_bars, layer_bars, tornado
 from memsim.plots.crossbars import conductance_histogram, ir_drop_map
 from memsim.plots.fits import FittedLoop, fitted_loops
+from memsim.plots.kinetics import FittedRamp, FittedTimes, fitted_ramps, fitted_times
 from memsim.plots.loops import hysteresis
 from memsim.plots.over_time import neuron, overlay, raster, telling, waveforms
 from memsim.plots.phase import phase_portrait
@@ -16,6 +17,8 @@ from memsim.plots.training import training_curves
 
 __all__ = [
     "FittedLoop",
+    "FittedRamp",
+    "FittedTimes",
     "QuantilePair",
     "Robustness",
     "conductance_histogram",
@@ -23,6 +26,8 @@ __all__ = [
     "confusion",
     "cost_bars",
     "fitted_loops",
+    "fitted_ramps",
+    "fitted_times",
     "hysteresis",
     "ir_drop_map",
     "layer_bars",

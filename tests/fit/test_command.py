@@ -54,10 +54,46 @@ def test_a_loop_becomes_a_card(run, loop, tmp_path):
     assert told["mine"][0]["parameters"] == numbers[0]["parameters"]  # the same seed
 
 
+@pytest.fixture
+def ramps(tmp_path):
+    """Files of currents at 0.1 V, 30 pulses up and 20 down, two ramps each."""
+    for name, first, last, pulses in (("up", 1e-7, 5e-7, 30), ("down", 5e-7, 1e-7, 20)):
+        rows = np.linspace(first, last, pulses)[:, None] * [1.0, 1.02]
+        np.savetxt(tmp_path / f"{name}.csv", rows, delimiter=",", header="r1,r2", comments="")
+
+
+@pytest.mark.usefixtures("ramps")
 def test_pulse_files(run, tmp_path):
-    rows = np.linspace(1e-6, 5e-6, 30)[:, None] * np.ones(2)
-    np.savetxt(tmp_path / "up.csv", rows, delimiter=",", header="r1,r2", comments="")
-    assert "30 pulses, 2 ramps" in run("up.csv", "--kind", "pulses")
+    output = run("up.csv", "down.csv", "--kind", "pulses", "--read-voltage", "0.1", "--json", "--out", "p")
+    assert "potentiation: 30 pulses, 2 ramps" in output
+    told = json.loads(output.splitlines()[-1])
+    assert told == json.loads((tmp_path / "p" / "fit.json").read_text())
+    assert told["depression"]["unit"] == "S"
+    low, high = told["potentiation"]["intervals_95"]["end"]
+    assert low <= 5.05e-6 <= high
+    # as conductances: 1 to 5 uS and half a span beyond, or half of the lowest
+    assert load_device(tmp_path / "p" / "spread-switch.toml").values["r_on"] < 1 / 5e-6
+    assert (tmp_path / "p" / "overlay.png").stat().st_size > 5_000
+
+
+@pytest.mark.usefixtures("ramps")
+def test_pulse_files_without_what_a_card_needs(run, tmp_path):
+    assert "there is no depression" in run("up.csv", "--kind", "pulses", "--out", "p")
+    assert "--read-voltage" in run("up.csv", "down.csv", "--kind", "pulses", "--out", "p")
+    assert not list((tmp_path / "p").glob("*.toml"))
+    assert (tmp_path / "p" / "overlay.png").exists()
+
+
+def test_switching_time_files(run, tmp_path):
+    voltage = np.linspace(0.4, 0.8, 8)
+    # a rate that grows tenfold every 100 mV
+    rows = np.column_stack([voltage, 1e-3 * 10 ** (-10 * (voltage - 0.4))])
+    np.savetxt(tmp_path / "times.csv", rows, delimiter=",", header="voltage,time", comments="")
+    told = json.loads(run("times.csv", "--kind", "switching-times", "--json", "--out", "t").splitlines()[-1])
+    # logistic rates far below their threshold are exponential
+    assert told["times"]["metastable-switch"]["error_decades"] < 0.1
+    assert load_device(tmp_path / "t" / "times-metastable-switch.toml").values["tau"] > 0
+    assert (tmp_path / "t" / "overlay.png").stat().st_size > 5_000
 
 
 @pytest.mark.parametrize(
@@ -67,6 +103,9 @@ def test_pulse_files(run, tmp_path):
         (["--fix", "r_on"], "names no value"),
         (["--frequency", "1,2,3"], "holds 3 values"),
         (["--rows", "a:b"], "is no range"),
+        (["--kind", "pulses", "--pulses", "1,1u"], "holds 2 values"),
+        (["--kind", "pulses", "--conductance-range", "5u"], "holds one value"),
+        (["--kind", "switching-times", "--states", "0"], "holds one value"),
     ],
 )
 def test_bad_options(loop, tmp_path, options, words):
