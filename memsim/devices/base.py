@@ -107,6 +107,8 @@ class Device(ABC):
     reference: ClassVar[str]
     parameters: ClassVar[Mapping[str, Parameter]]
     states: ClassVar[Mapping[str, State]]
+    ends: ClassVar[tuple[Mapping[str, float], Mapping[str, float]]] = ({}, {})
+    """States that belong to what a memory holds at most and at least, where they are not the range's own ends."""
 
     def __init__(self, *, initial: Mapping[str, float] | None = None, **values: float) -> None:
         known = self.parameters

@@ -1,6 +1,6 @@
 """How long a device remembers at zero voltage.
 
-Two copies start at opposite ends of the range of every state. What was written still shows as long as their read
+Two copies start at opposite ends of the range of every state, or at the `ends` that a model gives. What was written still shows as long as their read
 conductances differ; the retention time is when that difference has fallen to 1/e of its first value. For a state that
 relaxes exponentially it is the time constant.
 """
@@ -48,7 +48,11 @@ def retention(device: Device) -> float:
         high, low = (float(current(READ_VOLTAGE, half, p)[0]) for half in (y[:n], y[n:]))
         return abs(high - low)
 
-    start = np.array([s.high for s in device.states.values()] + [s.low for s in device.states.values()])
+    most, least = device.ends
+    start = np.array(
+        [most.get(name, s.high) for name, s in device.states.items()]
+        + [least.get(name, s.low) for name, s in device.states.items()]
+    )
     first = difference(start)
 
     def faded(_: float, y: NDArray) -> float:

@@ -67,6 +67,12 @@ class ThermalNeuristor(Device):
         "near": State(0.68, "proximity temperature, from -20 K (0) to 20 K (1)"),
     }
 
+    ends = (
+        {"theta": 70 / 150, "u": 0.546, "lag": 0.0, "turn": 70 / 150, "near": 0.49},
+        {"theta": 0.0, "u": 0.932, "lag": 1.0, "turn": 0.0, "near": 0.51},
+    )
+    """Metal at 370 K about to cool, and insulator at 300 K about to warm, each on its branch of the default film."""
+
     def current(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> sp.Expr:
         temperature = COLDEST + TEMPERATURES * x.theta
         insulating = logistic(2 * p.beta * (LOWEST + COORDINATES * x.u))

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 import torch
 from scipy.integrate import solve_ivp
+from scipy.optimize import brentq
+from scipy.special import expit
 
 from memsim.devices import load_device, numeric
 from memsim.devices.retention import memory, retention
@@ -108,6 +110,21 @@ def test_what_is_refused():
 def test_retention(card, seconds):
     """Time constants at zero voltage, printed to two to four digits."""
     assert retention(load_device(card)) == pytest.approx(seconds, rel=6e-3)
+
+
+def test_vo2_forgets_as_it_cools():
+    """From 370 K with c_th / s_th, until the conductance of the cooling branch has fallen to 1/e."""
+    device = load_device("vo2-neuristor")
+    p = device.values
+
+    def conductance(kelvin):
+        share = expit(2 * p["beta"] * (p["t_c"] - p["w"] / 2 - kelvin))
+        return 1 / (p["r_0"] * np.exp(p["e_a"] / kelvin) * share + p["r_m"])
+
+    kelvin = brentq(lambda t: conductance(t) - conductance(370.0) / np.e, 326.0, 360.0)
+    seconds = p["c_th"] / p["s_th"] * np.log((370.0 - p["t_base"]) / (kelvin - p["t_base"]))
+    # the cold copy warms up meanwhile and conducts 2 % of the hot one
+    assert retention(device) == pytest.approx(seconds, rel=2e-2)
 
 
 def test_memory_in_words():
