@@ -17,10 +17,12 @@ from torch import Tensor
 
 from memsim.crossbar.laws import check, check_conductance
 from memsim.errors import InputError
-from memsim.variability.quantiles import FEWEST, Array, finite_samples
+from memsim.variability.quantiles import Array, finite_samples
 
-SHARE = 1 / 256
+SHARE = 1 / 128
 """Share of the array that is near a cell."""
+FEWEST_NEAR = 32
+"""Cells that are near one in a small array: its distribution has no more values than that."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +107,7 @@ class RelaxedCells:
 
 def _like(g: Tensor, cells: Tensor, draw: Tensor) -> Tensor:
     """Numbers of measured cells (rising conductances) near each of `g`, by draws from 0 to 1."""
-    near = min(len(cells), max(FEWEST, round(SHARE * len(cells))))
+    near = min(len(cells), max(FEWEST_NEAR, round(SHARE * len(cells))))
     # conductances that were measured often fill a stretch of the array, whose middle counts
     ends = [torch.searchsorted(cells, g.contiguous(), right=right) for right in (False, True)]
     first = ((ends[0] + ends[1]) // 2 - near // 2).clamp(0, len(cells) - near)

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from PySpice.Spice.Netlist import Circuit
 
 from memsim import spice, surrogate
-from memsim.circuits import Sine, with_device_currents
+from memsim.circuits import Constant, Sine, with_device_currents
 from memsim.circuits.device import DeviceSubCircuit
 from memsim.crossbar.cells import Cells
 from memsim.devices import load_device
@@ -19,6 +19,7 @@ from memsim.fit import Uncertainty
 from memsim.surrogate import CompiledCircuit
 from memsim.variability import (
     JointDistribution,
+    Relaxation,
     load_spread,
     sampled_devices,
     spread_of_devices,
@@ -86,6 +87,30 @@ def test_both_engines_see_the_same_devices(rng):
         assert float(abs(here - there).max()) < 0.005 * peaks[-1]
     # they are not the same device four times: r_on spreads by 20 %
     assert max(peaks) > 1.05 * min(peaks)
+
+
+@pytest.mark.spice
+def test_drawn_conductances_are_states_in_both_engines(rng):
+    """Cells of an array, relaxed as drawn, as devices of a circuit: each conducts what it was drawn to."""
+    programmed = rng.uniform(5e-6, 40e-6, 2_000)
+    relaxation = Relaxation.estimate(programmed, {1.0: programmed * np.exp(0.1 * rng.standard_normal(2_000))})
+    targets = torch.tensor([10e-6, 20e-6, 30e-6], dtype=torch.float64)
+    relaxed = relaxation.at(1.0)(targets, torch.Generator().manual_seed(1))
+    assert ((relaxed / targets - 1).abs() > 1e-3).all()
+    device = DEVICE.with_values(r_on=15e3, r_off=1e6, tau=1e3)  # holds its state
+    states = Cells(device).state(relaxed, 0.05)
+    circuit, kind = Circuit("relaxed cells"), DeviceSubCircuit(device)
+    circuit.subcircuit(kind)
+    circuit.V("read", "read", circuit.gnd, 0.05)
+    for k, state in enumerate(states.tolist()):
+        circuit.X(f"m{k}", kind.name, "read", circuit.gnd, x_0=state)
+    for engine in (surrogate.simulate, spice.simulate):
+        waves = with_device_currents(
+            circuit, engine(circuit, stimuli={"vread": Constant(0.05)}, stop=1e-6, step=1e-7)
+        )
+        for k, g in enumerate(relaxed.tolist()):
+            # the tolerance of ngspice is 1e-3
+            assert float(waves[f"i(xm{k})"][-1]) == pytest.approx(0.05 * g, rel=1e-3, abs=0)
 
 
 def test_a_batch_of_drawn_devices_is_each_of_them(rng):
