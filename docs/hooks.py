@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 import sys
 from html import escape
+from importlib import import_module
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -58,7 +59,7 @@ def _model(model: type[Device], cards: list[Card]) -> str:
     module = sys.modules[model.__module__]
     parts = [
         f"# {model.model}\n\n{_first_line(model)}",
-        _picture(model.model, own),
+        _picture(model.model),
         "## Equations\n\nCurrent in A and rates of the states in 1/s, at the voltage v, as the simulators run them.",
         *_equations(model),
         _notes(module),
@@ -70,12 +71,20 @@ def _model(model: type[Device], cards: list[Card]) -> str:
     return "\n\n".join(part for part in parts if part) + "\n"
 
 
-def _picture(model: str, cards: list[Card]) -> str:
+def _picture(model: str) -> str:
     if not (HERE / "models" / f"{model}.png").exists():
         return ""
-    card = next(card for card in cards if card.drive)
-    words = f"{card.name}, {card.drive}"
-    return f"![Current over voltage of {words}]({model}.png)\n\n{words}, two periods, by `docs/pictures.py`."
+    words = _beside("pictures").caption(model)
+    return f"![{words}]({model}.png)\n\n{words} Drawn by `docs/pictures.py`."
+
+
+def _beside(name: str, folder: Path = HERE) -> Any:
+    """A module of a folder that is no package."""
+    sys.path.insert(0, str(folder))
+    try:
+        return import_module(name)
+    finally:
+        sys.path.pop(0)
 
 
 def _equations(model: type[Device]) -> list[str]:
@@ -165,11 +174,7 @@ def _command(name: str, command: Any) -> str:
 
 
 def _measured() -> str:
-    sys.path.insert(0, str(HERE.parent / "benchmarks"))
-    try:
-        import tables
-    finally:
-        sys.path.pop(0)
+    tables = _beside("tables", HERE.parent / "benchmarks")
     body = tables.measured(tables.everything()).replace(tables.BEGIN, "").replace(tables.END, "").strip()
     head = (HERE / "measured.txt").read_text(encoding="utf-8")
     return f"{head}\n{body}\n"

@@ -1,8 +1,8 @@
 """How long a device remembers at zero voltage.
 
-Two copies start at opposite ends of the range of every state, or at the `ends` that a model gives. What was written still shows as long as their read
-conductances differ; the retention time is when that difference has fallen to 1/e of its first value. For a state that
-relaxes exponentially it is the time constant.
+Two copies start at opposite ends of the range of every state, or at the `ends` that a model gives. What was written
+still shows as long as their read conductances differ; the retention time is when that difference has fallen to 1/e of
+its first value. For a state that relaxes exponentially it is the time constant.
 """
 
 from __future__ import annotations
