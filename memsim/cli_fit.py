@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from memsim.plots import FittedLoop
 
 
+POOR = 0.05  # of the peak: errors of set-up and reading leave more than most models do
+
+
 class Across(StrEnum):
     """What the voltage column is across."""
 
@@ -252,6 +255,12 @@ def _write(
 
     best = ranked[0].fit
     typer.echo("\n".join([label, *table(ranked), *parameters(best)]), err=err)
+    if best.error > POOR:
+        typer.echo(
+            "  no model follows this closely: check --series-resistance, --voltage, the units and the frequency; else "
+            "try --robust, other models (memsim devices), or a part of the file (--rows)",
+            err=err,
+        )
     panels = {
         f"{record.name}: {error:.2%} of peak": _panel(record, y)
         for record, error, y in zip(best.records, best.errors, best.predicted, strict=True)

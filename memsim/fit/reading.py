@@ -62,6 +62,11 @@ def read_record(path: str | Path, layout: Layout | None = None) -> Record:
     drive = voltage + r * current if layout.voltage == "device" else voltage
     limited = at_limit(drive, current)
     outliers = spikes(current) & ~limited
+    resistor = _named_resistor(table.name)
+    if not r and resistor:
+        notes.append(
+            f"the name says {resistor}: where that is a resistor in series, give it with --series-resistance {resistor}"
+        )
     if limited.any():
         bound = format_si(float(np.abs(current[limited]).max()), "A", 3)
         notes.append(f"{int(limited.sum())} samples at a current limit of {bound}")
@@ -105,6 +110,12 @@ def _named_frequency(name: str) -> float | None:
     """Frequency [Hz] in a name such as `5k_0.8V_100Hz_M1`, if there is one and no other."""
     found = re.findall(r"(?<![\d.])(\d+(?:\.\d+)?) ?([kM]?)Hz(?![a-z])", name)
     return float(found[0][0]) * {"": 1.0, "k": 1e3, "M": 1e6}[found[0][1]] if len(found) == 1 else None
+
+
+def _named_resistor(name: str) -> str | None:
+    """A resistance in a name such as `5k_0.8V_100Hz_M1`, if there is one and no other."""
+    found = re.findall(r"(?<![A-Za-z\d.])(\d+(?:\.\d+)?[kM])(?:ohm|Ohm|Ω)?(?![A-Za-z\d])", name)
+    return found[0] if len(found) == 1 else None
 
 
 def _sample_time(name: str, voltage: Array, layout: Layout) -> float:

@@ -227,7 +227,14 @@ def read_columns(path: str | Path) -> Array:
     separator = _separator(head)
     titled = not all(_is_number(cell.strip(), separator) for cell in re.split(separator, head[0]))
     try:
-        frame = pd.read_csv(path, sep=separator, header=0 if titled else None, comment="#")
+        frame = pd.read_csv(
+            path,
+            sep=separator,
+            header=0 if titled else None,
+            comment="#",
+            decimal="," if separator == ";" else ".",
+            skipinitialspace=True,
+        )
         return frame.to_numpy(dtype=float)
     except (pd.errors.ParserError, ValueError, OverflowError) as error:
         raise InputError(f"{path.name} is not a table of numbers: {error}") from None

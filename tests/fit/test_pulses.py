@@ -132,6 +132,11 @@ def test_columns_are_sorted_by_direction():
         np.testing.assert_array_equal(ramps.down[:, 0], down)
 
 
+def test_ramps_with_decimal_commas(tmp_path):
+    (tmp_path / "ramp.csv").write_text("1,5;2,5\n1,0;3,5\n0,5;4,5\n0,25;5,5\n")
+    np.testing.assert_array_equal(read_columns(tmp_path / "ramp.csv")[:, 1], [2.5, 3.5, 4.5, 5.5])
+
+
 def test_normalised_reads_become_conductances():
     ramps = sort_ramps([np.column_stack([np.linspace(-1, 1, 200), np.linspace(1, -1, 200)])])
     scaled = ramps.spanning(5e-6, 50e-6)

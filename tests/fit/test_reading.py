@@ -98,6 +98,15 @@ def test_voltage_across_the_device_is_not_taken_for_that_of_the_source(file, loo
         read_record(write(file, rows, ""), layout)
 
 
+@pytest.mark.parametrize(
+    ("name", "resistor"), [("5k_0.8V_100Hz_M1", "5k"), ("dev3 4.7kOhm 10Hz", "4.7k"), ("M1_10kHz", None)]
+)
+def test_a_resistor_in_the_name_is_asked_for(tmp_path, name, resistor):
+    record = read_record(write(tmp_path / f"{name}.csv", TIMED))
+    assert any(f"--series-resistance {resistor}" in note for note in record.notes) == (resistor is not None)
+    same(record)
+
+
 def test_an_isolated_outlier_is_marked(file):
     rows = TIMED.copy()
     rows[77, 2] += 1e-4
