@@ -1,9 +1,11 @@
-"""Samples beside measured arrays: relaxation, read noise, SET and RESET pulses, endurance.
+"""Samples beside measured arrays: relaxation, SET and RESET pulses, read noise, stuck cells, endurance.
 
-`reproduced` estimates from the whole array and compares samples with that array. `held_out` estimates from half of the
-cells and compares with the other half; beside those errors stand those of the two measured halves against each other,
-which no sampling can beat. Errors of quantiles are relative to the measured distance from the median. Data:
-MEMSIM_DATA/devices/stanford-rram-*.
+Half of the cells, drawn at random, make the model; its samples are compared with the other half, and so is the first
+half itself, which says how far apart two measured halves are. Both many times: the mean of the signed difference is
+what is wrong with the model (`systematic`), the mean of its size (`error`, with the value that 97.5 % of the halves
+stay below) holds the chance of both halves, too. Differences of quantiles are relative to the distance of the measured
+quantile from the median. All cells are compared, and parts of them: by programmed conductance, voltage, gate and
+width. Levels with fewer than 5 cells beyond are left out. Data: MEMSIM_DATA/devices/stanford-rram-*.
 
     python benchmarks/variability.py
 """
@@ -13,198 +15,207 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Iterator, Mapping
+from itertools import pairwise
 from pathlib import Path
-from typing import Any
 
 import numpy as np
+import torch
 from common import RESULTS, save_result
+from variability_beyond import left_out, over_time
+from variability_halves import ALL, Array, Comparison, Mask, errors, worst
 
 from memsim import plots
 from memsim.plots import QuantilePair
 from memsim.variability import (
     CycleStatistics,
-    NoiseSpectrum,
     Pulse,
     Relaxation,
     StuckDistribution,
     SwitchingStatistics,
     halves,
-    quantile_errors,
+    reread_noise,
     stanford,
 )
 
-LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
-TAILS = (0.001, 0.01, 0.99, 0.999)
-REPEATS = 8
-TRACES = 64
-Pairs = dict[str, QuantilePair]
-Split = Callable[[int], tuple[Any, Any]]
+SPLITS = 200
+REPEATS = 2
+GROUPS = 8
 NAMES = ("gate", "width", "voltage")
 
 
-def compare(sampled: Any, measured: Any, other: Any) -> dict[str, Any]:
-    """Errors of quantiles of the samples, and those of the cells that they were estimated from."""
-    rows = {}
-    for name, levels in (("quantile_errors", LEVELS), ("tail_errors", TAILS)):
-        rows[name] = dict(
-            zip(map(str, levels), quantile_errors(sampled, measured, levels).tolist(), strict=True)
-        )
-        floor = quantile_errors(other, measured, levels).tolist()
-        rows[f"other_half_{name}"] = dict(zip(map(str, levels), floor, strict=True))
-    return {**rows, "samples": len(measured)}
-
-
-def relaxation(folder: Path, split: Split, rng: np.random.Generator, pairs: Pairs) -> dict[str, Any]:
-    """Change of conductance at each time, over all cells."""
+def relaxation(folder: Path, rng: np.random.Generator, found: Comparison) -> Iterator[None]:
+    """Change of conductance at each time, by programmed conductance."""
     g, later = stanford.relaxation(folder)
-    known, unseen = split(len(g))
-    table = Relaxation.estimate(g[known], {t: after[known] for t, after in later.items()})
-    drawn = table.sample(np.tile(g[unseen], REPEATS), rng) - np.tile(g[unseen], REPEATS)
-    result = {}
-    for k, t in enumerate(table.times):
-        measured, other = later[t][unseen] - g[unseen], later[t][known] - g[known]
-        result[f"{t:g} s"] = compare(drawn[k], measured, other)
-        if t in {1.0, 1e5}:
-            pairs[f"relaxation after {t:g} s"] = QuantilePair(drawn[k] * 1e6, measured * 1e6, "change (µS)")
-    return result
-
-
-def read_noise(folder: Path, rng: np.random.Generator, pairs: Pairs) -> dict[str, Any]:
-    """Deviations, and steps from read to read, of a trace of one cell: it has no cells to hold out."""
-    g = stanford.reads(folder)
-    spectrum = NoiseSpectrum.estimate(g, stanford.READ_INTERVAL)
-    waves = spectrum.sample(TRACES, len(g), stanford.READ_INTERVAL, rng)
-    waves -= waves.mean(axis=1, keepdims=True)
-    measured = g / g.mean() - 1
-    pairs["read noise"] = QuantilePair(waves.ravel() * 100, measured * 100, "deviation (%)")
-    first, second = measured[: len(g) // 2], measured[len(g) // 2 :]
-    return {
-        "white": spectrum.white,
-        "flicker": spectrum.flicker,
-        "exponent": spectrum.exponent,
-        "deviations": compare(waves.ravel(), measured, first - first.mean()),
-        "steps": compare(np.diff(waves).ravel(), np.diff(measured), np.diff(second)),
+    ends = np.quantile(g, np.linspace(0, 1, GROUPS + 1))
+    parts = {ALL: np.ones(len(g), bool)} | {
+        f"{low * 1e6:.0f} to {high * 1e6:.0f} µS": (g >= low) & (g <= high) for low, high in pairwise(ends)
     }
+    while True:
+        known, unseen = halves(len(g), rng)
+        table = Relaxation.estimate(g[known], {t: after[known] for t, after in later.items()})
+        again = np.tile(unseen, REPEATS)
+        drawn = table.sample(g[again], rng) - g[again]
+        for k, t in enumerate(table.times):
+            change = later[t] - g
+            for part, cells in parts.items():
+                sampled, measured, other = (
+                    drawn[k][cells[again]],
+                    change[unseen][cells[unseen]],
+                    change[known][cells[known]],
+                )
+                found.quantiles(f"relaxation after {t:g} s", part, sampled, measured, other)
+            if t in {1.0, 1e5}:
+                found.pairs[f"relaxation after {t:g} s"] = QuantilePair(
+                    drawn[k] * 1e6, change[unseen] * 1e6, "change (µS)"
+                )
+        yield
 
 
-def switching(
-    folder: Path, kind: str, split: Split, rng: np.random.Generator, pairs: Pairs
-) -> dict[str, Any]:
-    """Probability by voltage and width, and resistance after the pulse."""
+def switching(folder: Path, kind: str, rng: np.random.Generator, found: Comparison) -> Iterator[None]:
+    """Probability and resistance after the pulse, by voltage, gate and width."""
     p = stanford.pulses(folder, kind)
     low = p["after"] < stanford.SET_RESISTANCE
     done = low if kind == "set" else ~low
-    known, unseen = split(len(done))
-    before, after = np.log10(p["before"]), np.log10(p["after"])
-    table = SwitchingStatistics.estimate(
-        {n: p[n][known] for n in NAMES}, p["before"][known], p["after"][known], done[known]
-    )
-    again = np.tile(unseen, REPEATS)
-    drawn, switched = table.sample(p["before"][again], Pulse(*(p[n][again] for n in NAMES)), rng)
-    drawn = np.log10(drawn)
-    result: dict[str, Any] = {
-        "probability": {
-            "sampled": float(switched.mean()),
-            "measured": float(done[unseen].mean()),
-            "other_half": float(done[known].mean()),
-        },
-        "by_voltage": by_condition(p, (known, unseen, again), done, switched, "voltage"),
-        "by_width": by_condition(p, (known, unseen, again), done, switched, "width"),
-    }
-    for name, mine, theirs, others in (
-        ("switched", switched, done[unseen], done[known]),
-        ("kept", ~switched, ~done[unseen], ~done[known]),
-    ):
-        result[name] = compare(drawn[mine], after[unseen][theirs], after[known][others])
-        result[name]["correlation with before"] = {
-            "sampled": float(np.corrcoef(before[again][mine], drawn[mine])[0, 1]),
-            "measured": float(np.corrcoef(before[unseen][theirs], after[unseen][theirs])[0, 1]),
-        }
-        pairs[f"{kind.upper()}, cells that {name}"] = QuantilePair(
-            drawn[mine], after[unseen][theirs], "log10 resistance (Ω)"
+    after = np.log10(p["after"])
+    parts = _pulse_parts(p)
+    while True:
+        known, unseen = halves(len(done), rng)
+        table = SwitchingStatistics.estimate(
+            {n: p[n][known] for n in NAMES}, p["before"][known], p["after"][known], done[known]
         )
-    return result
+        again = np.tile(unseen, REPEATS)
+        drawn, switched = table.sample(p["before"][again], Pulse(*(p[n][again] for n in NAMES)), rng)
+        drawn = np.log10(drawn)
+        sides = {"switched": (switched, done), "kept": (~switched, ~done)}
+        for part, cells in parts.items():
+            mine, theirs, others = cells[again], cells[unseen], cells[known]
+            found.probability(kind.upper(), part, switched[mine], done[unseen][theirs], done[known][others])
+            for side, (sampled, measured) in sides.items():
+                found.quantiles(
+                    f"{kind.upper()}, cells that {side}",
+                    part,
+                    drawn[mine & sampled],
+                    after[unseen][theirs & measured[unseen]],
+                    after[known][others & measured[known]],
+                )
+        for side, (sampled, measured) in sides.items():
+            found.pairs[f"{kind.upper()}, cells that {side}"] = QuantilePair(
+                drawn[sampled], after[unseen][measured[unseen]], "log10 resistance (Ω)"
+            )
+        yield
 
 
-def by_condition(
-    p: dict[str, Any], cells: tuple[Any, Any, Any], done: Any, switched: Any, name: str
-) -> dict[str, Any]:
-    """Probabilities by one of the pulse's properties, of cells known, unseen, and sampled again and again."""
-    known, unseen, again = cells
-    return {
-        f"{value:g}": {
-            "sampled": float(switched[p[name][again] == value].mean()),
-            "measured": float(done[unseen][p[name][unseen] == value].mean()),
-            "other_half": float(done[known][p[name][known] == value].mean()),
-            "pulses": int((p[name][unseen] == value).sum()),
-        }
-        for value in np.unique(p[name])
+def _pulse_parts(p: Mapping[str, Array]) -> dict[str, Mask]:
+    """All pulses, those of one voltage or width, of a quarter of the gates, and of a voltage with either."""
+    ends = np.quantile(p["gate"], np.linspace(0, 1, 5))
+    ends[-1] += 1e-9
+    voltage = {f"{v:g} V": p["voltage"] == v for v in np.unique(p["voltage"])}
+    width = {f"{w * 1e9:g} ns": p["width"] == w for w in np.unique(p["width"])}
+    gate = {
+        f"gate {low:.1f} to {high:.1f} V": (p["gate"] >= low) & (p["gate"] < high)
+        for low, high in pairwise(ends)
     }
+    both = {
+        f"{one}, {other}": voltage[one] & cells for one in voltage for other, cells in (width | gate).items()
+    }
+    return {ALL: np.ones(len(p["gate"]), bool), **voltage, **width, **gate, **both}
 
 
-def endurance(folder: Path, split: Split, rng: np.random.Generator, pairs: Pairs) -> dict[str, Any]:
-    """Low and high resistance over a million cycles of one cell."""
+def rereads(folder: Path, rng: np.random.Generator, found: Comparison) -> Iterator[None]:
+    """Differences of two reads of many cells, with a pulse of 0.5 V between them that switches none."""
+    low, high = (stanford.pulses(folder, kind) for kind in ("set", "reset"))
+    before, after = (
+        np.concatenate([1 / p[name][p["voltage"] == 0.5] for p in (low, high)])
+        for name in ("before", "after")
+    )
+    middle, change = (before + after) / 2, after - before
+    parts = {ALL: middle > 0, "off": middle < 50e-6, "on": middle > 50e-6}
+    source = torch.Generator().manual_seed(0)
+    while True:
+        known, unseen = halves(len(change), rng)
+        noise = reread_noise(before[known], after[known])
+        again = np.tile(unseen, REPEATS)
+        first, second = noise.perturbed(torch.from_numpy(middle[again]), (2,), source).numpy()
+        for part, cells in parts.items():
+            found.quantiles(
+                "cells read twice",
+                part,
+                (second - first)[cells[again]],
+                change[unseen][cells[unseen]],
+                change[known][cells[known]],
+            )
+        found.pairs["cells read twice"] = QuantilePair(
+            (second - first) * 1e6, change[unseen] * 1e6, "difference (µS)"
+        )
+        yield
+
+
+def stuck(folder: Path, rng: np.random.Generator, found: Comparison) -> Iterator[None]:
+    """Conductances of cells that cannot be programmed, of each chip."""
+    chips = {chip: stanford.stuck(folder, chip) for chip in (13, 14)}
+    while True:
+        for chip, resistance in chips.items():
+            known, unseen = halves(len(resistance), rng)
+            table = StuckDistribution.estimate(resistance[known], stanford.CELLS)
+            drawn = table.conductance(rng.standard_normal(REPEATS * len(unseen)))
+            sides = (1 / resistance[unseen], 1 / resistance[known])
+            found.quantiles(f"stuck cells of chip {chip}", ALL, drawn, *sides)
+        yield
+
+
+def endurance(folder: Path, rng: np.random.Generator, found: Comparison) -> Iterator[None]:
+    """Low and high resistance over a million cycles of one cell; halves of its cycles."""
     columns = dict(zip(("low", "high"), stanford.endurance(folder), strict=True))
-    known, unseen = (np.sort(part) for part in split(len(columns["low"])))
-    table = CycleStatistics.estimate(columns["low"][known], columns["high"][known])
-    drawn = table.sample(REPEATS, 5_000, rng)
-    result: dict[str, Any] = {"memory": table.memory.tolist()}
-    for name, column in columns.items():
-        sampled, measured = np.log10(drawn[name]).ravel(), np.log10(column[unseen])
-        result[name] = compare(sampled, measured, np.log10(column[known]))
-        pairs[f"endurance, {name} resistance"] = QuantilePair(sampled, measured, "log10 resistance (Ω)")
-    return result
-
-
-def worst(parts: dict[str, Any]) -> dict[str, float]:
-    """Largest error of a quantile, of a tail, and of a probability, over everything compared."""
-    found = {"quantile": 0.0, "tail": 0.0, "probability": 0.0}
-
-    def look(part: Any) -> None:
-        if not isinstance(part, dict):
-            return
-        if "quantile_errors" in part:
-            found["quantile"] = max(found["quantile"], *part["quantile_errors"].values())
-            found["tail"] = max(found["tail"], *part["tail_errors"].values())
-        if "probability" in part:
-            sampled, measured = (part["probability"][key] for key in ("sampled", "measured"))
-            found["probability"] = max(found["probability"], abs(sampled / measured - 1))
-        for inner in part.values():
-            look(inner)
-
-    look(parts)
-    return found
+    while True:
+        known, unseen = (np.sort(part) for part in halves(len(columns["low"]), rng))
+        table = CycleStatistics.estimate(columns["low"][known], columns["high"][known])
+        drawn = table.sample(REPEATS * len(unseen) // 2, 2, rng)
+        for name, column in columns.items():
+            sampled, measured = np.log10(drawn[name]).ravel(), np.log10(column[unseen])
+            found.quantiles(f"endurance, {name} resistance", ALL, sampled, measured, np.log10(column[known]))
+            found.pairs[f"endurance, {name} resistance"] = QuantilePair(
+                sampled, measured, "log10 resistance (Ω)"
+            )
+        yield
 
 
 def main() -> None:
-    """Everything, saved with a figure."""
+    """Everything, saved with two figures."""
     if "MEMSIM_DATA" not in os.environ:
         sys.exit("set MEMSIM_DATA to the folder that holds devices/stanford-rram-64k")
     folder, rng = Path(os.environ["MEMSIM_DATA"]) / "devices", np.random.default_rng(0)
-    began, result = time.process_time(), {}
-    splits: dict[str, Split] = {
-        "held_out": lambda count: halves(count, rng),
-        "reproduced": lambda count: (np.arange(count), np.arange(count)),
+    began, compared = time.process_time(), Comparison()
+    sources = [
+        relaxation(folder, rng, compared),
+        switching(folder, "set", rng, compared),
+        switching(folder, "reset", rng, compared),
+        rereads(folder, rng, compared),
+        stuck(folder, rng, compared),
+        endurance(folder, rng, compared),
+    ]
+    for split in range(SPLITS):
+        for source in sources:
+            next(source)
+        print(f"\rsplit {split + 1} of {SPLITS}", end="", flush=True)
+    found = compared.found()
+    result = {
+        "splits": SPLITS,
+        "worst": worst(found),
+        "worst_of_a_split": compared.one_split(),
+        "over_time": over_time(folder, rng),
+        "left_out": left_out(folder, rng),
+        "stuck": {
+            str(chip): StuckDistribution.estimate(stanford.stuck(folder, chip), stanford.CELLS).rate
+            for chip in (13, 14)
+        },
+        "found": found,
+        "cpu_seconds": time.process_time() - began,
     }
-    for name, split in splits.items():
-        pairs: Pairs = {}
-        result[name] = {
-            "relaxation": relaxation(folder, split, rng, pairs),
-            "set": switching(folder, "set", split, rng, pairs),
-            "reset": switching(folder, "reset", split, rng, pairs),
-            "endurance": endurance(folder, split, rng, pairs),
-        }
-    result["reproduced"]["read_noise"] = read_noise(folder, rng, pairs)
-    result["stuck"] = {
-        str(chip): StuckDistribution.estimate(stanford.stuck(folder, chip), stanford.CELLS).rate
-        for chip in (13, 14)
-    }
-    result["worst"] = {name: worst(result[name]) for name in splits}
-    result["cpu_seconds"] = time.process_time() - began
-    print(result["worst"])
+    print("", result["worst"], result["worst_of_a_split"], sep="\n")
     save_result("variability", "python benchmarks/variability.py", result)
-    plots.save(plots.quantile_quantile(pairs), RESULTS / "variability.png")
+    plots.save(plots.quantile_quantile(compared.pairs), RESULTS / "variability.png")
+    plots.save(errors(found), RESULTS / "variability_halves.png")
 
 
 if __name__ == "__main__":
