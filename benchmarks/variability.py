@@ -23,7 +23,7 @@ import numpy as np
 import torch
 from common import RESULTS, save_result
 from variability_beyond import left_out, over_time
-from variability_halves import ALL, Array, Comparison, Mask, errors, worst
+from variability_halves import ALL, Array, Comparison, Mask, errors, worst, worth_saving
 
 from memsim import plots
 from memsim.plots import QuantilePair
@@ -209,7 +209,7 @@ def main() -> None:
             str(chip): StuckDistribution.estimate(stanford.stuck(folder, chip), stanford.CELLS).rate
             for chip in (13, 14)
         },
-        "found": found,
+        "found": worth_saving(found),
         "cpu_seconds": time.process_time() - began,
     }
     print("", result["worst"], result["worst_of_a_split"], sep="\n")

@@ -139,6 +139,23 @@ def worst(found: Mapping[str, Any]) -> dict[str, Any]:
     return result
 
 
+def worth_saving(found: Mapping[str, Any]) -> dict[str, Any]:
+    """All of whole arrays; of the parts, which are many, what is systematically wrong by more than 5 %."""
+
+    def wrong(row: Any) -> bool:
+        return isinstance(row, dict) and abs(row["systematic"]) > 0.05
+
+    saved: dict[str, Any] = {}
+    for what, parts in found.items():
+        for part, entry in parts.items():
+            rows = {level: row for level, row in entry.items() if wrong(row)}
+            if part == ALL or "cells" not in entry:
+                saved.setdefault(what, {})[part] = entry
+            elif rows:
+                saved.setdefault(what, {})[part] = {"cells": entry["cells"], **rows}
+    return saved
+
+
 def _largest(values: Mapping[str, float]) -> dict[str, Any]:
     place = max(values, key=lambda name: values[name])
     return {"value": values[place], "at": place}
