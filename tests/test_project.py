@@ -54,6 +54,7 @@ FORBIDDEN = {
 COMMANDS = {
     "cli",
     "cli_fit",
+    "cli_kinetics",
     "cli_plot",
     "cli_run",
     "data_report",
