@@ -43,12 +43,15 @@ def spread_of_fit(device: Device, uncertainty: Uncertainty) -> JointDistribution
     well one device is known, not how devices differ.
 
     Raises:
-        InputError: a fit that fixes no parameter of the device.
+        InputError: a fit that fixes no parameter of the device, or intervals and correlations that are none.
     """
+    size = len(uncertainty.names)
+    if uncertainty.correlation.shape != (size, size) or not np.isfinite(uncertainty.correlation).all():
+        raise InputError(f"the correlation must be a matrix of {size} by {size} finite numbers")
     names = [
         name
         for name in uncertainty.names
-        if name in device.parameters and name not in uncertainty.undetermined
+        if name in device.parameters and name in set(uncertainty.intervals) - set(uncertainty.undetermined)
     ]
     if not names:
         raise InputError(f"the fit fixes no parameter of {device.model}; give one that does")
@@ -59,10 +62,13 @@ def spread_of_fit(device: Device, uncertainty: Uncertainty) -> JointDistribution
 
 def _gaussian(device: Device, name: str, interval: tuple[float, float]) -> Quantiles:
     value, spec = device.values[name], device.parameters[name]
-    if spec.positive and spec.low == 0:
-        values = value * np.exp(np.log(interval[1] / interval[0]) / (2 * REACH) * KNOTS)
+    logarithmic, (low, high) = spec.positive and spec.low == 0, interval
+    if not (np.isfinite(interval).all() and low <= high and (low > 0 or not logarithmic)):
+        raise InputError(f"interval of {name} = {interval}; allowed: {spec.allowed()}, lowest value first")
+    if logarithmic:
+        values = value * np.exp(np.log(high / low) / (2 * REACH) * KNOTS)
     else:
-        values = value + (interval[1] - interval[0]) / (2 * REACH) * KNOTS
+        values = value + (high - low) / (2 * REACH) * KNOTS
     return Quantiles(np.clip(values, spec.low, spec.high))
 
 
@@ -102,7 +108,7 @@ def _fit(path: Path) -> JointDistribution:
             tuple(best["undetermined"]),
         )
         device = MODELS[best["model"]](**values)
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is not what `memsim fit` writes ({error!r}); give its fit.json of loops"
         ) from error

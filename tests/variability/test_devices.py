@@ -1,6 +1,7 @@
 """Devices drawn from a spread: correlations survive, and every part of memsim gets the same devices."""
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -199,6 +200,32 @@ def test_tables_that_are_none(tmp_path, content, words):
     (tmp_path / "devices.csv").write_text(content)
     with pytest.raises(InputError, match=words):
         load_spread(tmp_path / "devices.csv")
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"correlation": np.eye(2)}, "4 by 4"),
+        ({"correlation": np.full((4, 4), np.nan)}, "finite"),
+        ({"intervals": {**FITTED.intervals, "r_on": (0.0, 1e3)}}, "interval of r_on"),
+        ({"intervals": {**FITTED.intervals, "v_on": (0.3, 0.2)}}, "lowest value first"),
+        ({"undetermined": FITTED.names}, "fixes no parameter"),
+    ],
+)
+def test_fits_that_are_none(changes, words):
+    with pytest.raises(InputError, match=words):
+        spread_of_fit(DEVICE, replace(FITTED, **changes))
+
+
+@given(content=st.binary() | st.text().map(str.encode), suffix=st.sampled_from([".csv", ".json"]))
+def test_any_file_is_a_spread_or_refused(tmp_path_factory, content, suffix):
+    path = tmp_path_factory.mktemp("any") / f"devices{suffix}"
+    path.write_bytes(content)
+    try:
+        spread = load_spread(path)
+    except InputError:
+        return
+    assert all(np.isfinite(marginal.values).all() for marginal in spread.marginals.values())
 
 
 def test_what_is_no_spread(tmp_path):
