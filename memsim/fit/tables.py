@@ -10,13 +10,16 @@ import numpy as np
 import pandas as pd
 
 from memsim.errors import InputError
+from memsim.fit.heads import UNIT, Head, read_head
 from memsim.fit.records import Array
 
 QUANTITIES = {"time": "s", "voltage": "V", "current": "A"}
 _NAMES = {
     "time": re.compile(r"t|time|zeit|elapsed", re.IGNORECASE),
-    "voltage": re.compile(r"v|u|volt(s|age)?|bias|v_?(d|dev|device|mem|in|drive|source|bias)", re.IGNORECASE),
-    "current": re.compile(r"i|curr(ent)?|amp(s|ere|eres)?|i_?(d|dev|device|mem)", re.IGNORECASE),
+    "voltage": re.compile(
+        r"a?v\d?|u\d?|volt(s|age)?|bias|v_?(d|dev|device|mem|in|drive|source|bias)", re.IGNORECASE
+    ),
+    "current": re.compile(r"a?i\d?|curr(ent)?|amp(s|ere|eres)?|i_?(d|dev|device|mem)", re.IGNORECASE),
 }
 _SCALES = {"": 1.0, "k": 1e3, "m": 1e-3, "u": 1e-6, "µ": 1e-6, "μ": 1e-6, "n": 1e-9, "p": 1e-12, "f": 1e-15}
 _WORDS = {
@@ -29,7 +32,6 @@ _WORDS = {
     "amp": "A",
     "amps": "A",
 }
-_UNIT = re.compile(r"^(?P<scale>[kmuµμnpf]?)(?P<unit>[VAs])$")
 _TITLE = re.compile(
     r"^\s*(?P<name>.*?)\s*(?:[\[(/]\s*(?P<unit>[^\])]*?)\s*[\])]?|_(?P<tail>[kmuµμnpf]?[VAs]))?\s*$"
 )
@@ -58,7 +60,7 @@ def parse_unit(text: str, quantity: str) -> float:
     Raises:
         InputError: it is not a unit of that quantity.
     """
-    match = _UNIT.match(_WORDS.get(text.lower(), text))
+    match = UNIT.match(_WORDS.get(text.lower(), text))
     if match is None or match["unit"] != QUANTITIES[quantity]:
         raise InputError(
             f"{text!r} is not a unit of {quantity}; write {QUANTITIES[quantity]} with a prefix k, m, u, n, p or none"
@@ -86,10 +88,8 @@ def read_table(
         InputError: no such file, a missing column, text among the numbers, unknown units.
     """
     path = Path(path)
-    head = _head(path)
-    separator = _separator(head)
-    first = [cell.strip().strip('"') for cell in re.split(separator, head[0])]
-    titled = not all(_is_number(cell, separator) for cell in first)
+    head = read_head(path)
+    first, titled = head.cells, head.titled
     roles = list(columns) if columns else _roles(path.name, first, titled)
     if len(roles) != len(first):
         raise InputError(
@@ -103,12 +103,8 @@ def read_table(
             f"{path.name}: {problem} among {', '.join(first if titled else roles)}; name the columns in order, such as "
             "--columns time,voltage,current (use - for others)"
         )
-    frame = _numbers(path, separator, titled, roles).iloc[rows]
-    scales = {
-        role: _scale(role, first[k] if titled else "", units or {})
-        for k, role in enumerate(roles)
-        if role != "-"
-    }
+    frame = _numbers(path, head, roles).iloc[rows]
+    scales = {role: _scale(role, head, k, units or {}) for k, role in enumerate(roles) if role != "-"}
     good = np.isfinite(frame.to_numpy()).all(axis=1)
     lost = int((~good).sum())
     if lost > 0.2 * len(frame):
@@ -122,33 +118,6 @@ def read_table(
         frozenset(role for role, scale in scales.items() if scale is not None),
         notes,
     )
-
-
-def _head(path: Path) -> list[str]:
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            lines = [line.rstrip("\r\n") for _, line in zip(range(200), file, strict=False)]
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
-    lines = [line for line in lines if line.strip() and not line.startswith("#")]
-    if len(lines) < 2:
-        raise InputError(f"{path.name} has no rows; give a table of voltage and current, one sample a row")
-    return lines
-
-
-def _separator(lines: Sequence[str]) -> str:
-    for separator in (";", "\t", ","):
-        if all(separator in line for line in lines[:3]):
-            return separator
-    return r"\s+"
-
-
-def _is_number(cell: str, separator: str) -> bool:
-    try:
-        float(cell.replace(",", ".") if separator == ";" else cell)
-    except ValueError:
-        return cell == ""
-    return True
 
 
 def _roles(name: str, first: Sequence[str], titled: bool) -> list[str]:
@@ -173,24 +142,27 @@ def _has_word(quantity: str, title: str) -> bool:
     return quantity in re.split(r"[\s_\-]+", title.lower())
 
 
-def _scale(role: str, title: str, units: Mapping[str, str]) -> float | None:
+def _scale(role: str, head: Head, column: int, units: Mapping[str, str]) -> float | None:
     if role in units:
         return parse_unit(units[role], role)
-    match = _TITLE.match(title)
+    if head.units:
+        return parse_unit(head.units[column], role) if head.units[column] else None
+    match = _TITLE.match(head.cells[column]) if head.titled else None
     text = (match["unit"] or match["tail"]) if match else None
     return parse_unit(text, role) if text else None
 
 
-def _numbers(path: Path, separator: str, titled: bool, roles: Sequence[str]) -> pd.DataFrame:
+def _numbers(path: Path, head: Head, roles: Sequence[str]) -> pd.DataFrame:
     wanted = [k for k, role in enumerate(roles) if role != "-"]
     try:
         frame = pd.read_csv(
             path,
-            sep=separator,
-            header=0 if titled else None,
+            sep=head.separator,
+            header=0 if head.titled else None,
+            skiprows=list(head.skipped),
             comment="#",
             usecols=wanted,
-            decimal="," if separator == ";" else ".",
+            decimal=head.decimal,
             skipinitialspace=True,
             quoting=csv.QUOTE_MINIMAL,
             encoding_errors="replace",
@@ -223,16 +195,15 @@ def read_columns(path: str | Path) -> Array:
         InputError: no such file, or text among the numbers.
     """
     path = Path(path)
-    head = _head(path)
-    separator = _separator(head)
-    titled = not all(_is_number(cell.strip(), separator) for cell in re.split(separator, head[0]))
+    head = read_head(path)
     try:
         frame = pd.read_csv(
             path,
-            sep=separator,
-            header=0 if titled else None,
+            sep=head.separator,
+            header=0 if head.titled else None,
+            skiprows=list(head.skipped),
             comment="#",
-            decimal="," if separator == ";" else ".",
+            decimal=head.decimal,
             skipinitialspace=True,
         )
         return frame.to_numpy(dtype=float)

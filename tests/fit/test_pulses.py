@@ -137,6 +137,12 @@ def test_ramps_with_decimal_commas(tmp_path):
     np.testing.assert_array_equal(read_columns(tmp_path / "ramp.csv")[:, 1], [2.5, 3.5, 4.5, 5.5])
 
 
+@pytest.mark.parametrize("header", ["", "conductance\n"])
+def test_a_file_of_one_column(tmp_path, header):
+    (tmp_path / "ramp.csv").write_text(header + "1e-6\n2e-6\n3e-6\n4e-6\n")
+    np.testing.assert_array_equal(read_columns(tmp_path / "ramp.csv")[:, 0], [1e-6, 2e-6, 3e-6, 4e-6])
+
+
 def test_normalised_reads_become_conductances():
     ramps = sort_ramps([np.column_stack([np.linspace(-1, 1, 200), np.linspace(1, -1, 200)])])
     scaled = ramps.spanning(5e-6, 50e-6)

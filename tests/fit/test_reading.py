@@ -50,6 +50,23 @@ def test_columns_are_found_by_name_and_others_left_out(file):
     same(read_record(write(file, rows, "index,current (mA),voltage (V),time (s)")))
 
 
+@pytest.mark.parametrize(
+    "header",
+    [
+        "Source meter 26\nDate: 2026-01-01\n\ntime (s),voltage (V),current (A)",
+        "# a comment\nrun 3\nTime,V1,I1",
+        "written, by hand\n1 of 3",
+        "Time,Voltage,Current\ns,V,A",
+    ],
+)
+def test_lines_above_the_table_are_skipped(file, header):
+    same(read_record(write(file, TIMED, header)))
+
+
+def test_a_row_of_units_counts(file):
+    same(read_record(write(file, TIMED * [1e3, 1e3, 1e6], "time,voltage,current\nms,mV,uA")))
+
+
 @pytest.mark.parametrize("separator", [",", ";", "\t", " "])
 def test_separators(file, separator):
     same(read_record(write(file, TIMED, "", separator)))
