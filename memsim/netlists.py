@@ -77,7 +77,8 @@ def library(device: Device, name: str | None = None, cards: Iterable[Card] = ())
         cards: of the same model, to be shown as instance lines.
     """
     name = name or device.model
-    moving, frozen = DeviceSubCircuit(device, name), StaticDeviceSubCircuit(device, f"{name}_static")
+    moving = DeviceSubCircuit(device, name, portable=True)
+    frozen = StaticDeviceSubCircuit(device, f"{name}_static", portable=True)
     start = " ".join(f"{state}_0={value:g}" for state, value in device.initial.items())
     state = " ".join(f"{state}={value:g}" for state, value in device.initial.items())
     uses = {

@@ -22,13 +22,14 @@ class DeviceSubCircuit(SubCircuit):
     Args:
         device: the device; its values become the sub-circuit's defaults.
         name: sub-circuit name; the model's where left out.
+        portable: the same in every compatibility mode of ngspice, for the price of time.
     """
 
-    def __init__(self, device: Device, name: str | None = None) -> None:
+    def __init__(self, device: Device, name: str | None = None, *, portable: bool = False) -> None:
         initial = {f"{state}_0": value for state, value in device.initial.items()}
         super().__init__(subcircuit_name(name or device.model), "p", "n", **device.values, **initial)
         self.device = device
-        texts = dynamic_texts(type(device))
+        texts = dynamic_texts(type(device), portable=portable)
         for node, term in texts.shared.items():
             self.B(node, node, self.gnd, v=term)
         self.B("i", "p", "n", i=texts.current)
@@ -50,11 +51,12 @@ class StaticDeviceSubCircuit(SubCircuit):
     Args:
         device: the device; its initial states become the defaults.
         name: sub-circuit name; the model's with `_static` where left out.
+        portable: as in `DeviceSubCircuit`.
     """
 
-    def __init__(self, device: Device, name: str | None = None) -> None:
+    def __init__(self, device: Device, name: str | None = None, *, portable: bool = False) -> None:
         super().__init__(
             subcircuit_name(name or f"{device.model}_static"), "p", "n", **device.values, **device.initial
         )
         self.device = device
-        self.B("i", "p", "n", i=static_text(type(device)))
+        self.B("i", "p", "n", i=static_text(type(device), portable=portable))

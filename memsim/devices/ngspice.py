@@ -9,7 +9,7 @@ uramp, u and the ternary operator.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -35,11 +35,14 @@ class NgspicePrinter(StrPrinter):
 
     Args:
         names: what each symbol of voltage and state prints as; every other symbol is a parameter.
+        portable: print exponentials that hold in PSpice's compatibility mode, too, where ngspice goes on from exp(14)
+            in a straight line. They take twice the time.
     """
 
-    def __init__(self, names: Mapping[sp.Symbol, str]) -> None:
+    def __init__(self, names: Mapping[sp.Symbol, str], *, portable: bool = False) -> None:
         super().__init__()
         self._names = dict(names)
+        self._portable = portable
         self._folding = False
 
     def _print(self, expr: Any, **kwargs: Any) -> str:
@@ -119,8 +122,14 @@ class NgspicePrinter(StrPrinter):
             return f"({root}**{self.parenthesize(exponent, PRECEDENCE['Atom'])})"
         raise ValueError(f"{expr}: ngspice takes |{base}| here; write it so that the base is never negative")
 
+    def _print_exp(self, expr: sp.Expr) -> str:
+        if not self._portable:
+            return f"exp({self._print(expr.args[0])})"
+        exponent = self.parenthesize(expr.args[0] / 16, PRECEDENCE["Mul"])
+        return f"(exp(14-uramp(14-{exponent}))**16)"
+
     def _print_logistic(self, expr: sp.Expr) -> str:
-        return f"(1/(1+exp({self._print(-expr.args[0])})))"
+        return f"(1/(1+{self._print_exp(sp.exp(-expr.args[0], evaluate=False))}))"
 
     def _print_softplus(self, expr: sp.Expr) -> str:
         z = self._print(expr.args[0])
@@ -131,7 +140,7 @@ class NgspicePrinter(StrPrinter):
         return f"({base}**{exponent})"
 
     def _print_expm1(self, expr: sp.Expr) -> str:
-        return f"(exp({self._print(expr.args[0])})-1)"
+        return f"({self._print_exp(sp.exp(expr.args[0], evaluate=False))}-1)"
 
     def _print_clip(self, expr: sp.Expr) -> str:
         z, limit = (self.parenthesize(arg, PRECEDENCE["Add"]) for arg in expr.args)
@@ -158,9 +167,9 @@ def _is_reciprocal(expr: sp.Expr) -> bool:
     return expr.is_Pow and expr.exp.is_Integer and bool(expr.exp < 0)
 
 
-def expression_text(expr: sp.Expr, names: Mapping[sp.Symbol, str]) -> str:
+def expression_text(expr: sp.Expr, names: Mapping[sp.Symbol, str], *, portable: bool = False) -> str:
     """`expr` as ngspice text without blanks; symbols not in `names` are printed as parameters in braces."""
-    return NgspicePrinter(names).doprint(expr).replace(" ", "")
+    return NgspicePrinter(names, portable=portable).doprint(expr).replace(" ", "")
 
 
 @dataclass(frozen=True)
@@ -179,18 +188,19 @@ class Texts:
 
 
 @cache
-def dynamic_texts(model: type[Device]) -> Texts:
+def dynamic_texts(model: type[Device], *, portable: bool = False) -> Texts:
     """The model with each state the voltage of a node of its name."""
     form = model().expressions
     names = {form.voltage: "v(p,n)"} | {state: f"v({state.name})" for state in form.states}
-    texts = [expression_text(output, names) for output in (form.current, *form.rates)]
-    if sum(map(len, texts)) <= LONGEST:
-        return Texts(texts[0], tuple(texts[1:]))
-    shared = terms_on_nodes(model)
-    names |= {symbol: f"v({symbol.name})" for symbol in shared.symbols}
-    current, *rates = (expression_text(output, names) for output in shared.outputs)
-    terms = (expression_text(term, names) for term in shared.terms)
-    return Texts(current, tuple(rates), dict(zip((s.name for s in shared.symbols), terms, strict=True)))
+    outputs: Sequence[sp.Expr] = (form.current, *form.rates)
+    nodes: Mapping[sp.Symbol, sp.Expr] = {}
+    if sum(len(expression_text(output, names)) for output in outputs) > LONGEST:
+        shared = terms_on_nodes(model)
+        outputs, nodes = shared.outputs, dict(zip(shared.symbols, shared.terms, strict=True))
+        names |= {symbol: f"v({symbol.name})" for symbol in nodes}
+    current, *rates = (expression_text(output, names, portable=portable) for output in outputs)
+    terms = {node.name: expression_text(term, names, portable=portable) for node, term in nodes.items()}
+    return Texts(current, tuple(rates), terms)
 
 
 @cache
@@ -211,7 +221,7 @@ def terms_on_nodes(model: type[Device]) -> SharedTerms:
 
 
 @cache
-def static_text(model: type[Device]) -> str:
+def static_text(model: type[Device], *, portable: bool = False) -> str:
     """The current with states as parameters."""
     form = model().expressions
-    return expression_text(form.current, {form.voltage: "v(p,n)"})
+    return expression_text(form.current, {form.voltage: "v(p,n)"}, portable=portable)
