@@ -4,7 +4,7 @@ The text decides what a behavioural source costs, because ngspice interprets it 
 tree. So everything that depends on parameters alone is gathered in `{(...)}`, which ngspice folds into one number
 (the round brackets matter: braces are replaced as text and do not group), and only constructs that mean the same in
 every compatibility mode are used: + - * / ** with a base that is never negative, exp, ln, sinh, cosh, tanh, asin, abs,
-uramp, u and the ternary operator. The exception is exp beyond 14, which decks that leave memsim print in another form.
+uramp, u and the ternary operator. The exception is exp beyond 14, for which libraries have a form of their own.
 """
 
 from __future__ import annotations
