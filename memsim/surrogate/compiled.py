@@ -37,7 +37,7 @@ class CompiledCircuit(nn.Module):
             saves memory in long runs. All states are stored where left out.
 
     Raises:
-        InputError: an unknown name, or a circuit that has no unique equations.
+        InputError: an unknown name, no input, or a circuit that has no unique equations.
     """
 
     def __init__(
@@ -52,6 +52,8 @@ class CompiledCircuit(nn.Module):
         segment: int | None = None,
     ) -> None:
         super().__init__()
+        if not inputs:
+            raise InputError("inputs names no source; name at least one, and drive it by a constant if need be")
         self.inputs = tuple(inputs)
         self.stepper = stepper_named(stepper)
         equations = nodal_equations(circuit, inputs)

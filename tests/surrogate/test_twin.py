@@ -182,6 +182,7 @@ def test_trainable_parameters_are_parameters():
 @pytest.mark.parametrize(
     ("call", "message"),
     [
+        (lambda twin: CompiledCircuit(IntegrateAndFire.published().circuit(), inputs=()), "names no source"),
         (lambda twin: twin(torch.zeros(5), dt=0.0), "dt = 0.0 s is out of range"),
         (lambda twin: twin(torch.zeros(5), dt=float("nan")), "dt = nan"),
         (lambda twin: twin(torch.zeros(()), dt=DT), "time first"),
