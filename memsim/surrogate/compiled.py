@@ -53,7 +53,9 @@ class CompiledCircuit(nn.Module):
     ) -> None:
         super().__init__()
         if not inputs:
-            raise InputError("inputs names no source; name at least one, and drive it by a constant if need be")
+            raise InputError(
+                "inputs names no source; name at least one, and drive it by a constant if need be"
+            )
         self.inputs = tuple(inputs)
         self.stepper = stepper_named(stepper)
         equations = nodal_equations(circuit, inputs)

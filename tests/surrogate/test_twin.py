@@ -179,10 +179,14 @@ def test_trainable_parameters_are_parameters():
     twin.load_state_dict(neuron(trainable=("cmem", "xm1.v_on")).state_dict())
 
 
+def test_a_twin_without_inputs_is_refused():
+    with pytest.raises(InputError, match="names no source"):
+        CompiledCircuit(IntegrateAndFire.published().circuit(), inputs=())
+
+
 @pytest.mark.parametrize(
     ("call", "message"),
     [
-        (lambda twin: CompiledCircuit(IntegrateAndFire.published().circuit(), inputs=()), "names no source"),
         (lambda twin: twin(torch.zeros(5), dt=0.0), "dt = 0.0 s is out of range"),
         (lambda twin: twin(torch.zeros(5), dt=float("nan")), "dt = nan"),
         (lambda twin: twin(torch.zeros(()), dt=DT), "time first"),
