@@ -86,12 +86,12 @@ def _pulsed_device(
 
 
 def _pulse_lines(name: str, ramps: Any, found: PulseFit, unit: str) -> list[str]:
-    from memsim.units import format_si
+    from memsim.units import format_value
 
     low, high = found.uncertainty.intervals["nonlinearity"]
 
     def text(value: float) -> str:
-        return format_si(value, unit) if unit else f"{value:.4g}"
+        return format_value(value, unit)
 
     law = (
         f"{name}: {len(ramps)} pulses, {ramps.shape[1]} ramps, {text(found.start)} to {text(found.end)}, "

@@ -119,5 +119,12 @@ def format_si(value: float, unit: str = "", digits: int = 4) -> str:
     return f"{rounded.scaleb(-exponent).normalize():f} {_PREFIXES[exponent]}{unit}".rstrip()
 
 
+def format_value(value: float, unit: str, digits: int = 4) -> str:
+    """As `format_si`, but a plain number where the unit takes no prefix: `1`, `1/V` or none."""
+    if unit in {"", "1"}:
+        return f"{value:.{digits}g}"
+    return f"{value:.{digits}g} {unit}" if unit.startswith("1/") else format_si(value, unit, digits)
+
+
 def _thousands(value: Decimal) -> int:
     return 3 * (value.adjusted() // 3)

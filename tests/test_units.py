@@ -7,7 +7,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from memsim.errors import InputError
-from memsim.units import format_si, parse_si, si_prefix
+from memsim.units import format_si, format_value, parse_si, si_prefix
 
 
 @pytest.mark.parametrize(
@@ -100,3 +100,11 @@ def test_prefix_brings_numbers_between_1_and_1000(value: float) -> None:
     # the quotient of two floats may fall an ulp below 1
     assert 1 - 1e-15 <= value / scale <= 1000
     assert len(prefix) <= 1
+
+
+@pytest.mark.parametrize(
+    ("value", "unit", "text"),
+    [(0.0394, "1/V", "0.0394 1/V"), (0.47, "1", "0.47"), (0.47, "", "0.47"), (2311.0, "ohm", "2.311 kohm")],
+)
+def test_units_without_prefix_leave_plain_numbers(value: float, unit: str, text: str):
+    assert format_value(value, unit) == text

@@ -15,7 +15,7 @@ from memsim.fit.fitting import Fit
 from memsim.fit.ranking import Ranked
 from memsim.fit.reading import periods
 from memsim.fit.records import Record
-from memsim.units import format_si
+from memsim.units import format_value
 
 
 def write_card(
@@ -101,10 +101,10 @@ def parameters(fit: Fit) -> list[str]:
     for name, (low, high) in fit.uncertainty.intervals.items():
         if name not in values:
             continue
-        unit = "" if units[name] == "1" else units[name]
-        ends = f"{format_si(low, unit, 3)} to {format_si(high, unit, 3)}"
+        unit = units[name]
+        ends = f"{format_value(low, unit, 3)} to {format_value(high, unit, 3)}"
         mark = "  (not determined by this data)" if name in fit.uncertainty.undetermined else ""
-        lines.append(f"  {name:16} {format_si(values[name], unit):>14}   95 %: {ends}{mark}")
+        lines.append(f"  {name:16} {format_value(values[name], unit):>14}   95 %: {ends}{mark}")
     close = _closest(fit)
     if close:
         lines.append(f"  most correlated: {close}")

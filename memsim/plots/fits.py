@@ -40,7 +40,7 @@ def fitted_loops(loops: Mapping[str, FittedLoop], columns: int = 4) -> Figure:
     figure = Figure(figsize=size)
     panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for panel, (title, loop) in zip(panels, loops.items(), strict=False):
-        _draw(panel, loop)
+        _draw(panel, loop, fontsize=8 if columns > 1 else 10)
         panel.set_title(title, fontsize=8 if columns > 1 else 10)
     for panel in panels[len(loops) :]:
         panel.set_visible(False)
@@ -49,7 +49,7 @@ def fitted_loops(loops: Mapping[str, FittedLoop], columns: int = 4) -> Figure:
     return figure
 
 
-def _draw(panel: Axes, loop: FittedLoop) -> None:
+def _draw(panel: Axes, loop: FittedLoop, fontsize: int) -> None:
     scale, prefix = si_prefix(float(np.abs(loop.measured).max()))
     measured, line = loop.measured / scale, loop.fitted / scale
     panel.plot(loop.voltage, measured, ".", color="0.45", markersize=3.5, label="measured")
@@ -58,4 +58,4 @@ def _draw(panel: Axes, loop: FittedLoop) -> None:
         panel.plot(loop.voltage[loop.unused], measured[loop.unused], "x", color=COLOURS[0], label="not used")
     panel.axhline(0, color="0.85", linewidth=0.7, linestyle="-", zorder=0)
     panel.axvline(0, color="0.85", linewidth=0.7, linestyle="-", zorder=0)
-    panel.set_ylabel(f"current ({prefix}A)", fontsize=8)
+    panel.set_ylabel(f"current ({prefix}A)", fontsize=fontsize)
