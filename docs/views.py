@@ -19,8 +19,6 @@ from memsim.units import format_si, si_prefix
 PALE = "0.72"
 POINTS = 4000
 """Least number of steps of ngspice in a period."""
-CAREFUL = {"trtol": 1}
-"""Steps that follow JART's RESET, on which ngspice gives up with its default of 7."""
 
 
 def drive_of(card: Card) -> Drive:
@@ -44,7 +42,6 @@ def driven(card: Card, frequency: float, periods: int, points: int = POINTS) -> 
         stimuli={"vdrive": wave},
         stop=periods / frequency,
         step=1 / frequency / points,
-        options=CAREFUL,
     )
     data = with_device_currents(bench, data)
     return data["time"].values, data["v(xm1)"].values, data["i(xm1)"].values

@@ -26,8 +26,9 @@ STATE_LEAK = 1e12
 """Resistance [ohm] from a state node to ground, where states are volts on 1 F: 1e-12 of a state per second."""
 LONGEST = 4000
 """Characters of current and rates beyond which a model shares terms: what ngspice takes in a fraction of a second."""
-WORTH_A_NODE = 60
-"""Characters of a term below which it is repeated instead."""
+WORTH_A_NODE = 200
+"""Characters of a term below which it is repeated instead: the more nodes pass a value on, the easier a step that
+Newton's method has missed leaves them where no shorter step returns from (JART's RESET, with a node from 60 on)."""
 
 
 class NgspicePrinter(StrPrinter):

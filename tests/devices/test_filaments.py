@@ -6,7 +6,10 @@ import numpy as np
 import pytest
 from scipy.integrate import solve_ivp
 
+from memsim import spice
+from memsim.circuits import Samples, device_bench
 from memsim.devices import Device, load_device, numeric
+from memsim.surrogate import reference
 
 
 def ramp_through(device: Device, corners: list[tuple[float, float]], start: float, points: int):
@@ -105,3 +108,20 @@ def test_jart_sweep(volt_per_second, v_set, v_reset):
     assert current.min() == pytest.approx(-0.768e-3, rel=2e-3)
     on = numeric(device).current(0.2, [1.0], list(device.values.values()))
     assert 0.2 / on == pytest.approx(1608, rel=1e-3)
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize("seconds", [1e-3, 3e-3, 10e-3, 100e-3])
+def test_jart_resets_in_ngspice(seconds):
+    """From 1.0 to 1.35 V behind 200 ohm: the state runs away, and ngspice finds its way and ends where LSODA does."""
+    device = load_device("jart-vcm-v1b").with_values(initial={"x": 0.9999})
+    bench = device_bench(device, series_resistance=200.0)
+    run = {
+        "stimuli": {"vdrive": Samples((0.0, seconds), (1.0, 1.35))},
+        "stop": seconds,
+        "step": seconds / 500,
+    }
+    found = spice.simulate(bench, **run)["v(xm1.x)"].values
+    exact = reference.simulate(bench, rtol=1e-8, **run)["v(xm1.x)"].values
+    assert exact[-1] < 0.1
+    assert found[-1] == pytest.approx(exact[-1], abs=1e-4)  # 500 steps of second order
