@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 from matplotlib.axes import Axes
 from numpy.typing import NDArray
-from PySpice.Spice.Netlist import Circuit
 from scipy.integrate import solve_ivp
 
 from memsim import spice
-from memsim.circuits import DeviceSubCircuit, Samples, Sine, device_bench, with_device_currents
+from memsim.circuits import Samples, Sine, device_bench, relaxation_oscillator, with_device_currents
 from memsim.devices import Card, Device, Drive, numeric
 from memsim.errors import InputError
 from memsim.plots.loops import add_arrows
@@ -110,12 +109,7 @@ def fed(
     device: Device, source: float, resistance: float, capacitance: float, stop: float
 ) -> dict[str, Array]:
     """Waveforms of a device beside a capacitor, fed by a constant voltage over a resistor."""
-    circuit = Circuit("device beside a capacitor")
-    circuit.subcircuit(DeviceSubCircuit(device))
-    circuit.V("drive", "drive", circuit.gnd, 0)
-    circuit.R("load", "drive", "top", resistance)
-    circuit.C("load", "top", circuit.gnd, capacitance)
-    circuit.X("m1", DeviceSubCircuit(device).name, "top", circuit.gnd)
+    circuit = relaxation_oscillator(device, load_resistance=resistance, capacitance=capacitance)
     wave = Samples((0.0, stop), (source, source))
     data = with_device_currents(
         circuit, spice.simulate(circuit, stimuli={"vdrive": wave}, stop=stop, step=stop / 2 / POINTS)
