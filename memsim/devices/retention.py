@@ -19,8 +19,10 @@ from scipy.integrate import solve_ivp
 from memsim.devices.base import Device
 from memsim.devices.numeric import generate
 from memsim.errors import ConvergenceError
+from memsim.units import format_si
 
-TEN_YEARS = 10 * 365.25 * 86400
+DAY, YEAR = 86400.0, 365.25 * 86400.0
+TEN_YEARS = 10 * YEAR
 """Seconds that a memory is asked to keep its content; a device that forgets sooner counts as volatile."""
 READ_VOLTAGE = 10e-3
 
@@ -70,4 +72,12 @@ def memory(device: Device) -> str:
     seconds = retention(device)
     if math.isinf(seconds):
         return "non-volatile, over 10 years"
-    return f"volatile, {seconds:.3g} s"
+    return f"volatile, {_duration(seconds)}"
+
+
+def _duration(seconds: float) -> str:
+    """In the unit that people would take: 385 ns, 6.75 min, 68.2 days."""
+    for name, size in (("years", YEAR), ("days", DAY), ("h", 3600.0), ("min", 60.0)):
+        if seconds >= size:
+            return f"{seconds / size:.3g} {name}"
+    return format_si(seconds, "s", 3)

@@ -128,7 +128,8 @@ def test_vo2_forgets_as_it_cools():
 
 
 def test_memory_in_words():
-    assert memory(load_device("ag-chalcogenide")) == "volatile, 0.21 s"
+    assert memory(load_device("ag-chalcogenide")) == "volatile, 210 ms"
+    assert memory(load_device("gst")) == "volatile, 68.2 days"
     assert memory(load_device("sky130-reram")) == "non-volatile, over 10 years"
 
 
