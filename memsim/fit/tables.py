@@ -154,22 +154,7 @@ def _scale(role: str, head: Head, column: int, units: Mapping[str, str]) -> floa
 
 def _numbers(path: Path, head: Head, roles: Sequence[str]) -> pd.DataFrame:
     wanted = [k for k, role in enumerate(roles) if role != "-"]
-    try:
-        frame = pd.read_csv(
-            path,
-            sep=head.separator,
-            header=0 if head.titled else None,
-            skiprows=list(head.skipped),
-            comment="#",
-            usecols=wanted,
-            decimal=head.decimal,
-            skipinitialspace=True,
-            quoting=csv.QUOTE_MINIMAL,
-            encoding_errors="replace",
-            low_memory=False,
-        )
-    except (pd.errors.ParserError, ValueError, OverflowError) as error:
-        raise InputError(f"{path.name} is not a table of numbers: {error}") from None
+    frame = _table(path, head, wanted)
     frame.columns = pd.Index([roles[k] for k in wanted])
     for role in frame.columns:
         if frame[role].dtype.kind not in "fiu":
@@ -195,17 +180,28 @@ def read_columns(path: str | Path) -> Array:
         InputError: no such file, or text among the numbers.
     """
     path = Path(path)
-    head = read_head(path)
+    frame = _table(path, read_head(path))
     try:
-        frame = pd.read_csv(
+        return frame.to_numpy(dtype=float)
+    except ValueError as error:
+        raise InputError(f"{path.name} is not a table of numbers: {error}") from None
+
+
+def _table(path: Path, head: Head, columns: Sequence[int] | None = None) -> pd.DataFrame:
+    """All columns of a file, or those of these numbers, as they stand."""
+    try:
+        return pd.read_csv(
             path,
             sep=head.separator,
             header=0 if head.titled else None,
             skiprows=list(head.skipped),
             comment="#",
+            usecols=columns,
             decimal=head.decimal,
             skipinitialspace=True,
+            quoting=csv.QUOTE_MINIMAL,
+            encoding_errors="replace",
+            low_memory=False,
         )
-        return frame.to_numpy(dtype=float)
     except (pd.errors.ParserError, ValueError, OverflowError) as error:
         raise InputError(f"{path.name} is not a table of numbers: {error}") from None

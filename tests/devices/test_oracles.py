@@ -8,29 +8,8 @@ from scipy import constants
 from scipy.integrate import quad, solve_ivp
 from scipy.special import expit
 
+from memsim.circuits import Sine
 from memsim.devices import Device, load_device, numeric
-
-
-def driven(device: Device, amplitude: float, frequency: float, cycles: int) -> tuple[np.ndarray, np.ndarray]:
-    """Currents [A] and states over the last of `cycles` periods of a sine voltage."""
-    model, p = numeric(device), list(device.values.values())
-
-    def voltage(t):
-        return amplitude * np.sin(2 * np.pi * frequency * t)
-
-    period = 1 / frequency
-    times = np.linspace((cycles - 1) * period, cycles * period, 4001)
-    solution = solve_ivp(
-        lambda t, x: np.array(model.rates(voltage(t), x, p)),
-        (0, times[-1]),
-        list(device.initial.values()),
-        t_eval=times,
-        method="LSODA",
-        rtol=1e-9,
-        atol=1e-12,
-        max_step=period / 500,
-    )
-    return model.current(voltage(times), solution.y, p), solution.y[0]
 
 
 def traverse_time(device: Device, voltage: float) -> float:
@@ -58,31 +37,34 @@ def test_vteam_traverse_times(voltage, seconds, smoothing):
 
 
 @pytest.mark.parametrize("smoothing", [1, 0.5])
-def test_yakopcic_oblea_sine(smoothing):
+def test_yakopcic_oblea_sine(smoothing, cycle):
     """0.45 V, 100 Hz, first cycle. The rounded threshold and its half move the loop by less than 0.2 %."""
     device = load_device("yakopcic-oblea")
     device = device.with_values(smoothing=device.values["smoothing"] * smoothing)
-    current, x = driven(device, 0.45, 100.0, 1)
+    current, x = cycle(device, Sine(0.45, 100.0), 0.01, 1)
     assert [current.max(), current.min()] == pytest.approx([3.418e-3, -1.898e-3], rel=2e-3)
     assert [x.min(), x.max()] == pytest.approx([0.0929, 0.9694], rel=2e-3)
 
 
-def test_yakopcic_smoothing_converges():
+def test_yakopcic_smoothing_converges(cycle):
     """Each halving of the corner's width s moves the peak by less: the corner gains an area of order s^2."""
     device = load_device("yakopcic-oblea")
-    peaks = [driven(device.with_values(smoothing=s), 0.45, 100.0, 1)[0].max() for s in (8e-3, 4e-3, 2e-3)]
+    peaks = [
+        cycle(device.with_values(smoothing=s), Sine(0.45, 100.0), 0.01, 1)[0].max()
+        for s in (8e-3, 4e-3, 2e-3)
+    ]
     assert abs(peaks[2] - peaks[1]) < 0.5 * abs(peaks[1] - peaks[0])
 
 
-def test_ag_chalcogenide_peaks():
+def test_ag_chalcogenide_peaks(cycle):
     """0.25 V, 100 Hz, settled; the source's figures carry four digits at its own sampling, hence 0.5 %."""
-    current, x = driven(load_device("ag-chalcogenide"), 0.25, 100.0, 4)
+    current, x = cycle(load_device("ag-chalcogenide"), Sine(0.25, 100.0), 0.01, 4)
     assert [current.max(), current.min()] == pytest.approx([2.142e-3, -1.404e-3], rel=5e-3)
     assert [x.min(), x.max()] == pytest.approx([0.011, 0.9996], rel=2e-2)  # 0.011 is printed to two digits
 
 
-def test_knowm_peaks():
-    current, _ = driven(load_device("knowm-sdc"), 0.5, 100.0, 3)
+def test_knowm_peaks(cycle):
+    current, _ = cycle(load_device("knowm-sdc"), Sine(0.5, 100.0), 0.01, 3)
     assert [current.max(), current.min()] == pytest.approx([1.000e-3, -0.4119e-3], rel=1e-3)
 
 
