@@ -64,6 +64,7 @@ def _pulsed_device(
     """A device that follows both ramps, written as a card; None, and why not, where the data does not give one."""
     from memsim.fit.pulse_device import pulsed_device
     from memsim.fit.results import write_card
+    from memsim.units import format_si
 
     if len(fits) < 2:
         (missing,) = {"potentiation", "depression"} - fits.keys()
@@ -75,13 +76,19 @@ def _pulsed_device(
         )
         return None, [why]
     found = pulsed_device(fits["potentiation"], fits["depression"], pulses)
-    given = f"{pulses.up:g} V, {pulses.up_width:g} s up and {pulses.down:g} V, {pulses.down_width:g} s down"
+    up, up_width, down, down_width = (
+        format_si(value, unit)
+        for value, unit in (
+            (pulses.up, "V"), (pulses.up_width, "s"), (pulses.down, "V"), (pulses.down_width, "s")
+        )
+    )  # fmt: skip
+    given = f"{up}, {up_width} up and {down}, {down_width} down"
     about = f"moves along the ramps of {label} under pulses of {given}; other voltages were not measured"
     card = out / f"{found.device.model}.toml"
     write_card(card, found.device, description=about, source="memsim fit")
-    up, down = found.errors
+    rising, falling = found.errors
     return found, [
-        f"{card}: a device {up:.1%} and {down:.1%} of span from both laws, for pulses of {given} (--pulses)"
+        f"{card}: a device {rising:.1%} and {falling:.1%} of span from both laws, for pulses of {given} (--pulses)"
     ]
 
 
@@ -93,13 +100,16 @@ def _pulse_lines(name: str, ramps: Any, found: PulseFit, unit: str) -> list[str]
     def text(value: float) -> str:
         return format_value(value, unit)
 
+    count = ramps.shape[1]
     law = (
-        f"{name}: {len(ramps)} pulses, {ramps.shape[1]} ramps, {text(found.start)} to {text(found.end)}, "
+        f"{name}: {len(ramps)} pulses, {count} {'ramp' if count == 1 else 'ramps'}, "
+        f"{text(found.start)} to {text(found.end)}, "
         f"nonlinearity {found.nonlinearity:.3g} (95 %: {low:.3g} to {high:.3g}), "
         f"RMSE {text(found.mean_error * found.span)}, {found.mean_error:.2%} of span"
     )
+    whole = f"whole ramps {text(found.ramp_noise)}, " if count > 1 else ""
     noise = (
-        f"  noise: single steps {text(found.step_noise)}, whole ramps {text(found.ramp_noise)}, "
+        f"  noise: single steps {text(found.step_noise)}, {whole}"
         f"correlation from pulse to pulse {found.correlation:.2f}"
     )
     return [law, noise]
