@@ -23,7 +23,7 @@ from types import SimpleNamespace
 import sympy as sp
 
 from memsim.devices.base import Device, Parameter, State, positive
-from memsim.devices.functions import logistic, softplus
+from memsim.devices.functions import logistic, softplus, within_unit
 
 CLOCK = 25
 """L: the clock runs to t_0 exp(25), tens of thousands of years."""
@@ -59,12 +59,13 @@ class PhaseChange(Device):
         "l": State(0.0, "drift clock, logarithm of the time since programming"),
     }
 
-    def _conductance(self, x: SimpleNamespace, p: SimpleNamespace) -> sp.Expr:
-        return p.g_low + (p.g_high - p.g_low) * x.x
+    def _conductance(self, share: sp.Expr, p: SimpleNamespace) -> sp.Expr:
+        return p.g_low + (p.g_high - p.g_low) * share
 
     def current(self, v: sp.Symbol, x: SimpleNamespace, p: SimpleNamespace) -> sp.Expr:
-        conductance, corner = self._conductance(x, p), (p.nu_high - p.nu_low) / 100
-        nu = p.nu_0 - p.nu_1 * sp.log(conductance / p.g_high)
+        conductance, corner = self._conductance(x.x, p), (p.nu_high - p.nu_low) / 100
+        # a step may carry x a little below 0, where the logarithm ends
+        nu = p.nu_0 - p.nu_1 * sp.log(self._conductance(within_unit(x.x), p) / p.g_high)
         ramps = softplus((nu - p.nu_low) / corner) - softplus((nu - p.nu_high) / corner)
         return conductance * sp.exp(-(p.nu_low + corner * ramps) * CLOCK * x.l) * v
 
