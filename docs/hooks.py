@@ -116,7 +116,8 @@ def _rate(name: str) -> str:
 
 def _notes(module: ModuleType) -> str:
     text = inspect.getdoc(module)
-    return f"## How it is meant\n\n```text\n{text}\n```" if text else ""
+    block = f'<div class="notes" markdown>\n\n```text\n{text}\n```\n\n</div>'
+    return f"## How it is meant\n\n{block}" if text else ""
 
 
 def _states(model: type[Device]) -> list[tuple[str, ...]]:
