@@ -86,9 +86,7 @@ class SpikingNeuron(_Cell):
 
     def init_mem(self, like: Tensor) -> Tensor:
         """Neurons at rest, one for each element of `like`."""
-        twin = self.circuit
-        start = twin._initial(twin._bind(like, {}), [torch.zeros_like(like)])
-        return torch.stack(list(start))
+        return torch.stack(list(self.circuit.initial_state(torch.zeros_like(like))))
 
     def potential(self, mem: Tensor) -> Tensor:
         """Membrane potential above rest [V]."""

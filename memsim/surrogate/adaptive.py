@@ -69,10 +69,9 @@ class _Walk:
         self.times = [0.0]
         self._stepper, self._stimuli, self._tolerance = twin.stepper, stimuli, tolerance
         self._system = twin.on_numbers()
-        start = [torch.tensor([u], dtype=torch.float64) for u in self._inputs(0.0)]
+        start = [torch.tensor(u, dtype=torch.float64) for u in self._inputs(0.0)]
         with torch.no_grad():
-            _, state = twin(dict(zip(twin.inputs, start, strict=True)), dt=1.0)
-        self._state: list[Any] = [float(part) for part in state]
+            self._state: list[Any] = [float(part) for part in twin.initial_state(*start)]
 
     def to(self, end: float, *, longest: float, shortest: float) -> None:
         """Go on to `end`, a corner or the last instant."""

@@ -78,6 +78,10 @@ class CompiledCircuit(nn.Module):
         """Names of the entries of a state."""
         return tuple(symbol.name for symbol in self.system.equations.unknowns)
 
+    def initial_state(self, *inputs: Tensor) -> State:
+        """Where a run starts that begins with these values of the inputs, each [batch...], in their order."""
+        return tuple(self._initial(self._bind(inputs[0], {}), list(inputs)))
+
     def on_numbers(self) -> BoundSystem:
         """The equations on plain numbers, with the present values of the parameters."""
         trained = {
