@@ -14,7 +14,6 @@ from memsim.files import write_text
 
 if TYPE_CHECKING:
     from memsim.devices import Device
-    from memsim.fit.intervals import Uncertainty
     from memsim.fit.pulse_device import PulsedDevice, Pulses
     from memsim.fit.pulses import PulseFit
     from memsim.fit.ramps import Ramps
@@ -126,7 +125,7 @@ def _pulse_numbers(found: PulseFit, ramps: Any, unit: str) -> dict[str, Any]:
         "step_noise": found.step_noise,
         "ramp_noise": found.ramp_noise,
         "noise_correlation": found.correlation,
-        **_certainty(found.uncertainty),
+        **found.uncertainty.as_dict(),
     }
 
 
@@ -184,18 +183,10 @@ def fit_time_files(
             numbers.setdefault(path.stem, {})[model.model] = {
                 "error_decades": found.decades,
                 "parameters": dict(found.device.values),
-                **_certainty(found.uncertainty),
+                **found.uncertainty.as_dict(),
             }
     plots.save(plots.fitted_times(panels), out / "overlay.png")
     _finish(numbers, out, as_json=as_json)
-
-
-def _certainty(uncertainty: Uncertainty) -> dict[str, Any]:
-    return {
-        "intervals_95": {name: list(ends) for name, ends in uncertainty.intervals.items()},
-        "undetermined": list(uncertainty.undetermined),
-        "correlation": {"names": list(uncertainty.names), "matrix": uncertainty.correlation.tolist()},
-    }
 
 
 def _finish(numbers: Mapping[str, Any], out: Path, *, as_json: bool) -> None:

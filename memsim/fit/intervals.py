@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from scipy.stats import t as student
@@ -37,6 +38,24 @@ class Uncertainty:
     intervals: Mapping[str, tuple[float, float]]
     correlation: Array
     undetermined: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "intervals_95": {name: list(ends) for name, ends in self.intervals.items()},
+            "undetermined": list(self.undetermined),
+            "correlation": {"names": list(self.names), "matrix": self.correlation.tolist()},
+        }
+
+    @classmethod
+    def from_dict(cls, numbers: Mapping[str, Any]) -> Uncertainty:
+        """What `as_dict` gave, among other entries; KeyError, TypeError or ValueError where it is not that."""
+        return cls(
+            tuple(numbers["correlation"]["names"]),
+            {name: (float(low), float(high)) for name, (low, high) in numbers["intervals_95"].items()},
+            np.array(numbers["correlation"]["matrix"], dtype=float),
+            tuple(numbers["undetermined"]),
+        )
 
 
 def uncertainty(

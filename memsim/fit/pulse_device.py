@@ -32,7 +32,7 @@ MARGINS = (
     0.15,
     0.5,
     1.5,
-)  # tried, of the span, from the ramps to the ends of the device, where rates vanish
+)  # of the span, tried between the ramps and the device's ends, where rates vanish
 LEAST_LOW = 0.1  # of the smallest conductance: the lower end stays above zero
 BELOW = 6.0  # slope voltages between pulse and threshold: there a logistic is an exponential to 0.25 %
 MOST_BENT = 30.0

@@ -100,14 +100,8 @@ def _fit(path: Path) -> JointDistribution:
 
     try:
         best, *_ = json.loads(path.read_text(encoding="utf-8"))
-        values, correlation = best["parameters"], best["correlation"]
-        uncertainty = Uncertainty(
-            tuple(correlation["names"]),
-            {name: (float(low), float(high)) for name, (low, high) in best["intervals_95"].items()},
-            np.array(correlation["matrix"], dtype=float),
-            tuple(best["undetermined"]),
-        )
-        device = MODELS[best["model"]](**values)
+        uncertainty = Uncertainty.from_dict(best)
+        device = MODELS[best["model"]](**best["parameters"])
     except (ValueError, KeyError, TypeError, AttributeError) as error:
         raise InputError(
             f"{path} is not what `memsim fit` writes ({error!r}); give its fit.json of loops"
