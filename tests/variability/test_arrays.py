@@ -1,7 +1,6 @@
 """Crossbars draw their cells from measured distributions: each cell its own, the same ones by the same seed."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -23,11 +22,6 @@ pytestmark = pytest.mark.skipif("MEMSIM_DATA" not in os.environ, reason="MEMSIM_
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 TAILS = (0.01, 0.99)
 ROWS, COLUMNS = 120, 120
-
-
-@pytest.fixture(scope="module")
-def folder():
-    return Path(os.environ["MEMSIM_DATA"]) / "devices"
 
 
 @pytest.fixture(scope="module")

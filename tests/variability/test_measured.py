@@ -1,7 +1,6 @@
 """Samples beside the measured arrays: half of the cells make the tables, the other half is what they must look like."""
 
 import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -20,11 +19,6 @@ from memsim.variability import (
 pytestmark = pytest.mark.skipif("MEMSIM_DATA" not in os.environ, reason="MEMSIM_DATA is not set")
 LEVELS = (0.05, 0.25, 0.5, 0.75, 0.95)
 PROMISE = 0.10
-
-
-@pytest.fixture(scope="module")
-def folder():
-    return Path(os.environ["MEMSIM_DATA"]) / "devices"
 
 
 @pytest.fixture
