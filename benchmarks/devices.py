@@ -1,7 +1,7 @@
-"""Device models: ngspice beside the torch twin, every model under every drive, and the loops of all models.
+"""Device models: ngspice beside the torch twin, every model under every drive.
 
     python benchmarks/devices.py agreement [CARD ...]
-    python benchmarks/devices.py figures
+    python benchmarks/devices.py figure
 
 One card of every model is driven by a sine, a triangle and a pair of pulses at three amplitudes, and both engines are
 refined until their currents settle (`memsim.verify.compare_device`). Results are saved card by card, and cards that
@@ -21,12 +21,8 @@ from common import RESULTS, save_result
 from matplotlib.figure import Figure
 
 from memsim import plots
-from memsim.circuits import Sine, device_bench, with_device_currents
 from memsim.devices import load_card
 from memsim.errors import MemsimError
-from memsim.plots.style import COLOURS
-from memsim.surrogate import simulate
-from memsim.units import format_si, si_prefix
 from memsim.verify.devices import PROMISE, SHARES, WAVES, compare_device
 
 CARDS = (
@@ -96,50 +92,17 @@ def draw_matrix(cards: dict[str, Any]) -> Figure:
     return figure
 
 
-def draw_loops(cards: dict[str, Any]) -> Figure:
-    """The loop of every card under its own sine, by the twin: first cycle pale, second dark."""
-    columns = 5
-    figure = Figure(figsize=(13, 2.35 * -(-len(cards) // columns)), layout="constrained")
-    panels = list(figure.subplots(-(-len(cards) // columns), columns).flat)
-    for name, axes in zip(cards, panels, strict=False):
-        card = load_card(name)
-        drive = card.drive
-        assert drive is not None
-        period = 1 / drive.frequency
-        bench = device_bench(card.device, series_resistance=drive.series_resistance)
-        stimuli = {"vdrive": Sine(drive.amplitude, drive.frequency, drive.offset)}
-        waves = simulate(bench, stimuli=stimuli, stop=2 * period, step=period / 1000, tolerance=1e-6)
-        loop = with_device_currents(bench, waves)
-        v, current, second = loop["v(xm1)"].values, loop["i(xm1)"].values, loop["time"].values >= period
-        scale, prefix = si_prefix(float(np.abs(current).max()))
-        axes.plot(v[~second], current[~second] / scale, color="0.7", linewidth=1.0)
-        axes.plot(v[second], current[second] / scale, color=COLOURS[0], linewidth=1.2)
-        axes.axhline(0, color="0.85", linewidth=0.6, zorder=0)
-        axes.axvline(0, color="0.85", linewidth=0.6, zorder=0)
-        title = (
-            f"{name}\n{format_si(drive.frequency, 'Hz')}, {format_si(drive.series_resistance, 'Ω')} in series"
-        )
-        axes.set_title(title, fontsize=8)
-        axes.set_ylabel(f"{prefix}A", fontsize=7)
-        axes.tick_params(labelsize=6)
-    for axes in panels[len(cards) :]:
-        axes.set_visible(False)
-    figure.supxlabel("voltage across the device (V)", fontsize=9)
-    return figure
-
-
-def run_figures() -> None:
-    """Heat map of the saved comparison, and the gallery of loops."""
+def run_figure() -> None:
+    """Heat map of the saved comparison."""
     cards = json.loads((RESULTS / "device_agreement.json").read_text())["cards"]
     plots.save(draw_matrix(cards), RESULTS / "device_agreement.png")
-    plots.save(draw_loops(cards), RESULTS / "device_loops.png")
 
 
 if __name__ == "__main__":
     if sys.argv[1:2] == ["agreement"]:
         run_agreement(sys.argv[2:])
-        run_figures()
-    elif sys.argv[1:2] == ["figures"]:
-        run_figures()
+        run_figure()
+    elif sys.argv[1:2] == ["figure"]:
+        run_figure()
     else:
         sys.exit(__doc__)
