@@ -143,7 +143,7 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     groups = {"+".join(r.name for r in fitted): fitted} if joint else {r.name: [r] for r in fitted}
     from memsim.devices import MODELS
     from memsim.fit import rank
-    from memsim.spice.process import cores
+    from memsim.processes import cores
 
     found = {}
     for label, group in groups.items():

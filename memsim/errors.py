@@ -87,6 +87,12 @@ class SimulationTimeoutError(SimulationError):
     remedy = "raise `timeout`, shorten the run, or look for a source that jumps with its own node."
 
 
+class ResourceLimitError(SimulationError):
+    """The simulator reached a limit of memory or disk and was stopped."""
+
+    remedy = "raise the limit named, or save fewer variables and take longer steps."
+
+
 class EngineCrashedError(SimulationError):
     """The simulator process ended by a signal or without a result."""
 

@@ -3,6 +3,7 @@
 from memsim.spice.deck import OPTIONS, deck
 from memsim.spice.jobs import Job
 from memsim.spice.lint import lint
+from memsim.spice.netlist import Netlist, read_netlist
 from memsim.spice.osdi import compile_verilog_a, openvaf_program
 from memsim.spice.parts import split
 from memsim.spice.rawfile import read_raw
@@ -13,6 +14,7 @@ from memsim.spice.version import NgspiceVersion, ngspice_version
 __all__ = [
     "OPTIONS",
     "Job",
+    "Netlist",
     "NgspiceVersion",
     "check_trust",
     "compile_verilog_a",
@@ -20,6 +22,7 @@ __all__ = [
     "lint",
     "ngspice_version",
     "openvaf_program",
+    "read_netlist",
     "read_raw",
     "simulate",
     "simulate_many",

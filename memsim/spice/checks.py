@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from memsim.errors import BadResultError
-from memsim.spice.lines import logical_lines
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
 
     import xarray as xr
+
+    from memsim.spice.lines import Line
 
 # No memristive circuit reaches a gigavolt or a gigaampere; ngspice reports 1e10 V for a floating node
 # and 1e99 V for an overflowing expression, with exit code 0.
@@ -100,9 +101,9 @@ def _when(dataset: xr.Dataset, wrong: np.ndarray) -> str:
     return f", first at {dataset['time'].values[np.argmax(wrong)]:.6g} s"
 
 
-def stop_time(text: str) -> float | None:
-    """Stop time of the deck's only `.tran` card [s]; None without one or where it is an expression."""
-    cards = [line.words for line in logical_lines(text) if line.text.startswith(".tran")]
+def stop_time(lines: Iterable[Line]) -> float | None:
+    """Stop time of a deck's only `.tran` card [s]; None without one or where it is an expression."""
+    cards = [line.words for line in lines if line.text.startswith(".tran")]
     return number(cards[0][2]) if len(cards) == 1 and len(cards[0]) > 2 else None
 
 

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from PySpice.Spice.Netlist import Circuit
 
 from memsim.errors import InputError
-from memsim.spice.checks import stop_time
 from memsim.spice.deck import deck
-from memsim.spice.lines import absolute_includes, read_deck, split_lines
-from memsim.spice.lint import lint
 from memsim.spice.merge import saved_in
+from memsim.spice.netlist import Netlist, read_netlist
 from memsim.spice.parts import split
-from memsim.spice.trust import check_trust
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -23,11 +20,15 @@ if TYPE_CHECKING:
     from memsim.circuits.stimuli import Stimulus
 
 
+LEAST = 64 * 1024**2
+"""Bytes of memory that ngspice needs at least, and of disk that make a limit worth setting."""
+
+
 @dataclass(frozen=True)
 class Job:
     """One call of `simulate`; the fields are its arguments."""
 
-    circuit_or_deck: Circuit | str | Path
+    circuit_or_deck: Circuit | Netlist | str | Path
     stimuli: Mapping[str, Stimulus] | None = None
     stop: float | None = None
     step: float | None = None
@@ -37,18 +38,18 @@ class Job:
     trust: bool = False
     engine: Literal["process", "shared"] = "process"
     keep: str | Path | None = None
+    memory: float | None = None
+    disk: float | None = None
 
 
 @dataclass(frozen=True)
 class Task:
     """A deck ready to run, and what its result must fulfil."""
 
-    text: str
+    netlist: Netlist
     name: str
-    title: str
-    saved: tuple[str, ...]
-    stop: float | None
-    bounds: Mapping[str, tuple[float, float]]
+    saved: tuple[str, ...] = ()
+    bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
 
 def tasks_of(job: Job) -> list[Task]:
@@ -58,13 +59,11 @@ def tasks_of(job: Job) -> list[Task]:
         InputError, UntrustedDeckError, NetlistError, SingularMatrixError: as in `simulate`.
     """
     _check_job(job)
-    if isinstance(job.circuit_or_deck, Circuit):
-        tasks = _circuit_tasks(job, job.circuit_or_deck)
-    else:
-        tasks = [_deck_task(job, job.circuit_or_deck)]
-    for task in tasks:
-        lint(task.text, Path.cwd())
-    return tasks
+    source = job.circuit_or_deck
+    if isinstance(source, Circuit):
+        return _circuit_tasks(job, source)
+    netlist = source if isinstance(source, Netlist) else read_netlist(source, trust=job.trust)
+    return [Task(netlist, source.stem if isinstance(source, Path) else "deck")]
 
 
 def _circuit_tasks(job: Job, circuit: Circuit) -> list[Task]:
@@ -85,29 +84,9 @@ def _circuit_tasks(job: Job, circuit: Circuit) -> list[Task]:
         own = stimuli if len(parts) == 1 else {k: s for k, s in stimuli.items() if k in sources}
         text = deck(part, stimuli=own, stop=job.stop, step=job.step, options=job.options, save=save)
         name = "deck" if len(parts) == 1 else f"part{index}"
-        tasks.append(Task(text, name, str(circuit.title), tuple(save or ()), job.stop, state_bounds(part)))
+        netlist = replace(read_netlist(text, trust=True), title=str(circuit.title), stop=job.stop)
+        tasks.append(Task(netlist, name, tuple(save or ()), state_bounds(part)))
     return tasks
-
-
-def _deck_task(job: Job, source: str | Path) -> Task:
-    text, folder, name = _deck_text(source)
-    if not job.trust:
-        check_trust(text, folder)
-    return Task(absolute_includes(text, folder), name, split_lines(text)[0].strip(), (), stop_time(text), {})
-
-
-def _deck_text(source: str | Path) -> tuple[str, Path, str]:
-    """Text of a deck, the folder where its includes start, and a name for its files."""
-    if isinstance(source, Path):
-        try:
-            return read_deck(source), source.resolve().parent, source.stem
-        except OSError as cause:
-            raise InputError(
-                f"deck {source} cannot be read ({cause.strerror}); give the path of a .cir file"
-            ) from cause
-    if "\n" not in source:
-        raise InputError(f"deck {source!r} is a single line; for a file give a `pathlib.Path`")
-    return source, Path.cwd(), "deck"
 
 
 def _check_job(job: Job) -> None:
@@ -115,6 +94,9 @@ def _check_job(job: Job) -> None:
         raise InputError(
             f"timeout = {job.timeout} s, but it must be positive; give the time limit in seconds"
         )
+    for name, value in (("memory", job.memory), ("disk", job.disk)):
+        if value is not None and not value >= LEAST:
+            raise InputError(f"{name} = {value:g} bytes, but it must be at least {LEAST:g}; 1 GiB is 1.07e9")
     if job.engine not in ("process", "shared"):
         raise InputError(f"engine = {job.engine!r}, but it must be 'process' or 'shared'")
     if job.engine == "shared" and job.keep is not None:

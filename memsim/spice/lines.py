@@ -1,4 +1,10 @@
-"""Deck text as lines: comments away, continuations joined, includes followed."""
+"""Deck text as lines, read as ngspice reads it: comments away, continuations joined, includes followed.
+
+ngspice splits a file at line feeds alone, drops carriage returns, and takes only blanks and tabs for white space.
+A comment begins with `*`, `;`, `$` or `//` at the start of a line; with `;`, `//`, or a `$` after a blank or comma
+inside of it; in a control block with `//` or `$` and a blank. (inpcom.c: readline, inp_stripcomments_line,
+inp_stitch_continuation_lines.) A `;` in a control block separates commands in other versions, and stays.
+"""
 
 from __future__ import annotations
 
@@ -8,23 +14,33 @@ from pathlib import Path
 
 from memsim.errors import NetlistError
 
-INCLUDE = re.compile(r"^\s*\.(?:inc\w*|lib)\s+(?P<path>\"[^\"]*\"|'[^']*'|\S+)(?P<rest>.*)$", re.IGNORECASE)
-COMPILED = re.compile(r"\s*pre_osdi\s+(?P<path>\S+)\s*", re.IGNORECASE)
+BLANKS = " \t"
+INCLUDE = re.compile(
+    r"^[ \t]*\.(?:inc\w*|lib)[ \t]+(?P<path>\"[^\"]*\"|'[^']*'|\S+)(?P<rest>.*)$", re.IGNORECASE
+)
+COMPILED = re.compile(r"[ \t]*pre_osdi[ \t]+(?P<path>\S+)[ \t]*", re.IGNORECASE)
 DEEPEST = 20
+_COMMENT = re.compile(r";|//|(?<=[ \t,])\$")
+_COMMENT_IN_CONTROL = re.compile(r"//|\$(?= )")
+_NO_CARD = ("*", ";", "$", "//")
+_NO_COMMAND = ("*", ";", "$ ", "//")
+_UNSAFE_IN_PATHS = re.compile(r"[\x00-\x1f\x7f\"']")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Line:
     """One logical line of a deck.
 
     Attributes:
         text: the line in lower case without comments, continuations joined by a space.
+        own: the same in the case that it was written in.
         number: line number in its file, from 1.
         source: name of the file, `deck` for the deck itself.
         control: whether it stands between `.control` and `.endc`.
     """
 
     text: str
+    own: str
     number: int
     source: str
     control: bool
@@ -36,45 +52,71 @@ class Line:
 
     @property
     def words(self) -> list[str]:
-        """The line split at white space, `=`, and commas; an assignment keeps no spaces around its `=`."""
-        return re.sub(r"\s*=\s*", "=", self.text).split()
+        """The line split at white space; an assignment keeps no spaces around its `=`."""
+        text = self.text
+        return (re.sub(r"\s*=\s*", "=", text) if "=" in text else text).split()
 
 
 def split_lines(text: str) -> list[str]:
     """Physical lines as ngspice sees them: only line feeds end a line."""
-    return [line.rstrip("\r") for line in text.split("\n")]
+    return [line.rstrip("\r") for line in text.split("\n")] if "\r" in text else text.split("\n")
 
 
 def read_deck(path: Path) -> str:
-    """Text of a deck file, its line ends untouched: what ngspice takes for one line must stay one line."""
-    return path.read_bytes().decode("utf-8", errors="replace")
+    """Text of a deck file that `encoded` gives back byte by byte; its line ends are untouched."""
+    return path.read_bytes().decode("utf-8", errors="surrogateescape")
 
 
-def logical_lines(text: str, source: str = "deck") -> list[Line]:
-    """Logical lines of a deck or include file without comments; a `.lib` section counts as plain lines."""
+def encoded(text: str) -> bytes:
+    """Bytes of a deck, those that were no UTF-8 as they were read."""
+    return text.encode("utf-8", errors="surrogateescape")
+
+
+def logical_lines(text: str, source: str = "deck", *, title: bool = True) -> list[Line]:
+    """Logical lines of a deck without comments; a `.lib` section counts as plain lines.
+
+    A line that begins with `+` and continues nothing, as in a control block, is a line of its own.
+
+    Args:
+        text: of the deck or of an included file.
+        source: its name.
+        title: whether the first line is the title of a deck, which is left out.
+    """
     lines: list[Line] = []
-    control = False
-    for number, physical in enumerate(split_lines(text), start=1):
-        content = strip_comment(physical, control)
-        if not content:
+    parts: list[str] = []
+    number, control, inside = 0, False, False
+
+    def finish() -> None:
+        if parts:
+            own = parts[0] if len(parts) == 1 else " ".join(parts)
+            lines.append(Line(own.lower(), own, number, source, inside))
+            parts.clear()
+
+    for here, physical in enumerate(split_lines(text), start=1):
+        content = physical.strip(BLANKS)
+        if not content or (title and here == 1) or content.startswith(_NO_COMMAND if control else _NO_CARD):
             continue
-        if content.startswith("+") and lines:
-            last = lines[-1]
-            lines[-1] = Line(f"{last.text} {content[1:].strip()}", last.number, source, last.control)
+        if content[0] == "+" and parts and not inside:
+            parts.append(strip_comment(content, control)[1:].strip(BLANKS))
             continue
-        control = control or content.startswith(".control")
-        lines.append(Line(content, number, source, control))
-        control = control and not content.startswith(".endc")
+        finish()
+        number = here
+        if content[0] == ".":
+            begins = content[:8].lower()
+            inside = control or begins == ".control"
+            control = inside and begins[:5] != ".endc"
+        else:
+            inside = control
+        parts.append(strip_comment(content, inside))
+    finish()
     return lines
 
 
-def strip_comment(physical: str, control: bool) -> str:
-    """The line in lower case without its comment; a `$` in a control block begins a variable instead."""
-    content = physical.strip().lower()
-    if content.startswith("*"):
-        return ""
-    marks = r";|//" if control else r";|//|(?:^|(?<=[\s,]))\$(?=\s|$)"
-    return re.split(marks, content, maxsplit=1)[0].strip()
+def strip_comment(content: str, control: bool) -> str:
+    """A line without the comment at its end; `control` tells whether it stands in a control block."""
+    if ";" in content or "$" in content or "//" in content:
+        return (_COMMENT_IN_CONTROL if control else _COMMENT).split(content, maxsplit=1)[0].strip(BLANKS)
+    return content
 
 
 def include_path(line: str) -> str | None:
@@ -82,7 +124,7 @@ def include_path(line: str) -> str | None:
     found = INCLUDE.match(line)
     if found is None:
         return None
-    is_section = line.strip().lower().startswith(".lib") and not found["rest"].strip()
+    is_section = line.strip(BLANKS).lower().startswith(".lib") and not found["rest"].strip(BLANKS)
     return None if is_section else found["path"].strip("\"'")
 
 
@@ -96,21 +138,21 @@ def expand(text: str, folder: Path, source: str = "deck", depth: int = 0) -> lis
         raise NetlistError(
             f"{source}: includes are nested more than {DEEPEST} deep; does a file include itself?"
         )
-    physical = split_lines(text)
     lines: list[Line] = []
-    for line in logical_lines(text, source):
-        name = include_path(physical[line.number - 1])
+    for line in logical_lines(text, source, title=depth == 0):
+        name = include_path(line.own) if line.text.startswith((".inc", ".lib")) else None
         if name is None:
             lines.append(line)
             continue
         path = folder / Path(name).expanduser()
-        content = _read(path, line)
+        content = read_included(path, line)
         if line.text.startswith(".inc"):
             lines += expand(content, path.parent, path.name, depth + 1)
     return lines
 
 
-def _read(path: Path, line: Line) -> str:
+def read_included(path: Path, line: Line) -> str:
+    """Text of a file that a line includes; NetlistError where there is none or it cannot be read."""
     if not path.is_file():
         raise NetlistError(f"{line.place}: the file {path} does not exist")
     try:
@@ -120,17 +162,34 @@ def _read(path: Path, line: Line) -> str:
 
 
 def absolute_includes(text: str, folder: Path) -> str:
-    """The deck with relative paths of includes and compiled models made absolute, so that it runs from any folder."""
-    return "\n".join(_absolute(line, folder) for line in split_lines(text))
+    """The deck with relative paths of includes and compiled models made absolute, so that it runs from any folder.
+
+    Raises:
+        NetlistError: a path with quotes or control characters, which would end the line or the name in it.
+    """
+    lines = split_lines(text)
+    return "\n".join(
+        _absolute(line, folder, number) if "." in line or "pre_osdi" in line else line
+        for number, line in enumerate(lines, start=1)
+    )
 
 
-def _absolute(line: str, folder: Path) -> str:
+def _absolute(line: str, folder: Path, number: int) -> str:
     compiled = COMPILED.fullmatch(line)
     if compiled is not None:  # ngspice takes no quotes here, and so no blanks
-        return f"pre_osdi {(folder / Path(compiled['path']).expanduser()).absolute()}"
+        return f"pre_osdi {_plain((folder / Path(compiled['path']).expanduser()).absolute(), number)}"
     name = include_path(line)
     found = INCLUDE.match(line)
     if name is None or found is None:
         return line
-    path = (folder / Path(name).expanduser()).absolute()
+    path = _plain((folder / Path(name).expanduser()).absolute(), number)
     return f'{line.split(maxsplit=1)[0]} "{path}"{found["rest"]}'
+
+
+def _plain(path: Path, number: int) -> Path:
+    if _UNSAFE_IN_PATHS.search(str(path)):
+        raise NetlistError(
+            f"deck, line {number}: the path {str(path)!r} has quotes or control characters, which no deck can hold",
+            remedy="rename the folder or the file.",
+        )
+    return path

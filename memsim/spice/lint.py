@@ -53,7 +53,11 @@ def lint(text: str, folder: str | Path) -> None:
             there is no ground, analysis or `.end`, a file is missing; names line number and line.
         SingularMatrixError: a node has no element but current sources.
     """
-    lines = [line for line in expand(text, Path(folder)) if not (line.source == "deck" and line.number == 1)]
+    lint_lines(expand(text, Path(folder)))
+
+
+def lint_lines(lines: Sequence[Line]) -> None:
+    """Check the logical lines of a deck, those of its included files among them; raises as `lint`."""
     netlist = [line for line in lines if not line.control]
     for line in netlist:
         _check_line(line)

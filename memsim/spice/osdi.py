@@ -12,7 +12,8 @@ from pathlib import Path
 
 from memsim.errors import CompilerError, EngineNotFoundError, InputError
 from memsim.files import replacing
-from memsim.spice.process import CONSOLE, execute, private_folder
+from memsim.processes import execute, private_folder
+from memsim.processes.children import CONSOLE
 
 PROGRAMS = ("openvaf-r", "openvaf")
 VARIABLE = "MEMSIM_OPENVAF"
@@ -67,7 +68,7 @@ def compile_verilog_a(source: str | Path, *, timeout: float = TIMEOUT) -> Path:
         try:
             code, timed_out, _ = execute([program, str(source), "-o", str(library)], folder, timeout)
         except OSError as cause:
-            raise EngineNotFoundError(f"`{program}` does not start ({cause.strerror}): {INSTALL}") from cause
+            raise EngineNotFoundError(f"`{program}` does not start ({cause}): {INSTALL}") from cause
         said = COLOURS.sub("", (folder / CONSOLE).read_text(encoding="utf-8", errors="replace"))
         # exit code 0 is not enough: a compiler that found no linker ends with it
         if timed_out or code != 0 or not library.is_file():

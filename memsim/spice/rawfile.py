@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,10 @@ UNITS = {
     "time": "s", "frequency": "Hz", "voltage": "V", "current": "A", "temperature": "degC", "charge": "C",
     "capacitance": "F", "impedance": "ohm", "admittance": "S", "power": "W",
 }  # fmt: skip
+
+
+Raw = bytes | mmap.mmap
+"""Content of a raw file, or its pages, which come into memory as they are read."""
 
 
 @dataclass(frozen=True)
@@ -53,7 +58,7 @@ def read_raw(path: str | Path, *, plot: str | None = None) -> xr.Dataset:
         BadResultError: the file is missing, damaged or cut off; `partial` then holds the rows found.
     """
     try:
-        content = Path(path).read_bytes()
+        content = mapped(Path(path))
     except OSError as cause:
         raise BadResultError(f"raw file {path} cannot be read: {cause}") from cause
     chosen = choose(read_plots(content), plot)
@@ -67,6 +72,16 @@ def read_raw(path: str | Path, *, plot: str | None = None) -> xr.Dataset:
     return dataset
 
 
+def mapped(path: Path, most: int | None = None) -> Raw:
+    """Content of a raw file, or its first bytes, without reading them yet."""
+    size = path.stat().st_size
+    length = size if most is None else min(size, most)
+    if length == 0:
+        return b""
+    with path.open("rb") as file:
+        return mmap.mmap(file.fileno(), length, prot=mmap.PROT_READ)
+
+
 def choose(plots: list[Plot], name: str | None = None) -> Plot:
     """The last plot, or the last whose name starts with `name` (any case)."""
     found = [plot for plot in plots if name is None or plot.name.lower().startswith(name.lower())]
@@ -75,7 +90,7 @@ def choose(plots: list[Plot], name: str | None = None) -> Plot:
     return found[-1]
 
 
-def read_plots(content: bytes) -> list[Plot]:
+def read_plots(content: Raw) -> list[Plot]:
     """Every plot in the bytes of a raw file, the last one possibly incomplete.
 
     ngspice writes the number of points when an analysis ends, so an aborted one says 0: its rows are
@@ -90,7 +105,7 @@ def read_plots(content: bytes) -> list[Plot]:
         try:
             plot, position = _read_plot(content, position)
         except BadResultError:
-            if plots and content.startswith(b"Title:", position):
+            if plots and _is_title(content, position):
                 break  # a further analysis that stopped inside its header
             raise
         plots.append(plot)
@@ -99,8 +114,12 @@ def read_plots(content: bytes) -> list[Plot]:
     return plots
 
 
-def _read_plot(content: bytes, start: int) -> tuple[Plot, int]:
-    if not content.startswith(b"Title:", start):
+def _is_title(content: Raw, position: int) -> bool:
+    return content[position : position + 6] == b"Title:"
+
+
+def _read_plot(content: Raw, start: int) -> tuple[Plot, int]:
+    if not _is_title(content, start):
         raise BadResultError(
             f"raw file has {len(content) - start} bytes that belong to no plot (`.options interp`?)"
         )
@@ -122,7 +141,7 @@ def _read_plot(content: bytes, start: int) -> tuple[Plot, int]:
 
 
 def _rows(
-    content: bytes, begin: int, dtype: np.dtype, width: int, declared: int
+    content: Raw, begin: int, dtype: np.dtype, width: int, declared: int
 ) -> tuple[np.ndarray, int, bool]:
     row = dtype.itemsize * width
     available = (len(content) - begin) // row

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import ctypes.util
 import os
 import signal
 import socket
 import subprocess
 import sys
-import tempfile
 import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
@@ -22,32 +22,42 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+import memsim
 from memsim.errors import BadResultError, EngineCrashedError, EngineNotFoundError, SimulationTimeoutError
+from memsim.processes import launch, private_folder
 from memsim.spice.log import classify, tail
 from memsim.spice.rawfile import Plot, to_dataset
 from memsim.spice.version import INSTALL
+from memsim.spice.wall import wall
 
 if TYPE_CHECKING:
     import xarray as xr
+
+    from memsim.spice.netlist import Netlist
 
 START_LIMIT = 120.0  # s, for the imports of a worker on a busy machine
 
 
 class _Worker:
-    """A running worker process and the connection to it."""
+    """A running worker process and the connection to it, behind a wall where it is for decks of strangers."""
 
-    def __init__(self) -> None:
-        self._home = tempfile.TemporaryDirectory(prefix="memsim-")
+    def __init__(self, *, confined: bool) -> None:
+        library = ctypes.util.find_library("ngspice")
+        if library is None:
+            raise EngineNotFoundError(f"the shared library of ngspice is not installed: {INSTALL}")
+        self._kept = contextlib.ExitStack()
+        self._home = self._kept.enter_context(private_folder())
         ours, theirs = socket.socketpair()
         # A private home and folder, as the library has no `-n` and would read the user's `.spiceinit`.
-        environment = os.environ | {"HOME": self._home.name, "LC_ALL": "C", "OMP_NUM_THREADS": "1"}
+        environment = os.environ | {"HOME": ".", "LC_ALL": "C", "OMP_NUM_THREADS": "1"}
         environment["PYTHONPATH"] = os.pathsep.join(str(Path(path).absolute()) for path in sys.path)
         environment.pop("DISPLAY", None)
-        self._messages = Path(self._home.name) / "messages.txt"
+        self._messages = self._home / "messages.txt"
+        program = [sys.executable, "-m", "memsim.spice.worker", str(theirs.fileno()), library]
         with theirs, self._messages.open("wb") as messages:
             self._process = subprocess.Popen(  # noqa: S603  (our own module)
-                [sys.executable, "-m", "memsim.spice.worker", str(theirs.fileno())],
-                cwd=self._home.name,
+                [*(_behind_wall() if confined else ()), *program],
+                cwd=self._home,
                 env=environment,
                 stdin=subprocess.DEVNULL,
                 stdout=subprocess.DEVNULL,
@@ -63,10 +73,12 @@ class _Worker:
                 f"the shared library of ngspice does not load ({ready['error']}): {INSTALL}"
             )
 
-    def ask(self, deck: str, timeout: float) -> dict[str, Any]:
+    def ask(self, netlist: Netlist, timeout: float) -> dict[str, Any]:
         """Send a deck and wait for its answer; a time limit or a crash ends the worker."""
         try:
-            self._connection.send(deck)
+            for name, content in netlist.files.items():
+                (self._home / name).write_bytes(content)
+            self._connection.send(_without_control(netlist.text))
         except OSError as cause:
             self.kill()
             raise EngineCrashedError("the worker process of the shared library is gone") from cause
@@ -100,14 +112,27 @@ class _Worker:
                 os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         self._connection.close()
-        self._home.cleanup()
+        self._kept.close()
+
+
+def _behind_wall() -> list[str]:
+    """What starts a Python of ours behind the wall; it may read its own packages, too."""
+    rules = wall().rules
+    if not rules:
+        return []
+    own = {sys.prefix, sys.base_prefix, *map(os.path.abspath, sys.path), str(Path(memsim.__file__).parent)}
+    own |= {"/etc/passwd", "/etc/nsswitch.conf"}  # where the library looks for the user's home, or crashes
+    programs = [sys.executable, str(Path(sys.executable).resolve())]
+    launcher = [sys.executable, "-I", "-S", launch.__file__, f"parent={os.getpid()}"]
+    reads = [f"read={path}" for path in sorted(own)]
+    return [*launcher, *rules, *reads, *(f"execute={path}" for path in programs), "--"]
 
 
 _lock = threading.Lock()
-_worker: _Worker | None = None
+_workers: dict[bool, _Worker] = {}
 
 
-def run_shared(deck: str, *, timeout: float) -> xr.Dataset:
+def run_shared(netlist: Netlist, *, timeout: float) -> xr.Dataset:
     """Run a deck in the shared library; one deck at a time.
 
     Control blocks are left out: the library would run them as an interactive session.
@@ -117,9 +142,9 @@ def run_shared(deck: str, *, timeout: float) -> xr.Dataset:
         SimulationError: the run failed, hung or ended the worker.
     """
     with _lock:
-        answer = _living_worker().ask(_without_control(deck), timeout)
+        answer = _living_worker(netlist.confined).ask(netlist, timeout)
         if answer["fatal"]:  # the library cannot run another deck in this process
-            stop_worker()
+            stop_workers()
     error = classify(answer["log"], 1 if answer["fatal"] else 0)
     partial = to_dataset(_plot(answer)) if answer["names"] else None
     if error is None and partial is None:
@@ -131,23 +156,22 @@ def run_shared(deck: str, *, timeout: float) -> xr.Dataset:
     return partial
 
 
-def _living_worker() -> _Worker:
-    global _worker  # noqa: PLW0603  (one library, one process)
-    if _worker is None or not _worker.alive:
-        stop_worker()
-        _worker = _Worker()
-    return _worker
+def _living_worker(confined: bool) -> _Worker:
+    worker = _workers.get(confined)
+    if worker is None or not worker.alive:
+        if worker is not None:
+            worker.kill()
+        worker = _workers[confined] = _Worker(confined=confined)
+    return worker
 
 
-def stop_worker() -> None:
-    """End the worker process, if there is one; the next run starts a new one."""
-    global _worker  # noqa: PLW0603
-    if _worker is not None:
-        _worker.kill()
-        _worker = None
+def stop_workers() -> None:
+    """End the worker processes, if there are any; the next run starts a new one."""
+    while _workers:
+        _workers.popitem()[1].kill()
 
 
-atexit.register(stop_worker)
+atexit.register(stop_workers)
 
 
 def _without_control(deck: str) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import signal
 import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
@@ -13,15 +15,18 @@ from memsim.errors import (
     EngineCrashedError,
     InputError,
     NetlistError,
+    ResourceLimitError,
     SimulationError,
     SimulationTimeoutError,
 )
+from memsim.processes import GIB, MAKE_ROOM, Limits, cores
+from memsim.processes.limits import size_text
 from memsim.spice.checks import check_result
 from memsim.spice.jobs import Job, Task, tasks_of
-from memsim.spice.log import classify, tail
+from memsim.spice.log import cited, classify, tail
 from memsim.spice.merge import merge
-from memsim.spice.process import MAKE_ROOM, Run, cores, run_ngspice
-from memsim.spice.rawfile import choose, read_plots, to_dataset
+from memsim.spice.process import Run, run_ngspice
+from memsim.spice.rawfile import Raw, choose, read_plots, to_dataset
 from memsim.spice.version import ngspice_version
 
 if TYPE_CHECKING:
@@ -31,10 +36,15 @@ if TYPE_CHECKING:
     from PySpice.Spice.Netlist import Circuit
 
     from memsim.circuits.stimuli import Stimulus
+    from memsim.spice.netlist import Netlist
+
+MEMORY_OF_A_DECK = 200
+"""Bytes that ngspice may take for each byte of a deck."""
+OUT_OF_MEMORY = "can't allocate|cannot allocate|out of memory|bad_alloc"
 
 
 def simulate(  # noqa: PLR0913  (the fields of Job, for a call in one line)
-    circuit_or_deck: Circuit | str | Path,
+    circuit_or_deck: Circuit | Netlist | str | Path,
     *,
     stimuli: Mapping[str, Stimulus] | None = None,
     stop: float | None = None,
@@ -45,6 +55,8 @@ def simulate(  # noqa: PLR0913  (the fields of Job, for a call in one line)
     trust: bool = False,
     engine: Literal["process", "shared"] = "process",
     keep: str | Path | None = None,
+    memory: float | None = None,
+    disk: float | None = None,
 ) -> xr.Dataset:
     """Simulate a circuit or a deck in ngspice.
 
@@ -53,8 +65,8 @@ def simulate(  # noqa: PLR0913  (the fields of Job, for a call in one line)
     source that several parts share is the sum over the parts.
 
     Args:
-        circuit_or_deck: PySpice circuit; or the text of a deck; or the path of a `.cir` file. A deck has its
-            own analysis card, sources and options.
+        circuit_or_deck: PySpice circuit; or the text of a deck; or the path of a `.cir` file; or what
+            `read_netlist` made of one. A deck has its own analysis card, sources and options.
         stimuli: stimulus for each source of the circuit to be replaced, by element name (`iin`).
         stop: end time [s] of a circuit's transient.
         step: largest internal time step [s] of a circuit's transient.
@@ -64,6 +76,8 @@ def simulate(  # noqa: PLR0913  (the fields of Job, for a call in one line)
         trust: let a deck run shell commands and use files outside its folder. Circuits are trusted.
         engine: `process`, one ngspice process per deck; or `shared`, PySpice's library in a worker process.
         keep: folder that receives the decks, logs and raw files (`process` only).
+        memory: what each ngspice may take [byte]; 1 GiB and what the deck needs where left out (`process` only).
+        disk: what each ngspice may write [byte]; 1 GiB where left out (`process` only).
 
     Returns:
         Waveforms over `time` [s] (or `frequency`, `sweep`, scalars), named as ngspice names them.
@@ -75,13 +89,14 @@ def simulate(  # noqa: PLR0913  (the fields of Job, for a call in one line)
         SimulationError: the run gave no result that can be believed; the sub-class says why.
     """
     return run_job(
-        Job(circuit_or_deck, stimuli, stop, step, options, save, timeout, trust, engine, keep),
+        Job(circuit_or_deck, stimuli, stop, step, options, save, timeout, trust, engine, keep, memory, disk),
     )
 
 
 def run_job(job: Job) -> xr.Dataset:
     """Simulate one job; see `simulate`."""
     start = time.monotonic()
+    version = ngspice_version()
     tasks = tasks_of(job)
     if len(tasks) == 1:
         parts = [_run_task(tasks[0], job)]
@@ -89,8 +104,8 @@ def run_job(job: Job) -> xr.Dataset:
         with ThreadPoolExecutor(min(cores(), len(tasks))) as pool:
             parts = list(pool.map(lambda task: _run_task(task, job), tasks))
     seconds = time.monotonic() - start
-    engine = f"ngspice-{ngspice_version().major}"
-    return merge(parts).assign_attrs(title=tasks[0].title, engine=engine, wall_seconds=seconds)
+    engine = f"ngspice-{version.major}"
+    return merge(parts).assign_attrs(title=tasks[0].netlist.title, engine=engine, wall_seconds=seconds)
 
 
 def simulate_many(
@@ -133,30 +148,45 @@ def simulate_many(
         return list(pool.map(run, listed))
 
 
+def limits_of(job: Job, netlist: Netlist) -> Limits:
+    """What one run may take: 1 GiB of disk and, beside what its deck needs to be held, 1 GiB of memory."""
+    size = sum(map(len, netlist.files.values()))
+    memory = GIB + MEMORY_OF_A_DECK * size if job.memory is None else job.memory
+    return Limits(int(memory), int(GIB if job.disk is None else job.disk), single=netlist.confined)
+
+
 def _run_task(task: Task, job: Job) -> xr.Dataset:
+    netlist = task.netlist
     if job.engine == "shared":
         from memsim.spice.shared import run_shared  # PySpice's library is only wanted here
 
-        dataset = run_shared(task.text, timeout=job.timeout)
+        dataset = run_shared(netlist, timeout=job.timeout)
     else:
+        limits = limits_of(job, netlist)
         keep = None if job.keep is None else Path(job.keep)
-        dataset = _dataset(
-            run_ngspice(task.text, timeout=job.timeout, keep=keep, name=task.name), job.timeout
+        run = run_ngspice(
+            netlist.files,
+            timeout=job.timeout,
+            limits=limits,
+            confined=netlist.confined,
+            keep=keep,
+            name=task.name,
         )
+        dataset = _dataset(run, job.timeout, limits)
     lost = [name for name in task.saved if not any(name in str(found) for found in dataset)]
     if lost:
         raise NetlistError(f"save asks for {lost}, which ngspice does not know", partial=dataset)
-    check_result(dataset, stop=task.stop, bounds=task.bounds)
+    check_result(dataset, stop=netlist.stop, bounds=task.bounds)
     for name in task.bounds:
         if name in dataset:
             dataset[name].attrs.update(units="1", long_name=f"state {name[2:-1]}")
     return dataset
 
 
-def _dataset(run: Run, timeout: float) -> xr.Dataset:
+def _dataset(run: Run, timeout: float, limits: Limits) -> xr.Dataset:
     """Waveforms of a finished run, or the error that its log, code or raw file shows."""
     partial: xr.Dataset | None = None
-    failure = _failure(run, timeout)
+    failure = _failure(run, timeout, limits)
     try:
         plot = choose(read_plots(run.raw))
         partial = to_dataset(plot)
@@ -174,10 +204,23 @@ def _dataset(run: Run, timeout: float) -> xr.Dataset:
     return partial
 
 
-def _failure(run: Run, timeout: float) -> SimulationError | None:
+def _failure(run: Run, timeout: float, limits: Limits) -> SimulationError | None:
     if run.timed_out:
         return SimulationTimeoutError(
             f"ngspice was killed at its time limit of {timeout:g} s", log=tail(run.log)
+        )
+    if run.returncode == -signal.SIGXFSZ:
+        return ResourceLimitError(
+            f"ngspice was stopped at its limit of {size_text(limits.file or 0)} a file",
+            remedy="save fewer variables, take longer steps, or raise the limit: `--disk`, in Python `disk=`, "
+            f"twice that size, which is now {size_text(limits.disk or 0)}.",
+            log=tail(run.log),
+        )
+    if run.returncode != 0 and re.search(OUT_OF_MEMORY, run.log):
+        return ResourceLimitError(
+            f"ngspice reached its limit of {size_text(limits.memory or 0)} of memory",
+            remedy="simulate less at once, or raise the limit: `--memory`, in Python `memory=`.",
+            log=cited(run.log, OUT_OF_MEMORY),
         )
     error = classify(run.log, run.returncode)
     if run.disk_full and (run.returncode != 0 or _is_cut_off(run.raw)):
@@ -195,7 +238,7 @@ def _failure(run: Run, timeout: float) -> SimulationError | None:
     return error
 
 
-def _is_cut_off(raw: bytes) -> bool:
+def _is_cut_off(raw: Raw) -> bool:
     try:
         return not read_plots(raw)[-1].complete
     except BadResultError:

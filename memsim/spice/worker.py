@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
-import ctypes.util
 import logging
+import os
 import sys
+import threading
+import time
 from multiprocessing.connection import Connection
 from typing import Any
 
 import numpy as np
 
+PARENT_CHECK = 0.5
+"""How often a worker looks whether its parent lives [s]."""
 
-def main(descriptor: int) -> None:
-    """Serve decks from the connection until it closes."""
+
+def main(descriptor: int, path: str) -> None:
+    """Serve decks from the connection until it closes, with the library of ngspice at a path."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     connection = Connection(descriptor)
     try:
-        library = _library()
+        library = _library(path)
     except Exception as cause:  # noqa: BLE001  (whatever it is, the parent must be told)
         connection.send({"error": f"{type(cause).__name__}: {cause}"})
         return
@@ -28,14 +34,18 @@ def main(descriptor: int) -> None:
         connection.send(_answer(library, deck))
 
 
-def _library() -> Any:
+def _end_with_parent() -> None:
+    """Leave a run, however deep in the library, when nobody waits for it any more."""
+    parent = os.getppid()
+    while os.getppid() == parent:
+        time.sleep(PARENT_CHECK)
+    os._exit(1)
+
+
+def _library(path: str) -> Any:
     """An instance of PySpice's library that collects messages instead of taking each for an error."""
     logging.disable(logging.CRITICAL)
     from PySpice.Spice.NgSpice.Shared import NgSpiceShared, ffi, ffi_string_utf8
-
-    path = ctypes.util.find_library("ngspice")
-    if path is None:
-        raise OSError("no library `ngspice` found")
 
     class Library(NgSpiceShared):
         LIBRARY_PATH = path
@@ -94,4 +104,4 @@ def _vectors(library: Any) -> dict[str, Any]:
 
 
 if __name__ == "__main__":
-    main(int(sys.argv[1]))
+    main(int(sys.argv[1]), sys.argv[2])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from PySpice.Spice.Netlist import Circuit
 
     from memsim.circuits.stimuli import Stimulus
+    from memsim.spice.netlist import Netlist
 
 _PARAM = re.compile(r"(?<![\w.])([a-z_]\w*)(\s*=\s*)(\{[^{}]*\}|'[^']*'|[^\s,={}']+)", re.IGNORECASE)
 
@@ -27,37 +28,36 @@ class ParametricDeck:
     """A deck whose `.param` values are changed.
 
     Attributes:
-        text: the deck, with absolute includes; known to be harmless, or trusted.
+        netlist: the deck with the files it includes, so that workers need no files of ours.
         timeout: time limit of a run [s].
         bounds: physical range of states by waveform.
     """
 
-    text: str
+    netlist: Netlist
     timeout: float
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
 
     def parameters(self) -> dict[str, Nominal]:
+        lines = self.netlist.text.split("\n")
         return {
             found[1].lower(): Nominal(_number(found[3]), "1")
-            for line in _param_lines(self.text)
-            for found in _PARAM.finditer(self.text.split("\n")[line])
+            for line in _param_lines(lines)
+            for found in _PARAM.finditer(lines[line])
         }
 
     def run(self, values: Mapping[str, float]) -> xr.Dataset:
         from memsim import spice
         from memsim.spice.checks import check_result
 
-        lines = self.text.split("\n")
-        for line in _param_lines(self.text):
+        lines = self.netlist.text.split("\n")
+        for line in _param_lines(lines):
             lines[line] = _PARAM.sub(lambda found: _replaced(found, values), lines[line])
-        waves = spice.simulate("\n".join(lines), timeout=self.timeout, trust=True)
+        waves = spice.simulate(self.netlist.with_text("\n".join(lines)), timeout=self.timeout)
         check_result(waves, bounds=self.bounds)
         return waves
 
     def fingerprint(self) -> str:
-        from memsim.spice.lines import expand
-
-        return "\n".join(line.text for line in expand(self.text, Path.cwd()))
+        return b"\0".join(self.netlist.files.values()).decode("utf-8", errors="backslashreplace")
 
 
 def deck_subject(path: Path, timeout: float, *, trust: bool) -> ParametricDeck:
@@ -66,19 +66,11 @@ def deck_subject(path: Path, timeout: float, *, trust: bool) -> ParametricDeck:
     Raises:
         InputError: it cannot be read.
         UntrustedDeckError: it wants more than to simulate, and `trust` is False.
+        NetlistError, SingularMatrixError: it has a mistake that ngspice would not report.
     """
-    from memsim.spice import check_trust
-    from memsim.spice.lines import absolute_includes, read_deck
+    from memsim.spice.netlist import read_netlist
 
-    try:
-        text = read_deck(path)
-    except (OSError, ValueError) as error:  # a name with a null byte is a ValueError
-        raise InputError(
-            f"deck {str(path)!r} cannot be read ({error}); give the path of a .cir file"
-        ) from error
-    if not trust:
-        check_trust(text, path.resolve().parent)
-    return ParametricDeck(absolute_includes(text, path.resolve().parent), timeout)
+    return ParametricDeck(read_netlist(path, trust=trust), timeout)
 
 
 def circuit_subject(
@@ -92,16 +84,16 @@ def circuit_subject(
     """A PySpice circuit, whose `circuit.parameter(name, value)` are the parameters."""
     from memsim.circuits import state_bounds
     from memsim.spice import deck
+    from memsim.spice.netlist import read_netlist
 
-    return ParametricDeck(
-        deck(circuit, stimuli=stimuli, stop=stop, step=step), timeout, dict(state_bounds(circuit))
-    )
+    text = deck(circuit, stimuli=stimuli, stop=stop, step=step)
+    return ParametricDeck(read_netlist(text, trust=True), timeout, dict(state_bounds(circuit)))
 
 
-def _param_lines(text: str) -> list[int]:
+def _param_lines(lines: Sequence[str]) -> list[int]:
     """Indices of the lines of top-level `.param` cards and their continuations."""
     found, depth, inside = [], 0, False
-    for index, line in enumerate(text.split("\n")):
+    for index, line in enumerate(lines):
         content = line.strip().lower()
         if content.startswith("*") or not content:
             continue

@@ -87,7 +87,7 @@ def run_sweep(  # noqa: PLR0913 - study and place, and each choice of how to run
         UntrustedDeckError: the deck wants more than to simulate, and `trust` is False.
         EngineCrashedError: the scheduler was lost.
     """
-    from memsim.spice.process import cores
+    from memsim.processes import cores
 
     if workers is not None and workers < 1:
         raise InputError(f"workers = {workers}, but at least 1 is needed; leave it out for one per core")

@@ -20,7 +20,7 @@ from memsim.errors import (
     SimulationTimeoutError,
 )
 from memsim.spice import Job, ngspice_version, simulate, simulate_many
-from memsim.spice.shared import stop_worker
+from memsim.spice.shared import stop_workers
 from memsim.spice.version import parse_version
 
 pytestmark = pytest.mark.spice
@@ -89,7 +89,7 @@ def test_shared_engine_recovers_from_whatever_a_deck_does():
             simulate(text, engine="shared", timeout=2.0)
         good = simulate(charging(), stop=1e-7, step=1e-8, engine="shared")
         assert good["time"].values[-1] == pytest.approx(1e-7)
-    stop_worker()
+    stop_workers()
 
 
 def test_state_is_named_with_its_unit():
@@ -156,6 +156,8 @@ def test_deck_file_with_relative_includes_and_kept_files(tmp_path, monkeypatch):
         "divider.cir",
         "divider.log",
         "divider.raw",
+        "include1_outer.lib",
+        "include2_inner.lib",
     ]
     again = subprocess.run(
         ["ngspice", "-n", "-b", "-r", tmp_path / "again.raw", tmp_path / "kept" / "divider.cir"],
@@ -256,7 +258,7 @@ def test_worker_ends_with_its_program():
     code = (
         "from memsim.spice import simulate; from memsim.spice import shared\n"
         "simulate('* t\\nv1 a 0 1\\nr1 a 0 1\\n.op\\n.end\\n', engine='shared')\n"
-        "print(shared._worker._process.pid)"
+        "print(shared._workers[True]._process.pid)"
     )
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, timeout=120, check=True

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import atexit
 import ctypes
 import hashlib
 import os
 import platform
 import shutil
 import subprocess
-import tempfile
+from contextlib import ExitStack
 from functools import cache
 from pathlib import Path
 
 from memsim.errors import InputError
+from memsim.files import replacing
+from memsim.processes import execute, private_folder
+from memsim.processes.children import CONSOLE
 
 # no flag that lets arithmetic on infinities go wrong: exponentials may overflow
 _FLAGS = ("-O3", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-w")
@@ -58,22 +62,24 @@ def _folder() -> Path:
 
 @cache
 def _temporary_folder() -> Path:
-    return Path(tempfile.mkdtemp(prefix="memsim-kernels-"))
+    """A folder for as long as this process lives."""
+    kept = ExitStack()
+    atexit.register(kept.close)
+    return kept.enter_context(private_folder())
 
 
 def _build(compiler: str, source: str, library: Path) -> None:
-    with tempfile.TemporaryDirectory(dir=library.parent) as folder:
-        text, built = Path(folder, "kernel.c"), Path(folder, "kernel.so")
-        text.write_text(source, encoding="utf-8")
+    with private_folder() as folder:
+        (folder / "kernel.c").write_text(source, encoding="utf-8")
         for wishes in _WISHES:
-            command = [compiler, *_FLAGS, *wishes, str(text), "-o", str(built), "-lm"]
-            done = subprocess.run(command, capture_output=True, text=True, timeout=_TIMEOUT, check=False)  # noqa: S603
-            if done.returncode == 0:
-                built.replace(library)
+            command = [compiler, *_FLAGS, *wishes, "kernel.c", "-o", "kernel.so", "-lm"]
+            code, timed_out, _ = execute(command, folder, _TIMEOUT)
+            if code == 0 and not timed_out:
+                with replacing(library) as temporary:
+                    shutil.copyfile(folder / "kernel.so", temporary)
                 return
-    raise InputError(
-        f'{compiler} cannot compile a kernel; use engine="fused". It says:\n{done.stderr[-2000:]}'
-    )
+        said = (folder / CONSOLE).read_text(encoding="utf-8", errors="replace")
+    raise InputError(f'{compiler} cannot compile a kernel; use engine="fused". It says:\n{said[-2000:]}')
 
 
 @cache

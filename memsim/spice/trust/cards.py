@@ -1,0 +1,96 @@
+"""Netlist lines of a stranger: elements and cards, with the models, options and functions in them."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Set as AbstractSet
+
+from memsim.spice.trust.vocabulary import CARDS, ELEMENTS, FUNCTIONS, MODELS, OPTIONS, SOURCES
+
+_PLAIN = re.compile(r"[a-z][\w.:#-]*(?: [\w.:#+-]+)+", re.ASCII)
+"""An element of words and numbers alone, which is most of a large deck."""
+_CARD = re.compile(r"\.([a-z]+)(?=[ (=]|$)")
+_FORBIDDEN = re.compile(r"[`\\]")
+_FILE = re.compile(r"(?<![a-z])file ?=|pwl ?\(? ?file|simulation ?=|process\w{0,9} ?=")
+_CALL = re.compile(r"(?<![\w.#:@\[])([a-z_]\w*)\(")
+_MODEL = re.compile(r"\.model [^ \"'{}()=]+ (?:ako ?: ?[^ \"'{}()=]+ )?([a-z_]\w*)(?![\w.:])(.*)")
+_OPTION = re.compile(r"([a-z]\w*)(?: ?= ?(?:[\w.+-]+|\{[^{}]*\}|'[^']*'))?[ ,]*")
+_FUNC = re.compile(r"\.(?:func|param) ([a-z_]\w*) ?\(")
+_WITH_CALLS = frozenset("bcdefghijklmqrvxyz")
+_CARDS_WITH_CALLS = frozenset(("param", "params", "func"))
+
+
+def functions(text: str) -> str | None:
+    """Name of the function that a line defines, or None."""
+    found = _FUNC.match(text)
+    return found[1] if found else None
+
+
+def reason(text: str, defined: AbstractSet[str]) -> str | None:
+    """Why a netlist line is refused, or None.
+
+    Args:
+        text: the logical line in lower case, its words one blank apart.
+        defined: functions that the deck defines.
+    """
+    if _PLAIN.fullmatch(text) is not None:
+        return _plain_reason(text)
+    if _FORBIDDEN.search(text):
+        return "back quotes and backslashes can run or hide commands"
+    if text[0] == ".":
+        return _card_reason(text, defined)
+    if text[0] not in ELEMENTS:
+        return "neither an element nor a card"
+    return _file_reason(text) or (_call_reason(text, defined) if text[0] in _WITH_CALLS else None)
+
+
+def _plain_reason(text: str) -> str | None:
+    return _file_reason(text) if "file" in text else None
+
+
+def _file_reason(text: str) -> str | None:
+    return "a source or model that reads a file or runs a program" if _FILE.search(text) else None
+
+
+def _call_reason(text: str, defined: AbstractSet[str]) -> str | None:
+    for found in _CALL.finditer(text):
+        name = found[1]
+        if name not in FUNCTIONS and name not in SOURCES and name not in defined:
+            return f"{name}( is no function that memsim knows"
+    return None
+
+
+def _card_reason(text: str, defined: AbstractSet[str]) -> str | None:
+    found = _CARD.match(text)
+    if found is None or found[1] not in CARDS:
+        return "a card that is not known to be harmless"
+    name = found[1]
+    if name == "model":
+        return _model_reason(text, defined)
+    if name in ("options", "option", "opt"):
+        return _options_reason(text[found.end() :])
+    if '"' in text and name not in ("print", "plot", "save"):
+        return "a string where none is needed can become a file name"
+    return _call_reason(text, defined) if name in _CARDS_WITH_CALLS else None
+
+
+def _model_reason(text: str, defined: AbstractSet[str]) -> str | None:
+    found = _MODEL.fullmatch(text)
+    if found is None:
+        return "a model whose type is not a plain word"
+    if found[1] not in MODELS:
+        return f"a model of the type {found[1]}, which is not known to be harmless"
+    return _file_reason(found[2]) or _call_reason(found[2], defined)
+
+
+def _options_reason(text: str) -> str | None:
+    text = text.strip()
+    position = 0
+    while position < len(text):
+        found = _OPTION.match(text, position)
+        if found is None:
+            return "an option whose value is neither a number nor a word"
+        if found[1] not in OPTIONS:
+            return f"the option {found[1]}, which is not known to be harmless"
+        position = found.end()
+    return None
