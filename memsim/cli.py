@@ -1,10 +1,15 @@
-"""The `memsim` command. Exit codes: 0 done, 1 a simulation or check failed, 2 bad input, 130 interrupted."""
+"""The `memsim` command.
+
+Exit codes: 0 done, 1 a simulation or check failed, 2 bad input, 130 interrupted, 129 or 143 ended by a signal.
+"""
 
 from __future__ import annotations
 
 import json
+import signal
 import sys
 from pathlib import Path
+from types import FrameType
 from typing import Annotated
 
 import typer
@@ -18,7 +23,15 @@ from memsim.cli_run import run
 from memsim.cli_sweep import sweep
 from memsim.cli_train import train
 from memsim.cli_verify import verify
-from memsim.errors import CheckpointError, EngineNotFoundError, InputError, MemsimError, UntrustedDeckError
+from memsim.errors import (
+    CheckpointError,
+    EngineNotFoundError,
+    InputError,
+    MemsimError,
+    UntrustedDeckError,
+    printable,
+)
+from memsim.processes import end_all, sweep_leftovers
 
 BAD_INPUT = (InputError, CheckpointError, UntrustedDeckError, EngineNotFoundError)
 
@@ -81,9 +94,21 @@ def demo(
 
 
 def main() -> None:
-    """Run the command; errors that memsim knows end in one clear message."""
+    """Run the command; errors that memsim knows end in one clear message, and signals leave nothing behind."""
+    for number in (signal.SIGTERM, signal.SIGHUP, signal.SIGINT):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` ignores a hang-up
+            signal.signal(number, _end)
+    sweep_leftovers()
     try:
         app()
     except MemsimError as error:
-        typer.echo(f"memsim: {error}", err=True)
+        typer.echo(f"memsim: {printable(str(error))}", err=True)
         sys.exit(2 if isinstance(error, BAD_INPUT) else 1)
+
+
+def _end(number: int, _frame: FrameType | None) -> None:
+    """Kill the simulators, then leave as after an error, so that folders go and what is finished is kept."""
+    end_all()
+    if number == signal.SIGINT:
+        raise KeyboardInterrupt
+    raise SystemExit(128 + number)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memsim.errors import InputError
+from memsim.units import parse_si
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -25,6 +27,15 @@ class Engine(StrEnum):
     NGSPICE = "ngspice"
     TORCH = "torch"
     SCIPY = "scipy"
+
+
+@dataclass(frozen=True)
+class Allowed:
+    """What ngspice may take: time [s], memory and disk [byte]."""
+
+    timeout: float
+    memory: float | None
+    disk: float | None
 
 
 def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
@@ -43,6 +54,12 @@ def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         typer.Option(help="Steps of torch adapt, so that each errs by no more (V, states), e.g. `1e-6`."),
     ] = None,
     timeout: Annotated[float, typer.Option(help="Time limit of ngspice in seconds.")] = 60.0,
+    memory: Annotated[
+        str | None, typer.Option(help="Memory that ngspice may take in bytes, e.g. `4g`; 1 GiB and more.")
+    ] = None,
+    disk: Annotated[
+        str | None, typer.Option(help="What ngspice may write in bytes, e.g. `8g`; 1 GiB where left out.")
+    ] = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="Let a deck run commands and reach other folders.")
     ] = False,
@@ -56,11 +73,12 @@ def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     if tolerance is not None and engine is not Engine.TORCH:
         raise InputError(f"--tolerance is for --engine torch; {engine.value} adapts its steps as it is")
     write = _writer(out) if out else None
+    limits = Allowed(timeout, *(None if text is None else parse_si(text) for text in (memory, disk)))
     if circuit.endswith((".cir", ".sp", ".net")):
-        data, show = _run_deck(Path(circuit), engine, timeout, trust), None
+        data, show = _run_deck(Path(circuit), engine, limits, trust), None
     else:
         bench = _bench(circuit, stop, step)
-        data, show = _run_bench(bench, engine, timeout, tolerance), bench.show
+        data, show = _run_bench(bench, engine, limits, tolerance), bench.show
     shown = show or [str(name) for name in data.data_vars][:8]
     files = []
     if out and write:
@@ -116,8 +134,6 @@ def _bench(name: str, stop: str | None, step: str | None) -> Bench:
     from dataclasses import replace
 
     from memsim.circuits.catalogue import load_bench
-    from memsim.units import parse_si
-
     bench = load_bench(name)
     return replace(
         bench,
@@ -126,20 +142,20 @@ def _bench(name: str, stop: str | None, step: str | None) -> Bench:
     )
 
 
-def _run_deck(path: Path, engine: Engine, timeout: float, trust: bool) -> xr.Dataset:
+def _run_deck(path: Path, engine: Engine, limits: Allowed, trust: bool) -> xr.Dataset:
     from memsim import spice
 
     if engine is not Engine.NGSPICE:
         raise InputError(f"a deck runs in ngspice, not in {engine.value}; leave out --engine")
-    return spice.simulate(path, timeout=timeout, trust=trust)
+    return spice.simulate(path, trust=trust, **asdict(limits))
 
 
-def _run_bench(bench: Bench, engine: Engine, timeout: float, tolerance: float | None) -> xr.Dataset:
+def _run_bench(bench: Bench, engine: Engine, limits: Allowed, tolerance: float | None) -> xr.Dataset:
     if engine is Engine.NGSPICE:
         from memsim import spice
 
         waves = spice.simulate(
-            bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step, timeout=timeout
+            bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step, **asdict(limits)
         )
     elif engine is Engine.TORCH:
         from memsim import surrogate

@@ -55,6 +55,7 @@ class Stopwatch:
 def run_demo(folder: Path) -> None:
     """Run every stage into `folder`; a training run that is there already is continued or used as it is."""
     console, watch = Console(), Stopwatch()
+    spice.ngspice_version()
     ensure_folder(folder)
     with watch.stage("write netlists"):
         decks = list(write_netlists(folder / "netlists"))

@@ -29,6 +29,11 @@ class CheckpointError(MemsimError):
     """A checkpoint is missing, damaged or belongs to another network."""
 
 
+def printable(text: str) -> str:
+    """Text that another program wrote, without the control characters that a terminal would obey."""
+    return "".join(c if c in "\n\t" or c.isprintable() else "�" for c in text)
+
+
 class SimulationError(MemsimError):
     """A simulation did not give a result that can be trusted.
 
@@ -49,7 +54,7 @@ class SimulationError(MemsimError):
         partial: xr.Dataset | None = None,
     ) -> None:
         self.remedy = self.remedy if remedy is None else remedy
-        self.log = tuple(log)
+        self.log = tuple(map(printable, log))
         self.partial = partial
         parts = [message, *(f"  | {line}" for line in self.log[:12])]
         if self.remedy:

@@ -7,6 +7,7 @@ import re
 import shutil
 import subprocess
 from dataclasses import dataclass
+from pathlib import Path
 
 from memsim.errors import EngineNotFoundError
 
@@ -38,22 +39,25 @@ def ngspice_program() -> str:
 
 
 def ngspice_version() -> NgspiceVersion:
-    """Version and abilities of the installed ngspice, asked once per program path.
+    """Version and abilities of the installed ngspice, asked once for each program.
 
     Raises:
         EngineNotFoundError: ngspice is missing or older than release 39.
     """
-    return _version(ngspice_program())
+    program = ngspice_program()
+    status = Path(program).stat()
+    return _version(program, (status.st_ino, status.st_mtime_ns, status.st_size))
 
 
-@functools.cache
-def _version(program: str) -> NgspiceVersion:
+@functools.lru_cache(maxsize=8)
+def _version(program: str, _identity: tuple[int, int, int]) -> NgspiceVersion:
     try:
         done = subprocess.run(  # noqa: S603  (found on the PATH, fixed arguments)
             [program, "--version"],
             stdin=subprocess.DEVNULL,
             capture_output=True,
             text=True,
+            errors="replace",
             timeout=30,
             check=False,
         )

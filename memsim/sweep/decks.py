@@ -36,6 +36,7 @@ class ParametricDeck:
     netlist: Netlist
     timeout: float
     bounds: Mapping[str, tuple[float, float]] = field(default_factory=dict)
+    needs_ngspice = True
 
     def parameters(self) -> dict[str, Nominal]:
         lines = self.netlist.text.split("\n")

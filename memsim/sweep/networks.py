@@ -35,6 +35,7 @@ class TrainedNetwork:
 
     folder: Path
     images: int | None
+    needs_ngspice = False
 
     def parameters(self) -> dict[str, Nominal]:
         table = _run(self.folder).study.nonidealities.test

@@ -11,7 +11,7 @@ from itertools import islice
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from memsim.errors import EngineCrashedError, InputError, MemsimError
+from memsim.errors import EngineCrashedError, EngineNotFoundError, InputError, MemsimError
 from memsim.sweep.cluster import cluster, has_dashboard
 from memsim.sweep.decks import circuit_subject, deck_subject
 from memsim.sweep.measures import measure
@@ -85,15 +85,19 @@ def run_sweep(  # noqa: PLR0913 - study and place, and each choice of how to run
     Raises:
         InputError: the study does not fit its circuit, or `out` cannot be used.
         UntrustedDeckError: the deck wants more than to simulate, and `trust` is False.
+        EngineNotFoundError: ngspice is missing or too old, here or on a worker.
         EngineCrashedError: the scheduler was lost.
     """
     from memsim.processes import cores
+    from memsim.spice import ngspice_version
 
     if workers is not None and workers < 1:
         raise InputError(f"workers = {workers}, but at least 1 is needed; leave it out for one per core")
     if workers is not None and scheduler is not None:
         raise InputError("the workers are those of the scheduler; leave out workers")
     subject = _subject(study, Path(folder), circuit, trust)
+    if scheduler is None and subject.needs_ngspice:
+        ngspice_version()
     plan = make_plan(study, subject.parameters(), Path(folder))
     with opened(Path(out), plan, study, subject.fingerprint()) as store:
         missing = store.missing(failed=retry_failed)
@@ -104,7 +108,11 @@ def run_sweep(  # noqa: PLR0913 - study and place, and each choice of how to run
 
 
 def evaluate(subject: Subject, values: Mapping[str, float], measures: Mapping[str, Measure]) -> Outcome:
-    """Run one point; what memsim refuses or cannot simulate is an outcome, too."""
+    """Run one point; what memsim refuses or cannot simulate is an outcome, too.
+
+    Raises:
+        EngineNotFoundError: ngspice is missing or does not start, which is no matter of the point.
+    """
     start = time.monotonic()
     for attempt in range(ATTEMPTS):
         try:
@@ -113,6 +121,8 @@ def evaluate(subject: Subject, values: Mapping[str, float], measures: Mapping[st
             measured, error = {}, _text(crash)
             if attempt + 1 < ATTEMPTS:
                 continue
+        except EngineNotFoundError:
+            raise
         except MemsimError as failure:
             measured, error = {}, _text(failure)
         break
@@ -192,6 +202,8 @@ def _outcome(future: Future) -> Outcome:
     if future.cancelled():
         raise CancelledError
     error = future.exception()
+    if isinstance(error, EngineNotFoundError):
+        raise error
     return Outcome({}, _text(error), 0.0) if error is not None else future.result()
 
 

@@ -48,6 +48,10 @@ class Nominal:
 class Subject(Protocol):
     """What can be run with other values."""
 
+    @property
+    def needs_ngspice(self) -> bool:
+        """Whether it runs in ngspice."""
+
     def parameters(self) -> dict[str, Nominal]:
         """Everything that can be changed."""
 
@@ -71,6 +75,10 @@ class ShippedCircuit:
     stop: float | None
     step: float | None
     timeout: float
+
+    @property
+    def needs_ngspice(self) -> bool:
+        return self.engine == "ngspice"
 
     def _bench(self) -> Bench:
         from memsim.circuits.catalogue import load_bench

@@ -19,6 +19,7 @@ from memsim.learn import MemristiveNetwork, Run
 from memsim.learn.drives import WordLines
 from memsim.learn.evaluation import EVALUATION_SEED
 from memsim.learn.nonidealities import realised
+from memsim.spice import ngspice_version
 from memsim.verify import engines
 from memsim.verify.comparison import Batch, Evidence, Verification, amplitude, errors, summary
 from memsim.verify.energy import neuron_energy, read_energy
@@ -56,8 +57,10 @@ def verify(
 
     Raises:
         InputError: fewer than one image or more than there are, or a network that cannot be simulated whole.
+        EngineNotFoundError: ngspice is missing or too old.
         SimulationError: a deck failed; the error of the first such one.
     """
+    ngspice_version()
     available = len(run.data.test)
     if not 1 <= images <= available:
         raise InputError(f"images = {images} is out of range; allowed: 1 to {available}")

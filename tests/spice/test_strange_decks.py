@@ -1,0 +1,121 @@
+"""Thousands of bent decks through the check, and the accepted ones through ngspice under a tracer.
+
+`python benchmarks/strange_decks.py` is the long run; here a short one, the decks that once got through, and a look at
+whether the tracer sees what it should.
+"""
+
+from __future__ import annotations
+
+import random
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memsim.errors import UntrustedDeckError
+from memsim.spice import check_trust, simulate
+from memsim.spice.lines import encoded
+from memsim.spice.process import DECK
+
+pytestmark = pytest.mark.spice
+ROOT = Path(__file__).parent.parent.parent
+FEW, MANY = 300, 5000
+
+needs_strace = pytest.mark.skipif(shutil.which("strace") is None, reason="strace is not installed")
+
+
+@pytest.fixture
+def strange(monkeypatch):
+    monkeypatch.syspath_prepend(ROOT / "benchmarks")
+    import strange_decks
+
+    return strange_decks
+
+
+@needs_strace
+@pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
+def test_accepted_decks_start_no_program_and_write_nothing_elsewhere(strange, count):
+    seen = [strange.try_deck(strange.deck(random.Random(f"test {number}"))) for number in range(count)]
+    assert not [one.escapes for one in seen if one.escapes]
+    assert sum(one.ran for one in seen) > count / 20  # else the decks would be too strange to show anything
+
+
+@needs_strace
+@pytest.mark.parametrize(
+    "line",
+    ["shell true", "run /tmp/{}", "write ../{}", "echo `true`", "echo x > /tmp/{}", "echo $curplottitle"],
+)
+def test_the_tracer_sees_what_an_unchecked_deck_does(strange, tmp_path, line):
+    name = f"memsim-canary-{tmp_path.name}"
+    text = f"a `true` b\nv1 a 0 1\nr1 a 0 1\n.op\n.control\nrun\n{line.format(name)}\n.endc\n.end\n"
+    assert strange._traced({DECK: text.encode()}, tmp_path).escapes
+    Path("/tmp", name).unlink(missing_ok=True)  # noqa: S108
+
+
+NO_BREAK, IDEOGRAPHIC, OGHAM = "\u00a0", "\u3000", "\u1680"
+
+
+def ends_early_for_python(blank):
+    return (
+        "t\nr1 1 0 1k\nv1 1 0 1\na1 1 2 g\n.model g gain(gain=2)\nr2 2 0 1k\n.tran 10u 1m\n.control\n"
+        f"{blank}.endc\nshell touch pwned 0 0 0 0\n{blank}.control\n.endc\n.end\n"
+    )
+
+
+FOUND = {
+    "a blank of Unicode before .endc": ends_early_for_python(NO_BREAK),
+    "an ideographic blank before .endc": ends_early_for_python(IDEOGRAPHIC),
+    "an ogham blank before .endc": ends_early_for_python(OGHAM),
+    "run writes a raw file": "t\nr1 1 0 1k\nv1 1 0 1\n.tran 1m 2m\n.control\nrun pwned\n.endc\n.end\n",
+    "the title as a variable": "`touch pwned`\nr1 1 0 1\nv1 1 0 1\n.op\n.control\nrun\necho $curplottitle\n.endc\n.end\n",
+    "a title card as a variable": "t\n.title `touch pwned`\nr1 1 0 1\nv1 1 0 1\n.op\n.control\nprint $curplottitle\n.endc\n.end\n",
+    "a loop over the title": "`touch pwned`\nr1 1 0 1\nv1 1 0 1\n.op\n.control\nforeach t $curplottitle\necho $t\nend\n.endc\n.end\n",
+    "an option that is a variable": "t\nr1 1 0 1\nv1 1 0 1\n.options rawfile=pwned\n.op\n.end\n",
+}
+
+
+@pytest.mark.parametrize("name", FOUND)
+def test_decks_that_once_got_through_are_refused(name, tmp_path):
+    with pytest.raises(UntrustedDeckError):
+        check_trust(FOUND[name], tmp_path)
+
+
+def test_a_long_title_cannot_become_a_second_line(tmp_path, monkeypatch):
+    """ngspice reads at most 4999 characters of the first line and takes the rest for the second."""
+    monkeypatch.chdir(tmp_path)
+    text = f"{'x' * 4999}*# shell touch pwned\nv1 a 0 1\nr1 a 0 1\n.op\n.end\n"
+    assert float(simulate(text)["v(a)"]) == 1.0
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_folder_whose_name_is_a_deck_line(tmp_path, monkeypatch):
+    folder = tmp_path / 'evil"\n.control\nshell touch pwned\n.endc\n*'
+    folder.mkdir()
+    (folder / "p.inc").write_text("r2 a 0 1\n")
+    (folder / "deck.cir").write_text("t\nv1 a 0 1\nr1 a 0 1\n.include p.inc\n.op\n.end\n")
+    assert float(simulate(folder / "deck.cir")["i(v1)"]) == pytest.approx(-2.0)  # two resistors of 1 ohm
+    with pytest.raises(Exception, match="quotes or control characters"):
+        simulate(folder / "deck.cir", trust=True)
+
+
+HARMLESS = {
+    "upper case": str.upper,
+    "blanks before lines": lambda text: text.replace("\n", "\n \t"),
+    "Windows line ends": lambda text: text.replace("\n", "\r\n"),
+    "comments between": lambda text: text.replace("\n", "\n* caf\u00e9 \u00a0 `touch x`\n"),
+    "comments behind": lambda text: text.replace("1k\n", "1k ; shell touch x \u00b5\n").replace("1n\n", "1n $ load\n"),
+    "continuations": lambda text: text.replace(" 1k", "\n* between\n\n+1k").replace(" 1m", "\n  + 1m"),
+    "Latin-1 in a comment": lambda text: text.replace("\n", "\n* \udcb5\n"),
+    "a byte order mark": lambda text: f"\ufeff{text}",
+}
+
+
+@pytest.mark.parametrize("name", HARMLESS)
+def test_a_deck_means_the_same_however_it_is_laid_out(name, tmp_path):
+    """What ngspice gets of a stranger's deck simulates as the deck itself does when it is trusted."""
+    text = "title\nv1 a 0 sin(0 1 1k)\nr1 a b 1k\nc1 b 0 1n\n.tran 10u 1m\n.end\n"
+    (tmp_path / "deck.cir").write_bytes(encoded(HARMLESS[name](text)))
+    plain, checked, trusted = simulate(text), simulate(tmp_path / "deck.cir"), simulate(tmp_path / "deck.cir", trust=True)
+    np.testing.assert_array_equal(checked["v(b)"], plain["v(b)"])
+    np.testing.assert_array_equal(trusted["v(b)"], plain["v(b)"])
