@@ -2,9 +2,9 @@
 
     python benchmarks/strange_decks.py --decks 50000          # writes results/strange_decks.json
 
-Each deck is a real or a made one with an attack put into it, then bent: other blanks, line ends, cases, comments, quotes,
-continuations, every Unicode and control character. Those that the check accepts run in ngspice *without* the sandbox,
-under `strace`, which sees each file opened for writing and each program started.
+Each deck is a real or a made one with an attack put into it, then bent: other blanks, line ends, cases, comments,
+quotes, continuations, every Unicode and control character. Those that the check accepts run in ngspice *without* the
+sandbox, under `strace`, which sees each file opened for writing and each program started.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
+import tomllib
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -43,53 +44,12 @@ TRACED = (
 SECONDS = 5.0
 LARGEST = 20_000
 
-BODIES = (
-    "v1 a 0 dc 1 ac 1 sin(0 1 1k)\nr1 a b 1k\nc1 b 0 1n\n.tran 10u 1m\n",
-    "v1 a 0 1\nr1 a b {p}\nr2 b 0 2k\n.param p=1k\n.op\n",
-    ".subckt cell p n g=1m\nr1 p n {1/g}\n.ends\nv1 a 0 1\nx1 a 0 cell g=2m\n.dc v1 0 1 0.1\n",
-    "v1 a 0 pulse(0 1 0 1n 1n 1u 2u)\nb1 b 0 v=v(a)>0.5?1:0\nr1 b 0 1k\n.ic v(b)=0\n.tran 10n 1u uic\n",
-    "v1 a 0 1\nd1 a b dmod\nr1 b 0 1k\n.model dmod d(is=1e-14)\n.options reltol=1e-4\n.op\n",
-    "v1 a 0 1\na1 a b amp\nr1 b 0 1k\n.model amp gain(gain=2)\n.op\n.save v(b)\n",
-    "v1 a 0 ac 1\nr1 a b 1k\nc1 b 0 1u\n.ac dec 3 1 1k\n.print ac vdb(b)\n.meas ac g max vdb(b)\n",
-)
-BLOCKS = (
-    ("run",), ("run", "print v(a)"), ("op", "let p = v(a)*2", "echo $&p"), ("if $?batchmode", "else", "run", "end"),
-    ("foreach r 1 2", "alter r1 = $r", "op", "end"), ("set temp=30", "run", "display"), (),
-)  # fmt: skip
-COMMANDS = (
-    f"shell touch {CANARY}", f"!touch {CANARY}", f"echo `touch {CANARY}`", f"run {CANARY}", f"write {CANARY}",
-    f"wrdata {CANARY} v(a)", f"print v(a) > {CANARY}", f"echo x >> {CANARY}", f"snsave {CANARY}", f"save {CANARY}",
-    f"hardcopy {CANARY} v(a)", f"gnuplot {CANARY} v(a)", f"set c=shell\n$c touch {CANARY}", "echo $curplottitle",
-    f"foreach c shell\n$c touch {CANARY}\nend", f"alias plot shell\nplot touch {CANARY}", f"source {CANARY}",
-    f"set unixcom\ntouch {CANARY}", f"cd /\nwrite {CANARY}", f"plot v(a); shell touch {CANARY}", f"pre_shell touch {CANARY}",
-    f"aspice x {CANARY}", f"edit {CANARY}", f"bug\nshell touch {CANARY}", f"define f(x) `touch {CANARY}`", "print $curplottitle",
-    f"load {CANARY}", f"codemodel {CANARY}", f"altermod g file={CANARY}", f"set rawfile={CANARY}", f"set ngdebug\nreset",
-    f"foreach curplottitle a\necho $curplottitle\nend", f"repeat 2\nshell touch {CANARY}\nend", f"op {CANARY}", f"tran 1u 1m > {CANARY}",
-    f"set sourcepath=( {CANARY} )", f"wrs2p {CANARY}", f"iplot v(a)\nstop when time > 1 > {CANARY}", f"setcs x=`touch {CANARY}`",
-    f"let x=1 ; shell touch {CANARY}", f"eprvcd a > {CANARY}", f"snload {CANARY} x", f"rspice {CANARY}", f"mc_source\n{CANARY}",
-    f"dump > {CANARY}", f"meas tran x max v(a) > {CANARY}", f"echo {{a,`touch {CANARY}`}}", f"history\n!!\n!sh", f"where > {CANARY}",
-)  # fmt: skip
-CARDS = (
-    f".control\nshell touch {CANARY}\n.endc", f"*# shell touch {CANARY}", f"*ng_script\nshell touch {CANARY}",
-    f".title `touch {CANARY}`\n.control\nrun\necho $curplottitle\n.endc", f".exec touch {CANARY}", f".param p=`touch {CANARY}`",
-    f".model s filesource(file={CANARY})", f".model s d_process(process_file=\"{CANARY}\")\na9 [d1] d2 null [d3] s",
-    f".options rawfile={CANARY}", f".options ngdebug", f".csparam x=`touch {CANARY}`", f".include {CANARY}", f".lib {CANARY} tt",
-    f".inc /etc/hostname", f".inc ../{CANARY}", f".if (1)\n.control\nshell touch {CANARY}\n.endc\n.endif",
-    f".probe p(r1) > {CANARY}", f".print tran v(a) > {CANARY}", f".save v(a)`touch {CANARY}`", f".four 1k v(a) > {CANARY}",
-    f"v9 z 0 pwl(file={CANARY})", f"r9 z 0 r='system(\"touch {CANARY}\")'", f"b9 z 0 v=`touch {CANARY}`", f".measure tran m param='`touch {CANARY}`'",
-    f".model e {{\"d_\" \"state\"}}(state_file=\"{CANARY}\")", f".param s=\"file\"\n.model x d(is=1)", f".subckt q a\n.control\nshell touch {CANARY}\n.endc\n.ends",
-    f"@\n.control\nshell touch {CANARY}\n.endc", f".func f(x) {{`touch {CANARY}`}}", f".width out={CANARY}", f".plot tran v(a) > {CANARY}",
-)  # fmt: skip
-TITLES = (
-    "t", "* t", f"`touch {CANARY}`", f"x ; shell touch {CANARY}", f"x > {CANARY}", ".control", ".inc x", "*ng_script", "*#",
-    f"{'x' * 4999}.control", f"{'x' * 4998}\t*# shell touch {CANARY}", ".title y", "+ z", f"$curplottitle `touch {CANARY}`", "",
-)  # fmt: skip
-MARKS = (
-    ";", "$", "$ ", "//", "*", "#", "'", '"', "`", "{", "}", "|", ">", "<", "&", "!", "~", "\\", "\\\\\n", "\n+ ", "\n+", "+", "@", "=", ",",
-    "(", ")", "\t", "  ", "\n*\n", "\n\n", "\r", "\r\n", "\n\t", ".", "%", "^", "?", ":", "\n.endc\n", "\n.control\n", ".control", ".endc",
-    "\n.end\n", "pre_", "*#", "$&", "$?",
-)  # fmt: skip
-LOOKALIKES = str.maketrans({"s": "\u017f", "k": "\u212a", "i": "\u0131", "e": "\u212f", "l": "\uff4c", ".": "\uff0e", "c": "\u0441"})
+PARTS = tomllib.loads((ROOT / "benchmarks/strange_decks.toml").read_text(encoding="utf-8"))
+BODIES, BLOCKS, COMMANDS, CARDS, MARKS = (PARTS[name] for name in ("bodies", "blocks", "commands", "cards", "marks"))
+TITLES = [*PARTS["titles"], f"{'x' * 4999}.control", f"{'x' * 4998}\t*# shell touch {CANARY}"]
+PADDINGS = (255, 511, 512, 4090, 4999, 5000, 8191)
+"""Lengths near those of buffers in ngspice."""
+LOOKALIKES = str.maketrans("skiel.c", "\u017f\u212a\u0131\u212f\uff4c\uff0e\u0441")
 
 
 @cache
@@ -137,7 +97,8 @@ def _made(draw: random.Random) -> str:
 
 
 def _target(text: str, draw: random.Random) -> str:
-    return text.replace(CANARY, draw.choice((CANARY, CANARY.lower(), f"../{CANARY}", f"/tmp/{CANARY}", f"a/{CANARY}")))  # noqa: S108
+    places = (CANARY, CANARY.lower(), f"../{CANARY}", f"/tmp/{CANARY}", f"a/{CANARY}")  # noqa: S108 - must not appear
+    return text.replace(CANARY, draw.choice(places))
 
 
 def _insert(text: str, draw: random.Random, piece: str) -> str:
@@ -197,12 +158,12 @@ def _with_comment(text: str, draw: random.Random) -> str:
 
 
 def _with_padding(text: str, draw: random.Random) -> str:
-    return _insert(text, draw, draw.choice((" ", "x", "\t", "+")) * draw.choice((255, 511, 512, 4090, 4999, 5000, 8191)))
+    return _insert(text, draw, draw.choice((" ", "x", "\t", "+")) * draw.choice(PADDINGS))
 
 
 BENDS = (
-    _with_comment, _with_comment, _with_comment, _with_mark, _with_mark, _with_character, _with_character, _with_other_blank, _with_other_case, _with_lookalikes,
-    _with_lines_moved, _with_line_doubled, _with_padding,
+    *(3 * [_with_comment]), *(2 * [_with_mark]), *(2 * [_with_character]), _with_other_blank, _with_other_case,
+    _with_lookalikes, _with_lines_moved, _with_line_doubled, _with_padding,
 )  # fmt: skip
 
 
@@ -242,32 +203,33 @@ def _traced(files: dict[str, bytes], outside: Path) -> Seen:
     engine = [ngspice_program(), "-n", "-b", "-r", "out.raw", "-o", "out.log", DECK]
     limits = ["prlimit", "--fsize=50000000", f"--cpu={SECONDS:.0f}", "--as=2000000000"]
     try:
-        subprocess.run([*limits, *command, *engine], cwd=folder, capture_output=True, timeout=2 * SECONDS, check=False)  # noqa: S603
-    except subprocess.TimeoutExpired:
-        subprocess.run(["pkill", "-9", "-f", str(folder)], check=False)  # noqa: S607
+        words = [*limits, *command, *engine]
+        subprocess.run(words, cwd=folder, capture_output=True, timeout=2 * SECONDS, check=False)  # noqa: S603
+    except subprocess.TimeoutExpired:  # the limit of processor time ends what is left
+        pass
     trace = (outside / "trace").read_text(errors="replace") if (outside / "trace").is_file() else ""
     return Seen(True, (folder / "out.raw").is_file(), tuple(_escapes(trace)))
 
 
 def _escapes(trace: str) -> Iterator[str]:
-    """Traced calls that leave the private folder: all its own paths are plain names."""
+    """Traced calls that leave the private folder, whose own files have plain names."""
     for number, line in enumerate(trace.splitlines()):
         call = line.split(maxsplit=1)[-1]
-        if call.startswith(("---", "+++", "<...")) or (number == 0 and call.startswith("execve")):
-            continue
-        name = call.partition("(")[0]
-        path = re.search(r'"((?:[^"\\]|\\.)*)"', call)
-        if name in ("open", "openat", "creat"):
-            writes = name == "creat" or re.search(r"O_WRONLY|O_RDWR|O_CREAT", call)
-            nameless = "O_TMPFILE" in call
-            if writes and not nameless and path and (path[1].startswith(("/", "..")) and path[1] not in ("/dev/null", "/dev/tty")):
-                yield line
-        elif name in ("clone", "clone3") and "CLONE_THREAD" in call:
-            continue
-        elif name in ("unlink", "unlinkat") and path and not path[1].startswith(("/", "..")):
-            continue
-        else:
+        own_start = number == 0 and call.startswith("execve")
+        if not own_start and not call.startswith(("---", "+++", "<...")) and not _is_harmless(call):
             yield line
+
+
+def _is_harmless(call: str) -> bool:
+    name = call.partition("(")[0]
+    path = re.search(r'"((?:[^"\\]|\\.)*)"', call)
+    elsewhere = path is None or (path[1].startswith(("/", "..")) and path[1] not in ("/dev/null", "/dev/tty"))
+    if name in ("open", "openat", "creat"):
+        writes = name == "creat" or re.search(r"O_WRONLY|O_RDWR|O_CREAT", call)
+        return not writes or not elsewhere or "O_TMPFILE" in call
+    if name in ("clone", "clone3"):
+        return "CLONE_THREAD" in call
+    return name in ("unlink", "unlinkat") and not elsewhere
 
 
 def run(count: int, seed: int, workers: int) -> dict[str, object]:
@@ -276,29 +238,34 @@ def run(count: int, seed: int, workers: int) -> dict[str, object]:
     totals: Counter[str] = Counter()
     escaped = []
     with ProcessPoolExecutor(workers) as pool:
-        for number, seen in enumerate(pool.map(partial(_numbered, seed), range(count), chunksize=50)):
+        for number, seen in enumerate(pool.map(partial(_try_numbered, seed), range(count), chunksize=50)):
             totals["accepted"] += seen.accepted
             totals["ran"] += seen.ran
             if seen.escapes:
-                escaped.append({"number": number, "deck": ascii(deck(random.Random(f"{seed} {number}"))), "calls": seen.escapes})
+                escaped.append({"number": number, "deck": ascii(_numbered(seed, number)), "calls": seen.escapes})
                 print("ESCAPED", json.dumps(escaped[-1], indent=1), flush=True)
             if number % 1000 == 999:
                 print(number + 1, dict(totals), f"{time.monotonic() - start:.0f} s", flush=True)
     return {"decks": count, "seed": seed, **totals, "escaped": escaped, "seconds": round(time.monotonic() - start, 1)}
 
 
-def _numbered(seed: int, number: int) -> Seen:
-    return try_deck(deck(random.Random(f"{seed} {number}")))
+def _numbered(seed: int, number: int) -> bytes:
+    return deck(random.Random(f"{seed} {number}"))  # noqa: S311 - nothing secret
+
+
+def _try_numbered(seed: int, number: int) -> Seen:
+    return try_deck(_numbered(seed, number))
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
+    """Try decks and keep the summary."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--decks", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args(arguments)
     found = run(given.decks, given.seed, given.workers)
-    save_result("strange_decks", f"python benchmarks/strange_decks.py --decks {given.decks} --seed {given.seed}", found)
+    save_result("strange_decks", f"python benchmarks/strange_decks.py --decks {given.decks}", found)
 
 
 if __name__ == "__main__":

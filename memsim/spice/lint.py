@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Set as AbstractSet
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -23,19 +24,20 @@ CURRENT_NODES = {
     "r": 2, "c": 2, "l": 2, "v": 2, "d": 2, "b": 2, "e": 2, "g": 2, "f": 2, "h": 2, "q": 3, "j": 3, "z": 3,
     "m": 4, "s": 2, "w": 2, "t": 4, "o": 4, "u": 3, "y": 4,
 }  # fmt: skip
-GROUND = ("0", "gnd")
+GROUND = "0"
 ANALYSIS = re.compile(r"\.(tran|op|dc|ac|noise|tf|pz|sens|disto|pss|sp)\b")
+INTERP = re.compile(r"\binterp\b")
 FORBIDDEN = (
     (
-        r"\blimit\s*\(",
+        re.compile(r"\blimit\s*\("),
         "`limit(` gives wrong values in ngspice's default mode; write `x < a ? a : x > b ? b : x`",
     ),
     (
-        r"(?<![.\w])if\s*\(",
+        re.compile(r"(?<![.\w])if\s*\("),
         "`if(` is not known in ngspice's default mode; write a ternary `condition ? a : b`",
     ),
     (
-        r"\bv\([^()]*\)\s*(\*\*|\^)\s*\(?\s*\d*[13579]\b(?!\.)",
+        re.compile(r"\bv\([^()]*\)\s*(\*\*|\^)\s*\(?\s*\d*[13579]\b(?!\.)"),
         "ngspice takes the magnitude before an odd power, so v**3 of a negative v is positive; write `v*v*v`",
     ),
 )
@@ -63,28 +65,31 @@ def lint_lines(lines: Sequence[Line]) -> None:
         _check_line(line)
     _check_blocks(lines)
     _check_cards(netlist)
+    named = (word for line in lines if line.text.startswith(".global") for word in line.words[1:])
+    ground = frozenset((GROUND, "gnd", *named))
     for scope, ports in _scopes(netlist):
-        _check_connections(scope, ports)
+        _check_connections(scope, ports, ground)
 
 
 def _check_line(line: Line) -> None:
-    if line.text.startswith((".opt", ".options")) and re.search(r"\binterp\b", line.text):
+    text = line.text
+    if text.startswith(".opt") and INTERP.search(text):
         raise NetlistError(
             f"{line.place}: `interp` makes ngspice write misaligned data; interpolate the result"
         )
-    if not line.text.startswith((".if", ".elseif", ".title")):
+    if "(" in text and not text.startswith((".if", ".elseif", ".title")):
         for pattern, reason in FORBIDDEN:
-            if re.search(pattern, line.text):
+            if pattern.search(text):
                 raise NetlistError(f"{line.place}: {reason}")
-    fewest = FEWEST_WORDS.get(line.text[0])
+    fewest = FEWEST_WORDS.get(text[0])
     if fewest is None:
         return
     words = line.words
-    if len(words) < fewest or any("=" in word for word in words[1:3]):
+    if len(words) < fewest or "=" in words[1] or ("=" in words[2]):
         raise NetlistError(
             f"{line.place}: a node or value is missing; `{words[0]}` needs {fewest - 1} of them"
         )
-    if line.text[0] in "rcl" and _lacks_value(words):
+    if text[0] in "rcl" and "=" in text and _lacks_value(words):
         raise NetlistError(f"{line.place}: `{words[0]}` has no value; ngspice would take one of its own")
 
 
@@ -109,42 +114,53 @@ def _check_cards(lines: Sequence[Line]) -> None:
         raise NetlistError("the deck has no analysis card such as `.tran 1n 1u`")
 
 
-def _scopes(lines: Sequence[Line]) -> list[tuple[list[Line], tuple[str, ...]]]:
+def _scopes(lines: Sequence[Line]) -> list[tuple[list[Line], list[str]]]:
     """The top level and every sub-circuit as (elements, ports); current may enter through the ports."""
     top: list[Line] = []
-    everywhere = tuple(word for line in lines if line.text.startswith(".global") for word in line.words[1:])
-    scopes: list[tuple[list[Line], tuple[str, ...]]] = [(top, everywhere)]
+    scopes: list[tuple[list[Line], list[str]]] = [(top, [])]
     stack = [top]
     for line in lines:
-        if line.text.startswith(".subckt"):
+        first = line.text[0]
+        if first.isalpha():
+            stack[-1].append(line)
+        elif line.text.startswith(".subckt"):
             ports = [word for word in line.words[2:] if "=" not in word and word != "params:"]
             stack.append([])
-            scopes.append((stack[-1], (*ports, *everywhere)))
+            scopes.append((stack[-1], ports))
         elif line.text.startswith(".ends") and len(stack) > 1:
             stack.pop()
-        elif line.text[0].isalpha():
-            stack[-1].append(line)
     return scopes
 
 
-def _check_connections(elements: Sequence[Line], ports: Sequence[str]) -> None:
-    """Every node that takes current must reach ground, or a port, by something else than current sources."""
+def _check_connections(elements: Sequence[Line], ports: Sequence[str], ground: AbstractSet[str]) -> None:
+    """Every node that takes current must reach ground, or a port, by something else than current sources.
+
+    Args:
+        elements: of one scope.
+        ports: of its sub-circuit.
+        ground: names of nodes that are ground, or known everywhere.
+    """
     if not elements or any(line.text[0] in "anp" for line in elements):
         return  # code models name ports in brackets, and each kind its own way
     groups = Groups()
-    groups.join([*GROUND, *ports])
+    groups.join([GROUND, *ports])
     grounded = bool(ports)
+    connected = []
     for line in elements:
         nodes, conducts = _nodes(line)
-        grounded = grounded or not set(GROUND).isdisjoint(nodes)
+        if not ground.isdisjoint(nodes):
+            grounded = True
+            nodes = [GROUND if node in ground else node for node in nodes]
         if conducts:
             groups.join(nodes)
+        connected.append((line, nodes))
     if not grounded:
         raise NetlistError(
             f"{elements[0].place}: no element is connected to ground; one node must be named `0`"
         )
-    for line in elements:
-        lost = [node for node in _nodes(line)[0] if groups.root(node) != groups.root(GROUND[0])]
+    held = groups.root(GROUND)
+    for line, nodes in connected:
+        lost = [node for node in nodes if groups.root(node) != held]
         if lost:
             raise SingularMatrixError(
                 f"{line.place}: node `{lost[0]}` has no path to ground except by current sources"

@@ -6,7 +6,6 @@ whether the tracer sees what it should.
 
 from __future__ import annotations
 
-import random
 import shutil
 from pathlib import Path
 
@@ -36,7 +35,7 @@ def strange(monkeypatch):
 @needs_strace
 @pytest.mark.parametrize("count", [FEW, pytest.param(MANY, marks=pytest.mark.slow)])
 def test_accepted_decks_start_no_program_and_write_nothing_elsewhere(strange, count):
-    seen = [strange.try_deck(strange.deck(random.Random(f"test {number}"))) for number in range(count)]
+    seen = [strange.try_deck(strange._numbered(0, number)) for number in range(count)]
     assert not [one.escapes for one in seen if one.escapes]
     assert sum(one.ran for one in seen) > count / 20  # else the decks would be too strange to show anything
 
@@ -63,15 +62,20 @@ def ends_early_for_python(blank):
     )
 
 
+def with_commands(*lines, title="t", cards=""):
+    return "\n".join([title, f"{cards}r1 1 0 1k\nv1 1 0 1\n.op", ".control", *lines, ".endc", ".end", ""])
+
+
+TITLE = "`touch pwned`"
 FOUND = {
     "a blank of Unicode before .endc": ends_early_for_python(NO_BREAK),
     "an ideographic blank before .endc": ends_early_for_python(IDEOGRAPHIC),
     "an ogham blank before .endc": ends_early_for_python(OGHAM),
-    "run writes a raw file": "t\nr1 1 0 1k\nv1 1 0 1\n.tran 1m 2m\n.control\nrun pwned\n.endc\n.end\n",
-    "the title as a variable": "`touch pwned`\nr1 1 0 1\nv1 1 0 1\n.op\n.control\nrun\necho $curplottitle\n.endc\n.end\n",
-    "a title card as a variable": "t\n.title `touch pwned`\nr1 1 0 1\nv1 1 0 1\n.op\n.control\nprint $curplottitle\n.endc\n.end\n",
-    "a loop over the title": "`touch pwned`\nr1 1 0 1\nv1 1 0 1\n.op\n.control\nforeach t $curplottitle\necho $t\nend\n.endc\n.end\n",
-    "an option that is a variable": "t\nr1 1 0 1\nv1 1 0 1\n.options rawfile=pwned\n.op\n.end\n",
+    "run writes a raw file": with_commands("run pwned"),
+    "the title as a variable": with_commands("run", "echo $curplottitle", title=TITLE),
+    "a title card as a variable": with_commands("print $curplottitle", cards=f".title {TITLE}\n"),
+    "a loop over the title": with_commands("foreach t $curplottitle", "echo $t", "end", title=TITLE),
+    "an option that is a variable": with_commands("run", cards=".options rawfile=pwned\n"),
 }
 
 
@@ -89,7 +93,7 @@ def test_a_long_title_cannot_become_a_second_line(tmp_path, monkeypatch):
     assert not list(tmp_path.iterdir())
 
 
-def test_a_folder_whose_name_is_a_deck_line(tmp_path, monkeypatch):
+def test_a_folder_whose_name_is_a_deck_line(tmp_path):
     folder = tmp_path / 'evil"\n.control\nshell touch pwned\n.endc\n*'
     folder.mkdir()
     (folder / "p.inc").write_text("r2 a 0 1\n")
@@ -116,6 +120,7 @@ def test_a_deck_means_the_same_however_it_is_laid_out(name, tmp_path):
     """What ngspice gets of a stranger's deck simulates as the deck itself does when it is trusted."""
     text = "title\nv1 a 0 sin(0 1 1k)\nr1 a b 1k\nc1 b 0 1n\n.tran 10u 1m\n.end\n"
     (tmp_path / "deck.cir").write_bytes(encoded(HARMLESS[name](text)))
-    plain, checked, trusted = simulate(text), simulate(tmp_path / "deck.cir"), simulate(tmp_path / "deck.cir", trust=True)
+    plain = simulate(text)
+    checked, trusted = (simulate(tmp_path / "deck.cir", trust=trust) for trust in (False, True))
     np.testing.assert_array_equal(checked["v(b)"], plain["v(b)"])
     np.testing.assert_array_equal(trusted["v(b)"], plain["v(b)"])

@@ -16,6 +16,7 @@ from memsim.spice.trust.vocabulary import COMMANDS, RESERVED, VARIABLES, WITHOUT
 _COMMAND = re.compile(r"([a-z]+)(?= |$) ?(.*)")
 _FORBIDDEN = re.compile(r"[`;|<>!\\~]|&(?<!\$&)")
 _REFERENCE = re.compile(r"\$(?:\?[a-z_]\w*|&[\w.:#@]+|([a-z_]\w*))?")
+_SETTING = re.compile(r"(?:set|foreach) ([a-z_]\w*)")
 _SET = re.compile(r"([a-z_]\w*)(?: ?= ?[\w.+-]+)?")
 _FOREACH = re.compile(r"([a-z_]\w*)((?: (?:[\w.+-]+|\$&[\w.:#@]+|\$[a-z_]\w*))*)")
 _COLOUR = re.compile(r"color\d{1,3}")
@@ -23,7 +24,7 @@ _COLOUR = re.compile(r"color\d{1,3}")
 
 def variables(lines: Iterable[str]) -> frozenset[str]:
     """Names that the `set` and `foreach` of a deck's control lines (lower case) give values to."""
-    found = (re.match(r"(?:set|foreach) ([a-z_]\w*)", line) for line in lines)
+    found = (_SETTING.match(line) for line in lines if line.startswith(("set ", "foreach ")))
     return frozenset(one[1] for one in found if one is not None)
 
 
@@ -34,13 +35,18 @@ def reason(text: str, known: AbstractSet[str]) -> str | None:
         text: the line in lower case, its words one blank apart.
         known: variables that the deck sets.
     """
+    if text in WITHOUT_ARGUMENTS:
+        return None
     hidden = _hidden_reason(text)
     if hidden is not None:
         return hidden
     found = _COMMAND.fullmatch(text)
     if found is None or found[1] not in COMMANDS:
         return "a command that is not known to be harmless"
-    name, arguments = found[1], found[2]
+    return _arguments_reason(found[1], found[2], known)
+
+
+def _arguments_reason(name: str, arguments: str, known: AbstractSet[str]) -> str | None:
     if name in WITHOUT_ARGUMENTS and arguments:
         return f"`{name}` takes no arguments here; what follows could name a file"
     if name in ("set", "unset"):

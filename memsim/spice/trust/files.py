@@ -139,7 +139,9 @@ def _lines(text: str, source: str, *, title: bool) -> list[Line]:
 def _with_single_blanks(line: Line) -> Line:
     if "  " not in line.text and "\t" not in line.text:
         return line
-    own = re.sub(r"[ \t]+", " ", line.own)
+    own = line.own.replace("\t", " ")
+    while "  " in own:
+        own = own.replace("  ", " ")
     return Line(own.lower(), own, line.number, line.source, line.control)
 
 
