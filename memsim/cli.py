@@ -14,6 +14,7 @@ from typing import Annotated
 
 import typer
 
+from memsim.cli_doctor import doctor
 from memsim.cli_fit import fit
 from memsim.cli_imc import imc
 from memsim.cli_netlist import app as netlist
@@ -53,6 +54,7 @@ app.command()(sweep)
 app.command(name="plot")(plot_command)
 app.command()(report)
 app.command()(verify)
+app.command()(doctor)
 
 
 @app.command()

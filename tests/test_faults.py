@@ -20,6 +20,7 @@ from distributed import LocalCluster
 from memsim import spice
 from memsim.errors import BadResultError, EngineCrashedError, InputError, SimulationTimeoutError
 from memsim.files import read_waves
+from memsim.spice import read_netlist
 from memsim.sweep import make_sweep, run_sweep
 from memsim.sweep.decks import ParametricDeck
 from memsim.sweep.run import evaluate
@@ -100,7 +101,7 @@ def test_ngspice_hanging(scratch: Path):
 
 
 def test_a_point_whose_ngspice_was_killed_is_run_again(scratch: Path):
-    subject = ParametricDeck(DECK, timeout=PATIENCE)
+    subject = ParametricDeck(read_netlist(DECK, trust=True), timeout=PATIENCE)
     with signalled(scratch, [signal.SIGKILL]):
         outcome = evaluate(subject, {"vin": 2.0}, FINAL)
     assert outcome.error == ""
@@ -111,7 +112,7 @@ def test_a_point_whose_ngspice_was_killed_is_run_again(scratch: Path):
 
 
 def test_a_point_that_hangs_is_recorded(scratch: Path):
-    outcome = evaluate(ParametricDeck(ENDLESS, timeout=1.0), {}, FINAL)
+    outcome = evaluate(ParametricDeck(read_netlist(ENDLESS), timeout=1.0), {}, FINAL)
     assert outcome.error.startswith("SimulationTimeoutError: ")
     assert simulators(scratch) == []
 

@@ -28,7 +28,11 @@ def private_folder() -> Iterator[Path]:
     _sweep_once()
     try:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        lock = _locked(folder)
+        try:
+            lock = _locked(folder)
+        except OSError:
+            shutil.rmtree(folder, ignore_errors=True)
+            raise
     except OSError as cause:
         raise EngineCrashedError(
             f"no folder can be made in {tempfile.gettempdir()} ({cause.strerror})", remedy=MAKE_ROOM

@@ -133,6 +133,13 @@ def _checked(result: int, what: str) -> int:
     return result
 
 
+def limit(name: str, value: int) -> None:
+    """Set a limit, unless there is a lower one already."""
+    kind = getattr(resource, f"RLIMIT_{name.upper()}")
+    present = [one for one in resource.getrlimit(kind) if one != resource.RLIM_INFINITY]
+    resource.setrlimit(kind, (min(value, *present), min(value, *present)) if present else (value, value))
+
+
 def cover(path: str) -> None:
     """Lay the working folder over another one, for this process alone."""
     kernel = ctypes.CDLL(None, use_errno=True)
@@ -166,7 +173,7 @@ def main(arguments: list[str]) -> None:
             elif name in ALLOWED:
                 rules.append((name, value))
             else:
-                resource.setrlimit(getattr(resource, f"RLIMIT_{name.upper()}"), (int(value), int(value)))
+                limit(name, int(value))
         if rules:
             confine(rules)
         for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and what it becomes would, too

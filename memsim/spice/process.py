@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import resource
 import shutil
 import threading
 from collections.abc import Mapping
@@ -95,7 +96,7 @@ def run_ngspice(
                 _keep(folder, files, keep, name)
         log = _text(folder / LOG) + _text(folder / CONSOLE)
         raw = _raw(folder / RAW, failed=returncode != 0 or timed_out)
-        full = shutil.disk_usage(folder).free < LEAST_ROOM
+        full = shutil.disk_usage(folder).free < LEAST_ROOM or _is_limited_by_system(limits)
     return Run(returncode, timed_out, log, raw, seconds, full)
 
 
@@ -109,6 +110,12 @@ def _write(files: Mapping[str, bytes], folder: Path) -> None:
         ) from cause
 
 
+def _is_limited_by_system(limits: Limits) -> bool:
+    """Whether files may not even be as large as our own limit allows."""
+    allowed = resource.getrlimit(resource.RLIMIT_FSIZE)[0]
+    return allowed != resource.RLIM_INFINITY and (limits.file is None or allowed < limits.file)
+
+
 def _raw(path: Path, *, failed: bool) -> Raw:
     """The raw file; of a run that failed as much as `LONGEST_PARTIAL`.
 
@@ -117,13 +124,16 @@ def _raw(path: Path, *, failed: bool) -> Raw:
     """
     if not path.is_file():
         return b""
+    if failed:  # read now: pages would keep the file on the disk for as long as the error is kept
+        with path.open("rb") as file:
+            return file.read(LONGEST_PARTIAL)
     size, free = path.stat().st_size, free_memory()
-    if not failed and size > free:
+    if size > free:
         raise ResourceLimitError(
             f"the result has {size_text(size)}, and {size_text(free)} of memory are free",
             remedy="save fewer variables (`.save v(out)`), take longer steps, or a shorter run.",
         )
-    return mapped(path, LONGEST_PARTIAL if failed else None)
+    return mapped(path)
 
 
 def _text(path: Path) -> str:

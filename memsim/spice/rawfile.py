@@ -72,14 +72,12 @@ def read_raw(path: str | Path, *, plot: str | None = None) -> xr.Dataset:
     return dataset
 
 
-def mapped(path: Path, most: int | None = None) -> Raw:
-    """Content of a raw file, or its first bytes, without reading them yet."""
-    size = path.stat().st_size
-    length = size if most is None else min(size, most)
-    if length == 0:
+def mapped(path: Path) -> Raw:
+    """Content of a raw file, without reading it yet."""
+    if path.stat().st_size == 0:
         return b""
     with path.open("rb") as file:
-        return mmap.mmap(file.fileno(), length, prot=mmap.PROT_READ)
+        return mmap.mmap(file.fileno(), 0, prot=mmap.PROT_READ)
 
 
 def choose(plots: list[Plot], name: str | None = None) -> Plot:

@@ -209,13 +209,6 @@ def _failure(run: Run, timeout: float, limits: Limits) -> SimulationError | None
         return SimulationTimeoutError(
             f"ngspice was killed at its time limit of {timeout:g} s", log=tail(run.log)
         )
-    if run.returncode == -signal.SIGXFSZ:
-        return ResourceLimitError(
-            f"ngspice was stopped at its limit of {size_text(limits.file or 0)} a file",
-            remedy="save fewer variables, take longer steps, or raise the limit: `--disk`, in Python `disk=`, "
-            f"twice that size, which is now {size_text(limits.disk or 0)}.",
-            log=tail(run.log),
-        )
     if run.returncode != 0 and re.search(OUT_OF_MEMORY, run.log):
         return ResourceLimitError(
             f"ngspice reached its limit of {size_text(limits.memory or 0)} of memory",
@@ -227,6 +220,13 @@ def _failure(run: Run, timeout: float, limits: Limits) -> SimulationError | None
         return EngineCrashedError(
             f"ngspice had no room for its results in {tempfile.gettempdir()}",
             remedy=MAKE_ROOM,
+            log=tail(run.log),
+        )
+    if run.returncode == -signal.SIGXFSZ:
+        return ResourceLimitError(
+            f"ngspice was stopped at its limit of {size_text(limits.file or 0)} a file",
+            remedy="save fewer variables, take longer steps, or raise the limit: `--disk`, in Python `disk=`, "
+            f"twice that size, which is now {size_text(limits.disk or 0)}.",
             log=tail(run.log),
         )
     if error is None and not run.raw:

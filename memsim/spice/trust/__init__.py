@@ -80,30 +80,29 @@ class _Accepting:
         self.block = False
 
     def lines(self) -> dict[int, str]:
-        """What ngspice gets of each logical line, by number; UntrustedDeckError for what it may not have."""
-        texts = {}
-        for line in self.file.lines:
+        """What ngspice gets of each logical line, by number; UntrustedDeckError for what it may not have.
+
+        Commands are looked at first: what they ask for says more of a deck than what follows from it.
+        """
+        for line in sorted(self.file.lines, key=lambda line: not line.control):
             reason = self._reason(line)
             if reason is not None:
                 raise refusal(line.source, line.number, line.own, reason)
-            texts[line.number] = self._text(line)
         if self.block:
             last = self.file.lines[-1]
             raise refusal(last.source, last.number, last.own, "a control block without its .endc")
-        return texts
+        return {line.number: self._text(line) for line in self.file.lines}
 
     def _reason(self, line: Line) -> str | None:
         strange = None if self.plain else _STRANGE.search(line.own)
         if strange is not None:
             return f"the character {strange[0]!a} outside of a comment; decks are plain ASCII"
-        if line.text in (".control", ".endc"):
-            opens = line.text == ".control"
-            refused = opens == self.block
-            self.block = opens
-            return "a control block inside another, or an end without a block" if refused else None
-        return (
-            commands.reason(line.text, self.known) if self.block else cards.reason(line.text, self.defined)
-        )
+        if not line.control:
+            return cards.reason(line.text, self.defined)
+        if line.text == (".endc" if self.block else ".control"):
+            self.block = not self.block
+            return None
+        return commands.reason(line.text, self.known)
 
     def _text(self, line: Line) -> str:
         child = self.file.included.get(line.number)
@@ -112,4 +111,4 @@ class _Accepting:
             return f"{keyword} {child.name} {section}" if keyword == ".lib" else f"{keyword} {child.name}"
         if line.text.startswith(".title"):
             return "*"
-        return line.own if self.block else line.text
+        return line.own if line.control else line.text

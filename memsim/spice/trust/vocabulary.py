@@ -15,8 +15,8 @@ def _words(text: str) -> frozenset[str]:
 
 CARDS = _words(
     "param params func subckt ends macro eom model options option opt ic nodeset save print plot four meas measure "
-    "probe tran op dc ac noise tf pz sens disto temp global if elseif else endif width include inc lib endl control "
-    "endc end title"
+    "probe tran op dc ac noise tf pz sens disto temp global if elseif else endif width include inc lib endl end "
+    "title"
 )
 ELEMENTS = frozenset("abcdefghijklmnopqrstuvwxyz")
 
