@@ -21,8 +21,8 @@ LEAST_ROOM = 64 * 1024
 """Bytes below which a disk counts as full: what is left is less than one block of ngspice's buffers."""
 LONGEST_LOG = 1024**2
 """Bytes of a log that are read from its start, and as many from its end."""
-LONGEST_PARTIAL = 64 * 1024**2
-"""Bytes of the raw file of a failed run that are read, from its start."""
+SMALL_RAW = 64 * 1024**2
+"""Bytes of a raw file that are read at once, from its start."""
 
 DECK, LOG, RAW = "deck.cir", "out.log", "out.raw"
 
@@ -117,17 +117,19 @@ def _is_limited_by_system(limits: Limits) -> bool:
 
 
 def _raw(path: Path, *, failed: bool) -> Raw:
-    """The raw file; of a run that failed as much as `LONGEST_PARTIAL`.
+    """The raw file: read where it is small, of a failed run as much as is small, else its pages.
+
+    Pages keep the file on the disk for as long as somebody has them, an error for example.
 
     Raises:
         ResourceLimitError: it is larger than the free memory.
     """
     if not path.is_file():
         return b""
-    if failed:  # read now: pages would keep the file on the disk for as long as the error is kept
-        with path.open("rb") as file:
-            return file.read(LONGEST_PARTIAL)
     size, free = path.stat().st_size, free_memory()
+    if failed or size <= SMALL_RAW:
+        with path.open("rb") as file:
+            return file.read(SMALL_RAW)
     if size > free:
         raise ResourceLimitError(
             f"the result has {size_text(size)}, and {size_text(free)} of memory are free",
