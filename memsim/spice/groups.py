@@ -17,14 +17,21 @@ class Groups:
     def root(self, name: str) -> str:
         """The representative of the name's group; a new name is a group of its own."""
         parent = self._parent
-        parent.setdefault(name, name)
-        while parent[name] != name:
-            parent[name] = parent[parent[name]]
-            name = parent[name]
+        above = parent.setdefault(name, name)
+        while above != name:
+            parent[name] = parent[above]
+            name = above
+            above = parent[name]
         return name
 
     def join(self, names: Iterable[str]) -> None:
         """Put all the names into one group."""
-        roots = [self.root(name) for name in names]
-        for root in roots[1:]:
-            self._parent[self.root(root)] = self.root(roots[0])
+        root = self.root
+        roots = [root(name) for name in names]
+        for other in roots[1:]:
+            self._parent[root(other)] = root(roots[0])
+
+    def members(self, name: str) -> set[str]:
+        """All names of the group of a name."""
+        root = self.root(name)
+        return {other for other in list(self._parent) if self.root(other) == root}

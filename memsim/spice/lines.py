@@ -9,8 +9,8 @@ inp_stitch_continuation_lines.) A `;` in a control block separates commands in o
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from memsim.errors import NetlistError
 
@@ -27,12 +27,11 @@ _NO_COMMAND = ("*", ";", "$ ", "//")
 _UNSAFE_IN_PATHS = re.compile(r"[\x00-\x1f\x7f\"']")
 
 
-@dataclass(frozen=True, slots=True)
-class Line:
+class Line(NamedTuple):
     """One logical line of a deck.
 
     Attributes:
-        text: the line in lower case without comments, continuations joined by a space.
+        text: the line in lower case without comments, continuations joined, its words one blank apart.
         own: the same in the case that it was written in.
         number: line number in its file, from 1.
         source: name of the file, `deck` for the deck itself.
@@ -54,7 +53,7 @@ class Line:
     def words(self) -> list[str]:
         """The line split at white space; an assignment keeps no spaces around its `=`."""
         text = self.text
-        return (re.sub(r"\s*=\s*", "=", text) if "=" in text else text).split()
+        return (text.replace(" =", "=").replace("= ", "=") if "=" in text else text).split()
 
 
 def split_lines(text: str) -> list[str]:
@@ -89,6 +88,8 @@ def logical_lines(text: str, source: str = "deck", *, title: bool = True) -> lis
     def finish() -> None:
         if parts:
             own = parts[0] if len(parts) == 1 else " ".join(parts)
+            if "\t" in own or "  " in own:
+                own = _with_single_blanks(own)
             lines.append(Line(own.lower(), own, number, source, inside))
             parts.clear()
 
@@ -110,6 +111,13 @@ def logical_lines(text: str, source: str = "deck", *, title: bool = True) -> lis
         parts.append(strip_comment(content, inside))
     finish()
     return lines
+
+
+def _with_single_blanks(text: str) -> str:
+    text = text.replace("\t", " ")
+    while "  " in text:
+        text = text.replace("  ", " ")
+    return text
 
 
 def strip_comment(content: str, control: bool) -> str:

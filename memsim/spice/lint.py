@@ -108,9 +108,10 @@ def _check_blocks(lines: Sequence[Line]) -> None:
 
 
 def _check_cards(lines: Sequence[Line]) -> None:
-    if not any(re.match(r"\.end(?=\s|$)", line.text) for line in lines):
+    cards = [line.text for line in lines if line.text[0] == "."]
+    if not any(re.match(r"\.end(?=\s|$)", card) for card in cards):
         raise NetlistError("the deck has no `.end`; is the file cut off?")
-    if not any(ANALYSIS.match(line.text) for line in lines):
+    if not any(ANALYSIS.match(card) for card in cards):
         raise NetlistError("the deck has no analysis card such as `.tran 1n 1u`")
 
 
@@ -158,12 +159,12 @@ def _check_connections(elements: Sequence[Line], ports: Sequence[str], ground: A
         raise NetlistError(
             f"{elements[0].place}: no element is connected to ground; one node must be named `0`"
         )
-    held = groups.root(GROUND)
-    for line, nodes in connected:
-        lost = [node for node in nodes if groups.root(node) != held]
-        if lost:
+    lost = {node for _, nodes in connected for node in nodes} - groups.members(GROUND)
+    for line, nodes in connected if lost else ():
+        if not lost.isdisjoint(nodes):
+            node = next(node for node in nodes if node in lost)
             raise SingularMatrixError(
-                f"{line.place}: node `{lost[0]}` has no path to ground except by current sources"
+                f"{line.place}: node `{node}` has no path to ground except by current sources"
             )
 
 

@@ -84,31 +84,36 @@ class _Accepting:
 
         Commands are looked at first: what they ask for says more of a deck than what follows from it.
         """
-        for line in sorted(self.file.lines, key=lambda line: not line.control):
+        control = [line for line in self.file.lines if line.control]
+        netlist = [line for line in self.file.lines if not line.control]
+        for line in (*control, *netlist):
             reason = self._reason(line)
             if reason is not None:
                 raise refusal(line.source, line.number, line.own, reason)
         if self.block:
             last = self.file.lines[-1]
             raise refusal(last.source, last.number, last.own, "a control block without its .endc")
-        return {line.number: self._text(line) for line in self.file.lines}
+        texts = {line.number: line.text for line in netlist} | {line.number: line.own for line in control}
+        return texts | self._rewritten()
 
     def _reason(self, line: Line) -> str | None:
         strange = None if self.plain else _STRANGE.search(line.own)
         if strange is not None:
             return f"the character {strange[0]!a} outside of a comment; decks are plain ASCII"
         if not line.control:
-            return cards.reason(line.text, self.defined)
+            return None if line.text.startswith(".title") else cards.reason(line.text, self.defined)
         if line.text == (".endc" if self.block else ".control"):
             self.block = not self.block
             return None
         return commands.reason(line.text, self.known)
 
-    def _text(self, line: Line) -> str:
-        child = self.file.included.get(line.number)
-        if child is not None:
-            keyword, section = line.text.partition(" ")[0], line.text.rpartition(" ")[2]
-            return f"{keyword} {child.name} {section}" if keyword == ".lib" else f"{keyword} {child.name}"
-        if line.text.startswith(".title"):
-            return "*"
-        return line.own if line.control else line.text
+    def _rewritten(self) -> dict[int, str]:
+        """Lines that name files, which lie under names of our own; and titles, whose text nobody checked."""
+        texts = {line.number: "*" for line in self.file.lines if line.text.startswith(".title")}
+        for line in self.file.lines:
+            child = self.file.included.get(line.number)
+            if child is not None:
+                keyword, _, rest = line.text.partition(" ")
+                section = [rest.rpartition(" ")[2]] if keyword == ".lib" else []
+                texts[line.number] = " ".join([keyword, child.name, *section])
+        return texts

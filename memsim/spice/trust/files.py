@@ -27,7 +27,7 @@ class SourceFile:
         name: under which ngspice finds it.
         source: how messages call it.
         text: its content.
-        lines: logical lines without the title; words are one blank apart.
+        lines: logical lines without the title.
         included: file that the line of a number includes.
     """
 
@@ -68,7 +68,7 @@ def gather(text: str, folder: Path, name: str) -> list[SourceFile]:
         NetlistError: an included file does not exist or cannot be read.
     """
     gathering = _Gathering(folder.resolve())
-    deck = SourceFile(name, "deck", text, _lines(text, "deck", title=True))
+    deck = SourceFile(name, "deck", text, logical_lines(text))
     gathering.follow(deck, folder, ())
     files = [deck, *gathering.files.values()]
     _check_size(files)
@@ -100,7 +100,7 @@ class _Gathering:
                 raise refusal(line.source, line.number, line.own, f"more than {MOST_FILES} included files")
             text = read_included(path, line)
             name = f"include{len(self.files) + 1}_{re.sub(r'[^a-z0-9._-]', '_', path.name.lower())}"
-            lines = _lines(text, path.name, title=False)
+            lines = logical_lines(text, path.name, title=False)
             self.files[path] = SourceFile(name, path.name, text, lines)
             self.follow(self.files[path], path.parent, (*above, path))
         return self.files[path]
@@ -130,19 +130,6 @@ class _Gathering:
         if resolved != Path(os.path.normpath(path.absolute())) or not resolved.is_relative_to(self.root):
             raise refusal(line.source, line.number, line.own, "an include through a symbolic link")
         return resolved
-
-
-def _lines(text: str, source: str, *, title: bool) -> list[Line]:
-    return [_with_single_blanks(line) for line in logical_lines(text, source, title=title)]
-
-
-def _with_single_blanks(line: Line) -> Line:
-    if "  " not in line.text and "\t" not in line.text:
-        return line
-    own = line.own.replace("\t", " ")
-    while "  " in own:
-        own = own.replace("  ", " ")
-    return Line(own.lower(), own, line.number, line.source, line.control)
 
 
 def _check_size(files: list[SourceFile]) -> None:
