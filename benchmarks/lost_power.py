@@ -83,9 +83,9 @@ def _demo(folder: Path) -> Any:
 
 
 VICTIMS = {
-    "run": Victim(("run", "chain.cir", "--timeout", "30")),
+    "run": Victim(("run", "chain.cir", "--timeout", "8")),
     "sweep": Victim(("sweep", "sweep.toml"), ("sweep", "sweep.toml"), _sweep),
-    "fit": Victim(("fit", "loop.csv", "--frequency", "10", "--out", "fitted.toml")),
+    "fit": Victim(("fit", "loop.csv", "--model", "yakopcic", "--out", "fitted")),
     "verify": Victim(("verify", "trained", "--images", "20"), ("verify", "trained", "--images", "20"), _verification),
     "imc": Victim(("imc", "--workload", "vgg16", "--compare", "hp-adc")),
     "train": Victim(
@@ -100,7 +100,7 @@ def prepare(folder: Path) -> None:
     (folder / "chain.cir").write_text(f"{CHAIN}\n.tran 1n 100m 0 1n\n.end\n")
     (folder / "rc.cir").write_text(RC)
     (folder / "sweep.toml").write_text(STUDY)
-    time_, phase = np.linspace(0, 0.2, 2000), np.linspace(0, 4 * np.pi, 2000)
+    time_, phase = np.linspace(0, 0.1, 400), np.linspace(0, 2 * np.pi, 400)
     current = np.sin(phase) / (5e3 + 4e3 * np.cos(phase))
     rows = (f"{t:.9g},{v:.9g},{i:.9g}" for t, v, i in zip(time_, np.sin(phase), current, strict=True))
     (folder / "loop.csv").write_text("\n".join(["time [s],voltage [V],current [A]", *rows, ""]))

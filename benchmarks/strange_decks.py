@@ -5,6 +5,9 @@
 Each deck is a real or a made one with an attack put into it, then bent: other blanks, line ends, cases, comments,
 quotes, continuations, every Unicode and control character. Those that the check accepts run in ngspice *without* the
 sandbox, under `strace`, which sees each file opened for writing and each program started.
+
+What ngspice gets is the deck as memsim understood it. Where a deck holds no attack, ngspice also gets its own bytes, and
+must find the same waveforms: else memsim and ngspice read it differently.
 """
 
 from __future__ import annotations
@@ -20,17 +23,20 @@ import time
 import tomllib
 import unicodedata
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache, partial
 from pathlib import Path
 
+import xarray as xr
 from common import save_result
 
-from memsim.errors import MemsimError
+from memsim.errors import BadResultError, MemsimError
 from memsim.spice.lines import encoded
 from memsim.spice.process import DECK
+from memsim.spice.rawfile import read_plots, to_dataset
 from memsim.spice.trust import confined
 from memsim.spice.trust.files import gather
 from memsim.spice.version import ngspice_program
@@ -173,12 +179,16 @@ class Seen:
 
     Attributes:
         accepted: whether it passed the check.
-        ran: whether ngspice ended it with a raw file.
+        ran: whether ngspice found waveforms.
+        compared: whether it ran as it was written, too.
+        same: whether both gave the same waveforms.
         escapes: lines of the trace that start a program or touch a file elsewhere.
     """
 
     accepted: bool
     ran: bool = False
+    compared: bool = False
+    same: bool = True
     escapes: tuple[str, ...] = ()
 
 
@@ -191,24 +201,33 @@ def try_deck(content: bytes) -> Seen:
             files = confined(gather(content.decode("utf-8", errors="surrogateescape"), outside / "deck", DECK))
         except MemsimError:
             return Seen(accepted=False)
-        return _traced(files, outside)
+        waves, escapes = traced(files, outside / "private")
+        if not waves or escapes or CANARY.lower() in content.decode("latin-1").lower():
+            return Seen(True, bool(waves), escapes=escapes)
+        as_written, escapes = traced({DECK: content}, outside / "written")
+        same = len(waves) == len(as_written) and all(map(xr.Dataset.equals, waves, as_written))
+        return Seen(True, True, True, same, escapes)
 
 
-def _traced(files: dict[str, bytes], outside: Path) -> Seen:
-    folder = outside / "private"
+def traced(files: Mapping[str, bytes], folder: Path) -> tuple[list[xr.Dataset], tuple[str, ...]]:
+    """Run a deck in a new folder; its waveforms, and what it did outside of the folder."""
     folder.mkdir()
+    trace = folder.with_suffix(".trace")
     for name, content in files.items():
         (folder / name).write_bytes(content)
-    command = ["strace", "-f", "-qq", "--seccomp-bpf", "-o", str(outside / "trace"), "-e", f"trace={TRACED}"]
-    engine = [ngspice_program(), "-n", "-b", "-r", "out.raw", "-o", "out.log", DECK]
     limits = ["prlimit", "--fsize=50000000", f"--cpu={SECONDS:.0f}", "--as=2000000000"]
+    tracer = ["strace", "-f", "-qq", "--seccomp-bpf", "-o", str(trace), "-e", f"trace={TRACED}"]
+    engine = [ngspice_program(), "-n", "-b", "-r", "out.raw", "-o", "out.log", DECK]
     try:
-        words = [*limits, *command, *engine]
+        words = [*limits, *tracer, *engine]
         subprocess.run(words, cwd=folder, capture_output=True, timeout=2 * SECONDS, check=False)  # noqa: S603
     except subprocess.TimeoutExpired:  # the limit of processor time ends what is left
         pass
-    trace = (outside / "trace").read_text(errors="replace") if (outside / "trace").is_file() else ""
-    return Seen(True, (folder / "out.raw").is_file(), tuple(_escapes(trace)))
+    raw = folder / "out.raw"
+    waves: list[xr.Dataset] = []
+    with suppress(BadResultError, FileNotFoundError):
+        waves = [to_dataset(plot) for plot in read_plots(raw.read_bytes())]
+    return waves, tuple(_escapes(trace.read_text(errors="replace") if trace.is_file() else ""))
 
 
 def _escapes(trace: str) -> Iterator[str]:
@@ -236,17 +255,21 @@ def run(count: int, seed: int, workers: int) -> dict[str, object]:
     """Try many decks; the summary, with those that escaped."""
     start = time.monotonic()
     totals: Counter[str] = Counter()
-    escaped = []
+    escaped, different = [], []
     with ProcessPoolExecutor(workers) as pool:
         for number, seen in enumerate(pool.map(partial(_try_numbered, seed), range(count), chunksize=50)):
             totals["accepted"] += seen.accepted
             totals["ran"] += seen.ran
+            totals["compared"] += seen.compared
+            if not seen.same:
+                different.append({"number": number, "deck": ascii(_numbered(seed, number))})
+                print("DIFFERENT", json.dumps(different[-1]), flush=True)
             if seen.escapes:
                 escaped.append({"number": number, "deck": ascii(_numbered(seed, number)), "calls": seen.escapes})
                 print("ESCAPED", json.dumps(escaped[-1], indent=1), flush=True)
             if number % 1000 == 999:
                 print(number + 1, dict(totals), f"{time.monotonic() - start:.0f} s", flush=True)
-    return {"decks": count, "seed": seed, **totals, "escaped": escaped, "seconds": round(time.monotonic() - start, 1)}
+    return {"decks": count, "seed": seed, **totals, "escaped": escaped, "different": different, "seconds": round(time.monotonic() - start, 1)}
 
 
 def _numbered(seed: int, number: int) -> bytes:

@@ -37,6 +37,7 @@ def strange(monkeypatch):
 def test_accepted_decks_start_no_program_and_write_nothing_elsewhere(strange, count):
     seen = [strange.try_deck(strange._numbered(0, number)) for number in range(count)]
     assert not [one.escapes for one in seen if one.escapes]
+    assert all(one.same for one in seen)
     assert sum(one.ran for one in seen) > count / 20  # else the decks would be too strange to show anything
 
 
@@ -48,7 +49,8 @@ def test_accepted_decks_start_no_program_and_write_nothing_elsewhere(strange, co
 def test_the_tracer_sees_what_an_unchecked_deck_does(strange, tmp_path, line):
     name = f"memsim-canary-{tmp_path.name}"
     text = f"a `true` b\nv1 a 0 1\nr1 a 0 1\n.op\n.control\nrun\n{line.format(name)}\n.endc\n.end\n"
-    assert strange._traced({DECK: text.encode()}, tmp_path).escapes
+    _, escapes = strange.traced({DECK: text.encode()}, tmp_path / "deck")
+    assert escapes
     Path("/tmp", name).unlink(missing_ok=True)  # noqa: S108
 
 
@@ -85,12 +87,11 @@ def test_decks_that_once_got_through_are_refused(name, tmp_path):
         check_trust(FOUND[name], tmp_path)
 
 
-def test_a_long_title_cannot_become_a_second_line(tmp_path, monkeypatch):
-    """ngspice reads at most 4999 characters of the first line and takes the rest for the second."""
-    monkeypatch.chdir(tmp_path)
-    text = f"{'x' * 4999}*# shell touch pwned\nv1 a 0 1\nr1 a 0 1\n.op\n.end\n"
-    assert float(simulate(text)["v(a)"]) == 1.0
-    assert not list(tmp_path.iterdir())
+@pytest.mark.parametrize("title", [f"{'x' * 4999}*# shell touch pwned", ".include x", " .CONTROL", ".lib x y"])
+def test_titles_that_ngspice_takes_for_more_are_refused(title, tmp_path):
+    """It reads at most 4999 bytes of the first line, takes the rest for the second, and includes files there."""
+    with pytest.raises(UntrustedDeckError, match="line 1"):
+        check_trust(f"{title}\nv1 a 0 1\nr1 a 0 1\n.op\n.end\n", tmp_path)
 
 
 def test_a_folder_whose_name_is_a_deck_line(tmp_path):

@@ -13,13 +13,14 @@ import re
 from collections.abc import Mapping
 from pathlib import Path
 
-from memsim.spice.lines import Line
+from memsim.spice.lines import Line, encoded, split_lines
 from memsim.spice.trust import cards, commands
 from memsim.spice.trust.files import SourceFile, gather, refusal, title_of, written
 
 __all__ = ["check_trust", "confined"]
 
 DECK = "deck.cir"
+LONGEST_TITLE = 4000
 _UTF16 = ("\udcff\udcfe", "\udcfe\udcff")
 _STRANGE = re.compile(r"[^\t\n\r -~]")
 _EXECUTED = re.compile(r"[ \t]*\*(?:#|ng_script)", re.IGNORECASE)
@@ -62,6 +63,8 @@ def _check_physical(file: SourceFile) -> None:
     """What cannot be told from logical lines: comments that ngspice executes, and characters that hide in them."""
     if file.text.startswith(_UTF16):
         raise refusal(file.source, 1, "", "the file is in UTF-16; save it as plain text in ASCII or UTF-8")
+    if file.source == "deck":
+        _check_title(split_lines(file.text)[0])
     if not _SUSPICIOUS.search(file.text):
         return
     for number, line in enumerate(file.text.split("\n"), start=1):
@@ -69,6 +72,13 @@ def _check_physical(file: SourceFile) -> None:
             raise refusal(file.source, number, line, "a comment that ngspice executes")
         if _HIDDEN.search(line.removesuffix("\r")):
             raise refusal(file.source, number, line, "control characters can hide commands")
+
+
+def _check_title(line: str) -> None:
+    if len(encoded(line)) > LONGEST_TITLE:
+        raise refusal("deck", 1, line, f"a title of more than {LONGEST_TITLE} bytes, whose end ngspice would obey")
+    if line.strip(" \t").lower().startswith((".control", ".inc", ".lib")):
+        raise refusal("deck", 1, line, "the first line of a deck is its title; put this one below a title")
 
 
 class _Accepting:
