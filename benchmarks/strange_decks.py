@@ -6,8 +6,8 @@ Each deck is a real or a made one with an attack put into it, then bent: other b
 quotes, continuations, every Unicode and control character. Those that the check accepts run in ngspice *without* the
 sandbox, under `strace`, which sees each file opened for writing and each program started.
 
-What ngspice gets is the deck as memsim understood it. Where a deck holds no attack, ngspice also gets its own bytes, and
-must find the same waveforms: else memsim and ngspice read it differently.
+What ngspice gets is the deck as memsim understood it. Where a deck holds no attack, ngspice also gets its own bytes,
+and must find the same waveforms: else memsim and ngspice read it differently.
 """
 
 from __future__ import annotations
@@ -269,7 +269,8 @@ def run(count: int, seed: int, workers: int) -> dict[str, object]:
                 print("ESCAPED", json.dumps(escaped[-1], indent=1), flush=True)
             if number % 1000 == 999:
                 print(number + 1, dict(totals), f"{time.monotonic() - start:.0f} s", flush=True)
-    return {"decks": count, "seed": seed, **totals, "escaped": escaped, "different": different, "seconds": round(time.monotonic() - start, 1)}
+    seconds = round(time.monotonic() - start, 1)
+    return {"decks": count, "seed": seed, **totals, "escaped": escaped, "different": different, "seconds": seconds}
 
 
 def _numbered(seed: int, number: int) -> bytes:
