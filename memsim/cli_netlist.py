@@ -161,7 +161,7 @@ def crossbar(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
 
     Numbers take engineering notation: `10k`, `2.5meg`, `100u`. Conductances and inputs are random and uniform unless
     files give them. Current out of bit line j is `i(vsense<j>)`; cell i, j lies between the nodes `w<i>_<j>` and
-    `b<i>_<j>` of the sub-circuit, which a run shows as `v(xarray.w0_3)`.
+    `b<i>_<j>`, which a run shows as `v(w0_3)`.
 
     With `--device`, each cell is the device in the state that has its conductance at the read voltage: frozen there,
     or with `--dynamic` moving under a pulse of the input voltage on its word line.

@@ -256,9 +256,9 @@ def test_a_shipped_crossbar_runs_in_plain_batch(name: str, tmp_path: Path):
 def test_programming_moves_the_states_of_a_shipped_crossbar():
     data = simulate(NETLISTS / "crossbar-programming.cir")
     change = {name: float(data[name][-1] - data[name][0]) for name in data if "xc" in str(name)}
-    assert change["v(xarray.xc0_0.x)"] > 0.1  # +0.5 V, beyond the threshold of 0.27 V
-    assert change["v(xarray.xc1_0.x)"] < -0.05  # -0.5 V
-    assert abs(change["v(xarray.xc2_0.x)"]) < 0.01  # a read at +0.1 V
+    assert change["v(xc0_0.x)"] > 0.1  # +0.5 V, beyond the threshold of 0.27 V
+    assert change["v(xc1_0.x)"] < -0.05  # -0.5 V
+    assert abs(change["v(xc2_0.x)"]) < 0.01  # a read at +0.1 V
 
 
 def crossbar(folder: Path, *options: str) -> str:
@@ -321,7 +321,7 @@ def test_a_dynamic_crossbar_is_programmed_by_its_inputs(tmp_path: Path):
     waves = simulate(crossbar(tmp_path, "--rows=3", "--columns=2", "--seed=1", *device))
     assert "i(vsense0)" in waves
     assert "i(vsense1)" not in waves
-    assert float(np.ptp(waves["v(xarray.xc0_0.x)"].values)) > 0.1
+    assert float(np.ptp(waves["v(xc0_0.x)"].values)) > 0.1
     assert float(waves["time"][-1]) == pytest.approx(200e-6)
 
 

@@ -28,9 +28,8 @@ from memsim.errors import InputError
 from memsim.surrogate import reference
 
 DECK = """two by two
-.subckt crossbar in0 in1 out0 out1
 * cells <i>_<j> lie between nodes w<i>_<j> of word line i and b<i>_<j> of bit line j
-* rw<i>_<j>, rb<j>_<k>: wire segments, counted from the port; rc or xc: cells
+* rw<i>_<k>, rb<j>_<k>: segments of their wires, counted from in<i> and from out<j>; rc or xc: cells
 rw0_0 in0 w0_0 3.0
 rw0_1 w0_0 w0_1 1.0
 rw1_0 in1 w1_0 3.0
@@ -39,12 +38,10 @@ rb0_0 out0 b1_0 5.0
 rc0_0 w0_0 b1_0 1000
 rc0_1 w0_1 out1 2000
 rc1_1 w1_1 out1 4000
-.ends
 vdrive0 in0 0 0.25
 vdrive1 in1 0 0.5
 vsense0 out0 0 0.0
 vsense1 out1 0 0.0
-xarray in0 in1 out0 out1 crossbar
 .op
 .end
 """
@@ -91,7 +88,7 @@ def test_cells_of_a_static_law_obey_it_behind_their_wires(cell):
 
     def nodes(kind: str) -> torch.Tensor:
         return torch.tensor(
-            [[float(waves[f"v(xarray.{kind}{i}_{j})"]) for j in range(3)] for i in range(4)],
+            [[float(waves[f"v({kind}{i}_{j})"]) for j in range(3)] for i in range(4)],
             dtype=torch.float64,
         )
 
@@ -149,7 +146,7 @@ def programmed():
 
 def states(waves) -> torch.Tensor:
     """[time, 2, 2]."""
-    cells = [[waves[f"v(xarray.xc{i}_{j}.x)"].values for j in range(2)] for i in range(2)]
+    cells = [[waves[f"v(xc{i}_{j}.x)"].values for j in range(2)] for i in range(2)]
     return torch.from_numpy(np.array(cells)).permute(2, 0, 1)
 
 
@@ -191,7 +188,7 @@ def test_states_of_a_transient_follow_the_reference(programmed):
     exact = reference.simulate(circuit, stimuli=stimuli, stop=STOP, step=STEP)
     for i in range(2):
         for j in range(2):
-            found = np.interp(exact["time"], programmed["time"], programmed[f"v(xarray.xc{i}_{j}.x)"])
+            found = np.interp(exact["time"], programmed["time"], programmed[f"v(xc{i}_{j}.x)"])
             # steps of 0.25 us against time constants of 50 us: 3e-5 was measured
             np.testing.assert_allclose(found, exact[f"v(xc{i}_{j}.x)"], rtol=0, atol=2e-4)
     assert float(np.ptp(exact["v(xc0_0.x)"].values)) > 0.2
@@ -213,7 +210,7 @@ def test_bit_lines_can_be_driven_and_can_float():
     one, other = (spice.simulate(deck) for deck in (whole, split))
     assert "i(vsense1)" not in one
     grid = one["time"]
-    for name in ("i(vsense0)", "v(xarray.xc0_0.x)"):
+    for name in ("i(vsense0)", "v(xc0_0.x)"):
         found = np.interp(grid, other["time"], other[name])
         np.testing.assert_allclose(found, one[name], rtol=0, atol=1e-4 * float(np.abs(one[name]).max()))
 

@@ -10,7 +10,7 @@ from torch import Tensor
 from memsim.circuits.stimuli import Constant, Stimulus, check_times, number
 from memsim.crossbar.cell_laws import Cell
 from memsim.crossbar.cells import Cells
-from memsim.crossbar.netlist.array import array_lines, ports, wrapped
+from memsim.crossbar.netlist.array import array_lines, wrapped
 from memsim.crossbar.netlist.cells import CellText, dynamic_cells, resistors, static_cells
 from memsim.crossbar.wires import Wires
 from memsim.errors import InputError
@@ -70,7 +70,7 @@ def crossbar_transient_deck(  # noqa: PLR0913 - what a transient is, in a call i
 ) -> str:
     """Deck for a transient of one array of memristive devices.
 
-    Current out of bit line j is `i(vsense<j>)`, the state of a cell `v(xarray.xc<i>_<j>.x)`. Driver voltages, sense
+    Current out of bit line j is `i(vsense<j>)`, the state of a cell `v(xc<i>_<j>.x)`. Driver voltages, sense
     currents and states are saved; the deck plots sense currents when run interactively.
 
     Args:
@@ -100,7 +100,7 @@ def crossbar_transient_deck(  # noqa: PLR0913 - what a transient is, in a call i
     saved = [
         *(f"v(in{row})" for row in range(rows)),
         *sensed,
-        *(f"v(xarray.xc{row}_{column}.{name})" for row in range(rows) for column in range(columns)),
+        *(f"v(xc{row}_{column}.{name})" for row in range(rows) for column in range(columns)),
     ]
     shown = " ".join((sensed or saved)[:_SHOWN])
     analysis = [
@@ -121,12 +121,11 @@ def _deck(title: str, circuit: Iterable[str], analysis: Iterable[str]) -> str:
 
 def _array(cells: CellText, wires: Wires, drive: list[str], sense: list[list[str]]) -> Iterator[str]:
     """The array between its drivers and what holds its bit lines, of which some float."""
-    rows, columns = cells.present.shape
+    columns = cells.present.shape[1]
     yield from array_lines(cells, wires)
     yield from drive
     for column in _sensed(wires, columns):
         yield from sense[column]
-    yield from wrapped(["xarray", *ports(rows, columns), "crossbar"])
 
 
 def _sensed(wires: Wires, columns: int) -> list[int]:
