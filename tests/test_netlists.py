@@ -350,6 +350,10 @@ def test_random_crossbars_repeat_with_their_seed(tmp_path: Path):
         ("--conductances three.csv --rows 2", "three.csv holds 3 x 1 numbers, but 2 x any are needed"),
         ("--inputs three.csv", "--inputs three.csv holds 3 x 1 numbers, but 64 x 1 are needed"),
         ("--conductances three.csv --seed 1 --inputs three.csv", "--seed has no effect here"),
+        (
+            "--rows 100000 --columns 100000",
+            "a crossbar of 100000 word lines and 100000 bit lines is a deck of about 1.15 TB, for which ngspice needs",
+        ),
     ],
 )
 def test_a_crossbar_that_cannot_be_is_refused(

@@ -12,10 +12,10 @@ from memsim.errors import EngineNotFoundError, InputError
 from memsim.memory import check_memory, format_bytes
 from memsim.spice.version import ngspice_version
 
-# Characters of a cell and of a segment of each of its wires: 88 at 64 x 64, 105 at 512 x 512.
-_TEXT = 120
-# Memory of ngspice [byte] for a character of the deck with its sub-circuits written out: 21 to 52 were measured.
-_MEMORY = 45
+# Characters of a cell with a segment of each of its wires, 88 at 64 x 64, 107 at 1024 x 1024; more as an instance.
+_TEXT, _INSTANCE = 115, 35
+# Memory of ngspice [byte]: by itself, and for a character of the deck with sub-circuits written out, 21 to 52 measured.
+_PROGRAM, _MEMORY = 20e6, 45
 # Entries of the factors for a cell and a doubling of the shorter side, 9 to 15 measured; bytes of one in each solver.
 _FILL, _KLU, _SPARSE = 16, 12, 40
 _LARGE = 10e6
@@ -62,8 +62,8 @@ class DeckSize:
             yield f"{self}, for which ngspice needs about {format_bytes(self.memory)} of memory"
         if not self.klu and min(self.rows, self.columns) > _SLOW:
             yield (
-                f"ngspice {ngspice_version().major} here is one without KLU: 128 x 128 cells take it minutes, and twice "
-                "as many lines twenty times as long; one with KLU solves 512 x 512 in less than a minute"
+                f"ngspice {ngspice_version().major} here is one without KLU: 128 x 128 cells take it minutes, and "
+                "twice as many lines twenty times as long; one with KLU solves 512 x 512 in less than a minute"
             )
 
     def __str__(self) -> str:
@@ -74,10 +74,11 @@ class DeckSize:
 def deck_size(rows: int, columns: int, definitions: tuple[str, ...] = ()) -> DeckSize:
     """Estimate the deck of an array whose cells are instances of what `definitions` define."""
     cells, klu = rows * columns, _has_klu()
-    written_out = cells * (_TEXT + sum(map(len, definitions)))
+    text = cells * (_TEXT + _INSTANCE * bool(definitions))
+    written_out = text + cells * sum(map(len, definitions))
     entries = cells * _FILL * math.log2(1 + min(rows, columns))
-    memory = _MEMORY * written_out + (_KLU if klu else _SPARSE) * entries
-    return DeckSize(rows, columns, _TEXT * cells, memory, klu)
+    memory = _PROGRAM + _MEMORY * written_out + (_KLU if klu else _SPARSE) * entries
+    return DeckSize(rows, columns, text, memory, klu)
 
 
 def _has_klu() -> bool:
