@@ -161,7 +161,10 @@ def crossbar(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
 
     Numbers take engineering notation: `10k`, `2.5meg`, `100u`. Conductances and inputs are random and uniform unless
     files give them. Current out of bit line j is `i(vsense<j>)`; cell i, j lies between the nodes `w<i>_<j>` and
-    `b<i>_<j>` of the sub-circuit, which a run shows as `v(xarray.w0_3)`.
+    `b<i>_<j>`, which a run shows as `v(w0_3)` in arrays of up to 2500 cells.
+
+    The memory that ngspice needs for a large deck is stated first, and a deck for which it is not free is refused. From
+    about 120 x 120 cells on, take an ngspice with KLU.
 
     With `--device`, each cell is the device in the state that has its conductance at the read voltage: frozen there,
     or with `--dynamic` moving under a pulse of the input voltage on its word line.
@@ -190,11 +193,14 @@ def crossbar(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
     )
     cells, at = _cells(device), parse_si(read_voltage or VOLTAGE, "V")
     generator = np.random.default_rng(seed)
+    law = cells.device if cells is not None else _law(cell or CellKind.OHMIC)
     if conductances is None:
+        _check_size((rows or LINES, columns or LINES), law, dynamic, out)
         low, high = _range(cells, at, conductance_min, conductance_max)
         matrix = generator.uniform(low, high, (rows or LINES, columns or LINES))
     else:
         matrix = _table(conductances, "--conductances", (rows, columns))
+        _check_size(matrix.shape, law, dynamic, out)
     if inputs is None:
         voltage = generator.uniform(0, parse_si(input_max or VOLTAGE, "V"), len(matrix))
     else:
@@ -209,7 +215,7 @@ def crossbar(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
     elif cells is not None:
         text = _frozen_deck(array, cells, at)
     else:
-        text = _static_deck(array, cell or CellKind.OHMIC)
+        text = _static_deck(array, law)
     write_text(out, text)
     typer.echo(out)
 
@@ -293,21 +299,38 @@ def _wires(segment: float, ends: tuple[float, float], both_sides: bool, floating
     return Wires(segment, segment, driver, sensed, driven_from_both_sides=both_sides)
 
 
-def _static_deck(array: _Array, kind: CellKind) -> str:
-    import torch
-
-    from memsim.crossbar import InSeries, SinhCell, SinhSelector, ThresholdCell, crossbar_deck
+def _law(kind: CellKind) -> Cell | None:
+    from memsim.crossbar import InSeries, SinhCell, SinhSelector, ThresholdCell
 
     laws: dict[CellKind, Cell] = {
         CellKind.SINH: SinhCell(),
         CellKind.THRESHOLD: ThresholdCell(),
         CellKind.SELECTOR: InSeries(SinhSelector()),
     }
+    return laws.get(kind)
+
+
+def _check_size(shape: tuple[int, ...], law: Cell | None, dynamic: bool, out: Path) -> None:
+    """Refuse a deck that does not fit, and say what a large one takes, before anything is made."""
+    from memsim.crossbar.netlist import deck_size, definitions
+
+    rows, columns = shape
+    size = deck_size(rows, columns, definitions(law, dynamic=dynamic))
+    size.check(out)
+    for note in size.notes():
+        typer.echo(note, err=True)
+
+
+def _static_deck(array: _Array, law: Cell | None) -> str:
+    import torch
+
+    from memsim.crossbar import crossbar_deck
+
     return crossbar_deck(
         torch.from_numpy(array.conductance),
         torch.from_numpy(array.voltage),
         array.wires,
-        cell=laws.get(kind),
+        cell=law,
         title=array.title("operating point"),
     )
 

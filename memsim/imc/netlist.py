@@ -22,7 +22,7 @@ from torch import Tensor
 
 from memsim.circuits.stimuli import Samples
 from memsim.crossbar import Wires
-from memsim.crossbar.netlist.array import array_lines, ports, wrapped
+from memsim.crossbar.netlist.array import array_lines, wrapped
 from memsim.crossbar.netlist.cells import resistors
 from memsim.errors import InputError
 from memsim.imc.layers import MappedLayer
@@ -80,7 +80,6 @@ def read_deck(layer: MappedLayer, inputs: Tensor, *, title: str = "array with se
         *_subcircuits(card.cell.lsb),
         *_drivers(inputs, card.array.rows, card.cell.read_voltage),
         *_clock(),
-        *wrapped(["xarray", *ports(*cells.shape), "crossbar"]),
         *(f"xline{line} out{line} sum{line} bitline" for line in range(cells.shape[1])),
         *_amplifiers(layer),
         *wrapped([".save", *(f"v(q{line})" for line in range(layer.neurons * card.slices))]),

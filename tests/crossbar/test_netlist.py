@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -22,15 +23,15 @@ from memsim.crossbar import (
     crossbar_deck,
     crossbar_transient_deck,
 )
+from memsim.crossbar.netlist import deck_size, definitions
 from memsim.crossbar.wires import drops
 from memsim.devices import load_device, numeric
 from memsim.errors import InputError
 from memsim.surrogate import reference
 
 DECK = """two by two
-.subckt crossbar in0 in1 out0 out1
 * cells <i>_<j> lie between nodes w<i>_<j> of word line i and b<i>_<j> of bit line j
-* rw<i>_<j>, rb<j>_<k>: wire segments, counted from the port; rc or xc: cells
+* rw<i>_<k>, rb<j>_<k>: segments of their wires, counted from in<i> and from out<j>; rc or xc: cells
 rw0_0 in0 w0_0 3.0
 rw0_1 w0_0 w0_1 1.0
 rw1_0 in1 w1_0 3.0
@@ -39,12 +40,10 @@ rb0_0 out0 b1_0 5.0
 rc0_0 w0_0 b1_0 1000
 rc0_1 w0_1 out1 2000
 rc1_1 w1_1 out1 4000
-.ends
 vdrive0 in0 0 0.25
 vdrive1 in1 0 0.5
 vsense0 out0 0 0.0
 vsense1 out1 0 0.0
-xarray in0 in1 out0 out1 crossbar
 .op
 .end
 """
@@ -65,6 +64,75 @@ def test_ideal_segments_at_the_right_driver_join_nodes_from_that_side():
     waves = spice.simulate(crossbar_deck(conductance, voltage, wires))
     found = torch.tensor([float(waves[f"i(vsense{j})"]) for j in range(3)], dtype=torch.float64)
     torch.testing.assert_close(found, column_currents(conductance, voltage, wires), rtol=1e-8, atol=0)
+
+
+@pytest.mark.spice
+@pytest.mark.parametrize(("rows", "columns"), [(1010, 4), (4, 1010)])
+def test_more_lines_than_a_subcircuit_has_ports_run(rows, columns):
+    generator = torch.Generator().manual_seed(0)
+    conductance = 1e-6 + 99e-6 * torch.rand(rows, columns, generator=generator, dtype=torch.float64)
+    voltage = 0.1 * torch.rand(rows, generator=generator, dtype=torch.float64)
+    waves = spice.simulate(crossbar_deck(conductance, voltage, Wires(1.0, 1.0)))
+    found = torch.tensor([float(waves[f"i(vsense{j})"]) for j in range(columns)], dtype=torch.float64)
+    # what is asked of a deck; 1.5e-10 was measured
+    torch.testing.assert_close(
+        found, column_currents(conductance, voltage, Wires(1.0, 1.0)), rtol=1e-8, atol=0
+    )
+
+
+def test_large_decks_save_no_more_than_the_currents():
+    small, large = (
+        crossbar_deck(torch.full((n, 50), 1e-5), torch.ones(n), Wires(1.0, 1.0)) for n in (50, 51)
+    )
+    assert ".save" not in small
+    assert large[large.index(".save") : large.index(".op\n")].count("vsense") == 50
+    cells = Cells(load_device("knowm-sdc"))
+    small, large = (
+        crossbar_transient_deck(
+            cells, torch.full((n, 50), 0.5), [Constant(0.1)] * n, WIRES, stop=STOP, step=STEP
+        )
+        for n in (100, 101)
+    )
+    assert small.count("v(xc") == 5000
+    assert large.count("v(xc") == 0
+    assert large.count("v(in") == 101
+
+
+def test_a_deck_that_does_not_fit_is_refused_with_its_size(tmp_path):
+    text = "a crossbar of 300 word lines and 200 bit lines is a deck of about "
+    size = deck_size(300, 200)
+    size.check(tmp_path / "made" / "later" / "x.cir")
+    with pytest.raises(InputError, match=rf"{text}1000 TB and more, but .* free in {tmp_path}; take fewer lines"):
+        replace(size, text=1e18).check(tmp_path / "made" / "x.cir")
+    with pytest.raises(InputError, match=f"{text}6.9 MB, for which ngspice needs about 1000 TB and more of memory, "):
+        replace(size, memory=1e18).check(tmp_path / "x.cir")
+
+
+def test_large_decks_are_announced():
+    size = replace(deck_size(512, 512), klu=True, memory=1.5e9)
+    lines = "a crossbar of 512 word lines and 512 bit lines"
+    assert list(size.notes()) == [
+        f"{lines} is a deck of about 30.1 MB, for which ngspice needs about 1.5 GB of memory"
+    ]
+    assert "without KLU" in list(replace(size, klu=False).notes())[1]
+    assert not list(replace(deck_size(1000, 50), klu=False).notes())
+
+
+@pytest.mark.parametrize(
+    "cell", [None, ThresholdCell(), InSeries(SinhSelector()), load_device("stanford-pku")], ids=str
+)
+def test_a_deck_is_about_as_long_as_was_estimated(cell):
+    values = torch.full((60, 300), 1e-5 / 3, dtype=torch.float64)
+    deck = crossbar_deck(values, torch.ones(60), Wires(1.0, 1.0), cell=cell)
+    estimated = deck_size(60, 300, definitions(cell)).text
+    assert 0.7 * estimated < len(deck) < 1.02 * estimated  # drivers and sense ends are not in it
+
+
+def test_memory_is_that_of_what_a_cell_stands_for():
+    device = load_device("stanford-pku")
+    frozen, moving = (deck_size(64, 64, definitions(device, dynamic=dynamic)) for dynamic in (False, True))
+    assert moving.text == frozen.text
+    assert moving.memory > 3 * frozen.memory  # its rate is 2000 characters; ngspice took 400 MB
 
 
 def test_a_deck_of_many_cells_is_written_in_a_moment():
@@ -91,7 +159,7 @@ def test_cells_of_a_static_law_obey_it_behind_their_wires(cell):
 
     def nodes(kind: str) -> torch.Tensor:
         return torch.tensor(
-            [[float(waves[f"v(xarray.{kind}{i}_{j})"]) for j in range(3)] for i in range(4)],
+            [[float(waves[f"v({kind}{i}_{j})"]) for j in range(3)] for i in range(4)],
             dtype=torch.float64,
         )
 
@@ -149,7 +217,7 @@ def programmed():
 
 def states(waves) -> torch.Tensor:
     """[time, 2, 2]."""
-    cells = [[waves[f"v(xarray.xc{i}_{j}.x)"].values for j in range(2)] for i in range(2)]
+    cells = [[waves[f"v(xc{i}_{j}.x)"].values for j in range(2)] for i in range(2)]
     return torch.from_numpy(np.array(cells)).permute(2, 0, 1)
 
 
@@ -191,7 +259,7 @@ def test_states_of_a_transient_follow_the_reference(programmed):
     exact = reference.simulate(circuit, stimuli=stimuli, stop=STOP, step=STEP)
     for i in range(2):
         for j in range(2):
-            found = np.interp(exact["time"], programmed["time"], programmed[f"v(xarray.xc{i}_{j}.x)"])
+            found = np.interp(exact["time"], programmed["time"], programmed[f"v(xc{i}_{j}.x)"])
             # steps of 0.25 us against time constants of 50 us: 3e-5 was measured
             np.testing.assert_allclose(found, exact[f"v(xc{i}_{j}.x)"], rtol=0, atol=2e-4)
     assert float(np.ptp(exact["v(xc0_0.x)"].values)) > 0.2
@@ -213,7 +281,7 @@ def test_bit_lines_can_be_driven_and_can_float():
     one, other = (spice.simulate(deck) for deck in (whole, split))
     assert "i(vsense1)" not in one
     grid = one["time"]
-    for name in ("i(vsense0)", "v(xarray.xc0_0.x)"):
+    for name in ("i(vsense0)", "v(xc0_0.x)"):
         found = np.interp(grid, other["time"], other[name])
         np.testing.assert_allclose(found, one[name], rtol=0, atol=1e-4 * float(np.abs(one[name]).max()))
 

@@ -49,8 +49,8 @@ def static_cells(cell: Cell, values: Tensor) -> CellText:
     name = quantity(cell)
     _check_values(cell, name, values)
     present = values > 0 if name == CONDUCTANCE else torch.ones_like(values, dtype=torch.bool)
-    kind, definitions = _static_definitions(cell)
-    return CellText(tuple(definitions), "xc", present, lambda: _instances(kind, present, {name: values}))
+    kind, lines = _static_definitions(cell)
+    return CellText(tuple(lines), "xc", present, lambda: _instances(kind, present, {name: values}))
 
 
 def dynamic_cells(cells: Cells, state: Tensor) -> CellText:
@@ -72,6 +72,15 @@ def dynamic_cells(cells: Cells, state: Tensor) -> CellText:
         everywhere,
         lambda: _instances(str(subcircuit.name), everywhere, values),
     )
+
+
+def definitions(cell: Cell | None, *, dynamic: bool = False) -> tuple[str, ...]:
+    """Lines of the sub-circuits that cells are instances of: none for ohmic ones, frozen devices or dynamic ones."""
+    if cell is None:
+        return ()
+    if dynamic and not isinstance(cell, InSeries):
+        return tuple(_text(DeviceSubCircuit(cell)))
+    return tuple(_static_definitions(cell)[1])
 
 
 def _instances(kind: str, present: Tensor, values: Mapping[str, Tensor]) -> Iterator[list[str | None]]:

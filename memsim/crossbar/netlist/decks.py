@@ -10,7 +10,7 @@ from torch import Tensor
 from memsim.circuits.stimuli import Constant, Stimulus, check_times, number
 from memsim.crossbar.cell_laws import Cell
 from memsim.crossbar.cells import Cells
-from memsim.crossbar.netlist.array import array_lines, ports, wrapped
+from memsim.crossbar.netlist.array import array_lines, wrapped
 from memsim.crossbar.netlist.cells import CellText, dynamic_cells, resistors, static_cells
 from memsim.crossbar.wires import Wires
 from memsim.errors import InputError
@@ -19,6 +19,8 @@ from memsim.spice.deck import KLU_ELEMENTS, OPTIONS
 # Newton's last step is quadratic: where it moves by 1e-9, what is left is rounding.
 _NEWTON = {"reltol": 1e-9, "abstol": 1e-18, "vntol": 1e-12}
 _SHOWN = 8
+# Each saved waveform is looked up among all nodes, and read into a variable of its own.
+_SAVED = 5000
 
 
 def crossbar_deck(
@@ -31,6 +33,9 @@ def crossbar_deck(
     title: str = "crossbar",
 ) -> str:
     """Deck for the operating point of one array; current out of bit line j is `i(vsense<j>)`.
+
+    Voltages of the nodes, `v(w<i>_<j>)` and `v(b<i>_<j>)`, are saved in arrays of up to 2500 cells; larger decks have a
+    `.save` line for the currents alone, which can be taken out.
 
     Args:
         conductance: of each cell, [rows, columns] in S; an open cell is left out. With a `cell` that has a state,
@@ -53,8 +58,10 @@ def crossbar_deck(
     held = torch.as_tensor(bit_line_voltage, dtype=torch.float64).expand(conductance.shape[1])
     drive = [f"vdrive{row} in{row} 0 {value!r}" for row, value in enumerate(voltage.tolist())]
     sense = [[f"vsense{column} out{column} 0 {value!r}"] for column, value in enumerate(held.tolist())]
+    sensed = _sense_currents(wires, conductance.shape[1])
+    saved = wrapped([".save", *sensed]) if 2 * conductance.numel() > _SAVED and sensed else ()
     options = _options({} if cell is None else _NEWTON, conductance.numel())
-    return _deck(title, _array(cells, wires, drive, sense), [*options, ".op"])
+    return _deck(title, _array(cells, wires, drive, sense), [*options, *saved, ".op"])
 
 
 def crossbar_transient_deck(  # noqa: PLR0913 - what a transient is, in a call in one line
@@ -70,8 +77,8 @@ def crossbar_transient_deck(  # noqa: PLR0913 - what a transient is, in a call i
 ) -> str:
     """Deck for a transient of one array of memristive devices.
 
-    Current out of bit line j is `i(vsense<j>)`, the state of a cell `v(xarray.xc<i>_<j>.x)`. Driver voltages, sense
-    currents and states are saved; the deck plots sense currents when run interactively.
+    Current out of bit line j is `i(vsense<j>)`, the state of a cell `v(xc<i>_<j>.x)`. Driver voltages, sense currents
+    and the states of up to 5000 cells are saved; the deck plots sense currents when run interactively.
 
     Args:
         cells: device model, with parameters that differ from cell to cell where it has them.
@@ -96,12 +103,10 @@ def crossbar_transient_deck(  # noqa: PLR0913 - what a transient is, in a call i
     drive = [line for i, s in enumerate(word_lines) for line in s.netlist_lines(f"vdrive{i}", f"in{i}", "0")]
     sense = [s.netlist_lines(f"vsense{j}", f"out{j}", "0") for j, s in enumerate(bit_lines)]
     (name,) = cells.device.states
-    sensed = [f"i(vsense{column})" for column in _sensed(wires, columns)]
-    saved = [
-        *(f"v(in{row})" for row in range(rows)),
-        *sensed,
-        *(f"v(xarray.xc{row}_{column}.{name})" for row in range(rows) for column in range(columns)),
-    ]
+    sensed = _sense_currents(wires, columns)
+    saved = [*(f"v(in{row})" for row in range(rows)), *sensed]
+    if state.numel() <= _SAVED:
+        saved += [f"v(xc{row}_{column}.{name})" for row in range(rows) for column in range(columns)]
     shown = " ".join((sensed or saved)[:_SHOWN])
     analysis = [
         *_options(OPTIONS, state.numel()),
@@ -121,18 +126,21 @@ def _deck(title: str, circuit: Iterable[str], analysis: Iterable[str]) -> str:
 
 def _array(cells: CellText, wires: Wires, drive: list[str], sense: list[list[str]]) -> Iterator[str]:
     """The array between its drivers and what holds its bit lines, of which some float."""
-    rows, columns = cells.present.shape
+    columns = cells.present.shape[1]
     yield from array_lines(cells, wires)
     yield from drive
     for column in _sensed(wires, columns):
         yield from sense[column]
-    yield from wrapped(["xarray", *ports(rows, columns), "crossbar"])
 
 
 def _sensed(wires: Wires, columns: int) -> list[int]:
     """Bit lines that do not float."""
     floats = torch.isinf(torch.as_tensor(wires.sense)).expand(columns).tolist()
     return [column for column in range(columns) if not floats[column]]
+
+
+def _sense_currents(wires: Wires, columns: int) -> list[str]:
+    return [f"i(vsense{column})" for column in _sensed(wires, columns)]
 
 
 def _options(options: Mapping[str, float | str], cells: int) -> Iterator[str]:
