@@ -94,6 +94,9 @@ VICTIMS = {
     "demo": Victim(("demo",), ("demo",), _demo),
 }  # fmt: skip
 
+ORDER = 2 * ("run", "sweep", "fit", "verify", "imc", "train") + ("demo",)
+"""In which the commands take their turns."""
+
 
 def prepare(folder: Path) -> None:
     """Decks, a study, a loop and a trained network to work on."""
@@ -192,7 +195,7 @@ def _forget(folder: Path) -> None:
             shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
-def run(rounds: int, seed: int, names: Sequence[str] = tuple(VICTIMS)) -> dict[str, Any]:
+def run(rounds: int, seed: int, order: Sequence[str] = ORDER) -> dict[str, Any]:
     """Rounds over the commands in turn; each with its usual time and result from an undisturbed run."""
     ctypes.CDLL(None).prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0)
     draw = random.Random(seed)  # noqa: S311
@@ -200,7 +203,7 @@ def run(rounds: int, seed: int, names: Sequence[str] = tuple(VICTIMS)) -> dict[s
         folder = Path(place)
         prepare(folder)
         usual, expected = {}, {}
-        for name in names:
+        for name in dict.fromkeys(order):
             victim = VICTIMS[name]
             usual[name], code = finish(folder, victim.arguments)
             expected[name] = victim.result(folder) if victim.result else None
@@ -208,7 +211,7 @@ def run(rounds: int, seed: int, names: Sequence[str] = tuple(VICTIMS)) -> dict[s
             _forget(folder)
         results = []
         for number in range(rounds):
-            name = names[number % len(names)]
+            name = order[number % len(order)]
             results.append(attempt(name, folder, usual[name], draw, expected[name]))
             print(number, results[-1], flush=True)
     return {
@@ -228,9 +231,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--only", nargs="*", default=list(VICTIMS), choices=list(VICTIMS))
     given = parser.parse_args(arguments)
-    found = run(given.rounds, given.seed, given.only)
+    found = run(given.rounds, given.seed)
     save_result("lost_power", f"python benchmarks/lost_power.py --rounds {given.rounds}", found)
 
 

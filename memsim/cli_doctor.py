@@ -102,10 +102,10 @@ def _data() -> Finding:
 
 
 def _room() -> Finding:
-    from memsim.processes import GIB
-    from memsim.processes.limits import free_memory, size_text
+    from memsim.memory import available_memory, format_bytes
+    from memsim.processes import GB
 
     folder = tempfile.gettempdir()
     free = shutil.disk_usage(folder).free
-    text = f"{size_text(free)} free in {folder}, {size_text(free_memory())} of memory"
-    return Finding("room", free >= GIB, text if free >= GIB else f"{text}; a run may write 1 GiB: set TMPDIR")
+    text = f"{format_bytes(free)} free in {folder}, {format_bytes(available_memory())} of memory"
+    return Finding("room", free >= GB, text if free >= GB else f"{text}; a run may write 1 GB: set TMPDIR")

@@ -55,10 +55,10 @@ def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     ] = None,
     timeout: Annotated[float, typer.Option(help="Time limit of ngspice in seconds.")] = 60.0,
     memory: Annotated[
-        str | None, typer.Option(help="Memory that ngspice may take in bytes, e.g. `4g`; 1 GiB and more.")
+        str | None, typer.Option(help="Memory that ngspice may take in bytes, e.g. `4g`; 1 GB and more.")
     ] = None,
     disk: Annotated[
-        str | None, typer.Option(help="What ngspice may write in bytes, e.g. `8g`; 1 GiB where left out.")
+        str | None, typer.Option(help="What ngspice may write in bytes, e.g. `8g`; 1 GB where left out.")
     ] = None,
     trust: Annotated[
         bool, typer.Option("--trust", help="Let a deck run commands and reach other folders.")
@@ -106,7 +106,8 @@ def _print(data: xr.Dataset, shown: Sequence[str], files: Sequence[Path]) -> Non
 def _print_json(data: xr.Dataset, files: Sequence[Path]) -> None:
     waveforms = {
         str(name): {"units": values.attrs["units"], "minimum": low, "maximum": high}
-        for name, values in data.data_vars.items()
+        for name in data.data_vars
+        for values in [data.variables[name]]
         for low, high in [_range(values)]
     }
     summary = {
@@ -117,7 +118,7 @@ def _print_json(data: xr.Dataset, files: Sequence[Path]) -> None:
     typer.echo(json.dumps({**summary, "waveforms": waveforms}))
 
 
-def _range(values: xr.DataArray) -> tuple[float, float]:
+def _range(values: xr.Variable | xr.DataArray) -> tuple[float, float]:
     return float(values.real.min()), float(values.real.max())
 
 

@@ -2,6 +2,6 @@
 
 from memsim.processes.children import cores, end_all, execute
 from memsim.processes.folders import MAKE_ROOM, private_folder, sweep_leftovers
-from memsim.processes.limits import GIB, Limits
+from memsim.processes.limits import GB, Limits
 
-__all__ = ["GIB", "MAKE_ROOM", "Limits", "cores", "end_all", "execute", "private_folder", "sweep_leftovers"]
+__all__ = ["GB", "MAKE_ROOM", "Limits", "cores", "end_all", "execute", "private_folder", "sweep_leftovers"]

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
-from pathlib import Path
 
-GIB = 1024**3
+GB = 10**9
 _LONGEST = 1e9
 
 
@@ -39,21 +37,3 @@ class Limits:
         chosen = {"as": self.memory, "fsize": self.file, "nproc": 1 if self.single else None, "core": 0}
         chosen["cpu"] = math.ceil(min(timeout, _LONGEST)) + 1
         return [f"{name}={value}" for name, value in chosen.items() if value is not None]
-
-
-def free_memory() -> int:
-    """Memory that programs can still have [byte], files in the cache given up."""
-    if Path("/proc/meminfo").is_file():
-        for line in Path("/proc/meminfo").read_text(encoding="ascii").splitlines():
-            if line.startswith("MemAvailable:"):
-                return int(line.split()[1]) * 1024
-    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-
-
-def size_text(size: float) -> str:
-    """Bytes for people: `1.5 GiB`."""
-    for unit in ("B", "KiB", "MiB", "GiB"):
-        if abs(size) < 1024:
-            return f"{size:.3g} {unit}"
-        size /= 1024
-    return f"{size:.4g} TiB"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from memsim.circuits.stimuli import Stimulus
 
 
-LEAST = 64 * 1024**2
+LEAST = 64e6
 """Bytes of memory that ngspice needs at least, and of disk that make a limit worth setting."""
 
 
@@ -96,7 +96,7 @@ def _check_job(job: Job) -> None:
         )
     for name, value in (("memory", job.memory), ("disk", job.disk)):
         if value is not None and not value >= LEAST:
-            raise InputError(f"{name} = {value:g} bytes, but it must be at least {LEAST:g}; 1 GiB is 1.07e9")
+            raise InputError(f"{name} = {value:g} bytes, but it must be at least {LEAST:g}; 1 GB is 1e9")
     if job.engine not in ("process", "shared"):
         raise InputError(f"engine = {job.engine!r}, but it must be 'process' or 'shared'")
     if job.engine == "shared" and job.keep is not None:

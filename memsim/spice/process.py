@@ -10,9 +10,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from memsim.errors import EngineCrashedError, EngineNotFoundError, InputError, ResourceLimitError
+from memsim.memory import available_memory, format_bytes
 from memsim.processes import MAKE_ROOM, Limits, cores, execute, private_folder
 from memsim.processes.children import CONSOLE
-from memsim.processes.limits import free_memory, size_text
 from memsim.spice.rawfile import Raw, mapped
 from memsim.spice.version import INSTALL, ngspice_program
 from memsim.spice.wall import confined_environment, wall
@@ -126,13 +126,13 @@ def _raw(path: Path, *, failed: bool) -> Raw:
     """
     if not path.is_file():
         return b""
-    size, free = path.stat().st_size, free_memory()
+    size, free = path.stat().st_size, available_memory()
     if failed or size <= SMALL_RAW:
         with path.open("rb") as file:
             return file.read(SMALL_RAW)
     if size > free:
         raise ResourceLimitError(
-            f"the result has {size_text(size)}, and {size_text(free)} of memory are free",
+            f"the result has {format_bytes(size)}, and {format_bytes(free)} of memory are free",
             remedy="save fewer variables (`.save v(out)`), take longer steps, or a shorter run.",
         )
     return mapped(path)

@@ -19,8 +19,8 @@ from memsim.errors import (
     SimulationError,
     SimulationTimeoutError,
 )
-from memsim.processes import GIB, MAKE_ROOM, Limits, cores
-from memsim.processes.limits import size_text
+from memsim.memory import available_memory, format_bytes
+from memsim.processes import GB, MAKE_ROOM, Limits, cores
 from memsim.spice.checks import check_result
 from memsim.spice.jobs import Job, Task, tasks_of
 from memsim.spice.log import cited, classify, tail
@@ -76,8 +76,8 @@ def simulate(  # noqa: PLR0913  (the fields of Job, for a call in one line)
         trust: let a deck run shell commands and use files outside its folder. Circuits are trusted.
         engine: `process`, one ngspice process per deck; or `shared`, PySpice's library in a worker process.
         keep: folder that receives the decks, logs and raw files (`process` only).
-        memory: what each ngspice may take [byte]; 1 GiB and what the deck needs where left out (`process` only).
-        disk: what each ngspice may write [byte]; 1 GiB where left out (`process` only).
+        memory: what each ngspice may take [byte]; 1 GB and what the deck needs where left out (`process` only).
+        disk: what each ngspice may write [byte]; 1 GB where left out (`process` only).
 
     Returns:
         Waveforms over `time` [s] (or `frequency`, `sweep`, scalars), named as ngspice names them.
@@ -149,10 +149,15 @@ def simulate_many(
 
 
 def limits_of(job: Job, netlist: Netlist) -> Limits:
-    """What one run may take: 1 GiB of disk and, beside what its deck needs to be held, 1 GiB of memory."""
-    size = sum(map(len, netlist.files.values()))
-    memory = GIB + MEMORY_OF_A_DECK * size if job.memory is None else job.memory
-    return Limits(int(memory), int(GIB if job.disk is None else job.disk), single=netlist.confined)
+    """What one run may take: 1 GB of disk and, beside what its deck needs to be held, 1 GB of memory.
+
+    A deck of the user's own may have half of the free memory, where that is more.
+    """
+    memory = job.memory
+    if memory is None:
+        memory = GB + MEMORY_OF_A_DECK * sum(map(len, netlist.files.values()))
+        memory = memory if netlist.confined else max(memory, available_memory() / 2)
+    return Limits(int(memory), int(GB if job.disk is None else job.disk), single=netlist.confined)
 
 
 def _run_task(task: Task, job: Job) -> xr.Dataset:
@@ -211,7 +216,7 @@ def _failure(run: Run, timeout: float, limits: Limits) -> SimulationError | None
         )
     if run.returncode != 0 and re.search(OUT_OF_MEMORY, run.log):
         return ResourceLimitError(
-            f"ngspice reached its limit of {size_text(limits.memory or 0)} of memory",
+            f"ngspice reached its limit of {format_bytes(limits.memory or 0)} of memory",
             remedy="simulate less at once, or raise the limit: `--memory`, in Python `memory=`.",
             log=cited(run.log, OUT_OF_MEMORY),
         )
@@ -224,9 +229,9 @@ def _failure(run: Run, timeout: float, limits: Limits) -> SimulationError | None
         )
     if run.returncode == -signal.SIGXFSZ:
         return ResourceLimitError(
-            f"ngspice was stopped at its limit of {size_text(limits.file or 0)} a file",
+            f"ngspice was stopped at its limit of {format_bytes(limits.file or 0)} a file",
             remedy="save fewer variables, take longer steps, or raise the limit: `--disk`, in Python `disk=`, "
-            f"twice that size, which is now {size_text(limits.disk or 0)}.",
+            f"twice that size, which is now {format_bytes(limits.disk or 0)}.",
             log=tail(run.log),
         )
     if error is None and not run.raw:

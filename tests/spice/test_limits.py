@@ -14,12 +14,11 @@ from pathlib import Path
 import pytest
 
 from memsim.errors import EngineNotFoundError, InputError, MemsimError, ResourceLimitError, UntrustedDeckError
-from memsim.processes import GIB, private_folder, sweep_leftovers
+from memsim.processes import GB, private_folder, sweep_leftovers
 from memsim.spice import ngspice_version, read_netlist, simulate
 
-MIB = 1024**2
 MEGABYTE = 1_000_000
-SMALLEST = 64 * MIB
+SMALLEST = 64e6
 CHECK_SECONDS = 1.0
 """Processor time that the check of a megabyte may take."""
 
@@ -44,7 +43,7 @@ def block(*lines):
 
 @pytest.mark.spice
 def test_a_run_that_writes_without_end_stops_at_its_limit_of_disk(scratch):
-    with pytest.raises(ResourceLimitError, match=r"limit of 32 MiB a file(?s:.*)--disk.*disk="):
+    with pytest.raises(ResourceLimitError, match=r"limit of 32 MB a file(?s:.*)--disk.*disk="):
         simulate(chain(2000), disk=SMALLEST)
     assert list(scratch.iterdir()) == []
 
@@ -73,14 +72,14 @@ def test_at_default_settings_disk_and_memory_stay_below_a_gibibyte(scratch):
         largest = max(largest, sum(sizes))
         time.sleep(0.05)
     said, error = process.communicate()
-    assert "limit of 512 MiB a file" in error or "time limit" in error
-    assert largest < GIB
-    assert int(said) * 1024 < GIB
+    assert "limit of 500 MB a file" in error or "time limit" in error
+    assert largest < GB
+    assert int(said) * 1024 < GB
 
 
 @pytest.mark.spice
 def test_a_deck_that_wants_gigabytes_stops_at_its_limit_of_memory():
-    with pytest.raises(ResourceLimitError, match=r"limit of 1 GiB of memory(?s:.*)--memory"):
+    with pytest.raises(ResourceLimitError, match=r"limit of 1 GB of memory(?s:.*)--memory"):
         simulate(block("let x=vector(400000000)"))
 
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import pytest
 
-from memsim.processes import GIB, Limits, launch, private_folder
+from memsim.processes import GB, Limits, launch, private_folder
 from memsim.spice.process import DECK, run_ngspice
 from memsim.spice.wall import wall
 
@@ -30,7 +30,7 @@ def _with_wall():
 
 def unchecked(deck, **kwargs):
     """Run a deck that nobody looked at."""
-    settings = {"timeout": 20, "limits": Limits(GIB, GIB, single=True), "confined": True, **kwargs}
+    settings = {"timeout": 20, "limits": Limits(GB, GB, single=True), "confined": True, **kwargs}
     return run_ngspice({DECK: deck.encode("utf-8", "surrogateescape")}, **settings)
 
 
