@@ -28,6 +28,7 @@ from typing import Any
 
 import numpy as np
 from common import save_result
+from safetensors.torch import load_file
 
 from memsim.files import read_waves
 
@@ -69,7 +70,8 @@ def _sweep(folder: Path) -> Any:
 
 
 def _weights(folder: Path) -> Any:
-    return [path.read_bytes().hex() for path in sorted((folder / "run").glob("*.safetensors"))]
+    tensors = load_file(folder / "run" / "checkpoint.safetensors")
+    return {name: tensor.tolist() for name, tensor in tensors.items() if name.startswith("network.")}
 
 
 def _verification(folder: Path) -> Any:

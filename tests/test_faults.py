@@ -18,7 +18,13 @@ import pytest
 from distributed import LocalCluster
 
 from memsim import spice
-from memsim.errors import BadResultError, EngineCrashedError, InputError, SimulationTimeoutError
+from memsim.errors import (
+    BadResultError,
+    EngineCrashedError,
+    EngineNotFoundError,
+    InputError,
+    SimulationTimeoutError,
+)
 from memsim.files import read_waves
 from memsim.spice import read_netlist
 from memsim.sweep import make_sweep, run_sweep
@@ -248,3 +254,19 @@ def test_worker_lost(tmp_path: Path):
     data = read_waves(tmp_path / "one.nc")
     assert data["status"].values.tolist() == [2]
     assert "KilledWorker" in str(data["error"].values[0])
+
+
+@pytest.mark.parametrize("remote", [False, True])
+def test_a_sweep_without_ngspice_stops_and_records_no_failures(
+    remote: bool, tmp_path: Path, scheduler: str, monkeypatch: pytest.MonkeyPatch
+):
+    """Found before the first point here, by the first point on a worker; either way no point is spent."""
+    (tmp_path / "rc.cir").write_text(DECK.replace("200u", "5u"))
+    study = make_sweep(deck="rc.cir", grid={"vin": [1, 2, 3]}, measure=FINAL)
+    place = {"scheduler": scheduler} if remote else {}
+    with monkeypatch.context() as without:
+        without.setenv("PATH", str(tmp_path))
+        with pytest.raises(EngineNotFoundError, match="not on the PATH"):
+            run_sweep(study, tmp_path / "out.nc", folder=tmp_path, **place)
+    data = run_sweep(study, tmp_path / "out.nc", folder=tmp_path, scheduler=scheduler)
+    assert (data["status"] == 1).all()  # all were run, none had to be retried
