@@ -4,6 +4,7 @@ set -eu
 venv=$1
 stamp=$venv/.memsim-ready
 wanted=$(cat pyproject.toml constraints.txt | cksum)
+no_compiler="there is no C compiler; without one, training is several times slower."
 
 say() { printf 'memsim setup: %s\n' "$*" >&2; }
 fail() { say "$1"; shift; for line in "$@"; do printf '    %s\n' "$line" >&2; done; exit 1; }
@@ -56,6 +57,7 @@ missing_elsewhere() {
 
 refuse_old_release() {
     [ -r /etc/os-release ] || return 0
+    # shellcheck source=/dev/null
     . /etc/os-release
     case ${UBUNTU_CODENAME:-${VERSION_CODENAME:-}} in
         buster | bullseye | bionic | focal | jammy)
@@ -88,26 +90,26 @@ provide_on_debian() {
     recommended=
     packages_are_ready || compiler_is_ready || recommended="gcc libc6-dev"
     [ -n "$needed$recommended" ] || return 0
-    [ -z "$needed" ] || refuse_old_release
+    case $needed in "" | python3.*-venv) ;; *) refuse_old_release ;; esac
     # shellcheck disable=SC2086
     if apt_install $needed $recommended; then return; fi
     type="please type:"
     [ "$(id -u)" = 0 ] || has sudo || type="please type as root:"
     if [ -z "$needed" ]; then
-        say "there is no C compiler; without one, training is several times slower. To have one, $type"
+        say "$no_compiler To have one, $type"
         printf '    %s\n' "$(apt_line "$recommended")" >&2
         return
     fi
-    [ -z "$recommended" ] || say "$recommended: a C compiler, recommended; without one, training is several times slower"
+    [ -z "$recommended" ] || say "$no_compiler It is part of the line below."
+    # shellcheck disable=SC2086
     fail "this machine lacks $needed; $type" "$(apt_line $needed $recommended)" "then run make again."
 }
 
 provide_elsewhere() {
-    packages_are_ready || compiler_is_ready ||
-        say "there is no C compiler; without one, training is several times slower."
+    packages_are_ready || compiler_is_ready || say "$no_compiler"
     needed=$(missing_elsewhere | xargs)
-    [ -z "$needed" ] || fail "this machine lacks $needed (Python 3.11, ngspice 39 or newer)." \
-        "macOS: brew install $needed" "Elsewhere install them from the system's packages; then run make again."
+    [ -z "$needed" ] || fail "this machine lacks $needed; please install Python 3.11 and ngspice 39 or newer." \
+        "macOS: brew install python ngspice libngspice" "then run make again."
 }
 
 make_venv() {
@@ -130,6 +132,6 @@ esac
 if has apt-get; then provide_on_debian; else provide_elsewhere; fi
 ngspice_is_ready || fail "ngspice 39 or newer is needed, found version '$major'."
 packages_are_ready && exit 0
-[ -x "$venv/bin/python" ] && "$venv/bin/python" -c 'import pip' 2>/dev/null || make_venv
+"$venv/bin/python" -c 'import pip' 2>/dev/null || make_venv
 install_packages
 echo "$wanted" >"$stamp"
