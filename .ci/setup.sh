@@ -118,7 +118,7 @@ make_venv() {
 }
 
 install_packages() {
-    say "installing Python packages into $venv (once)"
+    say "installing Python packages into $venv, up to 5.6 GB (some minutes, once)"
     "$venv/bin/python" -m pip --disable-pip-version-check install --quiet --quiet \
         -c constraints.txt -e '.[dev]' ||
         fail "pip could not install the packages named in pyproject.toml." \
