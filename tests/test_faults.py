@@ -224,16 +224,20 @@ def test_truncated_raw_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kep
             spice.read_raw(tmp_path / "kept/deck.raw")
 
 
-def test_worker_lost(tmp_path: Path):
+def test_worker_lost(tmp_path: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch):
     """Runs of a killed worker are done by another; a point whose workers all die is recorded."""
+    monkeypatch.setenv("TMPDIR", str(scratch))  # of the workers, too
     (tmp_path / "rc.cir").write_text(DECK)
     study = make_sweep(deck="rc.cir", grid={"vin": [1, 2, 3, 4]}, measure=FINAL)
     with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=":0", silence_logs=100) as cluster:
         address = cluster.scheduler_address
+        killed: set[int] = set()
 
         def kill_workers(count: int) -> None:
-            for nanny in list(cluster.workers.values())[:count]:
-                os.kill(nanny.pid, signal.SIGKILL)
+            pids = {nanny.pid for nanny in list(cluster.workers.values())} - killed - {None}
+            for pid in list(pids)[:count]:  # the others are being started again
+                killed.add(pid)
+                os.kill(pid, signal.SIGKILL)
 
         def kill(progress) -> None:
             if progress.done in (1, 2):
@@ -245,12 +249,16 @@ def test_worker_lost(tmp_path: Path):
 
         cluster.scheduler.allowed_failures = 0
         one = make_sweep(deck="rc.cir", grid={"vin": [5]}, measure=FINAL)
+        wait_for(lambda: not simulators(scratch))  # what killed workers had started
 
-        def kill_all(progress) -> None:
-            if progress.done == 0:
-                threading.Timer(0.3, kill_workers, [2]).start()
+        def kill_all() -> None:
+            wait_for(lambda: simulators(scratch))
+            kill_workers(2)
 
-        run_sweep(one, tmp_path / "one.nc", folder=tmp_path, scheduler=address, progress=kill_all)
+        killer = threading.Thread(target=kill_all)
+        killer.start()
+        run_sweep(one, tmp_path / "one.nc", folder=tmp_path, scheduler=address)
+        killer.join()
     data = read_waves(tmp_path / "one.nc")
     assert data["status"].values.tolist() == [2]
     assert "KilledWorker" in str(data["error"].values[0])

@@ -123,6 +123,14 @@ def test_import_is_quick_and_light() -> None:
     assert float(seconds) < 1  # the promise; processor time, as a loaded machine says nothing about memsim
 
 
+def test_windows_is_refused_in_one_sentence() -> None:
+    program = "import sys; sys.platform = 'win32'; import memsim.spice"
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    *_, last = done.stderr.splitlines()
+    assert last == "ImportError: memsim does not run on Windows; run it in WSL, as on Ubuntu 24.04."
+    assert last.partition(": ")[2] in (ROOT / ".ci/setup.sh").read_text()
+
+
 def test_public_names_load_on_use() -> None:
     for name in memsim.__all__:
         assert getattr(memsim, name) is not None

@@ -20,9 +20,9 @@ from memsim.learn.trainer import build
 from memsim.spice import Job, deck, simulate_many
 from memsim.verify import Evidence, engines, save_verification, verify
 from memsim.verify import run as verification_run
-from memsim.verify.comparison import amplitude
+from memsim.verify.comparison import Batch, amplitude, summary
 from memsim.verify.energy import neuron_energy, read_energy
-from memsim.verify.store import FOLDER
+from memsim.verify.store import FOLDER, Store
 
 pytestmark = pytest.mark.spice
 IMAGES = 6
@@ -309,6 +309,20 @@ def test_kept_batches_of_another_network_do_not_count(run: Run, tmp_path: Path):
     )
     second = verify(other, images=1, whole=False, folder=tmp_path)
     assert not np.array_equal(first.ngspice, second.ngspice)
+
+
+def test_kept_batches_give_the_same_numbers_to_the_last_digit(tmp_path: Path):
+    """Files keep rows; energies are computed in columns, in which sums of one in four round differently."""
+    store, rng = Store(tmp_path, "key"), np.random.default_rng(0)
+    for number in range(40):
+        values = {field.name: rng.random((3, 2)) for field in dataclasses.fields(Batch)}
+        values |= {"seconds": np.ones(3), "neurons": np.array([8, 10])}
+        values |= {name: rng.random((2, 3, 2)).transpose(1, 2, 0) for name in ("energy_ngspice", "energy_twin")}
+        batch = Batch(**values)
+        store.save(str(number), batch)
+        kept = store.load(str(number))
+        assert kept is not None
+        assert summary([kept], whole=True) == summary([batch], whole=True)
 
 
 def test_a_damaged_batch_is_named(run: Run, tmp_path: Path):

@@ -153,4 +153,5 @@ def summary(batches: list[Batch], *, whole: bool) -> Verification:
 
 
 def _joined(batches: list[Batch], name: str) -> Array:
-    return np.concatenate([getattr(batch, name) for batch in batches])
+    """Of all batches, in rows: a sum's last digit depends on the order in memory, which files do not keep."""
+    return np.ascontiguousarray(np.concatenate([getattr(batch, name) for batch in batches]))
