@@ -88,10 +88,10 @@ REFUSED = {
     "netlist of nothing known": ("netlist perpetuum --out decks", 2, ["unknown circuit 'perpetuum'"]),
     "missing study": ("train nowhere.toml --out new", 2, ["nowhere.toml", "does not exist"]),
     "broken study": ("train broken.toml --out new", 2, ["broken.toml", "cannot be read"]),
-    "misspelt entry": ("train typo-study.toml --out new", 2, ["epoch = 3", "not permitted"]),
+    "misspelt entry": ("train typo-study.toml --out new", 2, ["epoch = 3", "did you mean epochs?"]),
     "NaN stimulus": ("train nan-study.toml --out new", 2, ["window = nan", "finite"]),
     "unknown device": ("train unknown-study.toml --out new", 2, ["unobtainium", "pd-wo3-w"]),
-    "negative resistance": ("train negative-study.toml --out new", 2, ["r_on = -50.0 ohm", "0 < value"]),
+    "negative resistance": ("train negative-study.toml --out new", 2, ["r_on = -50.0 ohm", "allowed: above 0"]),
     "conductance out of range": (
         "train conductance-study.toml --out new",
         2,

@@ -133,6 +133,11 @@ def _parse(name: str, content: dict[str, Any]) -> Card:
             f"device card {name!r} has an unknown entry {min(unknown)!r}; "
             "allowed: model, description, source, [parameters], [initial], [drive]"
         )
+    for entry in ("description", "source"):
+        if not isinstance(content.get(entry, ""), str):
+            raise InputError(
+                f'device card {name!r} gives {entry} = {content[entry]!r}; write text in "quotes"'
+            )
     model = content.get("model")
     if not isinstance(model, str) or model not in MODELS:
         raise InputError(f"device card {name!r} names model {model!r}; known models: {', '.join(MODELS)}")
