@@ -32,9 +32,9 @@ def conductance_map(g_plus: ArrayLike, g_minus: ArrayLike) -> Figure:
     both = (min(plus.min(), minus.min()), max(plus.max(), minus.max()))
     largest = np.abs(plus - minus).max() or 1.0
     shown = [
-        ("$G^+$", plus, both),
-        ("$G^-$", minus, both),
-        ("$G^+ - G^-$", plus - minus, (-largest, largest)),
+        ("G⁺", plus, both),
+        ("G⁻", minus, both),
+        ("G⁺ − G⁻", plus - minus, (-largest, largest)),
     ]
     figure, panels = columns(3, (7.2, 3.4))
     for axes, (title, matrix, (low, high)) in zip(panels, shown, strict=True):
