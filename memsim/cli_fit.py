@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from memsim.plots import FittedLoop
 
 
+MOST_STARTS = 100_000
 POOR = 0.05  # of the peak: errors of set-up and reading leave more than most models do
 
 
@@ -82,8 +83,8 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     conductance_range: Annotated[
         str | None, typer.Option(help="What normalised pulse data spans, e.g. `5u,50u`.")
     ] = None,
-    starts: Annotated[int, typer.Option(help="Starting points that are followed.", min=1)] = 48,
-    seed: Annotated[int, typer.Option(help="Of the starting points.")] = 0,
+    starts: Annotated[int, typer.Option(help="Starting points that are followed.", min=1, max=MOST_STARTS)] = 48,
+    seed: Annotated[int, typer.Option(help="Of the starting points.", min=0)] = 0,
     robust: Annotated[bool, typer.Option("--robust", help="A loss that spares outliers.")] = False,
     capacitance: Annotated[bool, typer.Option(help="Fit a capacitance of the set-up, too.")] = True,
     out: Annotated[Path, typer.Option(help="Folder of the cards, pictures and numbers.")] = Path("fit"),
@@ -100,6 +101,8 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     `memsim fit set.csv reset.csv --kind pulses --read-voltage 0.1`,
     `memsim fit times.csv --kind switching-times --model metastable-switch`
     """
+    files = [*data, *(holdout or [])]
+    _check_once(files)
     if kind is Kind.PULSES:
         from memsim.cli_kinetics import fit_pulse_files
 
@@ -123,7 +126,6 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         return
     models = _models(model)
     units = {"current": current_unit, "voltage": voltage_unit, "time": time_unit}
-    files = [*data, *(holdout or [])]
     layout = Layout(
         columns=columns.split(",") if columns else None,
         units={name: unit for name, unit in units.items() if unit},
@@ -158,6 +160,17 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         from memsim.fit.results import describe
 
         typer.echo(json.dumps({label: [describe(one) for one in ranked] for label, ranked in found.items()}))
+
+
+def _check_once(files: Sequence[Path]) -> None:
+    """Refuse a file that is given twice, as to predict what was fitted says nothing; and two of one name."""
+    seen: dict[str, Path] = {}
+    for path in files:
+        other = seen.setdefault(path.stem, path)
+        if other is not path and other.resolve() == path.resolve():
+            raise InputError(f"{path} is given twice; leave it out once, of DATA or of --holdout")
+        if other is not path:
+            raise InputError(f"{other} and {path} have one name, which tells them apart; rename one")
 
 
 def _models(names: Sequence[str] | None) -> list[type[Device]]:
@@ -217,9 +230,12 @@ def _rows(text: str | None) -> slice:
         return slice(None)
     first, _, last = text.partition(":")
     try:
-        return slice(int(first) if first else None, int(last) if last else None)
+        chosen = slice(int(first) if first else None, int(last) if last else None)
     except ValueError:
         raise InputError(f"--rows {text!r} is no range; write FIRST:LAST, such as 0:2000") from None
+    if (chosen.start or 0) < 0 or (chosen.stop is not None and chosen.stop <= (chosen.start or 0)):
+        raise InputError(f"--rows {text!r} holds no row; write FIRST:LAST with 0 <= FIRST < LAST, such as 0:2000")
+    return chosen
 
 
 def _layouts(layout: Layout, resistances: Sequence[float], frequency: str | None, count: int) -> list[Layout]:

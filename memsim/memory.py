@@ -43,7 +43,7 @@ def is_large(needed: float) -> bool:
 def format_bytes(count: float) -> str:
     """For people: `1.5 GB`."""
     if not count < 1e15:
-        return "more than 1000 TB"
+        return "1000 TB and more"
     for unit, size in (("TB", 1e12), ("GB", 1e9), ("MB", 1e6)):
         if count >= size:
             return f"{count / size:.3g} {unit}"

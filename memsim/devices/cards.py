@@ -146,7 +146,13 @@ def _parse(name: str, content: dict[str, Any]) -> Card:
             raise InputError(
                 f"device card {name!r} gives {table} = {content[table]!r}; write a table [{table}] instead"
             )
-    device = MODELS[model](initial=content.get("initial", {}), **content.get("parameters", {}))
+    parameters = content.get("parameters", {})
+    unknown = set(parameters) - set(MODELS[model].parameters)
+    if unknown:
+        raise InputError(
+            f"device card {name!r} has a parameter {min(unknown)!r}; {model} has: {', '.join(MODELS[model].parameters)}"
+        )
+    device = MODELS[model](initial=content.get("initial", {}), **parameters)
     drive = _parse_drive(name, content["drive"]) if "drive" in content else None
     return Card(name, content.get("description", ""), content.get("source", ""), device, drive)
 

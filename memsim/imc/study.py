@@ -116,7 +116,7 @@ def load_staged_study(path: Path) -> StagedStudy:
     Raises:
         InputError: no such file, not TOML, or an entry that cannot be used.
     """
-    return make_staged_study(**read_toml(path, "study"))
+    return checked(StagedStudy, read_toml(path, "study"), f"study {str(path)!r}")
 
 
 def save_staged_study(study: StagedStudy, path: Path) -> None:

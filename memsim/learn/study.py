@@ -261,7 +261,7 @@ def load_study(path: Path) -> Study:
     Raises:
         InputError: no such file, not TOML, or an entry that cannot be used.
     """
-    return make_study(**read_toml(path, "study"))
+    return checked(Study, read_toml(path, "study"), f"study {str(path)!r}")
 
 
 def save_study(study: Study, path: Path) -> None:

@@ -16,7 +16,7 @@ from scipy.optimize import root
 
 from memsim.circuits.flatten import state_bounds
 from memsim.circuits.nodal import NodalEquations, nodal_equations
-from memsim.circuits.stimuli import Stimulus, check_times
+from memsim.circuits.stimuli import Stimulus, time_points
 from memsim.circuits.waveforms import dataset
 from memsim.devices.numeric import generate
 from memsim.errors import ConvergenceError
@@ -116,13 +116,12 @@ def simulate(
         InputError: unknown source, stop or step out of range.
         ConvergenceError: the integrator gave up.
     """
-    check_times(stop, step)
     began = time.perf_counter()
-    problem = _Problem(nodal_equations(circuit, tuple(stimuli)), stimuli)
-    times = np.arange(round(stop / step) + 1) * step
+    equations = nodal_equations(circuit, tuple(stimuli))
+    times = time_points(stop, step, len(equations.unknowns) + len(equations.waveforms))
+    problem = _Problem(equations, stimuli)
     y = _integrate(problem, times, rtol, method, [s.corners(stop) for s in stimuli.values()])
     u = np.array([stimulus(times) for stimulus in problem.stimuli])
-    equations = problem.equations
     observe = generate(
         (equations.unknowns, equations.inputs, list(equations.parameters)),
         list(equations.waveforms.values()),

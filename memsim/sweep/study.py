@@ -218,4 +218,4 @@ def load_sweep(path: str | Path) -> SweepStudy:
     Raises:
         InputError: no such file, not TOML, or an entry that cannot be used.
     """
-    return make_sweep(**read_toml(path, "sweep"))
+    return checked(SweepStudy, read_toml(path, "sweep"), f"sweep {str(path)!r}")
