@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from memsim.errors import InputError
 from memsim.learn.data.archives import check_offsets, read_archive
 from memsim.learn.data.dataset import Dataset
-from memsim.learn.data.events import Frames, Recording, bin_events
+from memsim.learn.data.events import Frames, Recording, bin_events, empty_counts
 from memsim.learn.data.folders import DATA_VARIABLE, find
 
 SENSOR = (2, 34, 34)
@@ -57,7 +57,7 @@ def _from_archive(path: Path, bins: int) -> tuple[Frames, Frames]:
     if not len(arrays["y"]) == len(ticks) - 1 == len(polarity) == events:
         raise InputError(f"{path}: x, y, dt and p differ in length; fetch the file again")
     _check_pixels(path, arrays["x"], arrays["y"])
-    counts = np.empty((len(offsets) - 1, bins, int(np.prod(SENSOR))), np.uint8)
+    counts = empty_counts(len(offsets) - 1, bins, SENSOR)
     for number, (start, end) in enumerate(pairwise(offsets)):
         one = slice(int(start), int(end))
         time = ticks[1:][one] - ticks[start]
@@ -71,7 +71,7 @@ def _from_archive(path: Path, bins: int) -> tuple[Frames, Frames]:
 
 def _from_folder(folder: Path, bins: int) -> Frames:
     files = [path for digit in range(10) for path in sorted((folder / str(digit)).glob("*.bin"))]
-    counts = np.empty((len(files), bins, int(np.prod(SENSOR))), np.uint8)
+    counts = empty_counts(len(files), bins, SENSOR)
     for number, path in enumerate(files):
         counts[number] = bin_events(read_atis(path), bins, SENSOR, DURATION)
     return Frames(counts, torch.tensor([int(path.parent.name) for path in files], dtype=torch.int64))

@@ -21,10 +21,12 @@ from memsim.errors import InputError
 from memsim.learn.data.archives import check_offsets, read_archive
 from memsim.learn.data.dataset import Dataset, Split
 from memsim.learn.data.folders import DATA_VARIABLE, find
+from memsim.memory import check_memory
 
 Signal = NDArray[np.float64]
 
 CHANNELS = 40
+LESS = "take fewer slots"
 LOWEST, RANGE = 100.0, 50.0
 DURATION = 0.64
 """Length of every input [s]: one recording in a hundred is longer and is cut, shorter ones end in silence."""
@@ -59,6 +61,7 @@ def spoken_digits(folder: Path | None, bins: int) -> Dataset:
             f"fsdd was not found: put its folder recordings/ into {PLACES[0]}/ of a folder given with --data-dir or "
             f"{DATA_VARIABLE}"
         )
+    check_memory(f"{len(recordings)} recordings in {bins} bins of time", 8 * CHANNELS * bins * len(recordings), LESS)
     parts = [
         [
             (mel_energies(signal, rate, bins), digit)
