@@ -7,7 +7,7 @@ each neuron does at each step, and what each patch of a convolution holds, for t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from memsim.learn.layers import as_image, output_sides
@@ -35,18 +35,20 @@ class LayerSize:
     convolution: bool
 
 
-def layer_sizes(shape: tuple[int, ...], classes: int, study: Study) -> Iterator[LayerSize]:
-    """Sizes of the layers of a study.
+def layer_sizes(
+    shape: tuple[int, ...], classes: int, hidden: Sequence[int | Convolution]
+) -> Iterator[LayerSize]:
+    """Sizes of the layers of a network.
 
     Args:
         shape: of one input.
         classes: neurons of the last layer.
-        study: with the hidden ones.
+        hidden: layers before it.
 
     Raises:
         InputError: layers that do not fit.
     """
-    for layer in (*study.hidden, classes):
+    for layer in (*hidden, classes):
         if isinstance(layer, Convolution):
             image = as_image(shape)
             sides = output_sides(image, layer)
@@ -58,11 +60,11 @@ def layer_sizes(shape: tuple[int, ...], classes: int, study: Study) -> Iterator[
 
 
 def training_memory(shape: tuple[int, ...], classes: int, study: Study) -> float:
-    """Bytes that training takes beside the program and its data; arguments as for `layer_sizes`."""
+    """Bytes that training takes beside the program and its data."""
     steps = min(study.window / study.step, MOST_STEPS) + 1
     sample = BYTES_A_SAMPLE if find_compiler() else BYTES_A_SAMPLE_IN_TORCH
     needed = 0.0
-    for number, layer in enumerate(layer_sizes(shape, classes, study)):
+    for number, layer in enumerate(layer_sizes(shape, classes, study.hidden)):
         instants = steps if number else study.drive.slots  # the first layer is read once for each pulse
         kept = sample * steps * layer.columns * layer.places
         if layer.convolution:
