@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -108,8 +108,8 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
 
         fit_pulse_files(
             data,
-            read_voltage=_numbers(read_voltage, "V", 1)[0] if read_voltage else None,
-            conductances=_exactly(conductance_range, "S", 2) if conductance_range else None,
+            read_voltage=_numbers(read_voltage, "V", 1)[0] if read_voltage is not None else None,
+            conductances=_exactly(conductance_range, "S", 2) if conductance_range is not None else None,
             pulses=_pulses(pulses),
             out=out,
             as_json=as_json,
@@ -125,12 +125,13 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         fit_time_files(data, models, known, _exactly(states, "", 2), out=out, as_json=as_json)
         return
     models = _models(model)
+    _check_fixed(known, models)
     units = {"current": current_unit, "voltage": voltage_unit, "time": time_unit}
     layout = Layout(
-        columns=columns.split(",") if columns else None,
-        units={name: unit for name, unit in units.items() if unit},
+        columns=columns.split(",") if columns is not None else None,
+        units={name: unit for name, unit in units.items() if unit is not None},
         rows=_rows(rows),
-        sample_time=_numbers(sample_time, "s", 1)[0] if sample_time else None,
+        sample_time=_numbers(sample_time, "s", 1)[0] if sample_time is not None else None,
         voltage=voltage.value,
     )
     layouts = _layouts(layout, _numbers(series_resistance, "Ω", len(files)), frequency, len(files))
@@ -195,6 +196,14 @@ def _fixed(texts: Sequence[str] | None) -> dict[str, float]:
     return values
 
 
+def _check_fixed(known: Mapping[str, float], models: Sequence[type[Device]]) -> None:
+    """Refuse a name that no model has; one that some have is fixed in those."""
+    names = sorted({name for model in models for name in model.parameters})
+    for name in known:
+        if name not in names:
+            raise InputError(f"--fix {name}: no model fitted has such a parameter; there are: {', '.join(names)}")
+
+
 def _numbers(text: str, unit: str, count: int) -> list[float]:
     from memsim.units import parse_si
 
@@ -241,7 +250,7 @@ def _rows(text: str | None) -> slice:
 def _layouts(layout: Layout, resistances: Sequence[float], frequency: str | None, count: int) -> list[Layout]:
     from dataclasses import replace
 
-    frequencies: Sequence[float | None] = _numbers(frequency, "Hz", count) if frequency else [None] * count
+    frequencies: Sequence[float | None] = _numbers(frequency, "Hz", count) if frequency is not None else [None] * count
     return [
         replace(layout, series_resistance=r, frequency=f)
         for r, f in zip(resistances, frequencies, strict=True)

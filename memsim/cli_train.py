@@ -59,8 +59,8 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     """
     from memsim import learn
     from memsim.imc import is_staged
-    from memsim.spice.process import cores
     from memsim.run_report import write_run_report
+    from memsim.spice.process import cores
 
     if (source := out / "study.toml" if resume else study) is not None and is_staged(source):
         if epochs is not None or accelerator != "cpu" or devices != 1 or tensorboard:
@@ -118,7 +118,13 @@ def _train(  # noqa: PLR0917 - the options of the command
                 listener(done, total, record)
 
         return learn.train(
-            study, out, data_dir=data_dir, resume=resume, progress=progress, tell=partial(typer.echo, err=True), fabric=fabric
+            study,
+            out,
+            data_dir=data_dir,
+            resume=resume,
+            progress=progress,
+            tell=partial(typer.echo, err=True),
+            fabric=fabric,
         )
 
 

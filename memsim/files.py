@@ -119,8 +119,8 @@ def read_waves(path: str | Path) -> xr.Dataset:
         ) from error
     if not dataset.data_vars:
         raise InputError(f"{path} holds no variables; give a file of waveforms or of a sweep")
-    for variable in (dataset, *dataset.variables.values()):
-        variable.attrs |= {name: _text(variable.attrs[name]) for name in _TEXTS if name in variable.attrs}
+    for attributes in (dataset.attrs, *(variable.attrs for variable in dataset.variables.values())):
+        attributes |= {name: _text(attributes[name]) for name in _TEXTS if name in attributes}
     return dataset
 
 

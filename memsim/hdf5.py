@@ -12,8 +12,10 @@ from memsim.memory import check_memory, format_bytes
 
 MOST_BYTES = 4 * 2**30
 """Largest content, unpacked, that is read: a small file can declare any amount of what it was filled with."""
-DAMAGED = (OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, IndexError, AssertionError)
-DAMAGED += (NotImplementedError, OverflowError, MemoryError, RecursionError)
+DAMAGED: tuple[type[Exception], ...] = (
+    OSError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, IndexError, AssertionError,
+    NotImplementedError, OverflowError, MemoryError, RecursionError,
+)  # fmt: skip
 """What h5py and those who read through it raise on files that are damaged or made to break them."""
 _STRING = 16  # bytes in the file that refer to one string of any length
 _TEXT_AT_ONCE = 2**24

@@ -12,9 +12,9 @@ LARGE = 0.25
 _GROUP = Path("/sys/fs/cgroup")
 
 
-def available_memory() -> int:
+def available_memory() -> float:
     """Bytes that this process can still take: what is free, within the limits of its control group and its own."""
-    return max(min(_free(), _left_in_group(), _left_of_own()), 0)
+    return max(min(_free(), _left_in_group(), _left_of_own()), 0.0)
 
 
 def check_memory(what: str, needed: float, remedy: str) -> None:

@@ -40,8 +40,10 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
     """
     try:
         content = tomllib.loads(text)
-    except ValueError as error:  # a whole number of too many digits is one that is no TOMLDecodeError
+    except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name} cannot be read, it is not valid TOML: {error}") from None
+    except ValueError:
+        raise InputError(f"{name} cannot be read, it has a whole number of more than 64 bits") from None
     except RecursionError:
         raise InputError(f"{name} cannot be read, its tables are nested too deep") from None
     _check_whole_numbers(content, name)

@@ -93,9 +93,7 @@ def _place(item: ErrorDetails, content: object) -> tuple[_Place, str, _Place | N
     at: Any = content
     last = len(item["loc"]) - 1
     for number, part in enumerate(item["loc"]):
-        if isinstance(at, Mapping) and part in at:
-            at = at[part]
-        elif isinstance(at, Sequence) and not isinstance(at, str) and isinstance(part, int) and part < len(at):
+        if _has(at, part):
             at = at[part]
         elif not (number == last and item["type"] == "missing"):
             if fork is None:
@@ -103,6 +101,12 @@ def _place(item: ErrorDetails, content: object) -> tuple[_Place, str, _Place | N
             continue
         place.append(part)
     return tuple(place), form, fork
+
+
+def _has(content: Any, part: str | int) -> bool:
+    if isinstance(content, Mapping):
+        return part in content
+    return isinstance(content, list | tuple) and isinstance(part, int) and part < len(content)
 
 
 def _counts_good_ones(item: ErrorDetails) -> bool:

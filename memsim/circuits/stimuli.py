@@ -75,7 +75,7 @@ def time_points(stop: float, step: float, values: int) -> Array:
         8 * (values + SPARE_VALUES) * steps,
         "give a longer step or an earlier stop",
     )
-    return np.arange(round(steps) + 1) * step
+    return np.arange(round(steps) + 1, dtype=np.float64) * step
 
 
 class Stimulus(ABC):

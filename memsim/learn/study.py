@@ -16,7 +16,7 @@ Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
 NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
 Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
 Share = Annotated[float, Field(ge=0, lt=1, strict=True)]
-Count = Annotated[int, Field(ge=1, strict=True)]
+Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]
 Size = Annotated[int, Field(ge=1, le=4096, strict=True)]
 NeuronName = Literal[
     "integrate-and-fire-set1",
@@ -208,7 +208,7 @@ class Study(Table):
 
     Attributes:
         data: name of the data set.
-        hidden: hidden layers: a number of neurons, or a table for a convolution.
+        hidden: hidden layers: a number of neurons, or a table for a convolution; none where empty.
         neuron: circuit of the neurons, as `memsim run` names it.
         parameters: circuit parameters that differ between neurons, by name, such as "cmem" or "xm1.v_on".
         batch: images an update is made from.

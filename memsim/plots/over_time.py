@@ -47,7 +47,8 @@ def telling(waves: xr.Dataset, most: int = 6) -> list[str]:
         return marked
     kinds: dict[str, list[str]] = {}
     for name, values in waves.data_vars.items():
-        if len(values.dims) == 1 and values.dtype.kind == "f" and values.size and float(values.max()) > float(values.min()):
+        real = len(values.dims) == 1 and values.dtype.kind == "f" and values.size
+        if real and float(values.max()) > float(values.min()):
             kinds.setdefault(str(values.attrs.get("units", "1")), []).append(str(name))
     changing = [name for unit in ("V", "1", "A") for name in kinds.get(unit, [])[:most]]
     return changing or [str(name) for name in waves.data_vars][:most]
@@ -113,10 +114,15 @@ def raster(times: Mapping[str, ArrayLike] | Sequence[ArrayLike], duration: float
     Args:
         times: spike times of every neuron in s; by label where labels are to be shown.
         duration: end of the time axis in s; just after the last spike where it is not given.
+
+    Raises:
+        InputError: a time that is not finite.
     """
     trains = [
         np.asarray(row, dtype=float) for row in (times.values() if isinstance(times, Mapping) else times)
     ]
+    if not all(np.isfinite(row).all() for row in trains):
+        raise InputError("a spike time is not finite; leave it out")
     last = max((row.max() for row in trains if row.size), default=1.0)
     end = duration if duration is not None else 1.02 * last
     scale, prefix = si_prefix(end)

@@ -37,6 +37,7 @@ def sweep(data: xr.Dataset, names: Sequence[str] = ()) -> Figure:
         InputError: this is no sweep, a measure is unknown, or the sweep has more than two axes besides its samples.
     """
     measures = _measures(data, names)
+    data = data.assign_coords({dim: data[dim] for dim in data.dims if dim not in data.coords})
     figure = Figure(figsize=(5.2, 0.6 + 2.5 * len(measures)))
     panels = list(figure.subplots(len(measures), 1, squeeze=False).flat)
     for axes, name in zip(panels, measures, strict=True):

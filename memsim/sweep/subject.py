@@ -181,7 +181,6 @@ def _twin(name: str) -> CompiledCircuit:
 
 
 def _run_twin(name: str, bench: Bench, values: Mapping[str, float]) -> xr.Dataset:
-    import numpy as np
     import torch
 
     from memsim.circuits import dataset, state_bounds

@@ -49,10 +49,12 @@ def nmnist(folder: Path | None, bins: int) -> Dataset:
 
 
 def _from_archive(path: Path, bins: int) -> tuple[Frames, Frames]:
-    arrays = read_archive(path, ("x", "y", "p", "dt", "offsets", "label", "n_train"))
+    arrays = read_archive(path, ("x", "y", "p", "dt", "offsets", "label"), ("n_train",))
     offsets, events = arrays["offsets"], len(arrays["x"])
     check_offsets(path, offsets, events)
     ticks = np.concatenate([[0], np.cumsum(arrays["dt"], dtype=np.int64)])
+    if arrays["p"].dtype != np.uint8:
+        raise InputError(f"{path}: p is not a row of bytes, a bit for each event; fetch the file again")
     polarity = np.unpackbits(arrays["p"])[:events]
     if not len(arrays["y"]) == len(ticks) - 1 == len(polarity) == events:
         raise InputError(f"{path}: x, y, dt and p differ in length; fetch the file again")
@@ -66,6 +68,8 @@ def _from_archive(path: Path, bins: int) -> tuple[Frames, Frames]:
         )
     labels = torch.from_numpy(arrays["label"].astype(np.int64))
     split = int(arrays["n_train"])
+    if not 0 < split < len(counts):
+        raise InputError(f"{path}: n_train = {split} of {len(counts)} recordings; fetch the file again")
     return Frames(counts[:split], labels[:split]), Frames(counts[split:], labels[split:])
 
 
