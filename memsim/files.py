@@ -98,7 +98,7 @@ def write_waves(path: str | Path, waves: xr.Dataset) -> None:
 
 
 def read_waves(path: str | Path) -> xr.Dataset:
-    """Read waveforms that `write_waves` wrote, or netCDF 4 of others, all into memory.
+    """Read waveforms that `write_waves` wrote, or netCDF 4 of others, up to 4 GiB unpacked, all into memory.
 
     Raises:
         InputError: there is no such file, it is not netCDF, holds no variables, or does not fit into memory.
