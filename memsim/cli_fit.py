@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from memsim.plots import FittedLoop
 
 
+MOST_STARTS = 100_000
 POOR = 0.05  # of the peak: errors of set-up and reading leave more than most models do
 
 
@@ -82,8 +83,8 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     conductance_range: Annotated[
         str | None, typer.Option(help="What normalised pulse data spans, e.g. `5u,50u`.")
     ] = None,
-    starts: Annotated[int, typer.Option(help="Starting points that are followed.", min=1)] = 48,
-    seed: Annotated[int, typer.Option(help="Of the starting points.")] = 0,
+    starts: Annotated[int, typer.Option(help="Starting points that are followed.", min=1, max=MOST_STARTS)] = 48,
+    seed: Annotated[int, typer.Option(help="Of the starting points.", min=0)] = 0,
     robust: Annotated[bool, typer.Option("--robust", help="A loss that spares outliers.")] = False,
     capacitance: Annotated[bool, typer.Option(help="Fit a capacitance of the set-up, too.")] = True,
     out: Annotated[Path, typer.Option(help="Folder of the cards, pictures and numbers.")] = Path("fit"),
@@ -100,13 +101,15 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     `memsim fit set.csv reset.csv --kind pulses --read-voltage 0.1`,
     `memsim fit times.csv --kind switching-times --model metastable-switch`
     """
+    files = [*data, *(holdout or [])]
+    _check_once(files)
     if kind is Kind.PULSES:
         from memsim.cli_kinetics import fit_pulse_files
 
         fit_pulse_files(
             data,
-            read_voltage=_numbers(read_voltage, "V", 1)[0] if read_voltage else None,
-            conductances=_exactly(conductance_range, "S", 2) if conductance_range else None,
+            read_voltage=_numbers(read_voltage, "V", 1)[0] if read_voltage is not None else None,
+            conductances=_exactly(conductance_range, "S", 2) if conductance_range is not None else None,
             pulses=_pulses(pulses),
             out=out,
             as_json=as_json,
@@ -122,13 +125,13 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         fit_time_files(data, models, known, _exactly(states, "", 2), out=out, as_json=as_json)
         return
     models = _models(model)
+    _check_fixed(known, models)
     units = {"current": current_unit, "voltage": voltage_unit, "time": time_unit}
-    files = [*data, *(holdout or [])]
     layout = Layout(
-        columns=columns.split(",") if columns else None,
-        units={name: unit for name, unit in units.items() if unit},
+        columns=columns.split(",") if columns is not None else None,
+        units={name: unit for name, unit in units.items() if unit is not None},
         rows=_rows(rows),
-        sample_time=_numbers(sample_time, "s", 1)[0] if sample_time else None,
+        sample_time=_numbers(sample_time, "s", 1)[0] if sample_time is not None else None,
         voltage=voltage.value,
     )
     layouts = _layouts(layout, _numbers(series_resistance, "Ω", len(files)), frequency, len(files))
@@ -160,6 +163,17 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         typer.echo(json.dumps({label: [describe(one) for one in ranked] for label, ranked in found.items()}))
 
 
+def _check_once(files: Sequence[Path]) -> None:
+    """Refuse a file that is given twice, as to predict what was fitted says nothing; and two of one name."""
+    seen: dict[str, Path] = {}
+    for path in files:
+        other = seen.setdefault(path.stem, path)
+        if other is not path and other.resolve() == path.resolve():
+            raise InputError(f"{path} is given twice; leave it out once, of DATA or of --holdout")
+        if other is not path:
+            raise InputError(f"{other} and {path} have one name, which tells them apart; rename one")
+
+
 def _models(names: Sequence[str] | None) -> list[type[Device]]:
     from memsim.devices import MODELS
     from memsim.fit import USUAL_MODELS
@@ -180,6 +194,14 @@ def _fixed(texts: Sequence[str] | None) -> dict[str, float]:
             raise InputError(f"--fix {text!r} names no value; write for example r_on=2k")
         values[name.strip()] = parse_si(value)
     return values
+
+
+def _check_fixed(known: Mapping[str, float], models: Sequence[type[Device]]) -> None:
+    """Refuse a name that no model has; one that some have is fixed in those."""
+    names = sorted({name for model in models for name in model.parameters})
+    for name in known:
+        if name not in names:
+            raise InputError(f"--fix {name}: no model fitted has such a parameter; there are: {', '.join(names)}")
 
 
 def _numbers(text: str, unit: str, count: int) -> list[float]:
@@ -217,15 +239,18 @@ def _rows(text: str | None) -> slice:
         return slice(None)
     first, _, last = text.partition(":")
     try:
-        return slice(int(first) if first else None, int(last) if last else None)
+        chosen = slice(int(first) if first else None, int(last) if last else None)
     except ValueError:
         raise InputError(f"--rows {text!r} is no range; write FIRST:LAST, such as 0:2000") from None
+    if (chosen.start or 0) < 0 or (chosen.stop is not None and chosen.stop <= (chosen.start or 0)):
+        raise InputError(f"--rows {text!r} holds no row; write FIRST:LAST with 0 <= FIRST < LAST, such as 0:2000")
+    return chosen
 
 
 def _layouts(layout: Layout, resistances: Sequence[float], frequency: str | None, count: int) -> list[Layout]:
     from dataclasses import replace
 
-    frequencies: Sequence[float | None] = _numbers(frequency, "Hz", count) if frequency else [None] * count
+    frequencies: Sequence[float | None] = _numbers(frequency, "Hz", count) if frequency is not None else [None] * count
     return [
         replace(layout, series_resistance=r, frequency=f)
         for r, f in zip(resistances, frequencies, strict=True)

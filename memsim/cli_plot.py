@@ -100,10 +100,10 @@ def _selected(data: xr.Dataset, select: list[str]) -> xr.Dataset:
             raise InputError(
                 f"--select {one!r} names no axis and value; write name=value with one of: {axes}"
             )
-        if data[name].dtype.kind in "if":
-            data = data.sel({name: parse_si(value)}, method="nearest")
+        if data[name].dtype.kind in "iuf" and data[name].size:
+            data = data.isel({name: int(abs(data[name].values - parse_si(value)).argmin())})
         elif value in data[name].values:
-            data = data.sel({name: value})
+            data = data.isel({name: list(data[name].values).index(value)})
         else:
             raise InputError(f"--select {one!r}: {name} is one of {', '.join(map(str, data[name].values))}")
     return data

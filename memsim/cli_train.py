@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from contextlib import ExitStack
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -32,12 +33,15 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         bool, typer.Option("--resume", help="Continue the run in the folder with its own study.")
     ] = False,
     accelerator: Annotated[str, typer.Option(help="What to train on: cpu, cuda, mps or auto.")] = "cpu",
-    devices: Annotated[int, typer.Option(help="How many of them; each takes a part of every batch.")] = 1,
+    devices: Annotated[int, typer.Option(help="How many of them; each takes a part of every batch.", min=1)] = 1,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard logs into the folder as well.")
     ] = False,
     step_images: Annotated[
-        int, typer.Option(help="Test images on which the run is compared with ten times finer steps.")
+        int,
+        typer.Option(
+            help="Test images on which the run is compared with ten times finer steps; none with 0.", min=0
+        ),
     ] = STEP_IMAGES,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON; text goes to standard error.")
@@ -56,6 +60,7 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     from memsim import learn
     from memsim.imc import is_staged
     from memsim.run_report import write_run_report
+    from memsim.spice.process import cores
 
     if (source := out / "study.toml" if resume else study) is not None and is_staged(source):
         if epochs is not None or accelerator != "cpu" or devices != 1 or tensorboard:
@@ -73,6 +78,8 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     chosen = learn.load_study(source) if source else learn.make_study()
     chosen = learn.make_study(**{**chosen.model_dump(exclude_none=True), **changes})
     fabric = learn.devices(accelerator, devices)
+    if accelerator == "cpu" and devices > cores() and fabric.is_global_zero:
+        typer.echo(f"{devices} processes share {cores()} processor cores: fewer --devices are faster", err=True)
     try:
         run = _train(chosen, out, data_dir, resume, fabric, tensorboard)
     except KeyboardInterrupt:
@@ -106,11 +113,19 @@ def _train(  # noqa: PLR0917 - the options of the command
             if tensorboard:
                 listeners.append(stack.enter_context(learn.tensorboard_log(out)))
 
-        def tell(done: int, total: int, record: learn.EpochRecord | None) -> None:
+        def progress(done: int, total: int, record: learn.EpochRecord | None) -> None:
             for listener in listeners:
                 listener(done, total, record)
 
-        return learn.train(study, out, data_dir=data_dir, resume=resume, progress=tell, fabric=fabric)
+        return learn.train(
+            study,
+            out,
+            data_dir=data_dir,
+            resume=resume,
+            progress=progress,
+            tell=partial(typer.echo, err=True),
+            fabric=fabric,
+        )
 
 
 def _train_staged(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
@@ -13,24 +14,71 @@ if TYPE_CHECKING:
     from memsim import sweep
     from memsim.learn import EpochRecord
 
+LONG, TIMED = 600.0, 1.0
+"""Seconds from which work is called long before it is done, and for which its steps are timed."""
 
-def _bar() -> Progress:
-    """A bar on standard error: standard output is for results, which other programs may read."""
+
+@contextmanager
+def _bar() -> Iterator[Progress]:
+    """A bar on standard error: standard output is for results, which other programs may read.
+
+    It is drawn when work begins, so that what is wrong with the input is said without one.
+    """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-    return Progress(*columns, transient=False, console=Console(stderr=True))
+    bar = Progress(*columns, transient=False, console=Console(stderr=True))
+    try:
+        yield bar
+    finally:
+        if bar.live.is_started:
+            bar.stop()
+
+
+def _begin(bar: Progress, what: str) -> None:
+    if not bar.tasks:
+        bar.start()
+        bar.add_task(what)
+
+
+class _Pace:
+    """How long work takes at the pace of one step, once it is known: the first step compiles, the second is timed."""
+
+    def __init__(self) -> None:
+        self._began: tuple[int, float] | None = None
+        self._done = False
+
+    def told(self, done: int, total: int) -> str:
+        """What to say after a step: nothing, or once the time of work that is long."""
+        now = time.monotonic()
+        if self._began is None:
+            self._began = done, now
+            return ""
+        steps, seconds = done - self._began[0], now - self._began[1]
+        if self._done or steps < 1 or seconds < TIMED:
+            return ""
+        self._done = True
+        left = seconds / steps * (total - done)
+        return f"about {_duration(left)} to go at this pace" if left > LONG else ""
+
+
+def _duration(seconds: float) -> str:
+    hours = seconds / 3600
+    return f"{hours:.1f} hours" if hours >= 1 else f"{seconds / 60:.0f} minutes"
 
 
 @contextmanager
 def training_progress() -> Iterator[Callable[[int, int, EpochRecord | None], None]]:
     """Bar over batches with the last epoch's test accuracy beside it."""
     with _bar() as bar:
-        task = bar.add_task("training")
+        pace = _Pace()
 
         def show(done: int, total: int, record: EpochRecord | None) -> None:
-            bar.update(task, completed=done, total=total)
+            _begin(bar, "training")
+            if told := pace.told(done, total):
+                bar.console.print(told)
+            bar.update(bar.task_ids[0], completed=done, total=total)
             if record:
                 bar.update(
-                    task,
+                    bar.task_ids[0],
                     description=f"epoch {record.epoch}: loss {record.loss:.3f}, test {record.test_accuracy:.1%}",
                 )
 
@@ -41,8 +89,12 @@ def training_progress() -> Iterator[Callable[[int, int, EpochRecord | None], Non
 def counting_progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Bar over runs."""
     with _bar() as bar:
-        task = bar.add_task(what)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+        def show(done: int, total: int) -> None:
+            _begin(bar, what)
+            bar.update(bar.task_ids[0], completed=done, total=total)
+
+        yield show
 
 
 @contextmanager
@@ -51,10 +103,9 @@ def sweep_progress() -> Iterator[Callable[[sweep.Progress], None]]:
     with _bar() as bar:
 
         def show(progress: sweep.Progress) -> None:
-            if not bar.tasks:
-                bar.add_task("sweep")
-                if progress.dashboard:
-                    bar.console.print(f"dashboard {progress.dashboard}")
+            if not bar.tasks and progress.dashboard:
+                bar.console.print(f"dashboard {progress.dashboard}")
+            _begin(bar, "sweep")
             failed = f", {progress.failed} failed" if progress.failed else ""
             bar.update(
                 bar.task_ids[0], completed=progress.done, total=progress.total, description=f"sweep{failed}"

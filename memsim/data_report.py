@@ -29,18 +29,19 @@ def write_data_report(data: xr.Dataset, source: Path, page: Path) -> Path:
 
 def _waveforms(data: xr.Dataset, source: Path) -> Section:
     names = plots.telling(data)
+    over = data[names[0]].dims
     return Section(
         heading="Waveforms",
         text=f"{len(data.data_vars)} waveforms from {data.attrs.get('engine', 'an unnamed engine')}.",
         tables=[_ranges(data)],
-        figures=[(f"{', '.join(names)} over {data[names[0]].dims[0]}", plots.waveforms(data, names))],
+        figures=[(f"{', '.join(names)} over {over[0] if over else 'nothing'}", plots.waveforms(data, names))],
         command=f"memsim plot {source} {' '.join(f'--show {name!r}' for name in names)}",
     )
 
 
 def _sweep(data: xr.Dataset, source: Path) -> Section:
     axes = " and ".join(f"{name} ({size})" for name, size in data.sizes.items())
-    failed = int((data["status"] == 2).sum())
+    failed = plots.failed_points(data)
     return Section(
         heading="Sweep",
         text=f"{data['status'].size} points over {axes}; {failed} failed.",

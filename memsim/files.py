@@ -25,6 +25,10 @@ __all__ = [
     "write_waves",
 ]
 
+_TEXTS = ("units", "long_name", "title", "engine", "kind")
+"""Attributes that are shown."""
+_LONGEST = 200
+
 
 def ensure_folder(folder: str | Path) -> Path:
     """Make a folder and its parents where they are missing.
@@ -49,9 +53,11 @@ def replacing(path: str | Path) -> Iterator[Path]:
     A missing parent folder is made. After an error nothing is left and an old file is as it was.
 
     Raises:
-        InputError: the folder cannot be made or written to, or the disk is full.
+        InputError: the path is a folder, its folder cannot be made or written to, or the disk is full.
     """
     path = Path(path)
+    if path.is_dir():
+        raise InputError(f"cannot write {path}: it is a folder; give the name of a file in it")
     folder = ensure_folder(path.parent)
     temporary = folder / f".{path.name}.{secrets.token_hex(4)}.tmp"
     try:
@@ -92,21 +98,46 @@ def write_waves(path: str | Path, waves: xr.Dataset) -> None:
 
 
 def read_waves(path: str | Path) -> xr.Dataset:
-    """Read waveforms that `write_waves` wrote, all into memory.
+    """Read waveforms that `write_waves` wrote, or netCDF 4 of others, up to 4 GiB unpacked, all into memory.
 
     Raises:
-        InputError: there is no such file, or it is not netCDF.
+        InputError: there is no such file, it is not netCDF, holds no variables, or does not fit into memory.
     """
+    from memsim.hdf5 import DAMAGED, check_hdf5
+
     path = Path(path)
     try:
-        dataset = xr.load_dataset(path, engine="h5netcdf")
-    except (OSError, ValueError, KeyError) as error:
-        problem = "it is not a netCDF file" if path.is_file() else "there is no such file"
+        check_hdf5(path)
+        dataset = xr.load_dataset(path, engine="h5netcdf", decode_times=False, phony_dims="access")
+        if "part" in dataset.dims:
+            dataset = _with_complex(dataset)
+    except InputError:
+        raise
+    except DAMAGED as error:
         raise InputError(
-            f"cannot read waveforms from {path}: {problem}; give a file written by memsim"
+            f"cannot read waveforms from {path}: {_problem(path)}; give a file written by memsim"
         ) from error
-    if "part" not in dataset.dims:
-        return dataset
+    if not dataset.data_vars:
+        raise InputError(f"{path} holds no variables; give a file of waveforms or of a sweep")
+    for attributes in (dataset.attrs, *(variable.attrs for variable in dataset.variables.values())):
+        attributes |= {name: _text(attributes[name]) for name in _TEXTS if name in attributes}
+    return dataset
+
+
+def _problem(path: Path) -> str:
+    if path.is_dir():
+        return "it is a folder"
+    return "it is not a netCDF file, or a damaged one" if path.exists() else "there is no such file"
+
+
+def _text(value: object) -> str:
+    """An attribute in one line, whatever its type is."""
+    text = value.decode(errors="replace") if isinstance(value, bytes) else str(value)
+    line = " ".join("".join(sign if sign.isprintable() else " " for sign in text).split())
+    return line if len(line) <= _LONGEST else f"{line[:_LONGEST]}..."
+
+
+def _with_complex(dataset: xr.Dataset) -> xr.Dataset:
     whole = {name: _join_complex(a) if "part" in a.dims else a for name, a in dataset.data_vars.items()}
     return xr.Dataset(whole, coords=dataset.drop_vars("part").coords, attrs=dataset.attrs)
 

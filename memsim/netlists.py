@@ -189,6 +189,8 @@ def write_netlists(folder: Path, names: Sequence[str] | None = None) -> Iterable
     Raises:
         InputError: an unknown circuit, or a folder that cannot be written.
     """
+    if names is None:
+        ensure_folder(folder)  # before all of them are made
     decks = {name: shipped_deck(name) for name in names or [*CATALOGUE, *CROSSBARS]}
     files = {f"{name}.cir": text for name, text in decks.items()}
     if names is None:

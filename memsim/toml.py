@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from memsim.errors import InputError
+from memsim.text import read_text
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -15,9 +16,6 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Model = TypeVar("Model", bound="BaseModel")
-
-_LONGEST = 200
-_MOST = 20
 
 
 def read_toml(path: str | Path, what: str) -> dict[str, Any]:
@@ -31,13 +29,7 @@ def read_toml(path: str | Path, what: str) -> dict[str, Any]:
         InputError: no such file, not UTF-8, or not TOML.
     """
     name = f"{what} {str(path)!r}"
-    try:
-        text = Path(path).read_text(encoding="utf-8")
-    except FileNotFoundError:
-        raise InputError(f"{name} does not exist; give the path of a TOML file") from None
-    except (OSError, ValueError) as error:  # a path with a null byte, or bytes that are no UTF-8
-        raise InputError(f"{name} cannot be read: {error}; give the path of a TOML file in UTF-8") from None
-    return parse_toml(text, name)
+    return parse_toml(read_text(path, name, "a TOML file"), name)
 
 
 def parse_toml(text: str, name: str) -> dict[str, Any]:
@@ -47,11 +39,28 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
         InputError: it is not TOML, or nested too deep.
     """
     try:
-        return tomllib.loads(text)
+        content = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
         raise InputError(f"{name} cannot be read, it is not valid TOML: {error}") from None
+    except ValueError:
+        raise InputError(f"{name} cannot be read, it has a whole number of more than 64 bits") from None
     except RecursionError:
         raise InputError(f"{name} cannot be read, its tables are nested too deep") from None
+    _check_whole_numbers(content, name)
+    return content
+
+
+def _check_whole_numbers(content: dict[str, Any], name: str) -> None:
+    """Whole numbers of TOML have 64 bits; Python reads longer ones, and fails where it writes or converts them."""
+    waiting: list[tuple[str, Any]] = list(content.items())
+    while waiting:
+        place, value = waiting.pop()
+        if isinstance(value, dict):
+            waiting += [(f"{place}.{key}", one) for key, one in value.items()]
+        elif isinstance(value, list):
+            waiting += [(place, one) for one in value]
+        elif isinstance(value, int) and not -(2**63) <= value < 2**63:
+            raise InputError(f"{name}: {place} is a whole number of more than 64 bits; give a smaller one")
 
 
 def shipped_names(folder: Traversable) -> list[str]:
@@ -87,17 +96,10 @@ def checked(
     """
     from pydantic import ValidationError
 
+    from memsim.validation import problems
+
     try:
         return model.model_validate(content, strict=strict)
     except ValidationError as error:
-        problems = [
-            f"{'.'.join(map(str, item['loc'])) or name}{_given(item['input'])}: {item['msg']}"
-            for item in error.errors()
-        ]
-        more = [f"and {len(problems) - _MOST} more"] if len(problems) > _MOST else []
-        raise InputError("\n  ".join([f"{name} cannot be used:", *problems[:_MOST], *more])) from None
-
-
-def _given(value: object) -> str:
-    """The value of an entry; that of a whole table would only hide the message."""
-    return "" if isinstance(value, Mapping) else f" = {repr(value)[:_LONGEST]}"
+        wrong = problems(error, model, content, name)
+        raise InputError("\n  ".join([f"{name} cannot be used:", *wrong])) from None

@@ -1,6 +1,7 @@
 """What cannot be used ends in one clear message and a non-zero exit code, and leaves no file behind."""
 
 import os
+import shlex
 import shutil
 import signal
 import subprocess
@@ -9,11 +10,13 @@ import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+import xarray as xr
 
-from memsim import cli
+from memsim import cli, plots, surrogate
 from memsim.circuits import (
     AlphaTrain,
     Constant,
@@ -26,9 +29,15 @@ from memsim.circuits import (
     device_bench,
     triangle,
 )
+from memsim.circuits.catalogue import load_bench
+from memsim.crossbar import Crossbar
 from memsim.devices import load_device
 from memsim.errors import InputError
-from memsim.learn import load_run, make_study, train
+from memsim.files import write_csv, write_waves
+from memsim.fit import read_record
+from memsim.learn import devices, load_run, make_study, train
+from memsim.learn.data import load_dataset
+from memsim.surrogate import reference
 
 MEMSIM = str(Path(sys.executable).with_name("memsim"))
 NAN = float("nan")
@@ -49,6 +58,20 @@ FILES = {
     "nan.cir": "* t\nv1 a 0 dc nan\nr1 a 0 1k\n.tran 1n 1u\n.end\n",
     "floating.cir": "* t\ni1 0 a 1\nc1 a b 1n\nr1 c 0 1\n.tran 1n 1u\n.end\n",
     "cut.cir": f"* t\n{BODY}",
+    "loop.csv": "time [s],voltage [V],current [uA]\n"
+    + "".join(f"{k},{(k % 20) - 10},{(k % 20) * (k % 7)}\n" for k in range(60)),
+    "bom.toml": "\ufeffepochs = 0\n",
+    "deep.toml": "a=" + "[" * 5000,
+    "long.toml": f"seed = 1{'0' * 5000}\n",
+    "true.toml": "epochs = true\n",
+    "big.toml": "hidden = [4096, 4096]\nbatch = 100000\n",
+    "staged.toml": 'batch = 100000000\n[[stages]]\nname = "one"\n',
+    "kernel.toml": "hidden = [{channels = 4096, kernel = 4096, padding = 5000}]\n",
+    "data.toml": 'data = "nowhere"\n',
+    "sweep.toml": 'circuit = "pulses-knowm-sdc"\n[measure]\np = {of = "v(top)", what = "peak"}\n',
+    "empty.csv": "\n\n",
+    "true-card.toml": 'model = "vteam"\n[parameters]\nr_on = true\n',
+    "five-card.toml": 'model = "vteam"\ndescription = 5\n',
     "endless.cir": "* t\nb1 a 0 i=v(a)>0.5?1m:-1m\nr1 a 0 1k\nc1 a 0 1p\n.tran 1n 1u 0 1n uic\n.end\n",
 }
 # command line, exit code, what the message must say
@@ -88,10 +111,10 @@ REFUSED = {
     "netlist of nothing known": ("netlist perpetuum --out decks", 2, ["unknown circuit 'perpetuum'"]),
     "missing study": ("train nowhere.toml --out new", 2, ["nowhere.toml", "does not exist"]),
     "broken study": ("train broken.toml --out new", 2, ["broken.toml", "cannot be read"]),
-    "misspelt entry": ("train typo-study.toml --out new", 2, ["epoch = 3", "not permitted"]),
+    "misspelt entry": ("train typo-study.toml --out new", 2, ["epoch = 3", "did you mean epochs?"]),
     "NaN stimulus": ("train nan-study.toml --out new", 2, ["window = nan", "finite"]),
     "unknown device": ("train unknown-study.toml --out new", 2, ["unobtainium", "pd-wo3-w"]),
-    "negative resistance": ("train negative-study.toml --out new", 2, ["r_on = -50.0 ohm", "0 < value"]),
+    "negative resistance": ("train negative-study.toml --out new", 2, ["r_on = -50.0 ohm", "allowed: above 0"]),
     "conductance out of range": (
         "train conductance-study.toml --out new",
         2,
@@ -104,9 +127,133 @@ REFUSED = {
     "no run to verify": ("verify nowhere", 2, ["'nowhere' is no folder of a trained run", "no device card"]),
     "verify a file": ("verify file.txt", 2, ["'file.txt' is no folder of a trained run"]),
     "demo in a file": ("demo --out file.txt/demo", 2, ["cannot make the folder file.txt/demo"]),
+    "run of 1e300 s": (
+        "run integrate-and-fire-set1 --engine torch --stop 1e300",
+        2,
+        ["needs about", "are free here", "longer step or an earlier stop"],
+    ),
+    "steps of 1 fs for 1 s": (
+        "run integrate-and-fire-set1 --engine torch --stop 1 --step 1e-15",
+        2,
+        ["1e+15 steps", "needs about"],
+    ),
+    "the same in SciPy": ("run pulses-knowm-sdc --engine scipy --stop 1 --step 1e-15", 2, ["1e+15 steps"]),
+    "pulses without end": (
+        "run pulses-knowm-sdc --engine torch --stop 1e300 --step 1e299 --tolerance 1e-6",
+        2,
+        ["pulses", "needs about"],
+    ),
+    "empty rows": ("fit loop.csv --rows 5:2 --out new", 2, ["'5:2' holds no row", "FIRST < LAST"]),
+    "rows beyond the end": ("fit loop.csv --rows 900:990 --out new", 2, ["no rows from 900 to 990"]),
+    "no frequency": ("fit loop.csv --frequency 0 --out new", 2, ["frequency = 0.0 Hz", "above 0"]),
+    "fitted and predicted": ("fit loop.csv --holdout ./loop.csv --out new", 2, ["given twice"]),
+    "UTF-16 table": ("fit utf16.csv --out new", 2, ["UTF-16", "UTF-8"]),
+    "UTF-16 study": ("train utf16.toml --out new", 2, ["UTF-16", "UTF-8"]),
+    "study with a byte order mark": ("train bom.toml --out new", 2, ["bom.toml", "epochs = 0"]),
+    "deep study": ("train deep.toml --out new", 2, ["deep.toml", "too deep"]),
+    "long number": ("train long.toml --out new", 2, ["long.toml", "64 bits"]),
+    "truth as a number": ("train true.toml --out new", 2, ["epochs = True", "whole number"]),
+    "deck named as a folder": ("netlist crossbar --rows 2 --columns 2 --out .", 2, ["it is a folder"]),
+    "crossbar without end": (
+        "netlist crossbar --rows 1000000 --columns 1000000 --out new",
+        2,
+        ["1000000000000 cells", "needs about"],
+    ),
+    "network without end": (
+        "train big.toml --out new",
+        2,
+        ["batches of 100000", "needs about", "are free here", "make batch or hidden smaller"],
+    ),
+    "stages without end": ("train staged.toml --out new", 2, ["batches of 100000000", "needs about"]),
+    "kernel without end": ("train kernel.toml --out new", 2, ["needs about"]),
+    "processes without end": ("train --devices 100000 --out new", 2, ["100000 processes", "--devices"]),
+    "unknown data": ("train data.toml --out new", 2, ["'nowhere' is unknown", "digits"]),
+    "picture of nothing": ("plot nowhere.nc", 2, ["nowhere.nc", "no such file"]),
+    "picture of a folder": ("plot .", 2, ["it is a folder"]),
+    "picture of text": ("plot file.txt", 2, ["not a netCDF file"]),
+    "report of nothing": ("report nowhere.nc", 2, ["nowhere.nc", "no such file"]),
+    "report of a folder": ("report .", 2, ["study.toml", "does not exist"]),
+    "matrix of text": ("netlist crossbar --conductances file.txt --out new", 2, ["file.txt", "cannot be read"]),
+    "matrix of nothing": ("netlist crossbar --conductances empty.csv --out new", 2, ["empty.csv", "no numbers"]),
+    "card of truths": ("devices true-card.toml", 2, ["r_on = True is not a number"]),
+    "card described by a number": ("devices five-card.toml", 2, ["description = 5", "quotes"]),
     "unknown command": ("simulate", 2, ["simulate"]),
     "unknown option": ("devices --yaml", 2, ["--yaml"]),
 }
+
+UTF_16 = {"utf16.csv": FILES["loop.csv"], "utf16.toml": "epochs = 1\n"}
+NO_TIME = ("soon", "1M", "-1m", "0", "nan", "inf", "1e999", "''", "5V", "1,2", "0x10")
+NO_COUNT = ("-1", "0", "1.5", "nan", "many", "''", "1e3", "9" * 400)
+NO_FILE = ("file.txt/x", "nowhere.toml", "/dev/null", ".", "''", "a\x01b")
+MOVING = "netlist crossbar --out new --device pd-wo3-w --dynamic --rows 2 --columns 2"
+# command, option, and values that it cannot take
+SILLY = (
+    ("run pulses-knowm-sdc --engine torch", "--stop", NO_TIME),
+    ("run pulses-knowm-sdc --engine torch", "--step", NO_TIME),
+    ("run pulses-knowm-sdc --engine torch", "--tolerance", ("0", "-1", "nan", "inf", "1", "small")),
+    ("run pulses-knowm-sdc", "--timeout", ("0", "-1", "nan", "soon")),
+    ("run pulses-knowm-sdc", "--engine", ("eldo", "''", "TORCH!", "1")),
+    ("run pulses-knowm-sdc --engine torch --stop 10u", "--out", ("a.xls", "a", "file.txt/a.nc", ".", "''")),
+    ("run pulses-knowm-sdc --engine torch --stop 10u", "--plot", ("a.bmp", "a", "file.txt/a.png", ".")),
+    ("train --out new", "--epochs", NO_COUNT),
+    ("train --out new", "--seed", ("-1", "1.5", "nan", "x", "9" * 400)),
+    ("train --out new", "--devices", (*NO_COUNT[:2], "1.5", "x", "1000000000")),
+    ("train --out new", "--step-images", ("-1", "1.5", "x")),
+    ("train --out new", "--accelerator", ("abacus", "''", "cuda:99", "1")),
+    ("train mnist.toml --out new", "--data-dir", ("nowhere", "file.txt", ".", "/dev/null")),
+    ("fit loop.csv --out new", "--rows", ("5:2", "0:0", "x", "-5:-2", "1:2:3", "900:")),
+    ("fit loop.csv --out new", "--frequency", NO_TIME),
+    ("fit loop.csv --out new", "--sample-time", NO_TIME),
+    ("fit loop.csv --out new", "--series-resistance", ("-1", "x", "nan", "1,2", "1e999", "5V")),
+    ("fit loop.csv --out new", "--columns", ("time", "a,b,c", "time,time,time", "-,-,-", "voltage,current")),
+    ("fit loop.csv --out new", "--current-unit", ("V", "x", "kg", "1")),
+    ("fit loop.csv --out new", "--voltage-unit", ("A", "x", "kg", "1")),
+    ("fit loop.csv --out new", "--model", ("nothing", "''", "VTEAM")),
+    ("fit loop.csv --out new --model vteam", "--fix", ("r_on", "r_on=", "r_on=x", "r_on=-1", "nothing=1", "=1")),
+    ("fit loop.csv --out new", "--starts", NO_COUNT),
+    ("fit loop.csv --out new", "--seed", ("-1", "x", "1.5")),
+    ("fit loop.csv --out new", "--kind", ("rings", "''")),
+    ("fit loop.csv --out new", "--holdout", ("loop.csv", "./loop.csv", "nowhere.csv", "file.txt", ".", "empty.csv")),
+    ("fit loop.csv --out new --kind pulses", "--read-voltage", ("0", "x", "nan", "1e999")),
+    ("fit loop.csv --out new --kind pulses", "--conductance-range", ("1", "1,2,3", "5u,1u", "x,y", "-1,1")),
+    ("fit loop.csv --out new --kind pulses", "--pulses", ("1", "1,2", "x,y,z,w", "1,0,1,0")),
+    ("fit times.csv --out new --kind switching-times", "--states", ("1", "x,y", "0,0", "5,9")),
+    ("fit --out new", "", ("nowhere.csv", "file.txt", ".", "empty.csv", "/dev/null", "deep.toml", "utf16.csv")),
+    ("imc", "--workload", ("nothing", "''", *NO_FILE, "deep.toml", "true.toml")),
+    ("imc --workload vgg16 --out new", "--card", ("nothing", "''", "adcless-0", "adcless-9999", "deep.toml")),
+    ("imc --workload vgg16 --out new", "--compare", ("nothing", "bom.toml", "true.toml")),
+    ("imc --workload vgg16 --out new", "--accounting", ("none", "''")),
+    ("imc --workload vgg16 --out new", "--clock", ("broken", "''")),
+    ("imc --workload vgg16 --out new", "--spike-rate", ("-1", "2", "nan", "inf", "x")),
+    ("imc", "", ("nowhere", ".", "file.txt")),
+    ("imc .", "--images", NO_COUNT),
+    ("sweep sweep.toml", "--out", ("a.csv", "a", ".", "file.txt/a.nc")),
+    ("sweep", "", ("nowhere.toml", "broken.toml", "deep.toml", "utf16.toml", "bom.toml", "true.toml", ".")),
+    ("verify", "", ("nowhere", "file.txt", ".", "deep.toml", "broken.toml", "true-card.toml", "nothing")),
+    ("verify .", "--images", ("x", "1.5", "nan")),
+    ("devices", "", ("nothing", "nowhere.toml", "broken.toml", "deep.toml", "utf16.toml", "negative.toml", ".")),
+    ("netlist device --out new", "", ("nothing", "nowhere.toml", "deep.toml", "true-card.toml")),
+    ("netlist circuits --out new", "", ("nothing", "nowhere.cir", "deep.toml")),
+    ("netlist crossbar --out new", "--rows", NO_COUNT),
+    ("netlist crossbar --out new", "--columns", NO_COUNT),
+    ("netlist crossbar --out new", "--wire-resistance", ("-1", "x", "nan", "1e999", "1M")),
+    ("netlist crossbar --out new", "--driver-resistance", ("-1", "x", "nan", "5V")),
+    ("netlist crossbar --out new", "--sense-resistance", ("-1", "x", "nan")),
+    ("netlist crossbar --out new", "--conductance-min", ("-1", "x", "1", "nan")),
+    ("netlist crossbar --out new", "--conductance-max", ("-1", "x", "1p", "nan")),
+    ("netlist crossbar --out new", "--floating", ("-1", "64", "x")),
+    ("netlist crossbar --out new", "--conductances", ("nowhere.csv", "file.txt", "empty.csv", "utf16.csv", ".")),
+    ("netlist crossbar --out new", "--inputs", ("nowhere.csv", "file.txt", "empty.csv", "loop.csv")),
+    ("netlist crossbar --out new", "--cell", ("square", "''")),
+    ("netlist crossbar --out new", "--device", ("nothing", "deep.toml", "true-card.toml")),
+    ("netlist crossbar --out new", "--seed", ("-1", "x", "1.5")),
+    (MOVING, "--stop", NO_TIME),
+    (MOVING, "--step", NO_TIME),
+    (MOVING, "--pulse-width", NO_TIME[:3] + NO_TIME[4:]),  # of 0 is a triangle
+    ("plot", "", ("nowhere.nc", "file.txt", ".", "deep.toml", "/dev/null", "/dev/zero")),
+    ("report", "", ("nowhere.nc", "file.txt", "deep.toml", "/dev/null", "/dev/zero")),
+    ("demo", "--out", ("file.txt/demo", "file.txt")),
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -132,10 +279,12 @@ def memsim(
     monkeypatch.chdir(tmp_path)
     for name, content in FILES.items():
         (tmp_path / name).write_text(content)
+    for name, content in UTF_16.items():
+        (tmp_path / name).write_text(content, encoding="utf-16")
     before = tree(tmp_path)
 
     def run(line: str) -> Outcome:
-        monkeypatch.setattr(sys, "argv", ["memsim", *line.split()])
+        monkeypatch.setattr(sys, "argv", ["memsim", *shlex.split(line)])
         with pytest.raises(SystemExit) as end:
             cli.main()
         return Outcome(int(end.value.code or 0), capsys.readouterr().err)
@@ -146,12 +295,32 @@ def memsim(
 
 @pytest.mark.spice
 @pytest.mark.parametrize(("line", "code", "parts"), REFUSED.values(), ids=REFUSED)
-def test_refused_with_a_clear_message_and_no_file(memsim: Memsim, line: str, code: int, parts: list[str]):
+def test_refused_with_a_clear_message_and_no_file(
+    memsim: Memsim, assert_clear: Callable[[str], None], line: str, code: int, parts: list[str]
+):
     outcome = memsim(line)
+    assert_clear(outcome.message)
     assert outcome.code == code
     assert all(part in outcome.message for part in parts), outcome.message
     assert outcome.message.count("memsim: ") <= 1
-    assert "Traceback" not in outcome.message
+
+
+@pytest.mark.parametrize(
+    ("command", "option", "value"),
+    [
+        pytest.param(command, option, value, id=f"{command} {option} {value[:20]}".replace("  ", " "))
+        for command, option, values in SILLY
+        for value in values
+    ],
+)
+def test_values_that_no_option_takes(
+    memsim: Memsim, assert_clear: Callable[[str], None], command: str, option: str, value: str
+):
+    outcome = memsim(f"{command} {option}={value}" if option else f"{command} {value}")
+    assert outcome.code == 2, outcome.message
+    assert_clear(outcome.message)
+    assert outcome.message.count("memsim: ") <= 1
+    assert "━" not in outcome.message  # no bar is drawn before an input is refused
 
 
 def test_missing_ngspice_is_named_with_the_command_that_installs_it(tmp_path: Path):
@@ -167,6 +336,16 @@ def test_missing_ngspice_is_named_with_the_command_that_installs_it(tmp_path: Pa
     assert "apt-get install ngspice" in done.stderr
     assert "Traceback" not in done.stderr
     assert list(tmp_path.iterdir()) == []
+
+
+def _run(**options: Any) -> object:
+    bench = load_bench("pulses-knowm-sdc")
+    return surrogate.simulate(bench.circuit, stimuli=bench.stimuli, **options)
+
+
+def _reference(**options: Any) -> object:
+    bench = load_bench("pulses-knowm-sdc")
+    return reference.simulate(bench.circuit, stimuli=bench.stimuli, stop=1e-6, step=1e-7, **options)
 
 
 CONSTRUCTED = {
@@ -188,6 +367,33 @@ CONSTRUCTED = {
     ),
     "card of a device": (lambda: load_device("nowhere.toml"), "nowhere.toml"),
     "name of a device": (lambda: load_device("unobtainium"), "unobtainium"),
+    "name of a device with a null byte": (lambda: load_device("\0.toml"), "null byte"),
+    "truth as a resistance": (lambda: load_device("vteam-memtorch").with_values(r_off=True), "r_off = True"),
+    "text as a resistance": (lambda: load_device("vteam-memtorch").with_values(r_off="1"), "r_off = '1'"),
+    "nothing as a resistance": (lambda: load_device("vteam-memtorch").with_values(r_off=None), "None"),
+    "resistance beyond floats": (lambda: load_device("vteam-memtorch").with_values(r_off=10**400), "r_off"),
+    "mirror of a crossbar": (lambda: Crossbar(2, 3, g_min=1e-6, g_max=1e-5, mirror_ratio=NAN), "nan"),
+    "lines of a crossbar": (lambda: Crossbar(-2, 3, g_min=1e-6, g_max=1e-5), "-2 word lines"),
+    "step of a run": (lambda: _run(stop=1.0, step=0.0), "step = 0.0"),
+    "end of a run": (lambda: _run(stop=NAN, step=1e-6), "nan"),
+    "steps of a run": (lambda: _run(stop=1.0, step=1e-300), "needs about"),
+    "stepper of a run": (lambda: _run(stop=1.0, step=0.1, stepper="leapfrog"), "leapfrog"),
+    "tolerance of a run": (lambda: _run(stop=1.0, step=0.1, tolerance=NAN), "nan"),
+    "method of SciPy": (lambda: _reference(method="leapfrog"), "leapfrog"),
+    "tolerance of SciPy": (lambda: _reference(rtol=NAN), "nan"),
+    "folder as a record": (lambda: read_record("."), "directory"),
+    "record with a null byte": (lambda: read_record("\0"), "null byte"),
+    "accelerator": (lambda: devices("abacus"), "abacus"),
+    "processors": (lambda: devices("cpu", -1), "-1"),
+    "entry of a study": (lambda: make_study(hidden=None), "hidden = None: give a list"),
+    "number beyond 64 bits": (lambda: make_study(seed=10**5000), "too many digits"),
+    "bins of a data set": (lambda: load_dataset("digits", bins=0), "bins = 0"),
+    "time of a spike": (lambda: plots.raster([[NAN]]), "not finite"),
+    "no curves": (lambda: plots.waveforms(xr.Dataset(), []), "no variable"),
+    "too many curves": (lambda: plots.waveforms(xr.Dataset(), ["a"] * 1000), "1000 variables"),
+    "confusion of nothing": (lambda: plots.confusion(np.zeros((0, 0))), "square"),
+    "waveforms in a folder": (lambda: write_waves(".", xr.Dataset()), "it is a folder"),
+    "table in a folder": (lambda: write_csv(".", xr.Dataset()), "it is a folder"),
 }
 
 

@@ -5,33 +5,48 @@ The default suite tries a few inputs of every kind; `pytest -m slow tests/test_h
 
 from __future__ import annotations
 
+import gzip
+import io
+import json
 import signal
+import tempfile
 import tomllib
 from collections.abc import Callable, Iterator
 from contextlib import suppress
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import tomli_w
 import torch
+import xarray as xr
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load, save
+from scipy.io import wavfile
 
-from memsim import spice
+from memsim import plots, spice
+from memsim.data_report import write_data_report
 from memsim.devices import card_names, load_card
 from memsim.errors import MemsimError
+from memsim.files import read_waves, write_waves
 from memsim.fit import Layout, read_record
 from memsim.imc.hardware import load_hardware
+from memsim.imc.workloads import load_workload
 from memsim.learn import load_study, make_study, train
 from memsim.learn.checkpoint import _digest, load_checkpoint
+from memsim.learn.data import load_dataset
+from memsim.learn.data.idx import read_idx
+from memsim.learn.data.nmnist import read_atis
 from memsim.learn.study import Study
 from memsim.learn.trainer import build
 from memsim.sweep import load_sweep
 from memsim.sweep.decks import deck_subject
 from memsim.sweep.plan import make_plan
 from memsim.sweep.subject import ShippedCircuit
+from memsim.variability import load_spread
 
 # of hypothesis itself: about inputs too long to print, and about random numbers that other tests' threads draw
 pytestmark = pytest.mark.filterwarnings("ignore::hypothesis.errors.HypothesisWarning")
@@ -352,6 +367,133 @@ def test_forged_checkpoints(checkpoint: Path, examples: int):
         assert all(bool(torch.isfinite(value).all()) for value in network.state_dict().values())
 
     fuzz(written("checkpoint.safetensors", restored), forged(content), examples, {"checkpoint.safetensors"})
+
+
+# --- files of other programs: netCDF, NIR, images, events, sound
+
+
+def _netcdf() -> list[bytes]:
+    time = np.linspace(0, 1, 20)
+    waves = xr.Dataset(
+        {"v(mem)": ("time", np.sin(time), {"units": "V"}), "z": ("time", time * 1j, {"units": "1"})},
+        {"time": ("time", time, {"units": "s"})},
+        {"engine": "ngspice", "title": "t"},
+    )
+    swept = xr.Dataset(
+        {"m": ("r", [1.0, 2.0], {"units": "V"}), "status": ("r", [1, 1]), "error": ("r", np.array(["", "x"], object))},
+        {"r": [1.0, 2.0]},
+        {"kind": "sweep"},
+    )
+    return [_bytes(lambda path, data=data: write_waves(path, data)) for data in (waves, swept)]
+
+
+def _nir(nir: Any) -> list[bytes]:
+    from memsim.interop import write_nir
+
+    network, _ = build(make_study(hidden=(4,)), None)
+    nodes = {
+        "input": nir.Input(np.array([3])),
+        "linear": nir.Linear(np.ones((2, 3))),
+        "li": nir.LI(np.ones(2), np.ones(2), np.zeros(2)),
+        "output": nir.Output(np.array([2])),
+    }
+    other = nir.NIRGraph(nodes, edges=list(pairwise(nodes)))
+    return [
+        _bytes(lambda path: write_nir(path, network, (8, 8))),
+        _bytes(lambda path: nir.write(path, other)),
+    ]
+
+
+def _bytes(write: Callable[[Path], object]) -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        write(Path(folder, "x.h5"))
+        return Path(folder, "x.h5").read_bytes()
+
+
+HDF5_WORDS = [b"\x89HDF", b"OHDR", b"TREE", b"SNOD", b"HEAP", b"FRHP", b"\xff" * 8, b"\x00" * 8, b"units", b"\x01"]
+
+
+@EXAMPLES
+def test_waveforms_and_sweeps(examples: int):
+    def drawn(path: Path) -> None:
+        data = read_waves(path)
+        swept = data.attrs.get("kind") == "sweep"
+        write_data_report(data, path, Path("page.html"))
+        plots.save(plots.sweep(data) if swept else plots.waveforms(data, plots.telling(data)), "picture.svg")
+
+    inputs = damaged(_netcdf(), HDF5_WORDS)
+    fuzz(written("w.nc", drawn), inputs, examples, {"w.nc", "page.html", "picture.svg"})
+
+
+@EXAMPLES
+def test_nir_graphs(examples: int):
+    nir = pytest.importorskip("nir")
+    from memsim.interop import read_nir
+
+    fuzz(written("g.nir", read_nir), damaged(_nir(nir), HDF5_WORDS), examples, {"g.nir"})
+
+
+@EXAMPLES
+def test_images(examples: int):
+    image = b"\x00\x00\x08\x03" + b"".join(side.to_bytes(4, "big") for side in (2, 3, 3)) + bytes(18)
+    words = [b"\xff" * 4, b"\x00" * 4, b"\x08\x01", b"\x0d"]
+    fuzz(written("i.idx", lambda path: read_idx(path, 3)), damaged([image], words), examples, {"i.idx"})
+    packed = damaged([gzip.compress(image)], words)
+    fuzz(written("i.gz", lambda path: read_idx(path, 3)), packed, examples, {"i.idx", "i.gz"})
+
+
+@EXAMPLES
+def test_recordings_of_events(examples: int):
+    words = [b"\xff" * 5, b"\x00" * 5]
+    fuzz(written("e.bin", read_atis), damaged([bytes(range(30))], words), examples, {"e.bin"})
+
+
+@EXAMPLES
+def test_archives(examples: int):
+    arrays = {name: np.arange(6) for name in ("audio", "digit", "index")}
+    file = io.BytesIO()
+    np.savez_compressed(file, **arrays, offsets=np.arange(7), rate=8000)
+    words = [b"PK\x01\x02", b"PK\x03\x04", b"\x93NUMPY", b"'descr': '|O'", b"(99999999999,)", b"\xff" * 4]
+    folder = Path("fsdd")
+
+    def loaded(path: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        path.replace(folder / "fsdd_0to14.npz")
+        load_dataset("fsdd", folder, bins=2)
+
+    fuzz(written("a.npz", loaded), damaged([file.getvalue()], words), examples, {"fsdd"})
+
+
+@EXAMPLES
+def test_spoken_recordings(examples: int):
+    file = io.BytesIO()
+    wavfile.write(file, 8000, np.arange(200, dtype=np.int16))
+    words = [b"RIFF", b"data", b"fmt ", b"\xff" * 4, b"\x00" * 4, b"\x01\x00", b"\x03\x00"]
+    folder = Path("recordings")
+
+    def loaded(path: Path) -> None:
+        folder.mkdir(exist_ok=True)
+        (folder / "1_x_0.wav").write_bytes(file.getvalue())
+        path.replace(folder / "1_x_7.wav")
+        load_dataset("fsdd", Path(), bins=2)
+
+    fuzz(written("s.wav", loaded), damaged([file.getvalue()], words), examples, {"recordings"})
+
+
+@EXAMPLES
+def test_workloads(examples: int):
+    folder = ROOT / "memsim/imc/workloads/data"
+    tables = [tomllib.loads(path.read_text()) for path in sorted(folder.glob("*.toml"))]
+    fuzz(written("w.toml", load_workload), toml(tables), examples, {"w.toml"})
+
+
+@EXAMPLES
+def test_devices_of_a_sweep(examples: int):
+    table = b"r_on,r_off\n" + b"".join(b"%d,%d\n" % (k + 1, 7 * k + 5) for k in range(12))
+    fuzz(written("d.csv", load_spread), damaged([table], CSV_WORDS), examples, {"d.csv"})
+    fit = json.dumps([{"model": "vteam", "parameters": {}, "correlation": [[1.0]], "intervals": {"r_on": [1, 2]}}])
+    words = [b"[", b"]", b"{", b"}", b"null", b"1e999", b'""', b"[" * 3000]
+    fuzz(written("d.json", load_spread), damaged([fit.encode()], words), examples, {"d.csv", "d.json"})
 
 
 # --- decks: those that pass every check are run by the real ngspice

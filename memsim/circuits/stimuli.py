@@ -18,11 +18,16 @@ from numpy.typing import ArrayLike, NDArray
 
 from memsim.devices.ngspice import expression_text
 from memsim.errors import InputError
+from memsim.memory import check_memory
 
 Array = NDArray[np.float64]
 _PHASE = sp.Symbol("z", real=True)
 MAX_PWL_POINTS = 1000
 """ngspice scans PWL corners linearly at every step; beyond this a run is dominated by the scan."""
+
+MOST_STEPS = 1e300
+SPARE_VALUES = 4
+"""Numbers of each instant for the times, the stimulus and its parts."""
 
 
 def number(value: float) -> str:
@@ -50,6 +55,27 @@ def check_times(stop: float, step: float) -> None:
         raise InputError(
             f"step = {step!r} s and stop = {stop!r} s are out of range; allowed: 0 < step <= stop"
         )
+
+
+def time_points(stop: float, step: float, values: int) -> Array:
+    """Times [s] from 0 to `stop`, every `step` seconds.
+
+    Args:
+        stop: end [s].
+        step: between them [s].
+        values: numbers that a run keeps of each instant, waveforms and unknowns.
+
+    Raises:
+        InputError: stop or step out of range, or more instants than the memory holds.
+    """
+    check_times(stop, step)
+    steps = min(stop / step, MOST_STEPS)
+    check_memory(
+        f"a run of {steps:.3g} steps",
+        8 * (values + SPARE_VALUES) * steps,
+        "give a longer step or an earlier stop",
+    )
+    return np.arange(round(steps) + 1, dtype=np.float64) * step
 
 
 class Stimulus(ABC):
@@ -146,6 +172,8 @@ class PulseTrain(Stimulus):
         return _independent(element, plus, minus, f"PULSE({' '.join(map(number, values))})")
 
     def corners(self, stop: float) -> Array:
+        pulses = max(stop - self.delay, 0.0) / self.period
+        check_memory(f"a run of {pulses:.3g} pulses", 200 * pulses, "give an earlier stop or a longer period")
         starts = np.arange(self.delay, stop, self.period)
         times = np.unique(np.add.outer(starts, self._phases()))
         return times[(times > 0) & (times < stop)]
@@ -186,11 +214,11 @@ class _KickTrain(Stimulus):
     def __call__(self, t: ArrayLike) -> Array:
         times = np.asarray(t, dtype=float)
         kernel = _compiled(self.kernel)
-        pulses = [
-            np.where(times >= start, peak * kernel(np.maximum(times - start, 0.0) / self.tau), 0.0)
-            for peak, start in zip(self._peaks(), self.starts, strict=True)
-        ]
-        return np.sum(pulses, axis=0) if pulses else np.zeros_like(times)
+        total = np.zeros_like(times)
+        for peak, start in zip(self._peaks(), self.starts, strict=True):
+            pulse = peak * kernel(np.maximum(times - start, 0.0) / self.tau)
+            total = total + np.where(times >= start, pulse, 0.0)
+        return total
 
     def netlist_lines(self, element: str, plus: str, minus: str) -> list[str]:
         pulses = [

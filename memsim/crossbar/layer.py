@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import overload
 
@@ -61,6 +62,8 @@ class Crossbar(nn.Module):
             raise InputError(
                 f"a crossbar of {rows} word lines and {columns} neurons is empty; allowed: at least 1 of each"
             )
+        if not 0 < mirror_ratio < math.inf:
+            raise InputError(f"mirror_ratio = {mirror_ratio!r} is out of range; allowed: above 0 and finite")
         self.hardware = Hardware() if hardware is None else hardware
         self.hardware.check(g_min, g_max, generator)
         self.g_min, self.g_max, self.mirror_ratio, self.generator = g_min, g_max, mirror_ratio, generator

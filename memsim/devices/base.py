@@ -38,24 +38,36 @@ class Parameter:
 
     def allowed(self) -> str:
         """The range in words, as error messages print it."""
-        if self.positive:
-            return f"0 < value <= {self.high:g}"
-        return f"{self.low:g} <= value <= {self.high:g}"
+        if not self.positive and math.isfinite(self.low) and math.isfinite(self.high):
+            return f"{self.low:g} to {self.high:g}"
+        above = "above 0" if self.positive else f"at least {self.low:g}" if self.low > -math.inf else ""
+        below = f"at most {self.high:g}" if self.high < math.inf else ""
+        return ", ".join(filter(None, (above, below))) or "any finite number"
 
     def check(self, name: str, value: float) -> float:
         """Return `value` as a float; raise InputError when it is not a finite number in range."""
-        try:
-            number = float(value)
-        except (TypeError, ValueError):
-            raise InputError(
-                f"parameter {name} = {value!r} is not a number; give a value in {self.unit}"
-            ) from None
+        number = _as_float(value)
+        if number is None:
+            raise InputError(f"parameter {name} = {value!r} is not a number; give a value in {self.unit}")
         inside = self.low <= number <= self.high and (number > 0 or not self.positive)
         if not (math.isfinite(number) and inside):
+            unit = "" if self.unit == "1" else f" {self.unit}"
             raise InputError(
-                f"parameter {name} = {value!r} {self.unit} is out of range; allowed: {self.allowed()} ({self.meaning})"
+                f"parameter {name} = {value!r}{unit} is out of range; allowed: {self.allowed()} ({self.meaning})"
             )
         return number
+
+
+def _as_float(value: object) -> float | None:
+    """None for what is no number: truth values and text, too, which Python would convert."""
+    if isinstance(value, bool | str | bytes):
+        return None
+    try:
+        return float(value)  # type: ignore[arg-type] # whatever it is
+    except (TypeError, ValueError):
+        return None
+    except OverflowError:
+        return math.inf
 
 
 def positive(default: float, unit: str, meaning: str, *, high: float = math.inf) -> Parameter:

@@ -133,6 +133,11 @@ def _parse(name: str, content: dict[str, Any]) -> Card:
             f"device card {name!r} has an unknown entry {min(unknown)!r}; "
             "allowed: model, description, source, [parameters], [initial], [drive]"
         )
+    for entry in ("description", "source"):
+        if not isinstance(content.get(entry, ""), str):
+            raise InputError(
+                f'device card {name!r} gives {entry} = {content[entry]!r}; write text in "quotes"'
+            )
     model = content.get("model")
     if not isinstance(model, str) or model not in MODELS:
         raise InputError(f"device card {name!r} names model {model!r}; known models: {', '.join(MODELS)}")
@@ -141,7 +146,13 @@ def _parse(name: str, content: dict[str, Any]) -> Card:
             raise InputError(
                 f"device card {name!r} gives {table} = {content[table]!r}; write a table [{table}] instead"
             )
-    device = MODELS[model](initial=content.get("initial", {}), **content.get("parameters", {}))
+    parameters = content.get("parameters", {})
+    unknown = set(parameters) - set(MODELS[model].parameters)
+    if unknown:
+        raise InputError(
+            f"device card {name!r} has a parameter {min(unknown)!r}; {model} has: {', '.join(MODELS[model].parameters)}"
+        )
+    device = MODELS[model](initial=content.get("initial", {}), **parameters)
     drive = _parse_drive(name, content["drive"]) if "drive" in content else None
     return Card(name, content.get("description", ""), content.get("source", ""), device, drive)
 

@@ -7,8 +7,10 @@ from itertools import pairwise
 from pathlib import Path
 
 from memsim.errors import InputError
+from memsim.text import check_encoding
 
 LONGEST = 200  # lines in which the table must begin
+MOST_CHARACTERS = 2**20  # of these lines
 SEPARATORS = (";", "\t", ",", r"\s+")
 UNIT = re.compile(r"^(?P<scale>[kmuµμnpf]?)(?P<unit>[VAs])$")
 
@@ -65,11 +67,9 @@ def read_head(path: Path) -> Head:
 
 def _lines(path: Path) -> tuple[list[int], list[str]]:
     """Numbers and texts of the first lines that are neither empty nor comments."""
-    try:
-        with path.open(encoding="utf-8-sig", errors="replace") as file:
-            lines = [line.rstrip("\r\n") for _, line in zip(range(LONGEST), file, strict=False)]
-    except OSError as error:
-        raise InputError(f"cannot read {path}: {(error.strerror or str(error)).lower()}") from None
+    check_encoding(path)
+    with path.open(encoding="utf-8-sig", errors="replace") as file:
+        lines = file.read(MOST_CHARACTERS).split("\n")[:LONGEST]
     kept = [number for number, line in enumerate(lines) if line.strip() and not line.startswith("#")]
     if len(kept) < 2:
         raise InputError(f"{path.name} has no rows; give a table of voltage and current, one sample a row")

@@ -53,6 +53,7 @@ def read_record(path: str | Path, layout: Layout | None = None) -> Record:
         InputError: what is missing or implausible, and the option that helps.
     """
     layout = layout or Layout()
+    _check_layout(layout)
     table = read_table(path, columns=layout.columns, units=layout.units, rows=layout.rows)
     time, voltage, current, notes = _in_order(table, layout)
     scale, told = _current_scale(table, layout)
@@ -73,6 +74,13 @@ def read_record(path: str | Path, layout: Layout | None = None) -> Record:
     if outliers.any():
         notes.append(f"{int(outliers.sum())} isolated outliers left out")
     return Record(table.name, time, drive, current, r, ~outliers, limited, tuple(notes))
+
+
+def _check_layout(layout: Layout) -> None:
+    for name, unit in (("frequency", "Hz"), ("sample_time", "s")):
+        value = getattr(layout, name)
+        if value is not None and not (np.isfinite(value) and value > 0):
+            raise InputError(f"{name} = {value!r} {unit} is out of range; allowed: above 0")
 
 
 def _in_order(table: Table, layout: Layout) -> tuple[Array, Array, Array, list[str]]:
@@ -120,16 +128,12 @@ def _named_resistor(name: str) -> str | None:
 
 def _sample_time(name: str, voltage: Array, layout: Layout) -> float:
     if layout.sample_time is not None:
-        if not (np.isfinite(layout.sample_time) and layout.sample_time > 0):
-            raise InputError(f"sample_time = {layout.sample_time!r} s is out of range; allowed: above 0")
         return layout.sample_time
     if layout.frequency is None:
         raise InputError(
             f"{name} has no time column; give --frequency, such as 100, of the drive it spans in whole periods, or "
             "--sample-time"
         )
-    if not (np.isfinite(layout.frequency) and layout.frequency > 0):
-        raise InputError(f"frequency = {layout.frequency!r} Hz is out of range; allowed: above 0")
     return periods(voltage) / (layout.frequency * len(voltage))
 
 

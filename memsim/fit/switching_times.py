@@ -104,6 +104,9 @@ def fit_switching_times(
     device = model(initial=None, **fixed)  # refuses unknown names and values out of range
     if len(model.states) != 1:
         raise InputError(f"{model.model} has {len(model.states)} states; switching times are fitted for one")
+    (state,) = model.states
+    for end in ("start", "end"):
+        device.check_state(f"{end} of {model.model}.{state}", state, getattr(measured, end))
     moving = device.expressions.rates[0].free_symbols
     scales = Scales(
         float(np.abs(measured.voltage).max()),

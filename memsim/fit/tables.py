@@ -104,6 +104,8 @@ def read_table(
             "--columns time,voltage,current (use - for others)"
         )
     frame = _numbers(path, head, roles).iloc[rows]
+    if frame.empty:
+        raise InputError(f"{path.name} has no rows from {rows.start or 0} to {rows.stop or 'the end'}")
     scales = {role: _scale(role, head, k, units or {}) for k, role in enumerate(roles) if role != "-"}
     good = np.isfinite(frame.to_numpy()).all(axis=1)
     lost = int((~good).sum())

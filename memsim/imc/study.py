@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tomllib
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -77,9 +76,9 @@ class StagedStudy(Table):
     data: str = "digits"
     hidden: tuple[Size | Convolution, ...] = (32,)
     recurrent: bool = False
-    steps: Annotated[int, Field(ge=1, le=1000)] = 4
+    steps: Annotated[int, Field(ge=1, le=1000, strict=True)] = 4
     batch: Count = 64
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
     stages: Annotated[tuple[Stage, ...], Field(min_length=1)]
 
     @model_validator(mode="after")
@@ -97,8 +96,8 @@ class StagedStudy(Table):
 def is_staged(path: Path) -> bool:
     """Whether a study file describes stages; False for files that cannot be read, which others report."""
     try:
-        return "stages" in tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+        return "stages" in read_toml(path, "study")
+    except InputError:
         return False
 
 
@@ -117,7 +116,7 @@ def load_staged_study(path: Path) -> StagedStudy:
     Raises:
         InputError: no such file, not TOML, or an entry that cannot be used.
     """
-    return make_staged_study(**read_toml(path, "study"))
+    return checked(StagedStudy, read_toml(path, "study"), f"study {str(path)!r}")
 
 
 def save_staged_study(study: StagedStudy, path: Path) -> None:

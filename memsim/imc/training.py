@@ -26,6 +26,8 @@ from memsim.learn.checkpoint import CHECKPOINT, STUDY, EpochRecord, load_checkpo
 from memsim.learn.data import Dataset, Split, load_dataset
 from memsim.learn.evaluation import first
 from memsim.learn.optimization import cosine
+from memsim.learn.size import BYTES_A_WEIGHT, layer_sizes
+from memsim.memory import check_memory
 
 Progress = Callable[[Stage, EpochRecord], None]
 """Called after every epoch."""
@@ -35,6 +37,8 @@ TRAINING_SAMPLE = 1_000
 """Training examples that the training accuracy is taken from after each epoch."""
 CALIBRATION_SAMPLE = 500
 """Training examples that decisions are calibrated with."""
+BYTES_A_SPIKE = 36
+"""Measured: what one neuron leaves at one step for the way back."""
 TRIM_RATE = 10.0
 """Learning rate of column references, which are counted in cells, over that of weights, which are fractions."""
 
@@ -87,6 +91,7 @@ def train_staged(
         ConvergenceError: the loss is no longer a number.
     """
     data = load_data(study, data_dir)
+    _check_memory(study, data)
     _prepare(folder, study, resume=resume)
     network: nn.Module = initial_network(study, data)
     records: list[StageRecord] = []
@@ -296,6 +301,18 @@ def _prepare(folder: Path, study: StagedStudy, *, resume: bool) -> None:
             f"{folder} already holds a trained run; resume it with --resume, or choose another folder"
         )
     save_staged_study(study, folder / STUDY)
+
+
+def _check_memory(study: StagedStudy, data: Dataset | Motion) -> None:
+    """Refuse what does not fit even in software; arrays and converters take more."""
+    layers = list(layer_sizes(data.shape, data.classes, study.hidden))
+    weights = sum(layer.rows * layer.columns for layer in layers)
+    spikes = study.batch * study.steps * sum(layer.columns * layer.places for layer in layers)
+    check_memory(
+        f"training in batches of {study.batch} over {study.steps} steps",
+        BYTES_A_WEIGHT * weights + BYTES_A_SPIKE * spikes,
+        "make batch, hidden or steps smaller",
+    )
 
 
 def _save_records(records: list[StageRecord], folder: Path) -> None:

@@ -27,6 +27,7 @@ from memsim.circuits.flatten import GROUND
 from memsim.devices import numeric
 from memsim.errors import CheckpointError, InputError
 from memsim.files import replacing
+from memsim.hdf5 import DAMAGED, check_hdf5
 from memsim.learn import MemristiveNetwork, Study, make_study
 from memsim.learn.layers import Convolutional, SynapseLayer, as_image
 from memsim.surrogate.reference import equilibrium
@@ -51,10 +52,13 @@ def read_nir(path: str | Path, study: Study | None = None) -> MemristiveNetwork:
         CheckpointError: there is no such file, or it is not a NIR graph.
     """
     try:
+        check_hdf5(Path(path))
         graph = nir.read(path)
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist; give a NIR file") from None
-    except (OSError, KeyError, ValueError, TypeError, AssertionError, AttributeError) as error:
+    except InputError:
+        raise
+    except DAMAGED as error:
         raise CheckpointError(f"{path} is not a NIR graph ({error}); write it with nir.write") from None
     return from_nir(graph, study)
 
@@ -155,7 +159,7 @@ def from_nir(graph: nir.NIRGraph, study: Study | None = None) -> MemristiveNetwo
         InputError: a part of the graph that memristive hardware of memsim does not have.
         CheckpointError: memsim's own metadata that does not fit together.
     """
-    own = graph.metadata.get(METADATA)
+    own = graph.metadata.get(METADATA) if isinstance(graph.metadata, Mapping) else None
     return _own(own) if own is not None else _foreign(graph, study or make_study())
 
 
@@ -165,7 +169,7 @@ def _own(own: Mapping[str, Any]) -> MemristiveNetwork:
         shape = tuple(int(side) for side in np.atleast_1d(own["shape"]))
         network = MemristiveNetwork(shape, int(own["classes"]), study)
         network.load_state_dict({name: torch.as_tensor(np.asarray(v)) for name, v in own["tensors"].items()})
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except DAMAGED as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(f"memsim's metadata in the NIR graph do not fit together: {reason}") from None
     return network
@@ -206,6 +210,22 @@ def _chain(graph: nir.NIRGraph) -> list[tuple[str, nir.NIRNode]]:
     return chain[1:-1]
 
 
+def _matrix(name: str, weight: object, inputs: int | None) -> Array:
+    """Weights [outputs, inputs] of a node.
+
+    Raises:
+        InputError: they are no matrix of numbers, or do not fit to the layer before.
+    """
+    try:
+        matrix = np.asarray(weight, dtype=float)
+    except (TypeError, ValueError):
+        raise InputError(f"node {name!r} has weights that are no numbers; correct them") from None
+    if matrix.ndim != 2 or not matrix.size or matrix.shape[1] != (inputs or matrix.shape[1]):
+        wanted = f" for {inputs} inputs" if inputs else ""
+        raise InputError(f"node {name!r} has weights of shape {matrix.shape}; give a matrix{wanted}")
+    return matrix
+
+
 def _dense_weights(chain: list[tuple[str, nir.NIRNode]]) -> list[Array]:
     weights: list[Array] = []
     expects_neurons = False
@@ -217,7 +237,7 @@ def _dense_weights(chain: list[tuple[str, nir.NIRNode]]) -> list[Array]:
                 raise InputError(
                     f"node {name!r} has a bias, which a crossbar does not; add a constant input instead"
                 )
-            weights.append(np.asarray(node.weight, dtype=float))
+            weights.append(_matrix(name, node.weight, len(weights[-1]) if weights else None))
             expects_neurons = True
         elif not isinstance(node, nir.Flatten):
             wanted = "a neuron node" if expects_neurons else "a Linear node"

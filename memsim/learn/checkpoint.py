@@ -81,7 +81,7 @@ def load_checkpoint(
             generator.set_state(tensors["generator"])
         if optimizer is not None:
             _restore_optimizer(optimizer, _section(tensors, "optimizer."))
-    except (RuntimeError, KeyError, TypeError, ValueError, OverflowError) as error:
+    except (RuntimeError, KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(
             f"{folder / CHECKPOINT} does not belong to this network: {reason}; train it anew"

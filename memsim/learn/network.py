@@ -21,6 +21,7 @@ from memsim.learn.layers import Convolutional, Dense, SynapseLayer, as_image
 from memsim.learn.neurons import MEMBRANE_VOLTAGE, NeuronLayer, resting_neuron
 from memsim.learn.readouts import Readout
 from memsim.learn.study import Convolution, Study
+from memsim.memory import check_memory
 from memsim.surrogate import CompiledCircuit
 
 
@@ -69,6 +70,7 @@ class MemristiveNetwork(nn.Module):
 
     def _crossbar(self, number: int, rows: int, columns: int, generator: torch.Generator) -> Crossbar:
         table = self.study.synapses
+        check_memory(f"a crossbar of {rows} x {columns} cells", 8 * rows * columns, "make hidden or kernel smaller")
         g_min, g_max = conductance_range(
             load_device(table.device), table.conductance_min, table.conductance_max
         )

@@ -12,12 +12,12 @@ from memsim.files import write_text
 from memsim.learn.drives import Encoding, Pulse
 from memsim.toml import checked, read_toml
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Finite = Annotated[float, Field(allow_inf_nan=False)]
-Share = Annotated[float, Field(ge=0, lt=1)]
-Count = Annotated[int, Field(ge=1)]
-Size = Annotated[int, Field(ge=1, le=4096)]
+Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
+NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
+Finite = Annotated[float, Field(allow_inf_nan=False, strict=True)]
+Share = Annotated[float, Field(ge=0, lt=1, strict=True)]
+Count = Annotated[int, Field(ge=1, le=10**9, strict=True)]
+Size = Annotated[int, Field(ge=1, le=4096, strict=True)]
 NeuronName = Literal[
     "integrate-and-fire-set1",
     "integrate-and-fire-set2",
@@ -47,7 +47,7 @@ class Convolution(Table):
     channels: Size
     kernel: Size
     stride: Count = 1
-    padding: Annotated[int, Field(ge=0)] = 0
+    padding: Annotated[int, Field(ge=0, strict=True)] = 0
 
 
 class DriveTable(Table):
@@ -65,7 +65,7 @@ class DriveTable(Table):
     pulse: Pulse = "alpha"
     voltage: Positive = 0.1
     tau: Positive = 1e-3
-    slots: Annotated[int, Field(ge=1, le=10_000)] = 2
+    slots: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 2
 
 
 class AugmentationTable(Table):
@@ -78,8 +78,8 @@ class AugmentationTable(Table):
         elastic: standard deviation of the elastic displacement at its knots [pixels].
     """
 
-    shift: Annotated[int, Field(ge=0)] = 0
-    rotation: Annotated[float, Field(ge=0, le=180)] = 0.0
+    shift: Annotated[int, Field(ge=0, strict=True)] = 0
+    rotation: Annotated[float, Field(ge=0, le=180, strict=True)] = 0.0
     scale: Share = 0.0
     elastic: NonNegative = 0.0
 
@@ -99,7 +99,7 @@ class SynapsesTable(Table):
     conductance_min: Positive | None = None
     conductance_max: Positive | None = None
     mirror_ratio: Positive | tuple[Positive, ...] = 0.3
-    initial_weight: Annotated[float, Field(gt=0, le=1)] = 0.5
+    initial_weight: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.5
     wire_resistance: NonNegative = 0.0
 
 
@@ -145,9 +145,9 @@ class NonidealityTable(Table):
         read_noise: standard deviation of a cell's conductance from read to read, as a share of it.
     """
 
-    levels: Annotated[int, Field(ge=2)] | None = None
+    levels: Annotated[int, Field(ge=2, strict=True)] | None = None
     variation: NonNegative = 0.0
-    stuck_rate: Annotated[float, Field(ge=0, le=1)] = 0.0
+    stuck_rate: Annotated[float, Field(ge=0, le=1, strict=True)] = 0.0
     stuck_conductance: NonNegative | None = None
     read_noise: NonNegative = 0.0
 
@@ -208,7 +208,7 @@ class Study(Table):
 
     Attributes:
         data: name of the data set.
-        hidden: hidden layers: a number of neurons, or a table for a convolution.
+        hidden: hidden layers: a number of neurons, or a table for a convolution; none where empty.
         neuron: circuit of the neurons, as `memsim run` names it.
         parameters: circuit parameters that differ between neurons, by name, such as "cmem" or "xm1.v_on".
         batch: images an update is made from.
@@ -223,7 +223,7 @@ class Study(Table):
     epochs: Count = 20
     batch: Count = 64
     learning_rate: Positive = 0.02
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
     drive: DriveTable = DriveTable()
     synapses: SynapsesTable = SynapsesTable()
     parameters: dict[str, ParameterTable] = {}
@@ -261,7 +261,7 @@ def load_study(path: Path) -> Study:
     Raises:
         InputError: no such file, not TOML, or an entry that cannot be used.
     """
-    return make_study(**read_toml(path, "study"))
+    return checked(Study, read_toml(path, "study"), f"study {str(path)!r}")
 
 
 def save_study(study: Study, path: Path) -> None:

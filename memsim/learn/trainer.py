@@ -26,7 +26,9 @@ from memsim.learn.evaluation import evaluate, first, hold_out
 from memsim.learn.network import MemristiveNetwork
 from memsim.learn.nonidealities import realised
 from memsim.learn.optimization import make_optimizer, set_learning_rate
+from memsim.learn.size import BYTES_A_PROCESS, check_training
 from memsim.learn.study import Study, load_study, save_study
+from memsim.memory import check_memory
 
 Progress = Callable[[int, int, EpochRecord | None], None]
 """Called after every batch with batches done, batches in all, and the record once an epoch has ended."""
@@ -59,6 +61,7 @@ def train(
     data_dir: Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    tell: Callable[[str], None] | None = None,
     fabric: Fabric | None = None,
 ) -> Run:
     """Train a study and leave study, checkpoint and history in `folder`, saved after every epoch.
@@ -71,15 +74,20 @@ def train(
         data_dir: folder of the data sets; the environment variable MEMSIM_DATA where left out.
         resume: continue the run in `folder` instead of starting one.
         progress: called after every batch.
+        tell: called with what one should know before long work starts, if there is something.
         fabric: processors to train on, as `devices` gives them; one CPU process where left out.
 
     Raises:
-        InputError: the folder cannot be written, holds another run, or the study or its data cannot be used.
+        InputError: the folder cannot be written, holds another run, the study or its data cannot be used, or training
+            does not fit into memory.
         CheckpointError: nothing to resume, or a checkpoint of another study.
         ConvergenceError: the loss is no longer a number.
     """
     fabric = devices() if fabric is None else fabric
-    network, data = build(study, data_dir)
+    data = load_dataset(study.data, data_dir, bins=study.drive.slots)
+    if (known := check_training(data.shape, data.classes, study)) and tell and fabric.is_global_zero:
+        tell(known)
+    network = MemristiveNetwork(data.shape, data.classes, study)
     _prepare(folder, study, resume, write=fabric.is_global_zero)
     trainer = Trainer(study, network, data, fabric)
     # a run that was interrupted in its first epoch has a study but no checkpoint, and starts again
@@ -119,6 +127,8 @@ def devices(accelerator: str = "cpu", number: int = 1) -> Fabric:
     Raises:
         InputError: there is no such accelerator here, or not so many.
     """
+    if number > 1 and accelerator == "cpu":
+        check_memory(f"training in {number} processes", BYTES_A_PROCESS * number, "start fewer with --devices")
     try:
         fabric = Fabric(accelerator=accelerator, devices=number)
         fabric.launch()

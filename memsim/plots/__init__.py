@@ -12,7 +12,7 @@ from memsim.plots.quantiles import QuantilePair, quantile_quantile
 from memsim.plots.robustness import Robustness, robustness
 from memsim.plots.spikes import spike_raster
 from memsim.plots.style import png, save
-from memsim.plots.sweeps import sweep
+from memsim.plots.sweeps import failed_points, sweep
 from memsim.plots.training import training_curves
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "conductance_map",
     "confusion",
     "cost_bars",
+    "failed_points",
     "fitted_loops",
     "fitted_ramps",
     "fitted_times",

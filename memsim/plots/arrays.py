@@ -32,9 +32,9 @@ def conductance_map(g_plus: ArrayLike, g_minus: ArrayLike) -> Figure:
     both = (min(plus.min(), minus.min()), max(plus.max(), minus.max()))
     largest = np.abs(plus - minus).max() or 1.0
     shown = [
-        ("$G^+$", plus, both),
-        ("$G^-$", minus, both),
-        ("$G^+ - G^-$", plus - minus, (-largest, largest)),
+        ("G⁺", plus, both),
+        ("G⁻", minus, both),
+        ("G⁺ − G⁻", plus - minus, (-largest, largest)),
     ]
     figure, panels = columns(3, (7.2, 3.4))
     for axes, (title, matrix, (low, high)) in zip(panels, shown, strict=True):
@@ -54,7 +54,7 @@ def confusion(matrix: ArrayLike, labels: Sequence[str] | None = None) -> Figure:
         InputError: the matrix is not square.
     """
     counts = np.asarray(matrix)
-    if counts.ndim != 2 or counts.shape[0] != counts.shape[1]:
+    if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not counts.size:
         raise InputError(f"a confusion matrix is square, this one is {counts.shape}")
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     size = 1.6 + 0.36 * len(counts)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from matplotlib.figure import Figure
+from matplotlib.ticker import EngFormatter, NullFormatter
 
 from memsim.plots.style import COLOURS, Array, styled
 from memsim.units import si_prefix
@@ -75,8 +76,10 @@ def fitted_times(times: Mapping[str, FittedTimes], columns: int = 3) -> Figure:
         panel.semilogy(one.voltage[order], one.fitted[order], "-", color=COLOURS[1], label="fit")
         panel.set_title(title, fontsize=9)
         panel.set_xlabel("voltage (V)")
+        panel.yaxis.set_major_formatter(EngFormatter("s"))
+        panel.yaxis.set_minor_formatter(NullFormatter())
     for panel in panels[len(times) :]:
         panel.set_visible(False)
-    panels[0].set_ylabel("switching time (s)")
+    panels[0].set_ylabel("switching time")
     panels[0].legend(loc="best")
     return figure

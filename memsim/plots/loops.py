@@ -52,11 +52,16 @@ def draw_coloured_by_time(figure: Figure, axes: Axes, x: Array, y: Array, voltag
     axes.add_collection(lines)
     axes.autoscale_view()
     bar = figure.colorbar(lines, ax=axes, label=label)
-    bar.ax.set_ylim(times[0], times[-1])
+    if times[0] != times[-1]:
+        bar.ax.set_ylim(times[0], times[-1])
 
 
 def add_arrows(axes: Axes, x: Array, y: Array, colour: str) -> None:
     """Four arrow heads spread evenly along the curve as it looks on paper."""
+    drawn = np.isfinite(x) & np.isfinite(y)
+    x, y = x[drawn], y[drawn]
+    if len(x) < 2:
+        return
     width, height = np.ptp(x) or 1.0, np.ptp(y) or 1.0
     length = np.concatenate([[0.0], np.cumsum(np.hypot(np.diff(x) / width, np.diff(y) / height))])
     for share in (0.12, 0.37, 0.62, 0.87):

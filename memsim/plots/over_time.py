@@ -13,6 +13,8 @@ from memsim.errors import InputError
 from memsim.plots.style import QUANTITIES, abscissa, curve, rows, scaled, styled
 from memsim.units import si_prefix
 
+MOST_CURVES, MOST_PANELS = 60, 12
+
 
 def waveforms(waves: xr.Dataset, names: Sequence[str]) -> Figure:
     """Variables over time (or over a sweep), one panel for every unit among them.
@@ -22,10 +24,14 @@ def waveforms(waves: xr.Dataset, names: Sequence[str]) -> Figure:
     """
     if not names:
         raise InputError("no variable to plot; name at least one")
+    if len(names) > MOST_CURVES:
+        raise InputError(f"a picture of {len(names)} variables; allowed: up to {MOST_CURVES}, name fewer")
     panels: dict[str, list[str]] = {}
     for name in names:
         unit = curve(waves, name).attrs.get("units", "1")
         panels.setdefault(QUANTITIES.get(unit, str(unit)), []).append(name)
+    if len(panels) > MOST_PANELS:
+        raise InputError(f"a picture of {len(panels)} units; allowed: up to {MOST_PANELS}, name fewer variables")
     return _stack(waves, panels)
 
 
@@ -41,10 +47,11 @@ def telling(waves: xr.Dataset, most: int = 6) -> list[str]:
         return marked
     kinds: dict[str, list[str]] = {}
     for name, values in waves.data_vars.items():
-        if len(values.dims) == 1 and values.dtype.kind == "f" and float(values.max()) > float(values.min()):
+        real = len(values.dims) == 1 and values.dtype.kind == "f" and values.size
+        if real and float(values.max()) > float(values.min()):
             kinds.setdefault(str(values.attrs.get("units", "1")), []).append(str(name))
     changing = [name for unit in ("V", "1", "A") for name in kinds.get(unit, [])[:most]]
-    return changing or [str(name) for name in waves.data_vars]
+    return changing or [str(name) for name in waves.data_vars][:most]
 
 
 def neuron(
@@ -107,10 +114,15 @@ def raster(times: Mapping[str, ArrayLike] | Sequence[ArrayLike], duration: float
     Args:
         times: spike times of every neuron in s; by label where labels are to be shown.
         duration: end of the time axis in s; just after the last spike where it is not given.
+
+    Raises:
+        InputError: a time that is not finite.
     """
     trains = [
         np.asarray(row, dtype=float) for row in (times.values() if isinstance(times, Mapping) else times)
     ]
+    if not all(np.isfinite(row).all() for row in trains):
+        raise InputError("a spike time is not finite; leave it out")
     last = max((row.max() for row in trains if row.size), default=1.0)
     end = duration if duration is not None else 1.02 * last
     scale, prefix = si_prefix(end)

@@ -24,7 +24,10 @@ def spike_raster(waves: xr.Dataset, names: Sequence[str], level: float) -> Figur
     """
     if not names:
         raise InputError("no membrane to draw spikes of; name at least one")
+    chosen = {name: curve(waves, name) for name in names}
+    still = [name for name, values in chosen.items() if values.dims != ("time",)]
+    if still:
+        raise InputError(f"{still[0]!r} is no waveform over time, which spikes are; name a membrane")
     times = waves["time"].values
-    return raster(
-        {name: crossings(times, curve(waves, name).values, level) for name in names}, float(times[-1])
-    )
+    spikes = {name: crossings(times, values.values, level) for name, values in chosen.items()}
+    return raster(spikes, float(times[-1]))

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from collections.abc import Callable, Sequence
 from functools import wraps
 from pathlib import Path
@@ -24,6 +25,7 @@ R = TypeVar("R")
 
 # Okabe and Ito's palette, each colour with a line style of its own.
 COLOURS = ("#0072B2", "#D55E00", "#000000", "#009E73", "#CC79A7", "#E69F00")
+MOST_NAMED = 20
 QUANTITIES = {
     "V": "potential",
     "A": "current",
@@ -53,6 +55,7 @@ _STYLE: dict[Any, Any] = {
     "savefig.dpi": 200,
     "pdf.fonttype": 42,  # journals refuse type 3 fonts
     "svg.fonttype": "none",
+    "text.parse_math": False,  # names and units of others are shown as they are
     "svg.hashsalt": "memsim",  # the same figure gives the same file
 }
 _FORMATS: dict[str, dict[str, Any]] = {
@@ -96,7 +99,9 @@ def png(figure: Figure) -> bytes:
 
 def _render(figure: Figure, suffix: str) -> bytes:
     buffer = io.BytesIO()
-    figure.savefig(buffer, format=suffix[1:], metadata=_FORMATS[suffix])
+    with warnings.catch_warnings():  # of signs that the font lacks, in names of others
+        warnings.simplefilter("ignore", UserWarning)
+        figure.savefig(buffer, format=suffix[1:], metadata=_FORMATS[suffix])
     return buffer.getvalue()
 
 
@@ -121,13 +126,25 @@ def curve(waves: xr.Dataset, name: str) -> xr.DataArray:
         InputError: there is no such variable, or it cannot be drawn as one line.
     """
     if name not in waves:
-        known = ", ".join(str(variable) for variable in waves.data_vars)
-        raise InputError(f"there is no variable {name!r} in these waveforms; there are {known}")
+        known = [str(variable) for variable in waves.data_vars]
+        more = f" and {len(known) - MOST_NAMED} more" if len(known) > MOST_NAMED else ""
+        named = ", ".join(known[:MOST_NAMED])
+        raise InputError(f"there is no variable {name!r} in these waveforms; there are {named}{more}")
     values = waves[name]
-    if len(values.dims) != 1:
-        raise InputError(f"{name!r} has the dimensions {values.dims}; select one waveform with .isel")
-    if values.dtype.kind == "c":
-        raise InputError(f"{name!r} is complex; plot its magnitude or its phase")
+    if not values.dims:
+        raise InputError(f"{name!r} is a single number; name a waveform")
+    if len(values.dims) > 1:
+        over = ", ".join(map(str, values.dims))
+        raise InputError(f"{name!r} runs over {over}; select one waveform with .isel")
+    if not values.size:
+        raise InputError(f"{name!r} has no values; give waveforms that are not empty")
+    for one in (values, values[values.dims[0]]):
+        if one.dtype.kind == "c":
+            raise InputError(f"{one.name!r} is complex; plot its magnitude or its phase")
+        if one.dtype.kind not in "biuf":
+            raise InputError(f"{one.name!r} holds no numbers; name a waveform")
+    if not np.isfinite(values[values.dims[0]].values).all():
+        raise InputError(f"{name!r} runs over values of {values.dims[0]} that are not finite; repair the file")
     return values
 
 

@@ -11,6 +11,7 @@ from matplotlib.lines import Line2D
 from matplotlib.ticker import FuncFormatter, LogLocator, NullLocator
 
 from memsim.errors import InputError
+from memsim.plots.over_time import MOST_PANELS
 from memsim.plots.style import Array, styled
 from memsim.units import format_si, si_prefix
 
@@ -36,25 +37,48 @@ def sweep(data: xr.Dataset, names: Sequence[str] = ()) -> Figure:
         InputError: this is no sweep, a measure is unknown, or the sweep has more than two axes besides its samples.
     """
     measures = _measures(data, names)
+    data = data.assign_coords({dim: data[dim] for dim in data.dims if dim not in data.coords})
     figure = Figure(figsize=(5.2, 0.6 + 2.5 * len(measures)))
     panels = list(figure.subplots(len(measures), 1, squeeze=False).flat)
     for axes, name in zip(panels, measures, strict=True):
         _draw(figure, axes, data[name])
-    failed = int((data["status"] == 2).sum())
+    failed = failed_points(data)
     if failed:
         panels[0].set_title(f"{failed} of {data['status'].size} points failed", loc="right", fontsize=9)
     figure.align_ylabels()
     return figure
 
 
-def _measures(data: xr.Dataset, names: Sequence[str]) -> list[str]:
-    if data.attrs.get("kind") != "sweep":
+def failed_points(data: xr.Dataset) -> int:
+    """How many points of a sweep failed.
+
+    Raises:
+        InputError: this is no sweep.
+    """
+    if data.attrs.get("kind") != "sweep" or "status" not in data.data_vars:
         raise InputError("these are not the results of a sweep; give the file that `memsim sweep` wrote")
+    return int((data["status"] == 2).sum())
+
+
+def _measures(data: xr.Dataset, names: Sequence[str]) -> list[str]:
+    failed_points(data)
     known = [str(name) for name in data.data_vars if name not in OUTSIDE]
     unknown = [name for name in names if name not in known]
     if unknown:
-        raise InputError(f"the sweep has no measure {unknown[0]!r}; it has: {', '.join(known)}")
-    return list(names) or known
+        raise InputError(f"the sweep has no measure {unknown[0]!r}; it has: {', '.join(known) or 'none'}")
+    chosen = list(names) or known
+    if not 0 < len(chosen) <= MOST_PANELS:
+        raise InputError(f"a picture of {len(chosen)} measures; allowed: 1 to {MOST_PANELS}, name some")
+    for name in chosen:
+        _check(data[name])
+    return chosen
+
+
+def _check(measure: xr.DataArray) -> None:
+    """Refuse what no sweep has: values or axes that are no numbers, or none at all."""
+    axes = [measure[dim] for dim in measure.dims if dim != CORNER]
+    if not measure.size or any(one.dtype.kind not in "biuf" for one in (measure, *axes)):
+        raise InputError(f"{measure.name!r} holds no numbers over the axes of a sweep; name a measure")
 
 
 def _draw(figure: Figure, axes: Axes, values: xr.DataArray) -> None:

@@ -12,6 +12,8 @@ from memsim.plots.style import columns, styled
 if TYPE_CHECKING:
     from memsim.learn import EpochRecord
 
+EDGE = 0.5  # epochs on either side
+
 
 @styled
 def training_curves(history: Sequence[EpochRecord]) -> Figure:
@@ -37,4 +39,5 @@ def training_curves(history: Sequence[EpochRecord]) -> Figure:
     right.legend(loc="lower right")
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axes.set_xlim(epochs[0] - EDGE, epochs[-1] + EDGE)
     return figure

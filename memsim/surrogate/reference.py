@@ -16,12 +16,13 @@ from scipy.optimize import root
 
 from memsim.circuits.flatten import state_bounds
 from memsim.circuits.nodal import NodalEquations, nodal_equations
-from memsim.circuits.stimuli import Stimulus, check_times
+from memsim.circuits.stimuli import Stimulus, time_points
 from memsim.circuits.waveforms import dataset
 from memsim.devices.numeric import generate
-from memsim.errors import ConvergenceError
+from memsim.errors import ConvergenceError, InputError
 
 Array = NDArray[np.floating]
+METHODS = ("RK23", "RK45", "DOP853", "Radau", "BDF", "LSODA")
 EDGE = 1e-9
 """Half width [s] of the central difference that gives the slope of a stimulus."""
 SETTLING_TIME = 1e3
@@ -113,16 +114,19 @@ def simulate(
         method: a method of scipy.integrate.solve_ivp.
 
     Raises:
-        InputError: unknown source, stop or step out of range.
+        InputError: unknown source or method; stop, step or rtol out of range.
         ConvergenceError: the integrator gave up.
     """
-    check_times(stop, step)
+    if not 0 < rtol < 1:
+        raise InputError(f"rtol = {rtol!r} is out of range; allowed: above 0, below 1")
+    if method not in METHODS:
+        raise InputError(f"unknown method {method!r}; known: {', '.join(METHODS)}")
     began = time.perf_counter()
-    problem = _Problem(nodal_equations(circuit, tuple(stimuli)), stimuli)
-    times = np.arange(round(stop / step) + 1) * step
+    equations = nodal_equations(circuit, tuple(stimuli))
+    times = time_points(stop, step, len(equations.unknowns) + len(equations.waveforms))
+    problem = _Problem(equations, stimuli)
     y = _integrate(problem, times, rtol, method, [s.corners(stop) for s in stimuli.values()])
     u = np.array([stimulus(times) for stimulus in problem.stimuli])
-    equations = problem.equations
     observe = generate(
         (equations.unknowns, equations.inputs, list(equations.parameters)),
         list(equations.waveforms.values()),

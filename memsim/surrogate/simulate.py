@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from PySpice.Spice.Netlist import Netlist
 
 from memsim.circuits.flatten import state_bounds
-from memsim.circuits.stimuli import Stimulus, check_times
+from memsim.circuits.stimuli import Stimulus, time_points
 from memsim.circuits.waveforms import dataset
 from memsim.errors import ConvergenceError
 from memsim.surrogate.adaptive import time_grid
@@ -56,7 +56,6 @@ def simulate(
         ConvergenceError: a potential or state runs away, which happens to explicit steps that are too long, or no step
             meets the tolerance.
     """
-    check_times(stop, step)
     began = time.perf_counter()
     twin = CompiledCircuit(circuit, inputs=tuple(stimuli), stepper=stepper)
     times, dt = _grid(twin, stimuli, stop, step, tolerance)
@@ -81,8 +80,9 @@ def _grid(
     tolerance: float | None,
 ) -> tuple[NDArray[np.floating], float | torch.Tensor]:
     """Times [s], and how far they are apart."""
+    equal = time_points(stop, step, len(twin.unknowns) + len(twin.system.equations.waveforms))
     if tolerance is None:
-        return np.arange(round(stop / step) + 1) * step, step
+        return equal, step
     times = time_grid(twin, stimuli, stop=stop, step=step, tolerance=tolerance)
     return times, torch.as_tensor(np.diff(times))
 

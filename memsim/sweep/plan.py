@@ -13,6 +13,7 @@ import xarray as xr
 from numpy.typing import NDArray
 
 from memsim.errors import InputError
+from memsim.memory import check_memory
 from memsim.sweep.study import MOST_POINTS, Between, Normal, Samples, Spread, Steps, SweepStudy
 from memsim.sweep.subject import Nominal
 
@@ -92,6 +93,7 @@ def make_plan(study: SweepStudy, nominal: Mapping[str, Nominal], folder: Path = 
         InputError: an unknown parameter, one that changes along two axes, a file that cannot be used, or too many
             points.
     """
+    _check_size(study)
     devices = _devices(study.samples, folder) if study.samples else {}
     sampled = [f"{instance}.{name}" for instance, spread in devices.items() for name in spread.marginals]
     _check_names(study, nominal, sampled)
@@ -111,12 +113,18 @@ def make_plan(study: SweepStudy, nominal: Mapping[str, Nominal], folder: Path = 
         draws = _draw(study.samples, study.seed, nominal, devices)
         axes.append(Axis(SAMPLE, np.arange(study.samples.count), draws))
     used = [name for axis in axes for name in axis.values]
-    plan = Plan(tuple(axes), {name: nominal[name].unit for name in used})
-    if plan.size > MOST_POINTS:
-        raise InputError(
-            f"the sweep has {plan.size} points; at most {MOST_POINTS} are run, take fewer values"
-        )
-    return plan
+    return Plan(tuple(axes), {name: nominal[name].unit for name in used})
+
+
+def _check_size(study: SweepStudy) -> None:
+    values = [given.points if isinstance(given, Steps) else len(given) for given in study.grid.values()]
+    samples = study.samples.count if study.samples else 1
+    points = math.prod(values) * max(len(study.corners), 1) * samples
+    if points > MOST_POINTS:
+        raise InputError(f"the sweep has {points} points; at most {MOST_POINTS} are run, take fewer values")
+    drawn = len(study.samples.parameters) if study.samples else 0
+    draws = f"{samples} samples of {drawn} parameters"
+    check_memory(draws, 32 * samples * drawn, "take fewer samples or parameters")
 
 
 def _devices(samples: Samples, folder: Path) -> dict[str, JointDistribution]:

@@ -41,9 +41,9 @@ def _quantity(value: object) -> object:
     return parse_si(value) if isinstance(value, str) else value
 
 
-Quantity = Annotated[float, BeforeValidator(_quantity), Field(allow_inf_nan=False)]
-Positive = Annotated[float, BeforeValidator(_quantity), Field(gt=0, allow_inf_nan=False)]
-Count = Annotated[int, Field(ge=1, le=MOST_POINTS)]
+Quantity = Annotated[float, BeforeValidator(_quantity), Field(allow_inf_nan=False, strict=True)]
+Positive = Annotated[float, BeforeValidator(_quantity), Field(gt=0, allow_inf_nan=False, strict=True)]
+Count = Annotated[int, Field(ge=1, le=MOST_POINTS, strict=True)]
 Spacing = Literal["linear", "log"]
 Kind = Literal[
     "peak", "minimum", "peak-to-peak", "mean", "rms", "final", "spike-count", "first-spike", "period",
@@ -84,7 +84,7 @@ class Between(Table):
 class Steps(Between):
     """So many values from one end to the other, both included."""
 
-    points: Annotated[int, Field(ge=2, le=MOST_POINTS)]
+    points: Annotated[int, Field(ge=2, le=MOST_POINTS, strict=True)]
 
 
 class Spread(Table):
@@ -185,7 +185,7 @@ class SweepStudy(Table):
     stop: Positive | None = None
     step: Positive | None = None
     timeout: Positive = 60.0
-    seed: Annotated[int, Field(ge=0, lt=2**63)] = 0
+    seed: Annotated[int, Field(ge=0, lt=2**63, strict=True)] = 0
     grid: dict[str, Steps | Annotated[tuple[Quantity, ...], Field(min_length=1)]] = {}
     samples: Samples | None = None
     corners: dict[str, dict[str, Quantity]] = {}
@@ -218,4 +218,4 @@ def load_sweep(path: str | Path) -> SweepStudy:
     Raises:
         InputError: no such file, not TOML, or an entry that cannot be used.
     """
-    return make_sweep(**read_toml(path, "sweep"))
+    return checked(SweepStudy, read_toml(path, "sweep"), f"sweep {str(path)!r}")

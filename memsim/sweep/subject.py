@@ -189,16 +189,17 @@ def _twin(name: str) -> CompiledCircuit:
 
 
 def _run_twin(name: str, bench: Bench, values: Mapping[str, float]) -> xr.Dataset:
-    import numpy as np
     import torch
 
     from memsim.circuits import dataset, state_bounds
+    from memsim.circuits.stimuli import time_points
     from memsim.spice.checks import check_result
 
-    times = np.arange(round(bench.stop / bench.step) + 1) * bench.step
+    twin = _twin(name)
+    times = time_points(bench.stop, bench.step, len(twin.unknowns) + len(twin.system.equations.waveforms))
     drive = {source: torch.as_tensor(stimulus(times)) for source, stimulus in bench.stimuli.items()}
     with torch.no_grad():
-        waves, _ = _twin(name)(drive, dt=bench.step, parameters=dict(values))
+        waves, _ = twin(drive, dt=bench.step, parameters=dict(values))
     bounds = state_bounds(bench.circuit)
     data = dataset(times, {one: wave.numpy() for one, wave in waves.items()}, bounds)
     check_result(data, bounds=bounds)

@@ -11,6 +11,7 @@ import numpy as np
 
 from memsim.devices import MODELS, Device
 from memsim.errors import InputError
+from memsim.text import check_encoding, read_text
 from memsim.variability.quantiles import KNOTS, JointDistribution, Quantiles
 
 if TYPE_CHECKING:
@@ -87,10 +88,11 @@ def load_spread(path: str | Path) -> JointDistribution:
 def _table(path: Path) -> JointDistribution:
     import pandas as pd  # loads slowly
 
+    check_encoding(path)
     try:
-        table = pd.read_csv(path, comment="#", skipinitialspace=True)
+        table = pd.read_csv(path, comment="#", skipinitialspace=True, encoding="utf-8-sig")
         columns = {str(name): table[name].to_numpy(dtype=float) for name in table.columns}
-    except ValueError as error:  # what pandas raises is one, too
+    except (ValueError, TypeError, OverflowError) as error:  # what pandas raises is a ValueError, too
         raise InputError(f"{path} is no table of numbers ({error}); give a row per device") from error
     return JointDistribution.estimate(columns)
 
@@ -99,10 +101,10 @@ def _fit(path: Path) -> JointDistribution:
     from memsim.fit.intervals import Uncertainty
 
     try:
-        best, *_ = json.loads(path.read_text(encoding="utf-8"))
+        best, *_ = json.loads(read_text(path, str(path), "what `memsim fit` writes"))
         uncertainty = Uncertainty.from_dict(best)
         device = MODELS[best["model"]](**best["parameters"])
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError) as error:
         raise InputError(
             f"{path} is not what `memsim fit` writes ({error!r}); give its fit.json of loops"
         ) from error

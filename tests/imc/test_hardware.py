@@ -56,10 +56,10 @@ def test_cards_of_users_stand_on_ours(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"array.rows": "64"}, "valid integer"),
-        ({"array.height": 64}, "Extra inputs"),
+        ({"array.rows": "64"}, "whole number"),
+        ({"array.height": 64}, "no such entry; known: columns, rows"),
         ({"nothing.rows": 64}, "no entry"),
-        ({"array.rows": 0}, "greater than or equal to 1"),
+        ({"array.rows": 0}, "at least 1"),
         ({"cell.resistance_off": 1e3}, "resistance_off"),
         ({"cell.bits": 3}, "multiple of cell.bits"),
         ({"converter.bits": 3}, "does not fit a sense-amplifier"),
@@ -79,7 +79,7 @@ def test_bad_entries_are_named(changes: dict[str, object], message: str) -> None
     [
         ('base = "nothing"', "unknown hardware card"),
         ("base = ", "not valid TOML"),
-        ("[array]\nrows = 3", "Field required"),
+        ("[array]\nrows = 3", "array.columns: it is missing"),
     ],
 )
 def test_bad_files_are_named(content: str, message: str, tmp_path: Path) -> None:

@@ -115,9 +115,9 @@ def test_a_folder_holds_one_study(folder: Path, tmp_path: Path) -> None:
         ({"stages": ({"name": "a", "card": "nothing"},)}, "unknown hardware card"),
         ({"stages": ({"name": "a", "card": "adcless", "hardware": {"array.row": 1}},)}, "array.row"),
         ({"stages": ({"name": "a", "hardware": {"array.rows": 1}},)}, "without a card"),
-        ({"stages": ({"name": "../a"},)}, "pattern"),
+        ({"stages": ({"name": "../a"},)}, "begins with a letter"),
         ({"stages": ({"name": "a", "gradient": "straight"},)}, "exact"),
-        ({"layers": 3}, "Extra inputs"),
+        ({"layers": 3}, "no such entry"),
     ],
 )
 def test_bad_studies_are_named(changes: dict[str, object], message: str) -> None:

@@ -96,7 +96,7 @@ def test_an_entry_that_cannot_be_used_is_named(tmp_path: Path, line: str, name: 
 
 
 def test_the_message_shows_the_value_and_what_is_allowed():
-    with pytest.raises(InputError, match=r"drive\.tau = -0\.001: .*greater than 0"):
+    with pytest.raises(InputError, match=r"drive\.tau = -0\.001: .*allowed: above 0"):
         make_study(drive={"tau": -1e-3})
 
 

@@ -137,7 +137,7 @@ REFUSED = {
     "not finite": ({"grid": {"r": [float("nan")]}}, "finite"),
     "two readings": ({"grid": {"r": ["1M"]}}, "milli .SPICE. or mega"),
     "empty": ({"grid": {"r": []}}, "at least 1"),
-    "misspelt": ({"grids": {}}, "not permitted"),
+    "misspelt": ({"grids": {}}, "did you mean grid?"),
     "spikes without level": ({"measure": {"n": {"of": "v(a)", "what": "spike-count"}}}, "need it"),
     "level of a peak": ({"measure": {"n": {"of": "v(a)", "what": "peak", "level": 1}}}, "need it"),
     "energy without current": ({"measure": {"n": {"of": "v(a)", "what": "energy"}}}, "needs it"),

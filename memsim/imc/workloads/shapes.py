@@ -28,8 +28,8 @@ from memsim.imc.tables import Positive, Share, Table
 from memsim.toml import checked, read_shipped, shipped_names
 
 Positions = Literal["padded", "unpadded"]
-Count = Annotated[int, Field(ge=1)]
-Whole = Annotated[int, Field(ge=0)]
+Count = Annotated[int, Field(ge=1, strict=True)]
+Whole = Annotated[int, Field(ge=0, strict=True)]
 
 _DATA = resources.files("memsim.imc.workloads") / "data"
 

@@ -10,15 +10,25 @@ import numpy as np
 
 from memsim.errors import InputError
 
+DAMAGED: tuple[type[Exception], ...] = (
+    OSError, EOFError, ValueError, KeyError, RuntimeError, TypeError, AttributeError, NotImplementedError,
+    OverflowError, MemoryError, SyntaxError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
+"""What reading archives raises on damaged ones."""
 MAX_BYTES = 2**30
 """Largest archive, unpacked, that is read."""
 
 
-def read_archive(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
-    """The named arrays of an `.npz` file; pickled objects are never read.
+def read_archive(path: Path, rows: tuple[str, ...], numbers: tuple[str, ...]) -> dict[str, Any]:
+    """Whole numbers in an `.npz` file, by name; pickled objects are never read.
+
+    Args:
+        path: the file.
+        rows: names of arrays of one dimension.
+        numbers: names of single numbers.
 
     Raises:
-        InputError: the file is damaged, too large when unpacked, or lacks an array.
+        InputError: the file is damaged, too large when unpacked, or lacks an array of that kind.
     """
     try:
         with zipfile.ZipFile(path) as content:
@@ -26,14 +36,22 @@ def read_archive(path: Path, names: tuple[str, ...]) -> dict[str, Any]:
         if size > MAX_BYTES:
             raise InputError(f"{path} unpacks to {size} bytes; allowed: up to {MAX_BYTES}")
         with np.load(path, allow_pickle=False) as arrays:
+            names = (*rows, *numbers)
             missing = [name for name in names if name not in arrays]
             if missing:
                 raise InputError(f"{path} has no array {', '.join(missing)}; needed: {', '.join(names)}")
-            return {name: arrays[name] for name in names}
+            found = {name: arrays[name] for name in names}
     except InputError:
         raise
-    except (OSError, EOFError, ValueError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
-        raise InputError(f"{path} cannot be read: {error}; fetch the file again") from None
+    except DAMAGED:
+        raise InputError(f"{path} cannot be read: it is damaged or no archive of arrays; fetch it again") from None
+    for name, values in found.items():
+        if getattr(values, "ndim", None) != (name in rows) or values.dtype.kind not in "biu":
+            raise InputError(
+                f"{path}: {name} is not {'a row of whole numbers' if name in rows else 'one whole number'}; "
+                "fetch the file again"
+            )
+    return found
 
 
 def check_offsets(path: Path, offsets: Any, total: int) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from memsim.learn.data.dataset import Split
+from memsim.memory import check_memory
 
 Counts = NDArray[np.uint8]
 Recording = tuple[NDArray, NDArray, NDArray, NDArray]
@@ -37,6 +39,17 @@ class Frames:
         seen = np.bincount(self.counts.ravel(), minlength=256)
         seen[0] = 0
         return max(int(np.searchsorted(np.cumsum(seen), SATURATED * seen.sum())), 1)
+
+
+def empty_counts(recordings: int, bins: int, shape: tuple[int, ...]) -> Counts:
+    """Room for the counts of so many recordings.
+
+    Raises:
+        InputError: more than the memory holds.
+    """
+    size = recordings, bins, math.prod(shape)
+    check_memory(f"{recordings} recordings in {bins} bins of time", 2 * math.prod(size), "take fewer slots")
+    return np.empty(size, np.uint8)
 
 
 def bin_events(recording: Recording, bins: int, shape: tuple[int, ...], duration: float) -> Counts:

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from memsim.errors import InputError
 from memsim.learn.data.archives import check_offsets, read_archive
 from memsim.learn.data.dataset import Dataset
-from memsim.learn.data.events import Frames, Recording, bin_events
+from memsim.learn.data.events import Frames, Recording, bin_events, empty_counts
 from memsim.learn.data.folders import DATA_VARIABLE, find
 
 SENSOR = (2, 34, 34)
@@ -49,15 +49,17 @@ def nmnist(folder: Path | None, bins: int) -> Dataset:
 
 
 def _from_archive(path: Path, bins: int) -> tuple[Frames, Frames]:
-    arrays = read_archive(path, ("x", "y", "p", "dt", "offsets", "label", "n_train"))
+    arrays = read_archive(path, ("x", "y", "p", "dt", "offsets", "label"), ("n_train",))
     offsets, events = arrays["offsets"], len(arrays["x"])
     check_offsets(path, offsets, events)
     ticks = np.concatenate([[0], np.cumsum(arrays["dt"], dtype=np.int64)])
+    if arrays["p"].dtype != np.uint8:
+        raise InputError(f"{path}: p is not a row of bytes, a bit for each event; fetch the file again")
     polarity = np.unpackbits(arrays["p"])[:events]
     if not len(arrays["y"]) == len(ticks) - 1 == len(polarity) == events:
         raise InputError(f"{path}: x, y, dt and p differ in length; fetch the file again")
     _check_pixels(path, arrays["x"], arrays["y"])
-    counts = np.empty((len(offsets) - 1, bins, int(np.prod(SENSOR))), np.uint8)
+    counts = empty_counts(len(offsets) - 1, bins, SENSOR)
     for number, (start, end) in enumerate(pairwise(offsets)):
         one = slice(int(start), int(end))
         time = ticks[1:][one] - ticks[start]
@@ -66,12 +68,14 @@ def _from_archive(path: Path, bins: int) -> tuple[Frames, Frames]:
         )
     labels = torch.from_numpy(arrays["label"].astype(np.int64))
     split = int(arrays["n_train"])
+    if not 0 < split < len(counts):
+        raise InputError(f"{path}: n_train = {split} of {len(counts)} recordings; fetch the file again")
     return Frames(counts[:split], labels[:split]), Frames(counts[split:], labels[split:])
 
 
 def _from_folder(folder: Path, bins: int) -> Frames:
     files = [path for digit in range(10) for path in sorted((folder / str(digit)).glob("*.bin"))]
-    counts = np.empty((len(files), bins, int(np.prod(SENSOR))), np.uint8)
+    counts = empty_counts(len(files), bins, SENSOR)
     for number, path in enumerate(files):
         counts[number] = bin_events(read_atis(path), bins, SENSOR, DURATION)
     return Frames(counts, torch.tensor([int(path.parent.name) for path in files], dtype=torch.int64))

@@ -18,13 +18,16 @@ import torch
 from numpy.typing import NDArray
 
 from memsim.errors import InputError
-from memsim.learn.data.archives import check_offsets, read_archive
+from memsim.learn.data.archives import DAMAGED, check_offsets, read_archive
 from memsim.learn.data.dataset import Dataset, Split
 from memsim.learn.data.folders import DATA_VARIABLE, find
+from memsim.memory import check_memory
 
 Signal = NDArray[np.float64]
 
 CHANNELS = 40
+RATES = 1_000, 1_000_000  # samples per second
+LESS = "take fewer slots"
 LOWEST, RANGE = 100.0, 50.0
 DURATION = 0.64
 """Length of every input [s]: one recording in a hundred is longer and is cut, shorter ones end in silence."""
@@ -59,6 +62,7 @@ def spoken_digits(folder: Path | None, bins: int) -> Dataset:
             f"fsdd was not found: put its folder recordings/ into {PLACES[0]}/ of a folder given with --data-dir or "
             f"{DATA_VARIABLE}"
         )
+    check_memory(f"{len(recordings)} recordings in {bins} bins of time", 8 * CHANNELS * bins * len(recordings), LESS)
     parts = [
         [
             (mel_energies(signal, rate, bins), digit)
@@ -111,17 +115,24 @@ def _mel_bands(length: int, rate: int, channels: int) -> Signal:
 
 
 def _from_archive(path: Path) -> list[Recording]:
-    arrays = read_archive(path, ("audio", "offsets", "digit", "index", "rate"))
+    arrays = read_archive(path, ("audio", "offsets", "digit", "index"), ("rate",))
     audio, offsets = arrays["audio"].astype(float), arrays["offsets"]
     check_offsets(path, offsets, len(audio))
     if not len(arrays["digit"]) == len(arrays["index"]) == len(offsets) - 1:
         raise InputError(f"{path}: digit, index and offsets differ in length; fetch the file again")
-    rate = int(arrays["rate"])
+    rate = _checked_rate(path, int(arrays["rate"]))
     pieces = np.split(audio, offsets[1:-1])
     return [
         (signal, rate, int(digit), int(number))
         for signal, digit, number in zip(pieces, arrays["digit"], arrays["index"], strict=True)
     ]
+
+
+def _checked_rate(path: Path, rate: int) -> int:
+    low, high = RATES
+    if not low <= rate <= high:
+        raise InputError(f"{path} has {rate} samples per second; allowed: {low} to {high}")
+    return rate
 
 
 def _from_wav_files(folder: Path) -> list[Recording]:
@@ -140,10 +151,10 @@ def _read_wav(path: Path) -> tuple[Signal, int]:
             warnings.simplefilter("ignore", wavfile.WavFileWarning)  # chunks of no interest
             warnings.filterwarnings("error", "Reached EOF", wavfile.WavFileWarning)
             rate, samples = wavfile.read(path)
-    except (OSError, EOFError, ValueError, struct.error, wavfile.WavFileWarning) as error:
-        raise InputError(f"{path} is not a complete WAV file: {error}; fetch it again") from None
+    except (*DAMAGED, NameError, ArithmeticError, IndexError, struct.error, wavfile.WavFileWarning):
+        raise InputError(f"{path} is not a complete WAV file; fetch it again") from None
     if samples.ndim != 1 or not len(samples):
         raise InputError(
             f"{path} has samples of shape {samples.shape}; allowed: one channel that is not empty"
         )
-    return samples.astype(float), int(rate)
+    return samples.astype(float), _checked_rate(path, int(rate))

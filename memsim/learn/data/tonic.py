@@ -11,7 +11,7 @@ import torch
 
 from memsim.errors import InputError
 from memsim.learn.data.dataset import Dataset
-from memsim.learn.data.events import Frames, Recording, bin_events
+from memsim.learn.data.events import Frames, Recording, bin_events, empty_counts
 from memsim.learn.data.folders import DATA_VARIABLE
 
 
@@ -52,6 +52,7 @@ def from_recordings(name: str, train: Any, test: Any, bins: int) -> Dataset:
     recordings = [list(_columns(part, polarities)) for part in (train, test)]
     last = max(int(time.max(initial=0)) for part in recordings for (time, *_), _ in part)
     duration = (last + 1) * 1e-6
+    empty_counts(sum(map(len, recordings)), bins, shape)
     train_frames, test_frames = (
         Frames(
             np.stack([bin_events(events, bins, shape, duration) for events, _ in part]),
