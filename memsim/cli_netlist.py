@@ -28,7 +28,6 @@ RANGE = ("1u", "100u")
 VOLTAGE = "0.1"
 STOP = "1m"
 STEPS = 500
-"""Of the deck's text and of what it is made from, measured on 512 x 512 cells."""
 
 
 class _CircuitsByDefault(TyperGroup):
