@@ -59,8 +59,8 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     """
     from memsim import learn
     from memsim.imc import is_staged
-    from memsim.run_report import write_run_report
     from memsim.processes import cores
+    from memsim.run_report import write_run_report
 
     if (source := out / "study.toml" if resume else study) is not None and is_staged(source):
         if epochs is not None or accelerator != "cpu" or devices != 1 or tensorboard:

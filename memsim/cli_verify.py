@@ -16,7 +16,7 @@ def verify(
     subject: Annotated[
         str, typer.Argument(help="Folder of a trained run, or a device card by name or path (`.toml`).")
     ],
-    images: Annotated[int, typer.Option(help="Test images to simulate.")] = 50,
+    images: Annotated[int, typer.Option(min=1, help="Test images to simulate.")] = 50,
     whole: Annotated[
         bool | None,
         typer.Option(

@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 LEAST = 64e6
 """Bytes of memory that ngspice needs at least, and of disk that make a limit worth setting."""
+MOST = 1e18
+"""Bytes that no machine has."""
 
 
 @dataclass(frozen=True)
@@ -95,8 +97,12 @@ def _check_job(job: Job) -> None:
             f"timeout = {job.timeout} s, but it must be positive; give the time limit in seconds"
         )
     for name, value in (("memory", job.memory), ("disk", job.disk)):
-        if value is not None and not value >= LEAST:
-            raise InputError(f"{name} = {value:g} bytes, but it must be at least {LEAST:g}; 1 GB is 1e9")
+        if value is not None and not LEAST <= value <= MOST:
+            raise InputError(
+                f"{name} = {value:g} bytes, but it must be at least {LEAST:g}; 1 GB is 1e9, and at most {MOST:g}"
+            )
+        if value is not None and job.engine == "shared":
+            raise InputError(f"{name} needs engine='process': the shared library runs without such limits")
     if job.engine not in ("process", "shared"):
         raise InputError(f"engine = {job.engine!r}, but it must be 'process' or 'shared'")
     if job.engine == "shared" and job.keep is not None:

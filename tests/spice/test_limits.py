@@ -94,8 +94,11 @@ def test_a_log_without_end_is_read_in_part(scratch):
 
 def test_limits_that_leave_nothing_are_refused():
     for name in ("memory", "disk"):
-        with pytest.raises(InputError, match=rf"{name} = .*at least"):
-            simulate(block(), **{name: 1000})
+        for size in (1000, -1, float("inf"), float("nan")):
+            with pytest.raises(InputError, match=rf"{name} = .*at least"):
+                simulate(block(), **{name: size})
+        with pytest.raises(InputError, match="engine='process'"):
+            simulate(block(), engine="shared", **{name: 1e9})
 
 
 def repeated(text, length=MEGABYTE):
