@@ -161,12 +161,12 @@ def expand(text: str, folder: Path, source: str = "deck", depth: int = 0) -> lis
 
 def read_included(path: Path, line: Line) -> str:
     """Text of a file that a line includes; NetlistError where there is none or it cannot be read."""
-    if not path.is_file():
-        raise NetlistError(f"{line.place}: the file {path} does not exist")
     try:
-        return read_deck(path)
-    except OSError as cause:
-        raise NetlistError(f"{line.place}: the file {path} cannot be read ({cause.strerror})") from cause
+        if path.is_file():
+            return read_deck(path)
+    except OSError as cause:  # a name that is too long is one, too
+        raise NetlistError(f"{line.place}: the file cannot be read ({cause.strerror})") from cause
+    raise NetlistError(f"{line.place}: the file {path} does not exist")
 
 
 def absolute_includes(text: str, folder: Path) -> str:

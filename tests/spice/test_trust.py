@@ -198,3 +198,10 @@ def test_the_init_file_of_the_user_is_not_read(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     simulate(deck())
     assert not (tmp_path / "pwned").exists()
+
+
+def test_a_name_too_long_for_a_file_is_no_crash(tmp_path):
+    for trust in (False, True):
+        (tmp_path / "deck.cir").write_text(deck(f".include {'x' * 300}"))
+        with pytest.raises(NetlistError, match="File name too long"):
+            simulate(tmp_path / "deck.cir", trust=trust)
