@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import signal
 import sys
+import warnings
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -101,11 +102,17 @@ def main() -> None:
         if signal.getsignal(number) is not signal.SIG_IGN:  # `nohup` ignores a hang-up
             signal.signal(number, _end)
     sweep_leftovers()
+    warnings.showwarning = _show_warning  # type: ignore[assignment]
     try:
         app()
     except MemsimError as error:
         typer.echo(f"memsim: {printable(str(error))}", err=True)
         sys.exit(2 if isinstance(error, BAD_INPUT) else 1)
+
+
+def _show_warning(message: Warning | str, *_: object) -> None:
+    """A sentence for people, without the place in the source."""
+    typer.echo(f"memsim: {printable(str(message))}", err=True)
 
 
 def _end(number: int, _frame: FrameType | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 from memsim.errors import (
     ConvergenceError,
@@ -31,7 +32,7 @@ RULES: tuple[tuple[type[SimulationError], str, str], ...] = (
 )
 
 
-def classify(log: str, returncode: int) -> SimulationError | None:
+def classify(log: str, returncode: int, deck: str = "") -> SimulationError | None:
     """The error that a finished run of ngspice reports, or None where it reports none.
 
     Notes of gmin or source stepping that succeeded are not errors; a singular matrix is one, although
@@ -40,13 +41,14 @@ def classify(log: str, returncode: int) -> SimulationError | None:
     Args:
         log: text of the log file and of the console.
         returncode: exit code of the process, negative for a signal.
+        deck: its text, of which a line is shown where ngspice only tells its number.
     """
     if returncode < 0:
         return EngineCrashedError(f"ngspice was ended by signal {-returncode}", log=tail(log))
     for error, message, pattern in RULES:
         lines = cited(log, pattern)
         if lines:
-            return error(message, log=lines)
+            return error(message, log=[*lines, *quoted(lines, deck)])
     if returncode != 0:
         return EngineCrashedError(f"ngspice ended with code {returncode} and no known cause", log=tail(log))
     return None
@@ -64,6 +66,14 @@ def cited(log: str, pattern: str, limit: int = 12) -> list[str]:
         if len(found) >= limit:
             break
     return list(found)[:limit]
+
+
+def quoted(cited_lines: Sequence[str], deck: str) -> list[str]:
+    """Lines of a deck that log lines name by their number alone, as ngspice does since release 44."""
+    physical = deck.split("\n")
+    numbers = [found[1] for line in cited_lines for found in [re.search(r"stopped at line (\d+)$", line)] if found]
+    named = [int(number) for number in dict.fromkeys(numbers) if int(number) <= len(physical)]
+    return [f"line {number}: {physical[number - 1].strip()[:120]}" for number in named]
 
 
 def tail(log: str, count: int = 8) -> list[str]:

@@ -145,7 +145,7 @@ def run_shared(netlist: Netlist, *, timeout: float) -> xr.Dataset:
         answer = _living_worker(netlist.confined).ask(netlist, timeout)
         if answer["fatal"]:  # the library cannot run another deck in this process
             stop_workers()
-    error = classify(answer["log"], 1 if answer["fatal"] else 0)
+    error = classify(answer["log"], 1 if answer["fatal"] else 0, netlist.text)
     partial = to_dataset(_plot(answer)) if answer["names"] else None
     if error is None and partial is None:
         error = BadResultError("the shared library of ngspice gave no result", log=tail(answer["log"]))

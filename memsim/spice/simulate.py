@@ -177,7 +177,7 @@ def _run_task(task: Task, job: Job) -> xr.Dataset:
             keep=keep,
             name=task.name,
         )
-        dataset = _dataset(run, job.timeout, limits)
+        dataset = _dataset(run, job.timeout, limits, netlist)
     lost = [name for name in task.saved if not any(name in str(found) for found in dataset)]
     if lost:
         raise NetlistError(f"save asks for {lost}, which ngspice does not know", partial=dataset)
@@ -188,10 +188,10 @@ def _run_task(task: Task, job: Job) -> xr.Dataset:
     return dataset
 
 
-def _dataset(run: Run, timeout: float, limits: Limits) -> xr.Dataset:
+def _dataset(run: Run, timeout: float, limits: Limits, netlist: Netlist) -> xr.Dataset:
     """Waveforms of a finished run, or the error that its log, code or raw file shows."""
     partial: xr.Dataset | None = None
-    failure = _failure(run, timeout, limits)
+    failure = _failure(run, timeout, limits, netlist)
     try:
         plot = choose(read_plots(run.raw))
         partial = to_dataset(plot)
@@ -209,7 +209,7 @@ def _dataset(run: Run, timeout: float, limits: Limits) -> xr.Dataset:
     return partial
 
 
-def _failure(run: Run, timeout: float, limits: Limits) -> SimulationError | None:
+def _failure(run: Run, timeout: float, limits: Limits, netlist: Netlist) -> SimulationError | None:
     if run.timed_out:
         return SimulationTimeoutError(
             f"ngspice was killed at its time limit of {timeout:g} s", log=tail(run.log)
@@ -220,7 +220,7 @@ def _failure(run: Run, timeout: float, limits: Limits) -> SimulationError | None
             remedy="simulate less at once, or raise the limit: `--memory`, in Python `memory=`.",
             log=cited(run.log, OUT_OF_MEMORY),
         )
-    error = classify(run.log, run.returncode)
+    error = classify(run.log, run.returncode, netlist.text)
     if run.disk_full and (run.returncode != 0 or _is_cut_off(run.raw)):
         return EngineCrashedError(
             f"ngspice had no room for its results in {tempfile.gettempdir()}",

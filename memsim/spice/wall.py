@@ -68,6 +68,9 @@ def warn_without_wall() -> None:
 def _wall(program: str) -> Wall:
     if sys.platform != "linux":
         return Wall((), "it needs Linux")
+    with open(program, "rb") as file:  # noqa: PTH123 - of which only the start is read
+        if file.read(2) == b"#!":
+            return Wall((), f"{program} is a script, which would need a shell")
     rules = _rules(program)
     problem = _problem(program, (f"cover={_SCRATCH}", *rules))
     if problem is None:
