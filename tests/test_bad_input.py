@@ -157,7 +157,7 @@ REFUSED = {
     "crossbar without end": (
         "netlist crossbar --rows 1000000 --columns 1000000 --out new",
         2,
-        ["1000000000000 cells", "needs about"],
+        ["1000000 word lines and 1000000 bit lines", "needs about"],
     ),
     "network without end": (
         "train big.toml --out new",

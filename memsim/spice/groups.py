@@ -26,10 +26,13 @@ class Groups:
 
     def join(self, names: Iterable[str]) -> None:
         """Put all the names into one group."""
-        root = self.root
-        roots = [root(name) for name in names]
-        for other in roots[1:]:
-            self._parent[root(other)] = root(roots[0])
+        first: str | None = None
+        for name in names:
+            root = self.root(name)
+            if first is None:
+                first = root
+            elif root != first:
+                self._parent[root] = first
 
     def members(self, name: str) -> set[str]:
         """All names of the group of a name."""

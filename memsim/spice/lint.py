@@ -84,7 +84,7 @@ def _check_line(line: Line) -> None:
     fewest = FEWEST_WORDS.get(text[0])
     if fewest is None:
         return
-    words = line.words
+    words = line.words if "=" in text else text.split(None, fewest)
     if len(words) < fewest or "=" in words[1] or ("=" in words[2]):
         raise NetlistError(
             f"{line.place}: a node or value is missing; `{words[0]}` needs {fewest - 1} of them"
@@ -146,35 +146,33 @@ def _check_connections(elements: Sequence[Line], ports: Sequence[str], ground: A
     groups = Groups()
     groups.join([GROUND, *ports])
     grounded = bool(ports)
-    connected = []
+    connected: set[str] = set()
     for line in elements:
-        nodes, conducts = _nodes(line)
-        if not ground.isdisjoint(nodes):
-            grounded = True
-            nodes = [GROUND if node in ground else node for node in nodes]
+        nodes, conducts = _nodes(line, ground)
+        grounded = grounded or GROUND in nodes
+        connected.update(nodes)
         if conducts:
             groups.join(nodes)
-        connected.append((line, nodes))
     if not grounded:
         raise NetlistError(
             f"{elements[0].place}: no element is connected to ground; one node must be named `0`"
         )
-    lost = {node for _, nodes in connected for node in nodes} - groups.members(GROUND)
-    for line, nodes in connected if lost else ():
-        if not lost.isdisjoint(nodes):
-            node = next(node for node in nodes if node in lost)
-            raise SingularMatrixError(
-                f"{line.place}: node `{node}` has no path to ground except by current sources"
-            )
+    lost = connected - groups.members(GROUND)
+    for line in elements if lost else ():
+        for node in _nodes(line, ground)[0]:
+            if node in lost:
+                raise SingularMatrixError(
+                    f"{line.place}: node `{node}` has no path to ground except by current sources"
+                )
 
 
-def _nodes(line: Line) -> tuple[list[str], bool]:
+def _nodes(line: Line, ground: AbstractSet[str]) -> tuple[list[str], bool]:
     """Nodes through which the element's current flows, and whether it ties their voltages together."""
-    words = line.words
     kind = line.text[0]
-    if kind == "i":
-        return words[1:3], False
     if kind == "x":
-        plain = [word for word in words[1:] if "=" not in word and word != "params:"]
-        return plain[:-1], True
-    return words[1 : 1 + CURRENT_NODES.get(kind, 0)], True
+        plain = [word for word in line.words[1:] if "=" not in word and word != "params:"]
+        nodes = plain[:-1]
+    else:
+        count = 2 if kind == "i" else CURRENT_NODES.get(kind, 0)
+        nodes = line.text.split(None, 1 + count)[1 : 1 + count]
+    return [GROUND if node in ground else node for node in nodes], kind != "i"

@@ -300,7 +300,7 @@ def test_states_give_the_conductances_that_were_asked_for():
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"state": torch.full((2, 2), 1.5)}, r"x\[0, 0\] = 1\.5 1 is out of range"),
+        ({"state": torch.full((2, 2), 1.5)}, r"x\[0, 0\] = 1\.5 is out of range"),
         ({"state": torch.zeros(2)}, r"x has shape \[2\]; give \[rows, columns\]"),
         ({"state": torch.zeros(3, 2)}, "word_lines has 2 stimuli, but this array needs 3"),
         ({"bit_lines": PULSES[:1]}, "bit_lines has 1 stimuli, but this array needs 2"),

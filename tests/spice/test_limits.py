@@ -142,10 +142,10 @@ LONG = {
 @pytest.mark.filterwarnings("ignore:decks run without a sandbox")
 @pytest.mark.parametrize("name", LONG)
 def test_a_megabyte_is_checked_within_a_second(name):
-    """Processor time, the best of three: other programs on the machine cost some of it, but not always."""
+    """Processor time, the best of five: other programs on the machine cost some of it, but not always."""
     text = f"t\nv1 a 0 1\nr0 a 0 1\n{LONG[name]}\n.op\n.end\n"
     seconds = []
-    for _ in range(3):
+    for _ in range(5):
         start = time.process_time()
         try:
             read_netlist(text)
@@ -193,7 +193,7 @@ def test_a_folder_in_use_is_not_swept(scratch):
     assert list(scratch.iterdir()) == []
 
 
-ENDLESS = "* endless\nb1 a 0 i=v(a)>0.5?1m:-1m\nr1 a 0 1k\nc1 a 0 1p\n.tran 1n 1u 0 1n uic\n.end\n"
+ENDLESS = "* a trillion points\nv1 a 0 sin(0 1 1k)\nr1 a 0 1k\n.save v(a)\n.tran 1n 1000 0 1n\n.end\n"
 
 
 def simulators_below(pid):
@@ -217,7 +217,11 @@ def simulators_below(pid):
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGHUP, signal.SIGINT])
 def test_ngspice_ends_with_the_command(scratch, tmp_path, number):
     (tmp_path / "endless.cir").write_text(ENDLESS)
-    program = "import sys; from memsim.cli import main; sys.argv = ['memsim', 'run', 'endless.cir']; main()"
+    program = (  # a test run in the background may ignore some signals, and what it starts would, too
+        "import signal, sys\nsignal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from memsim.cli import main\nsys.argv = ['memsim', 'run', 'endless.cir']\nmain()"
+    )
     process = subprocess.Popen(
         [sys.executable, "-c", program],
         cwd=tmp_path,

@@ -73,12 +73,20 @@ class DeckSize:
 
 def deck_size(rows: int, columns: int, definitions: tuple[str, ...] = ()) -> DeckSize:
     """Estimate the deck of an array whose cells are instances of what `definitions` define."""
-    cells, klu = rows * columns, _has_klu()
+    cells, klu = _product(rows, columns), _has_klu()
     text = cells * (_TEXT + _INSTANCE * bool(definitions))
     written_out = text + cells * sum(map(len, definitions))
     entries = cells * _FILL * math.log2(1 + min(rows, columns))
     memory = _PROGRAM + _MEMORY * written_out + (_KLU if klu else _SPARSE) * entries
     return DeckSize(rows, columns, text, memory, klu)
+
+
+def _product(rows: int, columns: int) -> float:
+    """Number of cells; infinite where it is no number in floating point."""
+    try:
+        return float(rows * columns)
+    except OverflowError:
+        return math.inf
 
 
 def _has_klu() -> bool:
