@@ -205,3 +205,17 @@ def test_a_name_too_long_for_a_file_is_no_crash(tmp_path):
         (tmp_path / "deck.cir").write_text(deck(f".include {'x' * 300}"))
         with pytest.raises(NetlistError, match="File name too long"):
             simulate(tmp_path / "deck.cir", trust=trust)
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        (deck(".trna 1u 1m"), ".tran"),
+        (deck("b1 b 0 v=sinn(v(a))"), "sin"),
+        (deck(".options reltoll=1e-4"), "reltol"),
+        (control("plto v(a)"), "plot"),
+    ],
+)
+def test_a_word_that_is_nearly_known_is_taken_for_a_slip(text, meant, tmp_path):
+    with pytest.raises(UntrustedDeckError, match=rf"did you mean {meant}\?"):
+        check_trust(text, tmp_path)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Set as AbstractSet
 
-from memsim.spice.trust.vocabulary import CARDS, ELEMENTS, FUNCTIONS, MODELS, OPTIONS, SOURCES
+from memsim.spice.trust.vocabulary import CARDS, ELEMENTS, FUNCTIONS, MODELS, OPTIONS, SOURCES, meant
 
 _PLAIN = re.compile(r"[a-z][\w.:#-]*(?: [\w.:#+-]+)+", re.ASCII)
 """An element of words and numbers alone, which is most of a large deck."""
@@ -56,14 +56,14 @@ def _call_reason(text: str, defined: AbstractSet[str]) -> str | None:
     for found in _CALL.finditer(text):
         name = found[1]
         if name not in FUNCTIONS and name not in SOURCES and name not in defined:
-            return f"{name}( is no function that memsim knows"
+            return f"{name}( is no function that memsim knows{meant(name, FUNCTIONS)}"
     return None
 
 
 def _card_reason(text: str, defined: AbstractSet[str]) -> str | None:
     found = _CARD.match(text)
     if found is None or found[1] not in CARDS:
-        return "a card that is not known to be harmless"
+        return f"a card that is not known to be harmless{meant(found[1], CARDS, '.') if found else ''}"
     name = found[1]
     if name == "model":
         return _model_reason(text, defined)
@@ -79,7 +79,7 @@ def _model_reason(text: str, defined: AbstractSet[str]) -> str | None:
     if found is None:
         return "a model whose type is not a plain word"
     if found[1] not in MODELS:
-        return f"a model of the type {found[1]}, which is not known to be harmless"
+        return f"a model of the type {found[1]}, which is not known to be harmless{meant(found[1], MODELS)}"
     return _file_reason(found[2]) or _call_reason(found[2], defined)
 
 
@@ -91,6 +91,6 @@ def _options_reason(text: str) -> str | None:
         if found is None:
             return "an option whose value is neither a number nor a word"
         if found[1] not in OPTIONS:
-            return f"the option {found[1]}, which is not known to be harmless"
+            return f"the option {found[1]}, which is not known to be harmless{meant(found[1], OPTIONS)}"
         position = found.end()
     return None

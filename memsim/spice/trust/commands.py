@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
-from memsim.spice.trust.vocabulary import COMMANDS, RESERVED, VARIABLES, WITHOUT_ARGUMENTS
+from memsim.spice.trust.vocabulary import COMMANDS, RESERVED, VARIABLES, WITHOUT_ARGUMENTS, meant
 
 _COMMAND = re.compile(r"([a-z]+)(?= |$) ?(.*)")
 _FORBIDDEN = re.compile(r"[`;|<>!\\~]|&(?<!\$&)")
@@ -42,7 +42,7 @@ def reason(text: str, known: AbstractSet[str]) -> str | None:
         return hidden
     found = _COMMAND.fullmatch(text)
     if found is None or found[1] not in COMMANDS:
-        return "a command that is not known to be harmless"
+        return f"a command that is not known to be harmless{meant(found[1], COMMANDS) if found else ''}"
     return _arguments_reason(found[1], found[2], known)
 
 

@@ -8,6 +8,9 @@ that names a file or a program.
 
 from __future__ import annotations
 
+from collections.abc import Collection
+from difflib import get_close_matches
+
 
 def _words(text: str) -> frozenset[str]:
     return frozenset(text.split())
@@ -60,3 +63,9 @@ MODELS = _words(
     "inductoric int lcouple limit lmeter memristor mult multi_input_pwl nco oneshot potentiometer pswitch pwl pwlts "
     "real_delay real_gain real_to_v s_xfer seegen sidiode sine slew spice2poly square summer triangle zener"
 )
+
+
+def meant(word: str, known: Collection[str], mark: str = "") -> str:
+    """End of a sentence that asks whether another word was meant; empty where none is near."""
+    near = get_close_matches(word, known, n=1, cutoff=0.75)
+    return f"; did you mean {mark}{near[0]}?" if near else ""
