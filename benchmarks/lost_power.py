@@ -36,7 +36,11 @@ SIGNALS = (signal.SIGKILL, signal.SIGTERM, signal.SIGHUP)
 GRACE = 2.0
 """Seconds after which nothing may run any more."""
 PR_SET_CHILD_SUBREAPER = 36
-MEMSIM = [sys.executable, "-c", "from memsim.cli import main; main()"]
+MEMSIM = [
+    sys.executable,
+    "-c",  # what runs in the background may ignore hang-ups, and what it starts would, too
+    "import signal; signal.signal(signal.SIGHUP, signal.SIG_DFL); from memsim.cli import main; main()",
+]
 
 CHAIN = "\n".join(
     ["chain", "v1 n0 0 sin(0 1 1k)", *(f"r{i} n{i} n{i + 1} 1k" for i in range(300)), "r300 n300 0 1k"]
