@@ -29,6 +29,10 @@ class CheckpointError(MemsimError):
     """A checkpoint is missing, damaged or belongs to another network."""
 
 
+_LONGEST = 300
+"""Characters of a log line that are shown."""
+
+
 def printable(text: str) -> str:
     """Text that another program wrote, without the control characters that a terminal would obey."""
     return "".join(c if c in "\n\t" or c.isprintable() else "�" for c in text)
@@ -54,7 +58,7 @@ class SimulationError(MemsimError):
         partial: xr.Dataset | None = None,
     ) -> None:
         self.remedy = self.remedy if remedy is None else remedy
-        self.log = tuple(map(printable, log))
+        self.log = tuple(printable(line)[:_LONGEST] for line in log)
         self.partial = partial
         parts = [message, *(f"  | {line}" for line in self.log[:12])]
         if self.remedy:

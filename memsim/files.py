@@ -87,12 +87,14 @@ def write_text(path: str | Path, text: str) -> None:
 def write_waves(path: str | Path, waves: xr.Dataset) -> None:
     """Write waveforms as netCDF 4, which xarray, Matlab and Julia read.
 
-    netCDF has no complex numbers: the result of an `.ac` analysis gets a last dimension `part` (re, im).
+    netCDF has no complex numbers: the result of an `.ac` analysis gets a last dimension `part` (re, im). Nor has it
+    names with a slash, as KiCad's nets have: `v(/out)` is written as `v(%2Fout)`.
     """
     parts = [
         _split_complex(array) if array.dtype.kind == "c" else array for array in waves.data_vars.values()
     ]
-    dataset = xr.Dataset({array.name: array for array in parts}, coords=waves.coords, attrs=waves.attrs)
+    named = {str(array.name).replace("%", "%25").replace("/", "%2F"): array for array in parts}
+    dataset = xr.Dataset(named, coords=waves.coords, attrs=waves.attrs)
     with replacing(path) as temporary:
         dataset.to_netcdf(temporary, engine="h5netcdf")
 
@@ -119,6 +121,8 @@ def read_waves(path: str | Path) -> xr.Dataset:
         ) from error
     if not dataset.data_vars:
         raise InputError(f"{path} holds no variables; give a file of waveforms or of a sweep")
+    slashed = {name: str(name).replace("%2F", "/").replace("%25", "%") for name in dataset.data_vars}
+    dataset = dataset.rename_vars({name: own for name, own in slashed.items() if own != name})
     for attributes in (dataset.attrs, *(variable.attrs for variable in dataset.variables.values())):
         attributes |= {name: _text(attributes[name]) for name in _TEXTS if name in attributes}
     return dataset

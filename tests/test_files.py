@@ -141,3 +141,9 @@ def test_unreadable_waves_say_why(tmp_path: Path, content: bytes | None, problem
         (tmp_path / "waves.nc").write_bytes(content)
     with pytest.raises(InputError, match=problem):
         read_waves(tmp_path / "waves.nc")
+
+
+def test_names_with_slashes_come_back(tmp_path: Path) -> None:
+    waves = xr.Dataset({name: ("time", [1.0, 2.0]) for name in ("v(/out)", "v(a%2F)", "v(100%)")})
+    write_waves(tmp_path / "waves.nc", waves)
+    assert sorted(read_waves(tmp_path / "waves.nc").data_vars) == sorted(waves.data_vars)

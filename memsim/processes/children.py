@@ -19,6 +19,8 @@ from memsim.processes.limits import Limits
 CONSOLE = "console.txt"
 _NAP = 1e5
 """Longest sleep [s] that the system takes in one piece."""
+_LOOK = 0.25
+"""Time between two looks at what a program has written [s]."""
 _UNWANTED = ("DISPLAY", "SPICE_ASCIIRAWFILE")
 
 _running: set[subprocess.Popen[bytes]] = set()
@@ -71,7 +73,7 @@ def execute(
             stderr=subprocess.STDOUT,
             start_new_session=True,
         )
-        timed_out = not _wait(process, timeout)
+        timed_out = not _wait(process, timeout, folder, limits.disk)
     seconds = time.monotonic() - start
     if process.returncode == launch.FAILED:
         _raise_launch_failure(folder / CONSOLE)
@@ -85,13 +87,20 @@ def end_all() -> None:
         _kill(process)
 
 
-def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
-    """Wait for the end of a program; False where the time limit came first. Either way it has ended then."""
+def _wait(process: subprocess.Popen[bytes], timeout: float, folder: Path, disk: int | None) -> bool:
+    """Wait for the end of a program; False where the time limit came first. Either way it has ended then.
+
+    A program whose folder grows beyond the limit of disk ends as by the limit of a file.
+    """
     _running.add(process)
     try:
         if _ending.is_set():
             _kill(process)
-        _sleep_until_end(process, timeout)
+        end = time.monotonic() + timeout
+        nap = _NAP if disk is None else _LOOK
+        while not _ended_within(process, min(nap, end - time.monotonic())) and time.monotonic() < end:
+            if disk is not None and _size(folder) > disk:
+                process.send_signal(signal.SIGXFSZ)
         process.wait(0)
     except subprocess.TimeoutExpired:
         return False
@@ -103,20 +112,28 @@ def _wait(process: subprocess.Popen[bytes], timeout: float) -> bool:
     return True
 
 
-def _sleep_until_end(process: subprocess.Popen[bytes], timeout: float) -> None:
-    """Return at the end of a program, or at the time limit. `Popen.wait` would look only every now and then."""
+def _ended_within(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether a program ends before so long. `Popen.wait` would look only every now and then."""
     if not hasattr(os, "pidfd_open"):  # macOS
-        process.wait(timeout)
-        return
-    end = time.monotonic() + timeout
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(max(seconds, 0.0))
+        return process.returncode is not None
     descriptor = os.pidfd_open(process.pid)
     try:
         poll = select.poll()
         poll.register(descriptor, select.POLLIN)
-        while not poll.poll(min(max(end - time.monotonic(), 0.0), _NAP) * 1e3) and time.monotonic() < end:
-            pass
+        return bool(poll.poll(max(seconds, 0.0) * 1e3))
     finally:
         os.close(descriptor)
+
+
+def _size(folder: Path) -> int:
+    """Bytes in the files of a folder; those that vanish meanwhile do not count."""
+    total = 0
+    for path in folder.iterdir():
+        with contextlib.suppress(OSError):
+            total += path.stat().st_size
+    return total
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

@@ -1,7 +1,7 @@
 """Private temporary folders that do not outlive what made them.
 
-A folder holds a lock for as long as its owner lives. Whoever starts next removes the folders whose lock is free: their
-owner was killed. The kernel keeps the lock, so this works across containers that share /tmp.
+Its owner holds a lock on a folder for as long as it lives. Whoever starts next removes the folders whose lock is free:
+their owner was killed. The kernel keeps the lock, so this works across containers that share /tmp.
 """
 
 from __future__ import annotations
@@ -18,8 +18,9 @@ from pathlib import Path
 from memsim.errors import EngineCrashedError
 
 MAKE_ROOM = "free some space there, or name a larger folder in the environment variable TMPDIR."
-_PREFIX = "memsim-run-"
-_LOCK = ".lock"
+_PREFIX = "memsim-private-"
+_OWN = 0o40700
+"""Kind and rights of what `mkdtemp` makes."""
 
 
 @contextlib.contextmanager
@@ -27,12 +28,7 @@ def private_folder() -> Iterator[Path]:
     """A temporary folder of one's own; EngineCrashedError where there is no room for one."""
     _sweep_once()
     try:
-        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        try:
-            lock = _locked(folder)
-        except OSError:
-            shutil.rmtree(folder, ignore_errors=True)
-            raise
+        folder, lock = _locked_folder()
     except OSError as cause:
         raise EngineCrashedError(
             f"no folder can be made in {tempfile.gettempdir()} ({cause.strerror})", remedy=MAKE_ROOM
@@ -49,8 +45,7 @@ def sweep_leftovers() -> list[Path]:
     swept = []
     for folder in Path(tempfile.gettempdir()).glob(f"{_PREFIX}*"):
         with contextlib.suppress(OSError):
-            if _is_leftover(folder):
-                shutil.rmtree(folder, ignore_errors=True)
+            if _removed(folder):
                 swept.append(folder)
     return swept
 
@@ -60,22 +55,28 @@ def _sweep_once() -> None:
     sweep_leftovers()
 
 
-def _locked(folder: Path) -> int:
-    """The lock of a folder, which appears in it only when it is held."""
-    descriptor = os.open(folder / f"{_LOCK}.new", os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-    fcntl.flock(descriptor, fcntl.LOCK_EX)
-    (folder / f"{_LOCK}.new").rename(folder / _LOCK)
-    return descriptor
+def _locked_folder() -> tuple[Path, int]:
+    """A new folder and its lock. Another process may sweep it before the lock is held; then there is another try."""
+    while True:
+        folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
+        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if folder.is_dir():
+            return folder, lock
+        os.close(lock)
 
 
-def _is_leftover(folder: Path) -> bool:
-    if folder.is_symlink() or folder.stat().st_uid != os.geteuid():
+def _removed(folder: Path) -> bool:
+    """Remove a folder of ours whose owner is gone; holds its lock meanwhile, so that nobody takes it for new."""
+    status = folder.lstat()
+    if status.st_uid != os.geteuid() or status.st_mode != _OWN:
         return False
-    descriptor = os.open(folder / _LOCK, os.O_RDWR | os.O_CLOEXEC | os.O_NOFOLLOW)
+    lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC | os.O_NOFOLLOW)
     try:
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        shutil.rmtree(folder, ignore_errors=True)
     except BlockingIOError:
         return False
     finally:
-        os.close(descriptor)
+        os.close(lock)
     return True

@@ -1,11 +1,12 @@
 """Becomes another program, behind limits and a wall that it cannot lift. Runs alone: `python -I -S launch.py ...`.
 
-    launch.py parent=PID [LIMIT=NUMBER ...] [cover=PATH] [read|write|open|execute=PATH ...] -- PROGRAM ARGUMENT ...
+    launch.py [parent=PID] [LIMIT=NUMBER ...] [cover=PATH] [read|write|open|execute=PATH ...] -- PROGRAM ARGUMENT ...
 
-The program ends with its parent, by the kernel (PR_SET_PDEATHSIG). LIMIT is what `resource` calls `RLIMIT_...`, in
-lower case. Where a path is given, there is a wall: Landlock leaves the program the files named, and no network;
-seccomp leaves it no new processes and no sockets. `cover` lays the working folder over another in a name space of the
-program's own, as ngspice wants a nameless file in /tmp. What fails is printed after MARK; the exit code is FAILED.
+The program ends with its parent, where that is named, by the kernel (PR_SET_PDEATHSIG). LIMIT is what `resource` calls
+`RLIMIT_...`, in lower case. Where a path is given, there is a wall: Landlock leaves the program the files named, and no
+network; seccomp leaves it no new processes, no sockets, and nothing that changes other processes or files it has not
+opened. `cover` lays the working folder over another in a name space of the program's own, as ngspice wants a nameless
+file in /tmp. What fails is printed after MARK; the exit code is FAILED.
 """
 
 from __future__ import annotations
@@ -41,15 +42,26 @@ FILE_RIGHTS = (0, 13, 14, 15, 15, 16, 16)
 
 DENY, ALLOW = 0x00050001, 0x7FFF0000  # errno EPERM; go on
 UNKNOWN = 0x00050026  # errno ENOSYS, for which the C library has another way
-MASKED_EQUAL, CLONE_THREAD = 7, 0x00010000
+NOT_EQUAL, EQUAL, MASKED_EQUAL, CLONE_THREAD = 1, 4, 7, 0x00010000
+F_SETOWN, F_SETSIG, F_SETOWN_EX = 8, 10, 15
 FORBIDDEN = (
     "fork vfork socket socketpair connect bind listen accept accept4 sendto sendmsg ptrace kill tkill "
-    "process_vm_readv process_vm_writev pidfd_open pidfd_send_signal chmod fchmod fchmodat chown fchown "
-    "lchown fchownat setxattr lsetxattr fsetxattr mount umount2 pivot_root chroot unshare setns bpf "
-    "perf_event_open userfaultfd keyctl add_key request_key io_uring_setup open_by_handle_at init_module "
-    "finit_module delete_module kexec_load reboot swapon swapoff sethostname settimeofday clock_settime "
-    "personality"
+    "rt_sigqueueinfo rt_tgsigqueueinfo process_vm_readv process_vm_writev process_madvise pidfd_open "
+    "pidfd_getfd pidfd_send_signal kcmp chmod fchmod fchmodat fchmodat2 chown fchown lchown fchownat "
+    "truncate truncate64 utime utimes utimensat utimensat_time64 futimesat setxattr lsetxattr fsetxattr "
+    "setxattrat removexattr lremovexattr fremovexattr removexattrat link linkat symlink symlinkat mknod "
+    "mknodat mount umount2 pivot_root chroot unshare setns fsopen fsmount fsconfig fspick move_mount "
+    "open_tree mount_setattr bpf perf_event_open userfaultfd keyctl add_key request_key io_uring_setup "
+    "io_uring_enter io_uring_register open_by_handle_at name_to_handle_at init_module finit_module "
+    "delete_module kexec_load kexec_file_load reboot swapon swapoff sethostname setdomainname "
+    "settimeofday clock_settime clock_adjtime adjtimex personality quotactl quotactl_fd acct syslog "
+    "shmget shmat shmctl semget semop semctl msgget msgsnd msgctl mq_open memfd_create memfd_secret "
+    "inotify_init inotify_init1 fanotify_init setpriority ioprio_set sched_setaffinity sched_setscheduler "
+    "sched_setparam sched_setattr setrlimit move_pages migrate_pages iopl ioperm modify_ldt vhangup "
+    "nfsservctl lookup_dcookie"
 )
+YOUNG = {"fchmodat2": 452, "setxattrat": 463, "removexattrat": 466}
+"""Numbers, the same on all processors, of calls that libseccomp may not know yet."""
 
 
 class Ruleset(ctypes.Structure):
@@ -111,6 +123,13 @@ def _forbid_calls() -> None:
         _forbid(library, context, DENY, name)
     _forbid(library, context, UNKNOWN, "clone3")
     _forbid(library, context, DENY, "clone", Comparison(0, MASKED_EQUAL, CLONE_THREAD, 0))
+    # limits and signals: its own to be looked at, nobody's to be changed
+    _forbid(library, context, DENY, "prlimit64", Comparison(0, NOT_EQUAL, 0, 0))
+    _forbid(library, context, DENY, "prlimit64", Comparison(2, NOT_EQUAL, 0, 0))
+    _forbid(library, context, DENY, "tgkill", Comparison(0, NOT_EQUAL, os.getpid(), 0))
+    _forbid(library, context, DENY, "prctl", Comparison(0, EQUAL, PR_SET_PDEATHSIG, 0))
+    for command in (F_SETOWN, F_SETSIG, F_SETOWN_EX):
+        _forbid(library, context, DENY, "fcntl", Comparison(1, EQUAL, command, 0))
     _checked(library.seccomp_load(context), "seccomp")
 
 
@@ -118,7 +137,9 @@ def _forbid(
     library: ctypes.CDLL, context: ctypes.c_void_p, action: int, name: str, *conditions: Comparison
 ) -> None:
     number = library.seccomp_syscall_resolve_name(name.encode())
-    if number >= 0:  # this processor has the call
+    if number == -1:  # libseccomp does not know it; other negative numbers: this processor does not have it
+        number = YOUNG.get(name, -1)
+    if number >= 0:
         array = (Comparison * len(conditions))(*conditions)
         result = library.seccomp_rule_add_array(
             context, ctypes.c_uint32(action), number, len(conditions), array
@@ -174,11 +195,12 @@ def main(arguments: list[str]) -> None:
                 rules.append((name, value))
             else:
                 limit(name, int(value))
-        if rules:
-            confine(rules)
         for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and what it becomes would, too
             signal.signal(ignored, signal.SIG_DFL)
-        end_with(parent)
+        if parent:
+            end_with(parent)
+        if rules:
+            confine(rules)
         os.execv(arguments[end + 1], arguments[end + 1 :])  # noqa: S606
     except (OSError, ValueError, AttributeError) as error:
         os.write(2, f"{MARK}{error}\n".encode(errors="replace"))

@@ -77,7 +77,7 @@ def _check_line(line: Line) -> None:
         raise NetlistError(
             f"{line.place}: `interp` makes ngspice write misaligned data; interpolate the result"
         )
-    if "(" in text and not text.startswith((".if", ".elseif", ".title")):
+    if "(" in text and not text.startswith((".if", ".elseif", ".title", ".model")):
         for pattern, reason in FORBIDDEN:
             if pattern.search(text):
                 raise NetlistError(f"{line.place}: {reason}")

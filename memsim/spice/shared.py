@@ -22,19 +22,21 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-import memsim
 from memsim.errors import BadResultError, EngineCrashedError, EngineNotFoundError, SimulationTimeoutError
-from memsim.processes import launch, private_folder
+from memsim.processes import GB, launch, private_folder
+from memsim.spice import worker
 from memsim.spice.log import classify, tail
 from memsim.spice.rawfile import Plot, to_dataset
 from memsim.spice.version import INSTALL
-from memsim.spice.wall import wall
+from memsim.spice.wall import confined_environment, wall
 
 if TYPE_CHECKING:
     import xarray as xr
 
     from memsim.spice.netlist import Netlist
 
+WORKER_MEMORY = 4 * GB
+"""Of a confined worker, most of it for Python and its libraries."""
 START_LIMIT = 120.0  # s, for the imports of a worker on a busy machine
 
 
@@ -49,11 +51,12 @@ class _Worker:
         self._home = self._kept.enter_context(private_folder())
         ours, theirs = socket.socketpair()
         # A private home and folder, as the library has no `-n` and would read the user's `.spiceinit`.
-        environment = os.environ | {"HOME": ".", "LC_ALL": "C", "OMP_NUM_THREADS": "1"}
-        environment["PYTHONPATH"] = os.pathsep.join(str(Path(path).absolute()) for path in sys.path)
+        inherited = confined_environment() if confined else dict(os.environ)
+        environment = inherited | {"HOME": ".", "LC_ALL": "C", "OMP_NUM_THREADS": "1"}
+        environment["PYTHONPATH"] = os.pathsep.join(_packages())
         environment.pop("DISPLAY", None)
         self._messages = self._home / "messages.txt"
-        program = [sys.executable, "-m", "memsim.spice.worker", str(theirs.fileno()), library]
+        program = [sys.executable, "-P", worker.__file__, str(theirs.fileno()), library]
         with theirs, self._messages.open("wb") as messages:
             self._process = subprocess.Popen(  # noqa: S603  (our own module)
                 [*(_behind_wall() if confined else ()), *program],
@@ -115,17 +118,25 @@ class _Worker:
         self._kept.close()
 
 
+def _packages() -> list[str]:
+    """Folders of installed packages: not the one where the user works, which is on Python's path as well."""
+    homes = tuple({sys.prefix, sys.base_prefix})
+    found = (os.path.abspath(path) for path in sys.path if path)  # noqa: PTH100
+    return [path for path in found if path.startswith(homes) or path.endswith(("site-packages", "dist-packages"))]
+
+
 def _behind_wall() -> list[str]:
     """What starts a Python of ours behind the wall; it may read its own packages, too."""
     rules = wall().rules
     if not rules:
         return []
-    own = {sys.prefix, sys.base_prefix, *map(os.path.abspath, sys.path), str(Path(memsim.__file__).parent)}
+    own = {sys.prefix, sys.base_prefix, *_packages(), worker.__file__}
     own |= {"/etc/passwd", "/etc/nsswitch.conf"}  # where the library looks for the user's home, or crashes
     programs = [sys.executable, str(Path(sys.executable).resolve())]
-    launcher = [sys.executable, "-I", "-S", launch.__file__, f"parent={os.getpid()}"]
+    launcher = [sys.executable, "-I", "-S", launch.__file__]  # the worker looks after its parent itself
+    limits = [f"as={WORKER_MEMORY}", f"fsize={GB // 2}", "core=0"]
     reads = [f"read={path}" for path in sorted(own)]
-    return [*launcher, *rules, *reads, *(f"execute={path}" for path in programs), "--"]
+    return [*launcher, *limits, *rules, *reads, *(f"execute={path}" for path in programs), "--"]
 
 
 _lock = threading.Lock()
@@ -157,12 +168,12 @@ def run_shared(netlist: Netlist, *, timeout: float) -> xr.Dataset:
 
 
 def _living_worker(confined: bool) -> _Worker:
-    worker = _workers.get(confined)
-    if worker is None or not worker.alive:
-        if worker is not None:
-            worker.kill()
-        worker = _workers[confined] = _Worker(confined=confined)
-    return worker
+    living = _workers.get(confined)
+    if living is None or not living.alive:
+        if living is not None:
+            living.kill()
+        living = _workers[confined] = _Worker(confined=confined)
+    return living
 
 
 def stop_workers() -> None:

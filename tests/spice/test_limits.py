@@ -180,10 +180,10 @@ def test_a_folder_whose_owner_was_killed_is_swept(scratch):
         assert sweep_leftovers() == []  # its owner lives
         process.kill()
     assert folder.is_dir()
-    (scratch / "memsim-run-foreign").mkdir()  # without a lock: not ours to remove
+    (scratch / "memsim-private-results").mkdir(mode=0o755)  # a folder of the user's, by its rights
     assert sweep_leftovers() == [folder]
     assert not folder.exists()
-    (scratch / "memsim-run-foreign").rmdir()
+    (scratch / "memsim-private-results").rmdir()
 
 
 def test_a_folder_in_use_is_not_swept(scratch):

@@ -78,6 +78,17 @@ FOUND = {
     "a title card as a variable": with_commands("print $curplottitle", cards=f".title {TITLE}\n"),
     "a loop over the title": with_commands("foreach t $curplottitle", "echo $t", "end", title=TITLE),
     "an option that is a variable": with_commands("run", cards=".options rawfile=pwned\n"),
+    # ngspice rewrites both and puts a * before, which makes *# of them: a comment that it executes
+    "an element that is rewritten": with_commands(
+        "run", cards="r#shell touch pwned r='1k+time'\nrt touch 0 1\nrp pwned 0 1\n"
+    ),
+    "an element of an unused sub-circuit": with_commands(
+        "run", cards=".subckt unused p n\nd#shell touch pwned 0\n.ends\n"
+    ),
+    "a comma between name and type": with_commands("run", cards=".model m1,filesource gain(file,secret)\n"),
+    "a file without its equal sign": with_commands("run", cards=".model m1 gain(file \"secret\")\n"),
+    "more digits than there is room for": with_commands("set numdgt=3000", "print v(1)"),
+    "more columns than there is room for": with_commands("run", cards=".width out=99999\n"),
 }
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import resource
-import socket
 import statistics
 import subprocess
 import sys
@@ -127,18 +126,54 @@ def test_no_program_starts():
     assert "IT RUNS" not in run.log
 
 
-def test_no_connection_is_made():
-    """A code model of ngspice opens sockets; so would any program. What the launcher forbids is asked directly."""
-    rules = [*wall().rules, f"read={sys.prefix}", f"read={sys.base_prefix}"]
+CALLS = {
+    "a connection": "import socket; socket.socket()",
+    "a process": "os.fork()",
+    "a program": "os.execv('/bin/true', ['true'])",
+    "rights": "os.chmod(path, 0o777)",
+    "rights by a young call": "raw(452, -100, path.encode(), 0o777, 0)",
+    "times": "os.utime(path)",
+    "length": "os.truncate(path, 0)",
+    "attributes": "os.setxattr(path, 'user.memsim', b'x')",
+    "a link": "os.link(path, 'link')",
+    "a signal": "os.kill(os.getppid(), 0)",
+    "limits of another process": "resource.prlimit(os.getppid(), resource.RLIMIT_CORE, (0, 0))",
+    "its own limits": "resource.setrlimit(resource.RLIMIT_CORE, (0, 0))",
+    "priority of another process": "os.setpriority(os.PRIO_PROCESS, os.getppid(), 5)",
+    "a life of its own": "checked(libc.prctl(1, 0, 0, 0, 0))",
+    "a file of memory": "os.memfd_create('x')",
+    "shared memory": "checked(libc.shmget(0, 4096, 0o1600))",
+    "a name space": "checked(libc.unshare(0x10000000))",
+}
+PRELUDE = """
+import ctypes, os, resource, sys
+libc, path = ctypes.CDLL(None, use_errno=True), sys.argv[1]
+def checked(result):
+    if result < 0:
+        raise OSError(ctypes.get_errno(), "refused")
+def raw(*arguments):
+    checked(libc.syscall(*arguments))
+"""
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_calls_that_reach_outside_are_refused(name, best, tmp_path):
+    """What code in the place of ngspice could do; Python stands in for it, behind a wall that lets it run."""
+    target = tmp_path / "target"
+    target.write_text("mine")
+    before = target.stat()
+    rules = [*best.rules, f"read={sys.prefix}", f"read={sys.base_prefix}"]
     rules += [f"execute={sys.executable}", f"execute={Path(sys.executable).resolve()}"]
-    with socket.create_server(("127.0.0.1", 0)) as server, private_folder() as folder:
-        code = f"import socket; socket.create_connection(('127.0.0.1', {server.getsockname()[1]}), 2)"
-        command = [sys.executable, "-I", "-S", launch.__file__, f"parent={os.getpid()}"]
+    launcher = [sys.executable, "-I", "-S", launch.__file__, f"parent={os.getpid()}", *rules, "--"]
+    with private_folder() as folder:
         done = subprocess.run(
-            [*command, *rules, "--", sys.executable, "-I", "-S", "-c", code],
+            [*launcher, sys.executable, "-I", "-S", "-c", f"{PRELUDE}{CALLS[name]}\nprint('done')", str(target)],
             cwd=folder, capture_output=True, text=True, timeout=60, check=False,
         )  # fmt: skip
-        assert "PermissionError" in done.stderr
+    assert "done" not in done.stdout
+    assert "Error" in done.stderr
+    assert target.stat() == before
+    assert target.read_text() == "mine"
 
 
 def test_a_deck_runs_behind_the_wall_as_before_it():

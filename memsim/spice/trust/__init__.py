@@ -111,7 +111,8 @@ class _Accepting:
         if strange is not None:
             return f"the character {strange[0]!a} outside of a comment; decks are plain ASCII"
         if not line.control:
-            return None if line.text.startswith(".title") else cards.reason(line.text, self.defined)
+            settled = line.text.startswith(".title") or line.number in self.file.included
+            return None if settled else cards.reason(line.text, self.defined)
         if line.text == (".endc" if self.block else ".control"):
             self.block = not self.block
             return None

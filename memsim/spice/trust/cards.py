@@ -11,9 +11,11 @@ _PLAIN = re.compile(r"[a-z][\w.:#-]*(?: [\w.:#+-]+)+", re.ASCII)
 """An element of words and numbers alone, which is most of a large deck."""
 _CARD = re.compile(r"\.([a-z]+)(?=[ (=]|$)")
 _FORBIDDEN = re.compile(r"[`\\]")
-_FILE = re.compile(r"(?<![a-z])file ?=|pwl ?\(? ?file|simulation ?=|process\w{0,9} ?=")
+_FILE = re.compile(r"(?:\b|_)file\b|simulation ?=|process\w{0,9} ?=")
 _CALL = re.compile(r"(?<![\w.#:@\[])([a-z_]\w*)\(")
-_MODEL = re.compile(r"\.model [^ \"'{}()=]+ (?:ako ?: ?[^ \"'{}()=]+ )?([a-z_]\w*)(?![\w.:])(.*)")
+_MODEL = re.compile(r"\.model [^ ,\"'{}()=]+ (?:ako ?: ?[^ ,\"'{}()=]+ )?([a-z_]\w*)(?=[ (]|$)(.*)")
+_WIDTH = re.compile(r"\.width( (in|out) ?= ?\d{1,3})+")
+_DIGITS = re.compile(r"numdgt ?= ?(?!\d{1,2}\b)|\b(?:width|height) ?= ?(?!\d{1,3}\b)")
 _OPTION = re.compile(r"([a-z]\w*)(?: ?= ?(?:[\w.+-]+|\{[^{}]*\}|'[^']*'))?[ ,]*")
 _FUNC = re.compile(r"\.(?:func|param) ([a-z_]\w*) ?\(")
 _WITH_CALLS = frozenset("bcdefghijklmqrvxyz")
@@ -33,6 +35,8 @@ def reason(text: str, defined: AbstractSet[str]) -> str | None:
         text: the logical line in lower case, its words one blank apart.
         defined: functions that the deck defines.
     """
+    if text[1:2] == "#":  # where ngspice rewrites an element it makes a comment of it: `*#`, which it executes
+        return "a name whose second character is # can become a command"
     if _PLAIN.fullmatch(text) is not None:
         return _plain_reason(text)
     if _FORBIDDEN.search(text):
@@ -69,6 +73,8 @@ def _card_reason(text: str, defined: AbstractSet[str]) -> str | None:
         return _model_reason(text, defined)
     if name in ("options", "option", "opt"):
         return _options_reason(text[found.end() :])
+    if name == "width" and _WIDTH.fullmatch(text) is None:
+        return "a width that is no number of at most three digits"
     if '"' in text and name not in ("print", "plot", "save"):
         return "a string where none is needed can become a file name"
     return _call_reason(text, defined) if name in _CARDS_WITH_CALLS else None
@@ -84,6 +90,8 @@ def _model_reason(text: str, defined: AbstractSet[str]) -> str | None:
 
 
 def _options_reason(text: str) -> str | None:
+    if _DIGITS.search(text):
+        return "a number of digits or columns that ngspice has no room for"
     text = text.strip()
     position = 0
     while position < len(text):

@@ -17,7 +17,7 @@ _COMMAND = re.compile(r"([a-z]+)(?= |$) ?(.*)")
 _FORBIDDEN = re.compile(r"[`;|<>!\\~]|&(?<!\$&)")
 _REFERENCE = re.compile(r"\$(?:\?[a-z_]\w*|&[\w.:#@]+|([a-z_]\w*))?")
 _SETTING = re.compile(r"(?:set|foreach) ([a-z_]\w*)")
-_SET = re.compile(r"([a-z_]\w*)(?: ?= ?[\w.+-]+)?")
+_SET = re.compile(r"([a-z_]\w*)(?: ?= ?([\w.+-]+))?")
 _FOREACH = re.compile(r"([a-z_]\w*)((?: (?:[\w.+-]+|\$&[\w.:#@]+|\$[a-z_]\w*))*)")
 _COLOUR = re.compile(r"color\d{1,3}")
 
@@ -51,6 +51,8 @@ def _arguments_reason(name: str, arguments: str, known: AbstractSet[str]) -> str
         return f"`{name}` takes no arguments here; what follows could name a file"
     if name in ("set", "unset"):
         return _set_reason(arguments)
+    if re.search(r"(?:\b|_)file\b", arguments):
+        return "an argument that names a file"
     if name == "foreach":
         return _foreach_reason(arguments) or _reference_reason(arguments, known)
     return _reference_reason(arguments, known)
@@ -68,6 +70,8 @@ def _set_reason(arguments: str) -> str | None:
     found = _SET.fullmatch(arguments)
     if found is None or not (found[1] in VARIABLES or _COLOUR.fullmatch(found[1])):
         return "a variable that is not known to be harmless"
+    if found[1] in ("numdgt", "width", "height") and not re.fullmatch(r"\d{1,2}", found[2] or "0"):
+        return "a number of digits or columns that ngspice has no room for"
     return None
 
 

@@ -14,8 +14,8 @@ from memsim.spice.lines import DEEPEST, Line, encoded, logical_lines, read_inclu
 MOST_FILES = 1000
 MOST_EXPANSIONS = 10_000
 """Times that files are included, each counted as often as ngspice would read it."""
-MOST_BYTES = 256 * 1024**2
-"""Of all files, each counted as often as ngspice would read it."""
+MOST_REPEATED = 2_000_000
+"""Bytes that ngspice would read more than once."""
 _NAME = re.compile(r"(?:\"([\w./ +-]+)\"|'([\w./ +-]+)'|([\w./+-]+))(?: (\w+))?", re.ASCII)
 
 
@@ -99,7 +99,7 @@ class _Gathering:
             if len(self.files) >= MOST_FILES:
                 raise refusal(line.source, line.number, line.own, f"more than {MOST_FILES} included files")
             text = read_included(path, line)
-            name = f"include{len(self.files) + 1}_{re.sub(r'[^a-z0-9._-]', '_', path.name.lower())}"
+            name = f"include{len(self.files) + 1}_{re.sub(r'[^a-z0-9._-]', '_', path.name.lower())[-60:]}"
             lines = logical_lines(text, path.name, title=False)
             self.files[path] = SourceFile(name, path.name, text, lines)
             self.follow(self.files[path], path.parent, (*above, path))
@@ -134,10 +134,11 @@ class _Gathering:
 
 def _check_size(files: list[SourceFile]) -> None:
     expansions, size = _expanded_size(files[0], {})
-    size = max(size, sum(len(file.text) for file in files))
-    if expansions > MOST_EXPANSIONS or size > MOST_BYTES:
+    repeated = size - sum(len(file.text) for file in files)
+    if expansions > MOST_EXPANSIONS or repeated > MOST_REPEATED:
         reason = (
-            f"includes expand to {expansions} files and {size} bytes; allowed are {MOST_EXPANSIONS} and {MOST_BYTES}"
+            f"includes expand to {expansions} files, with {repeated} bytes more than once; "
+            f"allowed are {MOST_EXPANSIONS} and {MOST_REPEATED}"
         )
         raise refusal(files[0].source, 1, split_lines(files[0].text)[0], reason)
 

@@ -24,9 +24,9 @@ CARDS = _words(
 ELEMENTS = frozenset("abcdefghijklmnopqrstuvwxyz")
 
 COMMANDS = _words(
-    "ac alter alterparam break continue dc destroy display dowhile echo else end exit fft foreach fourier if let "
-    "linearize meas noise op plot print quit repeat reset run save set setplot setscale show showmod status tf tran "
-    "unlet unset version while"
+    "ac alter altermod alterparam break compose continue cutout dc destroy display dowhile echo else end exit fft "
+    "foreach fourier if let linearize listing meas noise op plot print psd quit remzerovec repeat reset reshape run "
+    "rusage save set setplot setscale settype show showmod spec status strcmp tf tran unlet unset version while"
 )
 WITHOUT_ARGUMENTS = _words("run reset status break continue else end")
 """`run FILE` would write a file."""
@@ -37,13 +37,13 @@ RESERVED = _words("plots inputdir sourcepath rawfile program prompt")
 """Beside what begins with `cur`: variables whose value comes from outside of the deck's commands, as its title does."""
 
 OPTIONS = _words(
-    "abstol acct absdv altinit autostop badmos3 brief bypass chgtol convabsstep convlimit convstep copynodesets cptime "
-    "cshunt defad defas defl defm defnrd defnrs defpd defps defw delmin device dotnodes epsmin gmin gminfactor "
-    "gminsteps gshunt hier_delim indverbosity ingold interp itl1 itl2 itl3 itl4 itl5 itl6 keepopinfo klu limpts limtim "
-    "list lvlcod lvltim maxevtiter maxopalter maxord maxstep maxwarns method minbreak mu nodamping node nodedamping "
-    "noinit noacct nomod noopac noopalter noopiter nopage norefvalue numdgt oldlimit opts pivrel pivtol plotwinsize "
-    "post probe ramptime reldv reltol rseries rshunt savecurrents scale scalm seed seedinfo sparse srcsteps temp tnom "
-    "trtol trytocompact vntol warn width wnflag xmu"
+    "absdv abstol acct altinit autostop badmos3 brief bypass chgtol convabsstep convlimit convstep copynodesets "
+    "cptime cshunt defad defas defl defm defnrd defnrs defpd defps defw delmin device dotnodes epsmin gmin "
+    "gminfactor gminsteps gshunt hier_delim indverbosity ingold interp itl1 itl2 itl3 itl4 itl5 itl6 keepopinfo klu "
+    "limpts limtim list lvlcod lvltim maxevtiter maxopalter maxord maxstep maxwarns method minbreak mu newtrunc "
+    "noacct nodamping node nodedamping noinit nomod noopac noopalter noopiter nopage norefvalue numdgt oldlimit "
+    "opts parhier pivrel pivtol plotwinsize post probe ramptime reldv reltol rseries rshunt savecurrents scale "
+    "scalm seed seedinfo sparse srcsteps temp tnom trtol trytocompact vntol warn width wnflag xmu xtrtol"
 )
 
 FUNCTIONS = _words(
