@@ -92,15 +92,15 @@ VICTIMS = {
     "run": Victim(("run", "chain.cir", "--timeout", "8")),
     "sweep": Victim(("sweep", "sweep.toml"), ("sweep", "sweep.toml"), _sweep),
     "fit": Victim(("fit", "loop.csv", "--model", "yakopcic", "--out", "fitted")),
-    "verify": Victim(("verify", "trained", "--images", "20"), ("verify", "trained", "--images", "20"), _verification),
+    "verify": Victim(("verify", "trained", "--images", "10"), ("verify", "trained", "--images", "10"), _verification),
     "imc": Victim(("imc", "--workload", "vgg16", "--compare", "hp-adc")),
     "train": Victim(
-        ("train", "--epochs", "4", "--out", "run"), ("train", "--epochs", "4", "--out", "run", "--resume"), _weights
+        ("train", "--epochs", "2", "--out", "run"), ("train", "--epochs", "2", "--out", "run", "--resume"), _weights
     ),
     "demo": Victim(("demo",), ("demo",), _demo),
 }  # fmt: skip
 
-ORDER = 2 * ("run", "sweep", "fit", "verify", "imc", "train") + ("demo",)
+ORDER = 4 * ("run", "sweep", "fit", "verify", "imc", "train") + ("demo",)
 """In which the commands take their turns."""
 
 
