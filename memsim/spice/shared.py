@@ -28,7 +28,7 @@ from memsim.spice import worker
 from memsim.spice.log import classify, tail
 from memsim.spice.rawfile import Plot, to_dataset
 from memsim.spice.version import INSTALL
-from memsim.spice.wall import confined_environment, wall
+from memsim.spice.wall import SCRATCH, confined_environment, uncovered, wall
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -59,7 +59,7 @@ class _Worker:
         program = [sys.executable, "-P", worker.__file__, str(theirs.fileno()), library]
         with theirs, self._messages.open("wb") as messages:
             self._process = subprocess.Popen(  # noqa: S603  (our own module)
-                [*(_behind_wall() if confined else ()), *program],
+                [*(behind_wall() if confined else ()), *program],
                 cwd=self._home,
                 env=environment,
                 stdin=subprocess.DEVNULL,
@@ -125,14 +125,16 @@ def _packages() -> list[str]:
     return [path for path in found if path.startswith(homes) or path.endswith(("site-packages", "dist-packages"))]
 
 
-def _behind_wall() -> list[str]:
-    """What starts a Python of ours behind the wall; it may read its own packages, too."""
+def behind_wall() -> list[str]:
+    """What starts a Python of ours behind the wall, where there is one; it may read its own packages, too."""
     rules = wall().rules
     if not rules:
         return []
-    own = {sys.prefix, sys.base_prefix, *_packages(), worker.__file__}
-    own |= {"/etc/passwd", "/etc/nsswitch.conf"}  # where the library looks for the user's home, or crashes
     programs = [sys.executable, str(Path(sys.executable).resolve())]
+    own = {sys.prefix, sys.base_prefix, *_packages(), worker.__file__, *programs}
+    if any(Path(path).is_relative_to(SCRATCH) for path in own):
+        rules = uncovered(rules)
+    own |= {"/etc/passwd", "/etc/nsswitch.conf"}  # where the library looks for the user's home, or crashes
     launcher = [sys.executable, "-I", "-S", launch.__file__]  # the worker looks after its parent itself
     limits = [f"as={WORKER_MEMORY}", f"fsize={GB // 2}", "core=0"]
     reads = [f"read={path}" for path in sorted(own)]

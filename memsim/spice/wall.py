@@ -11,6 +11,7 @@ import glob
 import os
 import sys
 import warnings
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -25,7 +26,7 @@ _SYSTEM = (
 _LOADERS = ("/lib*/ld-*.so*", "/usr/lib*/ld-*.so*", "/lib/*/ld-*.so*")
 _VARIABLES = ("SPICE_LIB_DIR", "SPICE_SCRIPTS")
 _KEPT = ("PATH", "LD_LIBRARY_PATH", "TZ", *_VARIABLES)
-_SCRATCH = "/tmp"  # noqa: S108 - where ngspice's C library makes nameless files, whatever TMPDIR says
+SCRATCH = "/tmp"  # noqa: S108 - where ngspice's C library makes nameless files, whatever TMPDIR says
 _PATIENCE = 30.0
 
 
@@ -45,6 +46,11 @@ class Wall:
 def wall() -> Wall:
     """The best wall that this machine has for its ngspice, found by trying once for each program."""
     return _wall(ngspice_program())
+
+
+def uncovered(rules: Iterable[str]) -> tuple[str, ...]:
+    """Rules of a wall that leaves SCRATCH where it is: for programs in it, or where no name space can be made."""
+    return (*(rule for rule in rules if not rule.startswith("cover=")), f"open={SCRATCH}")
 
 
 def confined_environment() -> dict[str, str]:
@@ -72,15 +78,15 @@ def _wall(program: str) -> Wall:
         if file.read(2) == b"#!":
             return Wall((), f"{program} is a script, which would need a shell")
     rules = _rules(program)
-    problem = _problem(program, (f"cover={_SCRATCH}", *rules))
+    problem = _problem(program, (f"cover={SCRATCH}", *rules))
     if problem is None:
         return Wall(
-            (f"cover={_SCRATCH}", *rules), "files: Landlock and a name space; processes, network: seccomp"
+            (f"cover={SCRATCH}", *rules), "files: Landlock and a name space; processes, network: seccomp"
         )
-    if _problem(program, (*rules, f"open={_SCRATCH}")) is None:
+    if _problem(program, uncovered(rules)) is None:
         return Wall(
-            (*rules, f"open={_SCRATCH}"),
-            f"files: Landlock, except files that are in {_SCRATCH} already ({problem}); processes, network: seccomp",
+            uncovered(rules),
+            f"files: Landlock, except files that are in {SCRATCH} already ({problem}); processes, network: seccomp",
         )
     return Wall((), problem)
 
