@@ -229,9 +229,9 @@ def _failure(run: Run, timeout: float, limits: Limits, netlist: Netlist) -> Simu
         )
     if run.returncode == -signal.SIGXFSZ:
         return ResourceLimitError(
-            f"ngspice was stopped at its limit of {format_bytes(limits.file or 0)} a file",
-            remedy="save fewer variables, take longer steps, or raise the limit: `--disk`, in Python `disk=`, "
-            f"twice that size, which is now {format_bytes(limits.disk or 0)}.",
+            f"ngspice was stopped at its limit of {format_bytes(limits.disk or 0)} on the disk, "
+            f"{format_bytes(limits.file or 0)} a file",
+            remedy="save fewer variables, take longer steps, or raise the limit: `--disk`, in Python `disk=`.",
             log=tail(run.log),
         )
     if error is None and not run.raw:

@@ -5,13 +5,17 @@ from __future__ import annotations
 import functools
 import re
 import shutil
-import subprocess
 from dataclasses import dataclass
 from pathlib import Path
 
 from memsim.errors import EngineNotFoundError
+from memsim.processes import Limits, execute, private_folder
+from memsim.processes.children import CONSOLE
 
 OLDEST = 39
+PATIENCE = 30.0
+LONGEST_BANNER = 1_000_000
+"""Bytes that an ngspice may print about itself; others are none."""
 INSTALL = (
     "install it with `apt-get install ngspice libngspice0` (Debian, Ubuntu) or `brew install ngspice` (macOS)"
 )
@@ -51,19 +55,15 @@ def ngspice_version() -> NgspiceVersion:
 
 @functools.lru_cache(maxsize=8)
 def _version(program: str, _identity: tuple[int, int, int]) -> NgspiceVersion:
-    try:
-        done = subprocess.run(  # noqa: S603  (found on the PATH, fixed arguments)
-            [program, "--version"],
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            errors="replace",
-            timeout=30,
-            check=False,
-        )
-    except (OSError, subprocess.TimeoutExpired) as cause:
-        raise EngineNotFoundError(f"`{program} --version` does not answer ({cause}): {INSTALL}") from cause
-    return parse_version(done.stdout + done.stderr)
+    with private_folder() as folder:
+        try:
+            _, timed_out, _ = execute([program, "--version"], folder, PATIENCE, limits=Limits(disk=LONGEST_BANNER))
+        except OSError as cause:
+            raise EngineNotFoundError(f"`{program} --version` does not answer ({cause}): {INSTALL}") from cause
+        said = (folder / CONSOLE).read_bytes()[:LONGEST_BANNER].decode("utf-8", errors="replace")
+    if timed_out:
+        raise EngineNotFoundError(f"`{program} --version` does not answer within {PATIENCE:g} s: {INSTALL}")
+    return parse_version(said)
 
 
 def parse_version(text: str) -> NgspiceVersion:

@@ -85,6 +85,9 @@ FOUND = {
     "an element of an unused sub-circuit": with_commands(
         "run", cards=".subckt unused p n\nd#shell touch pwned 0\n.ends\n"
     ),
+    "a name that a function stands for": with_commands("run", cards=".func r(x) {*#shell}\nr(1) a 0 1k\n"),
+    "a name with a parameter": with_commands("run", cards=".param p=1\nr{p}#shell touch pwned\n"),
+    "a loop over pieces of the title's name": with_commands("foreach t {$cur,x}plottitle", "echo $t", "end"),
     "a comma between name and type": with_commands("run", cards=".model m1,filesource gain(file,secret)\n"),
     "a file without its equal sign": with_commands("run", cards=".model m1 gain(file \"secret\")\n"),
     "more digits than there is room for": with_commands("set numdgt=3000", "print v(1)"),

@@ -9,6 +9,8 @@ from memsim.spice.trust.vocabulary import CARDS, ELEMENTS, FUNCTIONS, MODELS, OP
 
 _PLAIN = re.compile(r"[a-z][\w.:#-]*(?: [\w.:#+-]+)+", re.ASCII)
 """An element of words and numbers alone, which is most of a large deck."""
+_NAME = re.compile(r"[a-z][\w.:+/#$%&@!?^-]*(?= |$)", re.ASCII)
+"""Of an element: nothing in it that ngspice would replace, so that the line stays an element."""
 _CARD = re.compile(r"\.([a-z]+)(?=[ (=]|$)")
 _FORBIDDEN = re.compile(r"[`\\]")
 _FILE = re.compile(r"(?:\b|_)file\b|simulation ?=|process\w{0,9} ?=")
@@ -45,6 +47,8 @@ def reason(text: str, defined: AbstractSet[str]) -> str | None:
         return _card_reason(text, defined)
     if text[0] not in ELEMENTS:
         return "neither an element nor a card"
+    if _NAME.match(text) is None:
+        return "an element whose name is not a plain word"
     return _file_reason(text) or (_call_reason(text, defined) if text[0] in _WITH_CALLS else None)
 
 

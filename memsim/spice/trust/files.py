@@ -167,6 +167,6 @@ def written(file: SourceFile, lines: Mapping[int, str], title: str) -> bytes:
 
 
 def title_of(text: str) -> str:
-    """First line of a deck as a comment in printable ASCII, so that nothing in it means anything."""
+    """First line of a deck as a comment without characters that mean something anywhere in ngspice."""
     line = split_lines(text)[0].strip(" \t*")
-    return f"* {re.sub(r'[^ -~]', '?', line)[:200]}"
+    return f"* {re.sub(r'[^ -~]|[`$;|<>!~{{}}\\]', '?', line)[:200]}"
