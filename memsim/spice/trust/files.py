@@ -16,6 +16,7 @@ MOST_EXPANSIONS = 10_000
 """Times that files are included, each counted as often as ngspice would read it."""
 MOST_REPEATED = 2_000_000
 """Bytes that ngspice would read more than once."""
+_MEANT = re.compile(r"[^ -~]|[`$;|<>!~{}\\]")
 _NAME = re.compile(r"(?:\"([\w./ +-]+)\"|'([\w./ +-]+)'|([\w./+-]+))(?: (\w+))?", re.ASCII)
 
 
@@ -169,4 +170,4 @@ def written(file: SourceFile, lines: Mapping[int, str], title: str) -> bytes:
 def title_of(text: str) -> str:
     """First line of a deck as a comment without characters that mean something anywhere in ngspice."""
     line = split_lines(text)[0].strip(" \t*")
-    return f"* {re.sub(r'[^ -~]|[`$;|<>!~{{}}\\]', '?', line)[:200]}"
+    return f"* {_MEANT.sub('?', line)[:200]}"
