@@ -37,16 +37,18 @@ def reason(text: str, defined: AbstractSet[str]) -> str | None:
         text: the logical line in lower case, its words one blank apart.
         defined: functions that the deck defines.
     """
-    if text[1:2] == "#":  # where ngspice rewrites an element it makes a comment of it: `*#`, which it executes
-        return "a name whose second character is # can become a command"
-    if _PLAIN.fullmatch(text) is not None:
+    if _PLAIN.fullmatch(text) is not None and text[1] != "#":
         return _plain_reason(text)
     if _FORBIDDEN.search(text):
         return "back quotes and backslashes can run or hide commands"
-    if text[0] == ".":
-        return _card_reason(text, defined)
+    return _card_reason(text, defined) if text[0] == "." else _element_reason(text, defined)
+
+
+def _element_reason(text: str, defined: AbstractSet[str]) -> str | None:
     if text[0] not in ELEMENTS:
         return "neither an element nor a card"
+    if text[1:2] == "#":  # where ngspice rewrites an element it makes a comment of it: `*#`, which it executes
+        return "a name whose second character is # can become a command"
     if _NAME.match(text) is None:
         return "an element whose name is not a plain word"
     return _file_reason(text) or (_call_reason(text, defined) if text[0] in _WITH_CALLS else None)
