@@ -222,7 +222,7 @@ def run(rounds: int, seed: int, order: Sequence[str] = ORDER) -> dict[str, Any]:
             print(number, results[-1], flush=True)
     return {
         "rounds": rounds,
-        "signals": [one["signal"] for one in results].count("SIGKILL"),
+        "by_sigkill": [one["signal"] for one in results].count("SIGKILL"),
         "running_after_2_s": sum(bool(one["running"]) for one in results),
         "folders_after_next_start": sum(bool(one["folders"]) for one in results),
         "compared": sum(one["same"] is not None for one in results),

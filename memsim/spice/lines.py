@@ -105,7 +105,9 @@ def logical_lines(text: str, source: str = "deck", *, title: bool = True) -> lis
 
     for here, physical in enumerate(split_lines(text), start=1):
         content = physical.strip(BLANKS)
-        if not content or (title and here == 1) or content.startswith(_NO_COMMAND if control else _NO_CARD):
+        if not content or (title and here == 1):
+            continue
+        if content[0] in "*;$/" and content.startswith(_NO_COMMAND if control else _NO_CARD):
             continue
         if content[0] == "+" and parts and not inside:
             parts.append(strip_comment(content, control)[1:].strip(BLANKS))

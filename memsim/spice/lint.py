@@ -65,7 +65,7 @@ def lint_lines(lines: Sequence[Line]) -> None:
         _check_line(line)
     _check_blocks(lines)
     _check_cards(netlist)
-    named = (word for line in lines if line.text.startswith(".global") for word in line.words[1:])
+    named = (word for line in netlist if line.text.startswith(".global") for word in line.words[1:])
     ground = frozenset((GROUND, "gnd", *named))
     for scope, ports in _scopes(netlist):
         _check_connections(scope, ports, ground)
@@ -99,9 +99,10 @@ def _lacks_value(words: Sequence[str]) -> bool:
 
 
 def _check_blocks(lines: Sequence[Line]) -> None:
+    cards = [line for line in lines if line.text[0] == "."]
     for opening, closing in ((".control", ".endc"), (".subckt", ".ends")):
-        opened = [line for line in lines if line.text.startswith(opening)]
-        closed = [line for line in lines if line.text.startswith(closing)]
+        opened = [line for line in cards if line.text.startswith(opening)]
+        closed = [line for line in cards if line.text.startswith(closing)]
         if len(opened) != len(closed):
             place = (opened or closed)[-1].place
             raise NetlistError(f"{place}: {len(opened)} `{opening}` but {len(closed)} `{closing}`")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 import stat
@@ -143,7 +144,12 @@ LONG = {
 @pytest.mark.filterwarnings("ignore:decks run without a sandbox")
 @pytest.mark.parametrize("name", LONG)
 def test_a_megabyte_is_checked_within_a_second(name):
-    """Processor time, the best of five: other programs on the machine cost some of it, but not always."""
+    """Processor time, the best of five: other programs on the machine cost some of it, but not always.
+
+    As in a process of its own: what the other tests have left in memory is nothing that a check goes through.
+    """
+    gc.collect()
+    gc.freeze()
     text = f"t\nv1 a 0 1\nr0 a 0 1\n{LONG[name]}\n.op\n.end\n"
     seconds = []
     for _ in range(5):
@@ -154,8 +160,9 @@ def test_a_megabyte_is_checked_within_a_second(name):
             assert len(str(error)) < 2000  # noqa: PT017 - either outcome is right, in time
         seconds.append(time.process_time() - start)
         if seconds[-1] < CHECK_SECONDS:
-            return
-    pytest.fail(f"{min(seconds):.2f} s of processor time")
+            break
+    gc.unfreeze()
+    assert min(seconds) < CHECK_SECONDS
 
 
 def test_includes_that_multiply_are_refused_at_once(tmp_path):
