@@ -34,7 +34,7 @@ c1 b 0 1n
 .tran 1n {stop} 0 1n
 .end
 """
-LONG, SHORT = DECK.format(stop="400u"), DECK.format(stop="5u")
+LONG, SHORT = DECK.format(stop="600u"), DECK.format(stop="5u")
 
 
 def best(action: Callable[[], object], rounds: int) -> float:
