@@ -19,24 +19,20 @@ LONG, TIMED = 600.0, 1.0
 
 
 @contextmanager
-def _bar() -> Iterator[Progress]:
+def _bar(what: str) -> Iterator[Progress]:
     """A bar on standard error: standard output is for results, which other programs may read.
 
-    It is drawn when work begins, so that what is wrong with the input is said without one.
+    It is drawn when work begins, by whichever thread begins first, so that what is wrong with the input is said
+    without one.
     """
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     bar = Progress(*columns, transient=False, console=Console(stderr=True))
+    bar.add_task(what)
     try:
         yield bar
     finally:
         if bar.live.is_started:
             bar.stop()
-
-
-def _begin(bar: Progress, what: str) -> None:
-    if not bar.tasks:
-        bar.start()
-        bar.add_task(what)
 
 
 class _Pace:
@@ -68,11 +64,11 @@ def _duration(seconds: float) -> str:
 @contextmanager
 def training_progress() -> Iterator[Callable[[int, int, EpochRecord | None], None]]:
     """Bar over batches with the last epoch's test accuracy beside it."""
-    with _bar() as bar:
+    with _bar("training") as bar:
         pace = _Pace()
 
         def show(done: int, total: int, record: EpochRecord | None) -> None:
-            _begin(bar, "training")
+            bar.start()
             if told := pace.told(done, total):
                 bar.console.print(told)
             bar.update(bar.task_ids[0], completed=done, total=total)
@@ -88,10 +84,10 @@ def training_progress() -> Iterator[Callable[[int, int, EpochRecord | None], Non
 @contextmanager
 def counting_progress(what: str) -> Iterator[Callable[[int, int], None]]:
     """Bar over runs."""
-    with _bar() as bar:
+    with _bar(what) as bar:
 
         def show(done: int, total: int) -> None:
-            _begin(bar, what)
+            bar.start()
             bar.update(bar.task_ids[0], completed=done, total=total)
 
         yield show
@@ -100,12 +96,12 @@ def counting_progress(what: str) -> Iterator[Callable[[int, int], None]]:
 @contextmanager
 def sweep_progress() -> Iterator[Callable[[sweep.Progress], None]]:
     """Bar over the points of a sweep with the failed ones beside it, under the address of Dask's dashboard."""
-    with _bar() as bar:
+    with _bar("sweep") as bar:
 
         def show(progress: sweep.Progress) -> None:
-            if not bar.tasks and progress.dashboard:
+            if not bar.live.is_started and progress.dashboard:
                 bar.console.print(f"dashboard {progress.dashboard}")
-            _begin(bar, "sweep")
+            bar.start()
             failed = f", {progress.failed} failed" if progress.failed else ""
             bar.update(
                 bar.task_ids[0], completed=progress.done, total=progress.total, description=f"sweep{failed}"
