@@ -5,7 +5,16 @@ from __future__ import annotations
 import re
 from collections.abc import Set as AbstractSet
 
-from memsim.spice.trust.vocabulary import CARDS, ELEMENTS, FUNCTIONS, MODELS, OPTIONS, SOURCES, meant
+from memsim.spice.trust.vocabulary import (
+    CARDS,
+    ELEMENTS,
+    FUNCTIONS,
+    MODELS,
+    NAMES_A_FILE,
+    OPTIONS,
+    SOURCES,
+    meant,
+)
 
 _PLAIN = re.compile(r"[a-z][\w.:#-]*(?: [\w.:#+-]+)+", re.ASCII)
 """An element of words and numbers alone, which is most of a large deck."""
@@ -13,7 +22,7 @@ _NAME = re.compile(r"[a-z][\w.:+/#$%&@!?^-]*(?= |$)", re.ASCII)
 """Of an element: nothing in it that ngspice would replace, so that the line stays an element."""
 _CARD = re.compile(r"\.([a-z]+)(?=[ (=]|$)")
 _FORBIDDEN = re.compile(r"[`\\]")
-_FILE = re.compile(r"(?:\b|_)file\b|simulation ?=|process\w{0,9} ?=")
+_FILE = re.compile(rf"{NAMES_A_FILE.pattern}|simulation ?=|process\w{{0,9}} ?=")
 _CALL = re.compile(r"(?<![\w.#:@\[])([a-z_]\w*)\(")
 _MODEL = re.compile(r"\.model [^ ,\"'{}()=]+ (?:ako ?: ?[^ ,\"'{}()=]+ )?([a-z_]\w*)(?=[ (]|$)(.*)")
 _WIDTH = re.compile(r"\.width( (in|out) ?= ?\d{1,3})+")
@@ -38,7 +47,7 @@ def reason(text: str, defined: AbstractSet[str]) -> str | None:
         defined: functions that the deck defines.
     """
     if _PLAIN.fullmatch(text) is not None and text[1] != "#":
-        return _plain_reason(text)
+        return _file_reason(text) if "file" in text else None
     if _FORBIDDEN.search(text):
         return "back quotes and backslashes can run or hide commands"
     return _card_reason(text, defined) if text[0] == "." else _element_reason(text, defined)
@@ -52,10 +61,6 @@ def _element_reason(text: str, defined: AbstractSet[str]) -> str | None:
     if _NAME.match(text) is None:
         return "an element whose name is not a plain word"
     return _file_reason(text) or (_call_reason(text, defined) if text[0] in _WITH_CALLS else None)
-
-
-def _plain_reason(text: str) -> str | None:
-    return _file_reason(text) if "file" in text else None
 
 
 def _file_reason(text: str) -> str | None:

@@ -11,7 +11,14 @@ import re
 from collections.abc import Iterable
 from collections.abc import Set as AbstractSet
 
-from memsim.spice.trust.vocabulary import COMMANDS, RESERVED, VARIABLES, WITHOUT_ARGUMENTS, meant
+from memsim.spice.trust.vocabulary import (
+    COMMANDS,
+    NAMES_A_FILE,
+    RESERVED,
+    VARIABLES,
+    WITHOUT_ARGUMENTS,
+    meant,
+)
 
 _COMMAND = re.compile(r"([a-z]+)(?= |$) ?(.*)")
 _FORBIDDEN = re.compile(r"[`;|<>!\\~]|&(?<!\$&)")
@@ -51,7 +58,7 @@ def _arguments_reason(name: str, arguments: str, known: AbstractSet[str]) -> str
         return f"`{name}` takes no arguments here; what follows could name a file"
     if name in ("set", "unset"):
         return _set_reason(arguments)
-    if re.search(r"(?:\b|_)file\b", arguments):
+    if NAMES_A_FILE.search(arguments):
         return "an argument that names a file"
     if name == "foreach":
         return _foreach_reason(arguments) or _reference_reason(arguments, known)

@@ -8,6 +8,7 @@ that names a file or a program.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from difflib import get_close_matches
 
@@ -63,6 +64,9 @@ MODELS = _words(
     "inductoric int lcouple limit lmeter memristor mult multi_input_pwl nco oneshot potentiometer pswitch pwl pwlts "
     "real_delay real_gain real_to_v s_xfer seegen sidiode sine slew spice2poly square summer triangle zener"
 )
+
+NAMES_A_FILE = re.compile(r"(?:\b|_)file\b")
+"""How ngspice calls every parameter that names a file; it needs no equal sign behind it."""
 
 
 def meant(word: str, known: Collection[str], mark: str = "") -> str:
