@@ -173,10 +173,14 @@ class BoundSystem:
 
     def linearise(self, y: Values, u: Values, du: Values) -> Linearisation:
         """F with its derivatives, sharing common subexpressions."""
-        values, n = self._system.generated_linearisation(y, u, du, self.constants), self._system.size
+        values, n = self.linearised(y, u, du), self._system.size
         end = 2 * n + len(self.jacobian_pattern)
         jacobian = dict(zip(self.jacobian_pattern, values[2 * n : end], strict=True))
         return Linearisation(values[:n], values[n : 2 * n], jacobian, self._by_row(values[end:]))
+
+    def linearised(self, y: Values, u: Values, du: Values) -> list[Any]:
+        """The same in a row: F, its slopes along the inputs, entries of dF/dy, J+."""
+        return self._system.generated_linearisation(y, u, du, self.constants)
 
     def positive(self, y: Values, u: Values, du: Values) -> dict[int, Any]:
         """J+ of the states that can push themselves further, by their row."""

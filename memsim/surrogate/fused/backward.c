@@ -24,6 +24,15 @@ static int make_room(Pass *p, long parts) {
     return p->path != NULL;
 }
 
+/* Potentials at the ends of the stages of a step, found as on the way forward. */
+static void stages_again(Scratch *s, long n, real h, const real *number, Rows y, Rows u, Rows u_next, Rows lane) {
+#if STAGES
+    ROWS(CARRY, s->carry[1], carry)
+    begin(n, number, y, u, lane, carry);
+    solve_stages(s, n, h, number, y, u, u_next, lane, (Rows)carry);
+#endif
+}
+
 /* The adjoint of a frame that was passed in 2^level parts, for gathered lanes whose sums are in p->own. */
 static void divided_adjoint(Pass *p, long m, int level, real h, const real *number) {
     Scratch *s = &p->s;
@@ -39,7 +48,6 @@ static void divided_adjoint(Pass *p, long m, int level, real h, const real *numb
     for (long k = 0; k < parts; k++) {
         EACH(j, UNKNOWNS) memcpy(p->path[k][j], s->y[0][j], m * sizeof(real));
         part(s, m, level, k, h, number);
-        EACH(j, UNKNOWNS) memcpy(s->y[0][j], s->y[1][j], m * sizeof(real));
     }
     EACH(j, DRIVES) LANE(i, m) p->own.at_start[j][i] = 0;
     for (long k = parts - 1; k >= 0; k--) {
@@ -48,7 +56,7 @@ static void divided_adjoint(Pass *p, long m, int level, real h, const real *numb
         between(s, m, FROM, first);
         between(s, m, TO, second);
         EACH(j, DRIVES) LANE(i, m) p->to[j][i] = 0;
-        solve_stages(s, m, h / parts, number, (Rows)y, (Rows)from, (Rows)to, (Rows)lane);
+        stages_again(s, m, h / parts, number, (Rows)y, (Rows)from, (Rows)to, (Rows)lane);
         adjoint(m, h / parts, number, (Rows)y, (Rows)from, (Rows)to, (Rows)lane, (Rows)solved, seed, by_from, by_to,
                 constant);
         EACH(j, DRIVES) LANE(i, m) {
@@ -74,11 +82,13 @@ static int backward_frame(Pass *p, long n, real h, const real *number, Rows y, R
         EACH(j, WANTED) memcpy(p->before.constant[j], constant[j], n * sizeof(real));
     }
 #endif
-    solve_stages(s, n, h, number, y, u, u_next, lane);
+    stages_again(s, n, h, number, y, u, u_next, lane);
     adjoint(n, h, number, y, u, u_next, lane, (Rows)solved, seed, by_u, by_next, constant);
 #if CHECKED
     for (int c = 1; c <= deepest && c <= DEEPEST; c++) {
-        const long m = gather(s, n, c, y, u, u_next, lane);
+        ROWS(CARRY, s->carry[1], carry)
+        begin(n, number, y, u, lane, carry);
+        const long m = gather(s, n, c, y, u, u_next, lane, (Rows)carry);
         if (!m) continue;
         if (!make_room(p, 1L << c)) return 0;
         LANE(i, m) {
@@ -100,12 +110,12 @@ static int backward_frame(Pass *p, long n, real h, const real *number, Rows y, R
 }
 
 /* Turns `seed`, gradients by the last sample, into those by the first, and finds the others. */
-int run(long begin, long end, long lanes, long steps, const real *h, const real *number, Rows y, Rows u, Rows lane,
+int run(long first_lane, long last_lane, long lanes, long steps, const real *h, const real *number, Rows y, Rows u, Rows lane,
         const unsigned char *level, Rows kept, Targets seed, Targets by_u, Targets by_constant) {
     Pass *p = calloc(1, sizeof(Pass));
     int fine = p != NULL;
-    for (long block = begin; fine && block < end; block += WIDTH) {
-        const long n = block + WIDTH < end ? WIDTH : end - block;
+    for (long block = first_lane; fine && block < last_lane; block += WIDTH) {
+        const long n = block + WIDTH < last_lane ? WIDTH : last_lane - block;
         const real *own[SOME(LANES)], *now[UNKNOWNS], *drive[SOME(INPUTS)], *drive_next[SOME(INPUTS)];
         real *seeds[UNKNOWNS], *by_now[SOME(DRIVES)], *by_next[SOME(DRIVES)], *constant[SOME(WANTED)];
         EACH(j, LANES) own[j] = lane[j] + block;

@@ -3,8 +3,9 @@
 
    Defined before this:
      real, WIDTH (lanes that go through time together), UNKNOWNS, INPUTS, LANES (constants with one value a lane),
-     STAGES and MASSLESS (potentials to be solved for at the end of each), MASSLESS_ROWS, CHECKED, DEEPEST, ITERATIONS,
-     CLOSE, and the functions of the step: predict_<stage>, listed in PREDICT, search, finish. */
+     CARRY (what a step takes over from the one before), STAGES and MASSLESS (potentials to be solved for at the end of
+     each), MASSLESS_ROWS, CHECKED, DEEPEST, ITERATIONS, CLOSE, and the functions of the step: begin, finish,
+     predict_<stage>, listed in PREDICT, and search. */
 
 #define UNRESOLVED 255
 #define SOME(n) ((n) > 0 ? (n) : 1)
@@ -20,7 +21,8 @@ typedef real Row[WIDTH];
 enum { START, END, FROM, TO };
 
 typedef struct {
-    Row y[2][UNKNOWNS], u[4][SOME(INPUTS)], lane[SOME(LANES)], solved[SOME(STAGES * MASSLESS)];
+    Row y[2][UNKNOWNS], u[4][SOME(INPUTS)], lane[SOME(LANES)], carry[2][SOME(CARRY)];
+    Row solved[SOME(STAGES * MASSLESS)];
     Row guess[UNKNOWNS], trial[UNKNOWNS];
     Row now[SOME(MASSLESS)], newton[SOME(MASSLESS)], ahead[SOME(MASSLESS)];
     Row residual, left, share, error, pace, worst, most;
@@ -71,25 +73,27 @@ static void solve(Scratch *s, long n, const real *number, Rows u, Rows lane, Row
 #endif
 
 /* Potentials at the ends of all stages of a step, into s->solved. */
-static void solve_stages(Scratch *s, long n, real h, const real *number, Rows y, Rows u, Rows u_next, Rows lane) {
+static void solve_stages(Scratch *s, long n, real h, const real *number, Rows y, Rows u, Rows u_next, Rows lane,
+                         Rows carry) {
 #if MASSLESS
     ROWS(STAGES * MASSLESS, s->solved, solved)
     ROWS(UNKNOWNS, s->guess, guess)
     EACH(stage, STAGES) {
-        PREDICT[stage](n, h, number, y, u, u_next, lane, (Rows)solved, guess);
+        PREDICT[stage](n, h, number, y, u, u_next, lane, carry, (Rows)solved, guess);
         solve(s, n, number, u_next, lane, s->solved + stage * MASSLESS);
     }
 #endif
 }
 
-static void step(Scratch *s, long n, real h, const real *number, Rows y, Rows u, Rows u_next, Rows lane, Targets after) {
+static void step(Scratch *s, long n, real h, const real *number, Rows y, Rows u, Rows u_next, Rows lane, Rows carry,
+                 Targets after, Targets carried) {
     ROWS(STAGES * MASSLESS, s->solved, solved)
-    solve_stages(s, n, h, number, y, u, u_next, lane);
-    finish(n, h, number, y, u, u_next, lane, (Rows)solved, after, s->error, s->pace);
+    solve_stages(s, n, h, number, y, u, u_next, lane, carry);
+    finish(n, h, number, y, u, u_next, lane, carry, (Rows)solved, after, carried, s->error, s->pace);
 }
 
-/* The lanes of that level into s->index, s->y[0], s->u and s->lane; returns how many. */
-static long gather(Scratch *s, long n, int level, Rows y, Rows u, Rows u_next, Rows lane) {
+/* The lanes of that level into s->index, s->y[0], s->u, s->lane and s->carry[0]; returns how many. */
+static long gather(Scratch *s, long n, int level, Rows y, Rows u, Rows u_next, Rows lane, Rows carry) {
     long m = 0;
     LANE(i, n) if (s->level[i] == level) s->index[m++] = i;
     LANE(i, m) {
@@ -97,6 +101,7 @@ static long gather(Scratch *s, long n, int level, Rows y, Rows u, Rows u_next, R
         EACH(j, UNKNOWNS) s->y[0][j][i] = y[j][from];
         EACH(j, INPUTS) s->u[START][j][i] = u[j][from], s->u[END][j][i] = u_next[j][from];
         EACH(j, LANES) s->lane[j][i] = lane[j][from];
+        EACH(j, CARRY) s->carry[0][j][i] = carry[j][from];
     }
     return m;
 }
@@ -106,7 +111,7 @@ static void between(Scratch *s, long m, int row, real share) {
     EACH(j, INPUTS) LANE(i, m) s->u[row][j][i] = s->u[START][j][i] * (1 - share) + s->u[END][j][i] * share;
 }
 
-/* One of 2^level parts of a frame of h for gathered lanes, from s->y[0] to s->y[1]. */
+/* One of 2^level parts of a frame of h for gathered lanes, from s->y[0] and s->carry[0] to where they go on from. */
 static void part(Scratch *s, long m, int level, long number_of_part, real h, const real *number) {
     const long parts = 1L << level;
     ROWS(UNKNOWNS, s->y[0], y)
@@ -116,7 +121,11 @@ static void part(Scratch *s, long m, int level, long number_of_part, real h, con
     ROWS(LANES, s->lane, lane)
     between(s, m, FROM, (real)number_of_part / parts);
     between(s, m, TO, (real)(number_of_part + 1) / parts);
-    step(s, m, h / parts, number, (Rows)y, (Rows)from, (Rows)to, (Rows)lane, after);
+    ROWS(CARRY, s->carry[0], carry)
+    ROWS(CARRY, s->carry[1], carried)
+    step(s, m, h / parts, number, (Rows)y, (Rows)from, (Rows)to, (Rows)lane, (Rows)carry, after, carried);
+    EACH(j, UNKNOWNS) memcpy(s->y[0][j], s->y[1][j], m * sizeof(real));
+    EACH(j, CARRY) memcpy(s->carry[0][j], s->carry[1][j], m * sizeof(real));
 }
 
 #if CHECKED
@@ -127,13 +136,12 @@ static int wanted(int level, real h, real error, real pace) {
     return level;
 }
 
-/* All parts of a frame of h for gathered lanes, s->y[0] to s->y[0], unless every lane fails before the end. */
+/* All parts of a frame of h for gathered lanes, unless every lane fails before the end. */
 static void divided(Scratch *s, long m, int level, real h, const real *number) {
     LANE(i, m) s->worst[i] = s->most[i] = 0;
     for (long p = 0; p < 1L << level; p++) {
         int failed = 1;
         part(s, m, level, p, h, number);
-        EACH(j, UNKNOWNS) memcpy(s->y[0][j], s->y[1][j], m * sizeof(real));
         LANE(i, m) {
             s->worst[i] = r_max(s->error[i] <= 1 ? s->error[i] : 2, s->worst[i]);
             s->most[i] = r_max(s->pace[i], s->most[i]);
@@ -145,8 +153,8 @@ static void divided(Scratch *s, long m, int level, real h, const real *number) {
 #endif
 
 static void forward_frame(Scratch *s, long n, real h, const real *number, Rows y, Rows u, Rows u_next, Rows lane,
-                          Targets after, unsigned char *level) {
-    step(s, n, h, number, y, u, u_next, lane, after);
+                          Rows carry, Targets after, Targets carried, unsigned char *level) {
+    step(s, n, h, number, y, u, u_next, lane, carry, after, carried);
 #if CHECKED
     int deeper = 0;
     LANE(i, n) {
@@ -155,12 +163,14 @@ static void forward_frame(Scratch *s, long n, real h, const real *number, Rows y
         deeper |= s->level[i];
     }
     for (int c = 1; deeper && c <= DEEPEST; c++) {
-        const long m = gather(s, n, c, y, u, u_next, lane);
+        const long m = gather(s, n, c, y, u, u_next, lane, carry);
         if (m) divided(s, m, c, h, number);
         LANE(i, m) {
             const long to = s->index[i];
             s->level[to] = wanted(c, h, s->worst[i], s->most[i]);
-            if (s->level[to] == c) EACH(j, UNKNOWNS) after[j][to] = s->y[0][j][i];
+            if (s->level[to] > c) continue;
+            EACH(j, UNKNOWNS) after[j][to] = s->y[0][j][i];
+            EACH(j, CARRY) carried[j][to] = s->carry[0][j][i];
         }
     }
     LANE(i, n) level[i] = s->level[i] > DEEPEST ? UNRESOLVED : s->level[i];

@@ -23,9 +23,11 @@ _HEADERS = {
 }
 _TESTS = ("lt", "le", "and", "or", "not")
 _ARRAY, _TARGETS = "const real *const *{}", "real *const *{}"
-_STEP = ("y", "u", "v", "lane", "solved")
+_STEP = ("y", "u", "v", "lane", "carry", "solved")
 """Arrays of arrays [lanes] that a function of the step reads: unknowns and inputs at its start, inputs at its end, what
-holds for a run, and the potentials at the ends of its stages."""
+holds for a run, what the step before carries over, and the potentials at the ends of its stages."""
+
+_BACK = tuple(name for name in _STEP if name != "carry")
 
 
 def forward_source(program: StepProgram, dtype: torch.dtype, per_lane: Sequence[bool]) -> str:
@@ -64,7 +66,7 @@ def backward_source(
             _preamble(program, dtype, per_lane),
             _definitions(sizes),
             f"static const int KEPT[] = {{{', '.join(str(int(k)) for k in kept)}}};",
-            _function("adjoint", ["real h", "const real *number", *_arrays(_STEP), *targets], values, stores),
+            _function("adjoint", ["real h", "const real *number", *_arrays(_BACK), *targets], values, stores),
             _text("frames.c"),
             _text("backward.c"),
         )
@@ -80,6 +82,7 @@ def _preamble(program: StepProgram, dtype: torch.dtype, per_lane: Sequence[bool]
         "LANES": sum(per_lane),
         "STAGES": len(program.guesses),
         "MASSLESS": len(massless),
+        "CARRY": len(program.carry),
         "CHECKED": int(program.checked),
         "DEEPEST": DEEPEST,
         "ITERATIONS": ITERATIONS,
@@ -88,7 +91,7 @@ def _preamble(program: StepProgram, dtype: torch.dtype, per_lane: Sequence[bool]
     parts = [_HEADERS[dtype], _definitions(sizes), _text("prelude.c")]
     if program.search:
         parts += _searching(program, per_lane, massless)
-    parts.append(_finish(program, per_lane))
+    parts += [_begin(program, per_lane), _finish(program, per_lane)]
     return "\n".join(parts)
 
 
@@ -123,11 +126,18 @@ def _searching(program: StepProgram, per_lane: Sequence[bool], rows: Sequence[in
     ]
 
 
+def _begin(program: StepProgram, per_lane: Sequence[bool]) -> str:
+    stores = [(value, f"carry[{j}][i] = {{}};") for j, value in enumerate(program.begin)]
+    arguments = ["const real *number", *_arrays(("y", "u", "lane")), _TARGETS.format("carry")]
+    return _function("begin", arguments, _step_values(program, per_lane), stores)
+
+
 def _finish(program: StepProgram, per_lane: Sequence[bool]) -> str:
     stores = [(value, f"after[{j}][i] = {{}};") for j, value in enumerate(program.result)]
+    stores += [(value, f"carried[{j}][i] = {{}};") for j, value in enumerate(program.carried)]
     if program.checked:
         stores += [(program.error, "error[i] = {};"), (program.pace, "pace[i] = {};")]
-    targets = [_TARGETS.format("after"), "real *error", "real *pace"]
+    targets = [_TARGETS.format("after"), _TARGETS.format("carried"), "real *error", "real *pace"]
     values = _step_values(program, per_lane)
     return _function("finish", ["real h", "const real *number", *_arrays(_STEP), *targets], values, stores)
 
@@ -137,6 +147,7 @@ def _step_values(program: StepProgram, per_lane: Sequence[bool]) -> dict[Node, s
     values = {leaf: f"y[{j}][i]" for j, leaf in enumerate(program.y)}
     values |= {leaf: f"u[{j}][i]" for j, leaf in enumerate(program.u)}
     values |= {leaf: f"v[{j}][i]" for j, leaf in enumerate(program.u_next)}
+    values |= {leaf: f"carry[{j}][i]" for j, leaf in enumerate(program.carry)}
     solved = [leaf for stage in program.solved for leaf in stage]
     values |= {leaf: f"solved[{j}][i]" for j, leaf in enumerate(solved)}
     return {**values, program.h: "h", **_constant_values(program, per_lane)}

@@ -3,6 +3,9 @@
 What depends on parameters alone is computed once a run, by torch, so that autograd carries gradients from there to the
 parameters. The rest is the program that a kernel repeats for every step and sample.
 
+A step that is checked looks at the equations at its end, where the next step begins: what varies of them is carried on,
+unless they depend on the slopes of the inputs, which change in between.
+
 Where a circuit has nodes without a capacitor, a step has stages at whose ends their potentials have to be solved for.
 The program says from where a kernel is to search, and takes what it finds as leaves. In the adjoint each of them is the
 implicit function of the rest, by one Newton step.
@@ -63,6 +66,16 @@ class _Trace:
     attempt: Attempt
     guesses: list[list[Any]]
     solved: list[list[Node]]
+    carry: _Carry
+
+
+@dataclass(frozen=True)
+class _Carry:
+    """The equations around the start of a step, as leaves, as made of its unknowns, and around its end."""
+
+    leaves: list[Node]
+    begin: list[Any]
+    end: list[Any]
 
 
 class StepProgram:
@@ -77,6 +90,9 @@ class StepProgram:
         result: the unknowns at the end, nodes or numbers.
         error, pace: what the step says of itself, as in `Attempt`.
         search: how massless potentials are found; None where there are none.
+        carry: leaves for what a step takes over from the one before.
+        begin: the same as made of the unknowns and inputs at the start.
+        carried: what it hands on to the next.
     """
 
     def __init__(self, original: System, stepper: Stepper) -> None:
@@ -88,20 +104,21 @@ class StepProgram:
         u_next = [tape.leaf(f"v{index}") for index in range(len(system.equations.inputs))]
         h = tape.leaf("h")
 
-        def traced(*, implicit: bool) -> _Trace:
-            bound = _Traced(system, tape, self._names, implicit=implicit)
+        def traced(*, forward: bool) -> _Trace:
+            carries = forward and stepper.checked and not _sees_slopes(system)
+            bound = _Traced(system, tape, self._names, carries=carries, implicit=not forward)
             attempt = stepper.attempt(bound, y, u=u, u_next=u_next, h=h)
-            return _Trace(attempt, bound.guesses, bound.solved)
+            return _Trace(attempt, bound.guesses, bound.solved, bound.carry(attempt.y, u_next))
 
-        forward, implicit = traced(implicit=False), traced(implicit=True)
+        forward, implicit = traced(forward=True), traced(forward=False)
         search = _search(system, tape, self._names) if forward.solved else None
-        final = Tape()
-        leaves = [*y, *u, *u_next, h, *(node for stage in forward.solved for node in stage)]
+        carry, final = forward.carry, Tape()
+        leaves = [*y, *u, *u_next, h, *carry.leaves, *(node for stage in forward.solved for node in stage)]
         leaves += [*search.y, *search.u] if search else []
         copies = {leaf: final.leaf(leaf.arguments[0]) for leaf in dict.fromkeys(leaves)}
         guesses = [value for stage in forward.guesses for value in stage]
         found = [*search.steps, search.residual] if search else []
-        made = [*forward.attempt.y, *guesses, *implicit.attempt.y, *found]
+        made = [*forward.attempt.y, *guesses, *implicit.attempt.y, *found, *carry.begin, *carry.end]
         checked = stepper.checked
         made += [forward.attempt.error, forward.attempt.pace] if checked else []
         self._uniform = _copy(made, copies, final)
@@ -117,6 +134,9 @@ class StepProgram:
         self.solved = [copied(stage) for stage in forward.solved]
         checks: list[Any] = copied(made[-2:]) if checked else [None, None]
         self.error, self.pace = checks
+        self.carry, self.begin, self.carried = (
+            copied(group) for group in (carry.leaves, carry.begin, carry.end)
+        )
         self.search = search and Search(
             copied(search.y),
             copied(search.u),
@@ -150,14 +170,39 @@ class _Traced(BoundSystem):
         system: the circuit.
         tape: where it is traced.
         names: of the leaves of its constants.
+        carries: whether the equations around the first point are carried over from the step before.
         implicit: whether the potentials found depend on everything else, as the adjoint wants it.
     """
 
-    def __init__(self, system: System, tape: Tape, names: Sequence[str], *, implicit: bool) -> None:
+    def __init__(
+        self, system: System, tape: Tape, names: Sequence[str], *, carries: bool, implicit: bool
+    ) -> None:
         super().__init__(system, [tape.leaf(name) for name in names])
         self.guesses: list[list[Any]] = []
         self.solved: list[list[Node]] = []
-        self._tape, self._implicit = tape, implicit
+        self._tape, self._carries, self._implicit = tape, carries, implicit
+        self._carried: dict[int, Node] = {}
+        self._begin: list[Any] = []
+
+    def linearised(self, y: Values, u: Values, du: Values) -> list[Any]:
+        values = super().linearised(y, u, du)
+        if not self._carries or self._carried:
+            return values
+        varying = depending_on(topological(values), [node for node in (*y, *u) if isinstance(node, Node)])
+        slopes = range(len(y), 2 * len(y))
+        numbers = [n for n, value in enumerate(values) if value in varying and n not in slopes]
+        self._carried = {number: self._tape.leaf(f"q{number}") for number in numbers}
+        self._begin = values
+        return [self._carried.get(number, value) for number, value in enumerate(values)]
+
+    def carry(self, y: Values, u: Values) -> _Carry:
+        """What is carried on from a step that ends at these unknowns and inputs."""
+        if not self._carried:
+            return _Carry([], [], [])
+        end = super().linearised(y, u, [0.0 for _ in u])
+        return _Carry(
+            list(self._carried.values()), *([v[n] for n in self._carried] for v in (self._begin, end))
+        )
 
     def settle(self, y: Values, u: Values) -> list[Any]:
         if not self.algebraic:
@@ -170,6 +215,12 @@ class _Traced(BoundSystem):
             steps, _ = newton_steps(self, settled, u)
             settled = [value - steps[row] if row in steps else value for row, value in enumerate(settled)]
         return settled
+
+
+def _sees_slopes(system: System) -> bool:
+    """Whether the equations depend on the slopes of the inputs."""
+    rates = set(system.equations.input_rates)
+    return any(flow.free_symbols & rates for flow in system.equations.flow)
 
 
 def _search(system: System, tape: Tape, names: Sequence[str]) -> Search:

@@ -78,16 +78,18 @@ class TorchKernel(Kernel):
             sums.add(values, number / parts, (number + 1) / parts)
 
     def _step(self, frame: Frame, constants: Rows) -> Attempt:
+        carry = self._begin(*frame.y, *frame.u, *constants)
         solved = self._solved(frame, constants)
-        values = self._finish(*frame.y, *frame.u, *frame.u_next, frame.h, *solved, *constants)
+        values = self._finish(*frame.y, *frame.u, *frame.u_next, frame.h, *carry, *solved, *constants)
         size = len(self.program.y)
         return Attempt(list(values[:size]), *values[size:])
 
     def _solved(self, frame: Frame, constants: Rows) -> list[Any]:
         """Potentials of massless nodes at the ends of all stages."""
         solved: list[Any] = []
+        carry = self._begin(*frame.y, *frame.u, *constants) if self._predict else ()
         for predict in self._predict:
-            guess = predict(*frame.y, *frame.u, *frame.u_next, frame.h, *solved, *constants)
+            guess = predict(*frame.y, *frame.u, *frame.u_next, frame.h, *carry, *solved, *constants)
             solved += self._search(guess, frame.u_next, constants)
         return solved
 
@@ -112,12 +114,18 @@ class TorchKernel(Kernel):
         p = self.program
         results = [*p.result, *([p.error, p.pace] if p.checked else [])]
         solved = [leaf for stage in p.solved for leaf in stage]
-        return self._prepare(function("step", [*p.y, *p.u, *p.u_next, p.h, *solved, *p.constants], results))
+        arguments = [*p.y, *p.u, *p.u_next, p.h, *p.carry, *solved, *p.constants]
+        return self._prepare(function("step", arguments, results))
+
+    @cached_property
+    def _begin(self) -> Function:
+        p = self.program
+        return self._prepare(function("begin", [*p.y, *p.u, *p.constants], p.begin))
 
     @cached_property
     def _predict(self) -> list[Function]:
         p = self.program
-        arguments = [*p.y, *p.u, *p.u_next, p.h]
+        arguments = [*p.y, *p.u, *p.u_next, p.h, *p.carry]
         return [
             self._prepare(
                 function(
@@ -226,7 +234,8 @@ def function(name: str, arguments: Sequence[Node], results: Sequence[Any]) -> Fu
         text = OPERATIONS[node.operation].python.format(*(names.get(a, repr(a)) for a in node.arguments))
         names[node] = f"t{len(names)}"
         lines.append(f"    {names[node]} = {text}")
-    lines.append(f"    return ({', '.join(names.get(r, repr(r)) for r in results)},)")
+    returned = "".join(f"{names.get(result, repr(result))}," for result in results)
+    lines.append(f"    return ({returned})")
     space: dict[str, Any] = {
         "torch": torch,
         "softplus": OPERATIONS["softplus"].on_tensors,
