@@ -6,7 +6,9 @@ import importlib
 import sys
 from typing import Any
 
-if sys.platform == "win32":  # simulators are limited and killed, and results locked, in ways that POSIX has alone
+if (
+    sys.platform == "win32"
+):  # simulators are limited and killed, and results locked, in ways that POSIX has alone
     raise ImportError("memsim does not run on Windows; run it in WSL, as on Ubuntu 24.04.")
 
 # Everything here is loaded on first use: torch and PySpice cost seconds, `import memsim` must not.

@@ -74,7 +74,11 @@ def _sandbox() -> Finding:
         found = wall()
     except MemsimError:
         return Finding("sandbox", False, "cannot be tried without ngspice")
-    what = "decks of strangers are checked, and run in it" if found.rules else "decks of strangers are only checked"
+    what = (
+        "decks of strangers are checked, and run in it"
+        if found.rules
+        else "decks of strangers are only checked"
+    )
     return Finding("sandbox", bool(found.rules), f"{found.description}; {what}")
 
 
@@ -96,7 +100,9 @@ def _torch() -> Finding:
 def _data() -> Finding:
     folder = os.environ.get("MEMSIM_DATA")
     if folder is None:
-        return Finding("data", False, "MEMSIM_DATA is not set; digits need none, MNIST and others do: --data-dir")
+        return Finding(
+            "data", False, "MEMSIM_DATA is not set; digits need none, MNIST and others do: --data-dir"
+        )
     there = Path(folder).is_dir()
     return Finding("data", there, folder if there else f"MEMSIM_DATA = {folder} is no folder")
 

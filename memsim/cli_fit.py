@@ -83,7 +83,9 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     conductance_range: Annotated[
         str | None, typer.Option(help="What normalised pulse data spans, e.g. `5u,50u`.")
     ] = None,
-    starts: Annotated[int, typer.Option(help="Starting points that are followed.", min=1, max=MOST_STARTS)] = 48,
+    starts: Annotated[
+        int, typer.Option(help="Starting points that are followed.", min=1, max=MOST_STARTS)
+    ] = 48,
     seed: Annotated[int, typer.Option(help="Of the starting points.", min=0)] = 0,
     robust: Annotated[bool, typer.Option("--robust", help="A loss that spares outliers.")] = False,
     capacitance: Annotated[bool, typer.Option(help="Fit a capacitance of the set-up, too.")] = True,
@@ -201,7 +203,9 @@ def _check_fixed(known: Mapping[str, float], models: Sequence[type[Device]]) -> 
     names = sorted({name for model in models for name in model.parameters})
     for name in known:
         if name not in names:
-            raise InputError(f"--fix {name}: no model fitted has such a parameter; there are: {', '.join(names)}")
+            raise InputError(
+                f"--fix {name}: no model fitted has such a parameter; there are: {', '.join(names)}"
+            )
 
 
 def _numbers(text: str, unit: str, count: int) -> list[float]:
@@ -243,14 +247,18 @@ def _rows(text: str | None) -> slice:
     except ValueError:
         raise InputError(f"--rows {text!r} is no range; write FIRST:LAST, such as 0:2000") from None
     if (chosen.start or 0) < 0 or (chosen.stop is not None and chosen.stop <= (chosen.start or 0)):
-        raise InputError(f"--rows {text!r} holds no row; write FIRST:LAST with 0 <= FIRST < LAST, such as 0:2000")
+        raise InputError(
+            f"--rows {text!r} holds no row; write FIRST:LAST with 0 <= FIRST < LAST, such as 0:2000"
+        )
     return chosen
 
 
 def _layouts(layout: Layout, resistances: Sequence[float], frequency: str | None, count: int) -> list[Layout]:
     from dataclasses import replace
 
-    frequencies: Sequence[float | None] = _numbers(frequency, "Hz", count) if frequency is not None else [None] * count
+    frequencies: Sequence[float | None] = (
+        _numbers(frequency, "Hz", count) if frequency is not None else [None] * count
+    )
     return [
         replace(layout, series_resistance=r, frequency=f)
         for r, f in zip(resistances, frequencies, strict=True)

@@ -203,7 +203,9 @@ def crossbar(  # noqa: PLR0913, PLR0917 - each argument is an option of the comm
         matrix = _table(conductances, "--conductances", (rows, columns))
         _check_size(matrix.shape, law, dynamic, out)
     if inputs is None:
-        voltage = generator.uniform(0, parse_si(VOLTAGE if input_max is None else input_max, "V"), len(matrix))
+        voltage = generator.uniform(
+            0, parse_si(VOLTAGE if input_max is None else input_max, "V"), len(matrix)
+        )
     else:
         voltage = _table(inputs, "--inputs", (len(matrix), 1))[:, 0]
     ends = (parse_si(driver_resistance, "Ω"), parse_si(sense_resistance, "Ω"))
@@ -262,7 +264,9 @@ def _table(path: Path, option: str, shape: tuple[int | None, int | None]) -> Arr
             table = np.array(np.load(path, mmap_mode="r", allow_pickle=False), dtype=float)
         else:
             lines = read_text(path, str(path), "a table").splitlines()
-            table = np.loadtxt(lines, delimiter=",", ndmin=2) if any(map(str.strip, lines)) else np.empty((0, 0))
+            table = (
+                np.loadtxt(lines, delimiter=",", ndmin=2) if any(map(str.strip, lines)) else np.empty((0, 0))
+            )
     except (OSError, EOFError, ValueError, TypeError, MemoryError) as error:
         reason = "it does not exist" if not path.exists() else str(error).splitlines()[0]
         raise InputError(

@@ -135,6 +135,7 @@ def _bench(name: str, stop: str | None, step: str | None) -> Bench:
     from dataclasses import replace
 
     from memsim.circuits.catalogue import load_bench
+
     bench = load_bench(name)
     return replace(
         bench,

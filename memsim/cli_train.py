@@ -12,13 +12,16 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memsim.errors import InputError
+from memsim.units import parse_si
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from memsim.learn import EpochRecord, Progress, Run, StepComparison, Study
+    from memsim.learn import EpochRecord, Progress, Run, StepComparison, Study, TrainingError
 
 STEP_IMAGES = 1_000
+AUTO_ERROR = 0.05
+"""Largest error of a membrane potential, in spikes, that `--step auto` allows."""
 
 
 def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
@@ -29,11 +32,19 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     ] = None,
     epochs: Annotated[int | None, typer.Option(help="Replace the study's number of epochs.")] = None,
     seed: Annotated[int | None, typer.Option(help="Replace the study's seed.")] = None,
+    step: Annotated[
+        str | None,
+        typer.Option(
+            help="Replace the study's time step [s]; `auto` halves it until potentials are within 5 % of a spike."
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in the folder with its own study.")
     ] = False,
     accelerator: Annotated[str, typer.Option(help="What to train on: cpu, cuda, mps or auto.")] = "cpu",
-    devices: Annotated[int, typer.Option(help="How many of them; each takes a part of every batch.", min=1)] = 1,
+    devices: Annotated[
+        int, typer.Option(help="How many of them; each takes a part of every batch.", min=1)
+    ] = 1,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard logs into the folder as well.")
     ] = False,
@@ -63,23 +74,26 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     from memsim.run_report import write_run_report
 
     if (source := out / "study.toml" if resume else study) is not None and is_staged(source):
-        if epochs is not None or accelerator != "cpu" or devices != 1 or tensorboard:
+        if epochs is not None or step is not None or accelerator != "cpu" or devices != 1 or tensorboard:
             raise InputError(
                 "a study with stages has epochs for each, and is trained on one CPU process; leave out --epochs, "
-                "--accelerator, --devices and --tensorboard"
+                "--step, --accelerator, --devices and --tensorboard"
             )
         _train_staged(source, out, data_dir, seed, resume, as_json=as_json)
         return
-    changes = {name: value for name, value in (("epochs", epochs), ("seed", seed)) if value is not None}
+    given = {"epochs": epochs, "seed": seed, **_steps(step)}
+    changes = {name: value for name, value in given.items() if value is not None}
     if resume and (study or changes):
         raise InputError(
-            "--resume continues a run with the study in its folder; leave out the study, --epochs and --seed"
+            "--resume continues a run with the study in its folder; leave out the study, --epochs, --step and --seed"
         )
     chosen = learn.load_study(source) if source else learn.make_study()
     chosen = learn.make_study(**{**chosen.model_dump(exclude_none=True), **changes})
     fabric = learn.devices(accelerator, devices)
     if accelerator == "cpu" and devices > cores() and fabric.is_global_zero:
-        typer.echo(f"{devices} processes share {cores()} processor cores: fewer --devices are faster", err=True)
+        typer.echo(
+            f"{devices} processes share {cores()} processor cores: fewer --devices are faster", err=True
+        )
     try:
         run = _train(chosen, out, data_dir, resume, fabric, tensorboard)
     except KeyboardInterrupt:
@@ -94,10 +108,23 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
             f"test accuracy {last.test_accuracy:.2%} after {last.epoch} epochs (loss {last.loss:.3g})",
             err=as_json,
         )
-        steps, page = _report_steps(run, out, step_images, err=as_json), write_run_report(run, out)
-        typer.echo(page, err=as_json)
+        steps, error = _report_steps(run, out, step_images, err=as_json), _report_error(run, out, err=as_json)
+        typer.echo(write_run_report(run, out), err=as_json)
         if as_json:
-            typer.echo(json.dumps({"out": str(out), **asdict(last), "steps": steps and asdict(steps)}))
+            found = {"steps": steps and asdict(steps), "step_error": asdict(error)}
+            typer.echo(json.dumps({"out": str(out), **asdict(last), **found}))
+
+
+def _steps(step: str | None) -> dict[str, float | None]:
+    """Entries of a study for the option --step."""
+    if step is None or step == "auto":
+        return {"step_error": None if step is None else AUTO_ERROR}
+    try:
+        return {"step": parse_si(step, "s")}
+    except InputError:
+        raise InputError(
+            f"--step {step} is neither a time nor auto; give seconds, such as 100u, or auto"
+        ) from None
 
 
 def _train(  # noqa: PLR0917 - the options of the command
@@ -175,4 +202,20 @@ def _report_steps(run: Run, out: Path, images: int, *, err: bool) -> StepCompari
         f"{found.fine_accuracy:.2%} ({100 * found.difference:+.2f} points, same class {found.same_class:.1%})",
         err=err,
     )
+    return found
+
+
+def _report_error(run: Run, out: Path, *, err: bool) -> TrainingError:
+    from memsim.learn import error_of_steps, save_error
+
+    found = error_of_steps(run.network, run.data.train)
+    save_error(found, out)
+    typer.echo(
+        f"estimated error of these steps, {found.images} images: potentials {found.error:.2%} of a spike at worst, "
+        f"gradient {found.gradient_error:.1%} (cosine {found.gradient_cosine:.3f}); "
+        f"1 % at steps of {found.step_for_one_percent:.2g} s",
+        err=err,
+    )
+    if found.warning is not None:
+        typer.echo(f"warning: {found.warning}", err=True)
     return found

@@ -42,17 +42,23 @@ def _datasets(path: Path, group: h5py.Group) -> Iterator[h5py.Dataset]:
         place = waiting.pop()
         for name in place:
             if not isinstance(place.get(name, getlink=True), h5py.HardLink):
-                raise InputError(f"{path}: {name!r} is a link to another place; give a file that holds its data")
+                raise InputError(
+                    f"{path}: {name!r} is a link to another place; give a file that holds its data"
+                )
             one = place[name]
             if isinstance(one, h5py.Group):
                 address = h5py.h5o.get_info(one.id).addr
                 if address in seen:
-                    raise InputError(f"{path}: its group {name!r} leads back into itself; it is no netCDF file")
+                    raise InputError(
+                        f"{path}: its group {name!r} leads back into itself; it is no netCDF file"
+                    )
                 seen.add(address)
                 waiting.append(one)
             elif isinstance(one, h5py.Dataset):
                 if one.is_virtual or one.external:
-                    raise InputError(f"{path}: the data of {name!r} lie in another file; give one that holds them")
+                    raise InputError(
+                        f"{path}: the data of {name!r} lie in another file; give one that holds them"
+                    )
                 yield one
 
 

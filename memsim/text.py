@@ -47,7 +47,9 @@ def refuse_utf_16(content: bytes, name: str) -> None:
     head = content[:_HEAD]
     unmarked = len(head) > 3 and (not any(head[::2]) or not any(head[1::2]))
     if head.startswith(_UTF_16) or unmarked:
-        raise InputError(f"{name} cannot be read: it is text in UTF-16; save it as UTF-8, in Excel as `CSV UTF-8`")
+        raise InputError(
+            f"{name} cannot be read: it is text in UTF-16; save it as UTF-8, in Excel as `CSV UTF-8`"
+        )
 
 
 def check_encoding(path: Path) -> None:

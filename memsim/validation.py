@@ -79,9 +79,7 @@ def _chosen(error: ValidationError, content: object) -> list[_Found]:
         scores = {form: sum(_weight(item) for *_, item in own) for form, own in forms.items()}
         nearest = min(scores.values())
         kept += [
-            (place, form, item)
-            for place, form, _, item in items
-            if not forked or scores[form] == nearest
+            (place, form, item) for place, form, _, item in items if not forked or scores[form] == nearest
         ]
     return sorted(kept, key=lambda one: [str(part) for part in one[0]])
 

@@ -211,7 +211,9 @@ def _positive(element: Element, value: object, what: str, unit: str) -> float:
 
 def _resistor(assembly: _Assembly, element: Element) -> None:
     value = _positive(element, element.source.resistance, "resistance", "ohm")
-    assembly.leave(element, assembly.voltage(element) / assembly.parameter(element.name, value, positive=True))
+    assembly.leave(
+        element, assembly.voltage(element) / assembly.parameter(element.name, value, positive=True)
+    )
 
 
 def _capacitor(assembly: _Assembly, element: Element) -> None:
@@ -301,5 +303,13 @@ def _collect(assembly: _Assembly) -> NodalEquations:
     waveforms |= {symbol.name: symbol for symbol in assembly.states}
     mass = {key: entry for key, entry in mass.items() if entry != 0}
     return NodalEquations(
-        unknowns, inputs, rates, assembly.parameters, mass, tuple(flow), tuple(charge), assembly.bounds, waveforms
+        unknowns,
+        inputs,
+        rates,
+        assembly.parameters,
+        mass,
+        tuple(flow),
+        tuple(charge),
+        assembly.bounds,
+        waveforms,
     )

@@ -3,6 +3,7 @@
 from memsim.learn.checkpoint import EpochRecord, load_checkpoint, save_checkpoint
 from memsim.learn.data import DATASETS, Dataset
 from memsim.learn.evaluation import StepComparison, classify, compare_steps, evaluate, first, save_comparison
+from memsim.learn.honesty import TrainingError, error_of_steps, save_error
 from memsim.learn.logs import tensorboard_log
 from memsim.learn.network import MemristiveNetwork
 from memsim.learn.neurons import resting_neuron
@@ -19,10 +20,12 @@ __all__ = [
     "Run",
     "StepComparison",
     "Study",
+    "TrainingError",
     "build",
     "classify",
     "compare_steps",
     "devices",
+    "error_of_steps",
     "evaluate",
     "first",
     "load_checkpoint",
@@ -33,6 +36,7 @@ __all__ = [
     "resting_neuron",
     "save_checkpoint",
     "save_comparison",
+    "save_error",
     "save_study",
     "tensorboard_log",
     "train",

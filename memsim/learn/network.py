@@ -70,7 +70,9 @@ class MemristiveNetwork(nn.Module):
 
     def _crossbar(self, number: int, rows: int, columns: int, generator: torch.Generator) -> Crossbar:
         table = self.study.synapses
-        check_memory(f"a crossbar of {rows} x {columns} cells", 8 * rows * columns, "make hidden or kernel smaller")
+        check_memory(
+            f"a crossbar of {rows} x {columns} cells", 8 * rows * columns, "make hidden or kernel smaller"
+        )
         g_min, g_max = conductance_range(
             load_device(table.device), table.conductance_min, table.conductance_max
         )
@@ -112,6 +114,7 @@ class MemristiveNetwork(nn.Module):
         step: float | None = None,
         masks: Sequence[Tensor] | None = None,
         generator: torch.Generator | None = None,
+        refined: bool = False,
     ) -> list[Tensor]:
         """Membrane potentials relative to rest, layer by layer, each [time, batch, neurons] in V.
 
@@ -120,6 +123,7 @@ class MemristiveNetwork(nn.Module):
             step: time step [s]; the study's where left out.
             masks: [batch, neurons] factors on the outputs of each hidden layer; none where left out.
             generator: source of the events of rate coding.
+            refined: divide steps twice as finely.
         """
         step = self.study.step if step is None else step
         times = np.arange(round(self.study.window / step) + 1) * step
@@ -132,7 +136,7 @@ class MemristiveNetwork(nn.Module):
                 current = layer(membranes[-1] if masks is None else membranes[-1] * masks[number - 1])
             # mixed precision is for products; circuits are stepped in the precision of the images
             with torch.autocast(images.device.type, enabled=False):
-                membranes.append(neurons(current.to(images.dtype), step))
+                membranes.append(neurons(current.to(images.dtype), step, refined=refined))
         return membranes
 
     def forward(

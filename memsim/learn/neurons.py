@@ -139,8 +139,14 @@ class NeuronLayer(nn.Module):
         """Values [neurons] of the circuit parameters that differ between neurons."""
         return {name.replace("__", "."): bounded() for name, bounded in self.bounded.items()}
 
-    def forward(self, current: Tensor, dt: float) -> Tensor:
-        """Membrane potentials [time, batch, neurons] in V above rest for currents of that shape in A."""
+    def forward(self, current: Tensor, dt: float, *, refined: bool = False) -> Tensor:
+        """Membrane potentials [time, batch, neurons] in V above rest for currents of that shape in A.
+
+        Args:
+            current: into the membranes.
+            dt: time between samples [s].
+            refined: divide steps twice as finely.
+        """
         parameters = {name: value.to(current) for name, value in self.parameters_by_name().items()}
-        waves, _ = self._cell[0](current, dt=dt, parameters=parameters)
+        waves, _ = self._cell[0](current, dt=dt, parameters=parameters, refined=refined)
         return waves[MEMBRANE_VOLTAGE] - self.rest

@@ -208,6 +208,8 @@ class Study(Table):
     """Parameters of a training run, in SI units. The network is stepped at `step` seconds over `window` seconds.
 
     Attributes:
+        step_error: largest estimated error of a membrane potential in spikes; steps are halved until they keep it, at
+            the start and before each epoch. Steps stay as they are where left out.
         data: name of the data set.
         hidden: hidden layers: a number of neurons, or a table for a convolution; none where empty.
         neuron: circuit of the neurons, as `memsim run` names it.
@@ -220,6 +222,7 @@ class Study(Table):
     neuron: NeuronName = "integrate-and-fire-set1"
     window: Positive = 10e-3
     step: Positive = 200e-6
+    step_error: Annotated[float, Field(ge=1e-4, le=1, strict=True)] | None = None
     stepper: str = DEFAULT_STEPPER
     epochs: Count = 20
     batch: Count = 64

@@ -23,6 +23,7 @@ from memsim.learn.augment import Augmentation
 from memsim.learn.checkpoint import CHECKPOINT, STUDY, EpochRecord, load_checkpoint, save_checkpoint
 from memsim.learn.data import Dataset, load_dataset
 from memsim.learn.evaluation import evaluate, first, hold_out
+from memsim.learn.honesty import shorten_steps
 from memsim.learn.network import MemristiveNetwork
 from memsim.learn.nonidealities import realised
 from memsim.learn.optimization import make_optimizer, set_learning_rate
@@ -97,13 +98,15 @@ def train(
         load_checkpoint(Path(study.training.start), network)
     with _threads_for(study, data):
         while not trainer.finished:
+            trainer.keep_step_error(folder)
             trainer.run_epoch(progress)
             if fabric.is_global_zero:
                 save_checkpoint(folder, network, trainer.optimizer, trainer.shuffling, trainer.history)
             if progress:
                 done = len(trainer.history) * trainer.updates
                 progress(done, study.epochs * trainer.updates, trainer.history[-1])
-    return Run(study, network.cpu(), data, trainer.history)
+        trainer.keep_step_error(folder)
+    return Run(network.study, network.cpu(), data, trainer.history)
 
 
 def load_run(folder: Path, data_dir: Path | None = None) -> Run:
@@ -128,7 +131,9 @@ def devices(accelerator: str = "cpu", number: int = 1) -> Fabric:
         InputError: there is no such accelerator here, or not so many.
     """
     if number > 1 and accelerator == "cpu":
-        check_memory(f"training in {number} processes", BYTES_A_PROCESS * number, "start fewer with --devices")
+        check_memory(
+            f"training in {number} processes", BYTES_A_PROCESS * number, "start fewer with --devices"
+        )
     try:
         fabric = Fabric(accelerator=accelerator, devices=number)
         fabric.launch()
@@ -173,6 +178,16 @@ class Trainer:
             return False
         scores = [record.validation_accuracy or 0.0 for record in self.history]
         return len(scores) - 1 - scores.index(max(scores)) >= patience
+
+    def keep_step_error(self, folder: Path) -> None:
+        """Shorten the steps where the study limits their error, and note the new step in the run's study."""
+        limit = self.study.step_error
+        if (
+            limit is not None
+            and shorten_steps(self.network, self.examples, limit)
+            and self.fabric.is_global_zero
+        ):
+            save_study(self.network.study, folder / STUDY)
 
     def run_epoch(self, progress: Progress | None = None) -> None:
         """Train on all examples once in shuffled order, and record what came of it."""

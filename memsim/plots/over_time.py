@@ -31,7 +31,9 @@ def waveforms(waves: xr.Dataset, names: Sequence[str]) -> Figure:
         unit = curve(waves, name).attrs.get("units", "1")
         panels.setdefault(QUANTITIES.get(unit, str(unit)), []).append(name)
     if len(panels) > MOST_PANELS:
-        raise InputError(f"a picture of {len(panels)} units; allowed: up to {MOST_PANELS}, name fewer variables")
+        raise InputError(
+            f"a picture of {len(panels)} units; allowed: up to {MOST_PANELS}, name fewer variables"
+        )
     return _stack(waves, panels)
 
 

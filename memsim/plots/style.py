@@ -144,7 +144,9 @@ def curve(waves: xr.Dataset, name: str) -> xr.DataArray:
         if one.dtype.kind not in "biuf":
             raise InputError(f"{one.name!r} holds no numbers; name a waveform")
     if not np.isfinite(values[values.dims[0]].values).all():
-        raise InputError(f"{name!r} runs over values of {values.dims[0]} that are not finite; repair the file")
+        raise InputError(
+            f"{name!r} runs over values of {values.dims[0]} that are not finite; repair the file"
+        )
     return values
 
 

@@ -106,7 +106,9 @@ def confine(rules: list[tuple[str, str]]) -> None:
             place = os.open(path, os.O_PATH | os.O_CLOEXEC)
             rights = ALLOWED[kind] & known & (-1 if os.path.isdir(path) else FILE_ONLY)  # noqa: PTH112
             rule = Beneath(rights, place)
-            _checked(kernel.syscall(ADD_RULE, ruleset, PATH_BENEATH, ctypes.byref(rule), 0), f"rule for {path}")
+            _checked(
+                kernel.syscall(ADD_RULE, ruleset, PATH_BENEATH, ctypes.byref(rule), 0), f"rule for {path}"
+            )
             os.close(place)
     _checked(kernel.prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0), "no new privileges")
     _checked(kernel.syscall(RESTRICT_SELF, ruleset, 0), "Landlock")
@@ -166,7 +168,11 @@ def cover(path: str) -> None:
     kernel = ctypes.CDLL(None, use_errno=True)
     user, group = os.getuid(), os.getgid()
     _checked(kernel.unshare(CLONE_NEWUSER | CLONE_NEWNS), "name space")
-    for name, text in (("setgroups", "deny"), ("uid_map", f"{user} {user} 1"), ("gid_map", f"{group} {group} 1")):
+    for name, text in (
+        ("setgroups", "deny"),
+        ("uid_map", f"{user} {user} 1"),
+        ("gid_map", f"{group} {group} 1"),
+    ):
         with open(f"/proc/self/{name}", "w", encoding="ascii") as file:  # noqa: PTH123 - pathlib is slow to import
             file.write(text)
     _checked(kernel.mount(b".", path.encode(), None, MS_BIND, None), f"cover of {path}")
@@ -195,7 +201,10 @@ def main(arguments: list[str]) -> None:
                 rules.append((name, value))
             else:
                 limit(name, int(value))
-        for ignored in (signal.SIGPIPE, signal.SIGXFSZ):  # Python ignores them, and what it becomes would, too
+        for ignored in (
+            signal.SIGPIPE,
+            signal.SIGXFSZ,
+        ):  # Python ignores them, and what it becomes would, too
             signal.signal(ignored, signal.SIG_DFL)
         if parent:
             end_with(parent)

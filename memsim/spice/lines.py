@@ -72,7 +72,9 @@ def read_deck(path: Path) -> str:
         InputError: it does not fit into memory.
     """
     size = path.stat().st_size
-    check_memory(f"{path.name}, a deck of {format_bytes(size)},", MEMORY_OF_A_BYTE * size, "give a smaller one")
+    check_memory(
+        f"{path.name}, a deck of {format_bytes(size)},", MEMORY_OF_A_BYTE * size, "give a smaller one"
+    )
     return path.read_bytes().decode("utf-8", errors="surrogateescape")
 
 

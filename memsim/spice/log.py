@@ -71,7 +71,9 @@ def cited(log: str, pattern: str, limit: int = 12) -> list[str]:
 def quoted(cited_lines: Sequence[str], deck: str) -> list[str]:
     """Lines of a deck that log lines name by their number alone, as ngspice does since release 44."""
     physical = deck.split("\n")
-    numbers = [found[1] for line in cited_lines for found in [re.search(r"stopped at line (\d+)$", line)] if found]
+    numbers = [
+        found[1] for line in cited_lines for found in [re.search(r"stopped at line (\d+)$", line)] if found
+    ]
     named = [int(number) for number in dict.fromkeys(numbers) if int(number) <= len(physical)]
     return [f"line {number}: {physical[number - 1].strip()[:120]}" for number in named]
 

@@ -76,7 +76,9 @@ def _text_and_folder(source: str | Path) -> tuple[str, Path]:
             return read_deck(source), source.resolve().parent
         except (OSError, ValueError) as cause:  # a name with a null byte is a ValueError
             reason = getattr(cause, "strerror", None) or cause
-            raise InputError(f"deck {source} cannot be read ({reason}); give the path of a .cir file") from cause
+            raise InputError(
+                f"deck {source} cannot be read ({reason}); give the path of a .cir file"
+            ) from cause
     if "\n" not in source:
         raise InputError(f"deck {source!r} is a single line; for a file give a `pathlib.Path`")
     return source, Path.cwd()

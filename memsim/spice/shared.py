@@ -122,7 +122,9 @@ def _packages() -> list[str]:
     """Folders of installed packages: not the one where the user works, which is on Python's path as well."""
     homes = tuple({sys.prefix, sys.base_prefix})
     found = (os.path.abspath(path) for path in sys.path if path)  # noqa: PTH100
-    return [path for path in found if path.startswith(homes) or path.endswith(("site-packages", "dist-packages"))]
+    return [
+        path for path in found if path.startswith(homes) or path.endswith(("site-packages", "dist-packages"))
+    ]
 
 
 def behind_wall() -> list[str]:

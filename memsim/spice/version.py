@@ -57,9 +57,13 @@ def ngspice_version() -> NgspiceVersion:
 def _version(program: str, _identity: tuple[int, int, int]) -> NgspiceVersion:
     with private_folder() as folder:
         try:
-            _, timed_out, _ = execute([program, "--version"], folder, PATIENCE, limits=Limits(disk=LONGEST_BANNER))
+            _, timed_out, _ = execute(
+                [program, "--version"], folder, PATIENCE, limits=Limits(disk=LONGEST_BANNER)
+            )
         except OSError as cause:
-            raise EngineNotFoundError(f"`{program} --version` does not answer ({cause}): {INSTALL}") from cause
+            raise EngineNotFoundError(
+                f"`{program} --version` does not answer ({cause}): {INSTALL}"
+            ) from cause
         said = (folder / CONSOLE).read_bytes()[:LONGEST_BANNER].decode("utf-8", errors="replace")
     if timed_out:
         raise EngineNotFoundError(f"`{program} --version` does not answer within {PATIENCE:g} s: {INSTALL}")

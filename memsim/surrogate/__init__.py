@@ -3,6 +3,7 @@
 from memsim.surrogate import reference
 from memsim.surrogate.adaptive import time_grid
 from memsim.surrogate.compiled import CompiledCircuit
+from memsim.surrogate.estimate import StepError, estimate_error, step_error
 from memsim.surrogate.run import Engine, State, Waveforms
 from memsim.surrogate.simulate import simulate
 from memsim.surrogate.steppers import DEFAULT_STEPPER, STEPPERS
@@ -15,9 +16,12 @@ __all__ = [
     "CompiledCircuit",
     "Engine",
     "State",
+    "StepError",
     "Waveforms",
     "compile",
+    "estimate_error",
     "reference",
     "simulate",
+    "step_error",
     "time_grid",
 ]

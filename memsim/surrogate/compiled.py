@@ -92,6 +92,10 @@ class CompiledCircuit(nn.Module):
         return self._numeric_system.bind({**self.values, **trained})
 
     @cached_property
+    def _refined(self) -> Runner:
+        return Runner(self.system, self.stepper.refined(), self.runner.engine, self.runner.segment)
+
+    @cached_property
     def _numeric_system(self) -> System:
         return System(self.system.equations, "numpy")
 
@@ -102,6 +106,7 @@ class CompiledCircuit(nn.Module):
         *,
         dt: float | Tensor,
         parameters: Mapping[str, Tensor | float] | None = None,
+        refined: bool = False,
     ) -> tuple[Waveforms, State]:
         """Run the circuit over the samples of its inputs.
 
@@ -111,6 +116,7 @@ class CompiledCircuit(nn.Module):
                 A run continues when the next call begins with the sample the last one ended with.
             dt: time between samples [s], a number or one for each step, [T - 1].
             parameters: circuit parameters to replace, numbers or tensors that broadcast over the batch.
+            refined: divide steps twice as finely, as a run at half the step wants that is to show the error of another.
 
         Returns:
             Recorded waveforms by name, each [T, batch...], and the state at the last sample.
@@ -123,8 +129,8 @@ class CompiledCircuit(nn.Module):
         start = [signal[0] for signal in drive]
         system = self._bind(start[0], parameters or {})
         y = self._initial(system, start) if state is None else self._checked(state, start[0])
-        run = self.runner(system, y, drive, steps)
-        check_resolved(run, steps, self.runner.stepper.name)
+        run = (self._refined if refined else self.runner)(system, y, drive, steps)
+        check_resolved(run, steps, self.stepper.name)
         return run.waveforms, run.state
 
     def _drive(self, inputs: Tensor | Mapping[str, Tensor]) -> list[Tensor]:

@@ -44,7 +44,9 @@ def read_archive(path: Path, rows: tuple[str, ...], numbers: tuple[str, ...]) ->
     except InputError:
         raise
     except DAMAGED:
-        raise InputError(f"{path} cannot be read: it is damaged or no archive of arrays; fetch it again") from None
+        raise InputError(
+            f"{path} cannot be read: it is damaged or no archive of arrays; fetch it again"
+        ) from None
     for name, values in found.items():
         if getattr(values, "ndim", None) != (name in rows) or values.dtype.kind not in "biu":
             raise InputError(

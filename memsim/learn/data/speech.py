@@ -62,7 +62,9 @@ def spoken_digits(folder: Path | None, bins: int) -> Dataset:
             f"fsdd was not found: put its folder recordings/ into {PLACES[0]}/ of a folder given with --data-dir or "
             f"{DATA_VARIABLE}"
         )
-    check_memory(f"{len(recordings)} recordings in {bins} bins of time", 8 * CHANNELS * bins * len(recordings), LESS)
+    check_memory(
+        f"{len(recordings)} recordings in {bins} bins of time", 8 * CHANNELS * bins * len(recordings), LESS
+    )
     parts = [
         [
             (mel_energies(signal, rate, bins), digit)

@@ -76,7 +76,9 @@ def _check_physical(file: SourceFile) -> None:
 
 def _check_title(line: str) -> None:
     if len(encoded(line)) > LONGEST_TITLE:
-        raise refusal("deck", 1, line, f"a title of more than {LONGEST_TITLE} bytes, whose end ngspice would obey")
+        raise refusal(
+            "deck", 1, line, f"a title of more than {LONGEST_TITLE} bytes, whose end ngspice would obey"
+        )
     if line.strip(" \t").lower().startswith((".control", ".inc", ".lib")):
         raise refusal("deck", 1, line, "the first line of a deck is its title; put this one below a title")
 

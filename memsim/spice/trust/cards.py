@@ -56,7 +56,9 @@ def reason(text: str, defined: AbstractSet[str]) -> str | None:
 def _element_reason(text: str, defined: AbstractSet[str]) -> str | None:
     if text[0] not in ELEMENTS:
         return "neither an element nor a card"
-    if text[1:2] == "#":  # where ngspice rewrites an element it makes a comment of it: `*#`, which it executes
+    if (
+        text[1:2] == "#"
+    ):  # where ngspice rewrites an element it makes a comment of it: `*#`, which it executes
         return "a name whose second character is # can become a command"
     if _NAME.match(text) is None:
         return "an element whose name is not a plain word"

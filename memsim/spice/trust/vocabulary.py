@@ -53,7 +53,9 @@ FUNCTIONS = _words(
     "pow pwr pwl pwl_derivative sgn sin sinh sqr sqrt table tan tanh ternary_fcn u u2 unif uramp var vec if stp buf "
     "inv dnlim uplim"
 )
-SOURCES = _words("dc ac distof1 distof2 pulse sin exp pwl sffm am trnoise trrandom poly external port cur vol")
+SOURCES = _words(
+    "dc ac distof1 distof2 pulse sin exp pwl sffm am trnoise trrandom poly external port cur vol"
+)
 
 MODELS = _words(
     "r res c cap l ind d npn pnp njf pjf nmf pmf nmos pmos nsoi psoi vdmos vdmosn vdmosp nhfet phfet hfet sw csw "

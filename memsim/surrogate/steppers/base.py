@@ -49,6 +49,10 @@ class Stepper(ABC):
         """The step, with its check where the stepper has one."""
         return Attempt(self.step(system, y, u=u, u_next=u_next, h=h))
 
+    def refined(self) -> Stepper:
+        """The stepper that belongs to half the step, where one run is compared with a finer one."""
+        return self
+
 
 def slopes(u: Values, u_next: Values, h: Any) -> list[Any]:
     """du/dt over the step."""

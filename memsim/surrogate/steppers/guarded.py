@@ -9,18 +9,19 @@
    other, J_ij J_ji > 0, A_ij = J_ij fade(q, c) with q = J_ij J_ji / [(M_ii/(g h) - A_ii)(M_jj/(g h) - J_jj)], c = 1/4
    or 1/(2 states on the node) if that is less, fade(q, c) = [2 - q/c] within 0 and 1.
 3. P keeps states within their bounds.
-4. A step has failed where g d or the defect W^-1 [F(y1, u1) - M (k' + d)/h], which is zero for linear F, exceeds
-   `TOLERANCE`, in units of a state's range and of 0.1 V.
-5. Where a transition is under way, h J+ > `UNDER_WAY` at either end, the frame wants steps of `RESOLUTION`/max J+
-   throughout, and never longer ones than half the time in which such a state relaxes. Where no bound of J+ is known,
-   its value at the ends has to do. Equal steps that begin early are what makes gradients right: an error made just
-   before a switch grows with it, and a tolerance alone lets it be large there.
+4. A step has failed where g d and the defect W^-1 [F(y1, u1) - M (k' + d)/h], which is zero for linear F, exceed the
+   tolerance, summed over all unknowns in units of a state's range and of 0.1 V.
+5. Where a transition is under way, h J+ > `UNDER_WAY` at either end, the frame wants steps of `resolution`/max J+
+   throughout, and never longer ones than `resolution` times the one in which such a state relaxes. Where no bound of
+   J+ is known, its value at the ends has to do. Equal steps that begin early are what makes gradients right: an error
+   made just before a switch grows with it, and a tolerance alone lets it be large there.
 
 When no guard acts this is rosenbrock2. Any A keeps it consistent; A = J makes it of second order.
 """
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from memsim.surrogate.elementwise import larger, select, smaller
@@ -29,16 +30,22 @@ from memsim.surrogate.steppers.base import Attempt, Stepper, add, iteration_matr
 from memsim.surrogate.steppers.rosenbrock import GAMMA
 from memsim.surrogate.system import BoundSystem, Linearisation, Values
 
-TOLERANCE = 0.03
 UNDER_WAY = 0.003
-RESOLUTION = 0.5
-"""Parts a step takes to grow by e where feedback is strongest, inverted."""
 LARGEST_SHARE = 0.25
 """Part of a pivot that positive feedback may take."""
 
 
+@dataclass(frozen=True)
 class Guarded(Stepper):
-    """Second order, safe at any step size where frames are divided as it asks: the default."""
+    """Second order, safe at any step size where frames are divided as it asks: the default.
+
+    Attributes:
+        tolerance: largest error of a step, in units of a state's range and of 0.1 V.
+        resolution: largest product of a step and J+ while a state pushes itself on.
+    """
+
+    tolerance: float = 0.03
+    resolution: float = 0.5
 
     name = "guarded"
     order = 2
@@ -62,8 +69,27 @@ class Guarded(Stepper):
         defect = solve([f - m / h for f, m in zip(reached, covered, strict=True)])
         error: Any = 0.0
         for change, left, scale in zip(d, defect, system.scales, strict=True):
-            error = error + (g * abs(change) + abs(left)) / (TOLERANCE * scale)
-        return Attempt(after, error, _pace(system, point.positive, system.positive(after, u_next, du), h))
+            error = error + (g * abs(change) + abs(left)) / (self.tolerance * scale)
+        behind = system.positive(after, u_next, du)
+        return Attempt(after, error, self._pace(system, point.positive, behind, h))
+
+    def refined(self) -> Guarded:
+        # errors of a step of second order fall by 4 or more
+        return Guarded(self.tolerance / 4, self.resolution / 2)
+
+    def _pace(self, system: BoundSystem, before: dict[int, Any], behind: dict[int, Any], h: Any) -> Any:
+        """Rate [1/s] at which the frame wants to be stepped over."""
+        pace: Any = 0.0
+        for row, first in before.items():
+            rate = larger(first, behind[row])
+            if row in system.paces:
+                strongest = system.paces[row].strongest / self.resolution
+                relaxation = system.paces[row].relaxation / self.resolution
+                rate = larger(select(rate * h > UNDER_WAY, strongest, 0.0), relaxation)
+            else:
+                rate = rate / self.resolution
+            pace = larger(rate, pace)
+        return pace
 
 
 class _Solver:
@@ -107,17 +133,3 @@ def _dissipative(system: BoundSystem, point: Linearisation, scale: Any) -> Entri
 def _fade(share: Any, limit: float) -> Any:
     """1 up to a share of `limit`, 0 from twice that on."""
     return larger(smaller(2.0 - share / limit, 1.0), 0.0)
-
-
-def _pace(system: BoundSystem, before: dict[int, Any], behind: dict[int, Any], h: Any) -> Any:
-    """Rate [1/s] at which the frame wants to be stepped over."""
-    pace: Any = 0.0
-    for row, first in before.items():
-        rate = larger(first, behind[row])
-        if row in system.paces:
-            strongest = system.paces[row].strongest / RESOLUTION
-            rate = larger(select(rate * h > UNDER_WAY, strongest, 0.0), 2.0 * system.paces[row].relaxation)
-        else:
-            rate = rate / RESOLUTION
-        pace = larger(rate, pace)
-    return pace
