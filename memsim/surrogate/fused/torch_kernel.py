@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from memsim.devices.torch_functions import power_values
 from memsim.surrogate.fused.kernel import Constant, Gradients, Kernel
-from memsim.surrogate.fused.operations import OPERATIONS
+from memsim.surrogate.fused.operations import OPERATIONS, where
 from memsim.surrogate.fused.program import StepProgram
 from memsim.surrogate.fused.tape import LEAF, Node, topological
 
@@ -89,7 +90,7 @@ class CompiledTorchKernel(TorchKernel):
 def function(name: str, arguments: Sequence[Node], results: Sequence[Any]) -> Function:
     """A Python function of the leaves in `arguments` that returns the tuple of `results`."""
     names = {leaf: leaf.arguments[0] for leaf in arguments}
-    lines = [f"def {name}({', '.join(names.values())}):"]
+    lines = [f"def {name}({', '.join(names.values())}):", f"    like = {names[arguments[0]]}"]
     for node in topological(results):
         if node.operation == LEAF:
             continue
@@ -99,10 +100,12 @@ def function(name: str, arguments: Sequence[Node], results: Sequence[Any]) -> Fu
     lines.append(f"    return ({', '.join(names.get(r, repr(r)) for r in results)},)")
     space: dict[str, Any] = {
         "torch": torch,
+        "power": power_values,
+        "bounded_log": OPERATIONS["bounded_log"].on_tensors,
         "softplus": OPERATIONS["softplus"].on_tensors,
         "maximum": OPERATIONS["max"].on_tensors,
         "minimum": OPERATIONS["min"].on_tensors,
-        "where": torch.where,
+        "where": where,
     }
     exec("\n".join(lines), space)  # noqa: S102 - generated here from our own operations
     return space[name]
