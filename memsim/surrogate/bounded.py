@@ -78,8 +78,14 @@ def bounds_of(name: str, value: float, allowed: Parameter, chosen: Bounds | None
         chosen: bounds in place of the usual ones.
 
     Raises:
-        InputError: bounds that are not allowed or do not enclose the value, or a value of 0, which suggests none.
+        InputError: a value at the end of what is allowed, bounds that are not allowed or do not enclose the value, or a
+            value of 0, which suggests none.
     """
+    if not allowed.low < value < allowed.high:
+        raise InputError(
+            f"{name} = {value:g} lies at the end of what it may be ({allowed.allowed()}), from where it cannot be "
+            "trained; start inside"
+        )
     if chosen is not None:
         low, high = (allowed.check(f"bound of {name}", bound) for bound in chosen)
     elif value == 0:

@@ -98,11 +98,9 @@ def test_bounds_that_do_not_fit_are_refused(trainable, message):
         neuron(trainable)
 
 
-def test_a_start_on_a_bound_is_refused():
+def test_a_start_at_the_end_of_a_range_is_refused():
     bench = device_bench(load_device("vteam-technion"), series_resistance=1.0)
-    with pytest.raises(
-        InputError, match=r"alpha_off, 1 to \d+, do not enclose its value of 1; choose them around"
-    ):
+    with pytest.raises(InputError, match=r"xm1.alpha_off = 1 lies at the end of what it may be \(1 to 20\)"):
         CompiledCircuit(bench, inputs=("vdrive",), trainable=("xm1.alpha_off",))
 
 
