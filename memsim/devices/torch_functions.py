@@ -25,13 +25,18 @@ def _tensors(*values: Number) -> list[Tensor]:
     return [torch.as_tensor(value, dtype=like.dtype, device=like.device) for value in values]
 
 
+def _recorded(*values: Number) -> bool:
+    """Whether autograd follows an operation on these."""
+    return torch.is_grad_enabled() and any(isinstance(v, Tensor) and v.requires_grad for v in values)
+
+
 def power_values(base: Number, exponent: Number) -> Any:
-    """base**exponent, and 0 for a negative exponent of zero; its derivatives are not guarded."""
+    """base**exponent, and 0 for a negative exponent of zero, where no gradients are recorded."""
     if isinstance(base, Tensor) and not isinstance(exponent, Tensor) and exponent >= 0:
         return torch.pow(base, exponent)
     base, exponent = _tensors(base, exponent)
     corner = (exponent < 0) & (base.abs() <= tiny(base.dtype))
-    return torch.where(corner, 0.0, torch.pow(torch.where(corner, 1.0, base), exponent))
+    return torch.where(corner, 0.0, torch.pow(base, exponent))
 
 
 class _Power(torch.autograd.Function):
@@ -55,7 +60,7 @@ class _Power(torch.autograd.Function):
 
 def power(base: Number, exponent: Number) -> Any:
     """base**exponent for a base that is never negative."""
-    if not torch.is_grad_enabled():
+    if not _recorded(base, exponent):
         return power_values(base, exponent)
     return _Power.apply(*_tensors(base, exponent))
 
@@ -74,6 +79,8 @@ def bounded_log(z: Tensor) -> Tensor:
 
 def log(z: Tensor) -> Tensor:
     """ln z; its derivative counts as 0 where 1/z would overflow."""
+    if not _recorded(z):
+        return torch.log(z)
     corner = z.detach().abs() <= tiny(z.dtype)
     return torch.where(corner, torch.log(z.detach()), torch.log(torch.where(corner, 1.0, z)))
 
@@ -84,7 +91,9 @@ def sqrt(z: Tensor) -> Tensor:
 
 
 def asin(z: Tensor) -> Tensor:
-    """The arc sine."""
+    """The arc sine; its derivative counts as 0 at either end."""
+    if not _recorded(z):
+        return torch.asin(z)
     end = z.detach().abs() == 1
     return torch.where(end, torch.asin(z.detach()), torch.asin(torch.where(end, 0.0, z)))
 
@@ -96,7 +105,9 @@ def softplus(z: Tensor) -> Tensor:
 
 def clip(z: Tensor, limit: Number) -> Tensor:
     """z bounded to [-limit, limit]; its slope is 0 from the corners on."""
-    return torch.where(z.abs() < limit, z, torch.sign(z) * limit)
+    if isinstance(limit, Tensor):
+        return torch.where(z.abs() < limit, z, torch.sign(z) * limit)
+    return torch.nn.functional.hardtanh(z, -limit, limit)
 
 
 def ramp(z: Tensor) -> Tensor:
