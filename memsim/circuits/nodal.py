@@ -36,6 +36,7 @@ class NodalEquations:
         mass: entries of M by (row, column), structurally zero ones left out.
         flow: F, one expression a row.
         charge: M y at the start, in inputs and parameters: each capacitor starts at its `ic`, or uncharged.
+        bounds: physical range of each state, by its symbol; what has none is a potential.
         waveforms: every node potential and state as an expression of the above.
     """
 
@@ -46,6 +47,7 @@ class NodalEquations:
     mass: Mapping[tuple[int, int], sp.Expr]
     flow: tuple[sp.Expr, ...]
     charge: tuple[sp.Expr, ...]
+    bounds: Mapping[sp.Symbol, tuple[float, float]]
     waveforms: Mapping[str, sp.Expr]
 
     @cached_property
@@ -84,10 +86,11 @@ class _Assembly:
     kcl: dict[str, sp.Expr] = field(default_factory=dict)
     capacitors: list[tuple[str, str, sp.Symbol, float]] = field(default_factory=list)
     states: dict[sp.Symbol, tuple[sp.Expr, float]] = field(default_factory=dict)
+    bounds: dict[sp.Symbol, tuple[float, float]] = field(default_factory=dict)
     potential: dict[str, sp.Expr] = field(default_factory=dict)
 
-    def parameter(self, name: str, value: float) -> sp.Symbol:
-        symbol = sp.Symbol(name, real=True)
+    def parameter(self, name: str, value: float, *, positive: bool | None = None) -> sp.Symbol:
+        symbol = sp.Symbol(name, real=True, positive=positive or None)
         self.parameters[symbol] = value
         return symbol
 
@@ -208,7 +211,7 @@ def _positive(element: Element, value: object, what: str, unit: str) -> float:
 
 def _resistor(assembly: _Assembly, element: Element) -> None:
     value = _positive(element, element.source.resistance, "resistance", "ohm")
-    assembly.leave(element, assembly.voltage(element) / assembly.parameter(element.name, value))
+    assembly.leave(element, assembly.voltage(element) / assembly.parameter(element.name, value, positive=True))
 
 
 def _capacitor(assembly: _Assembly, element: Element) -> None:
@@ -216,7 +219,8 @@ def _capacitor(assembly: _Assembly, element: Element) -> None:
     given = element.source.initial_condition
     start = 0.0 if given is None else evaluate(given, element.values, element.name)
     plus, minus = element.nodes
-    assembly.capacitors.append((plus, minus, assembly.parameter(element.name, value), start))
+    capacitance = assembly.parameter(element.name, value, positive=True)
+    assembly.capacitors.append((plus, minus, capacitance, start))
 
 
 def _current_source(assembly: _Assembly, element: Element) -> None:
@@ -233,7 +237,8 @@ def _device(assembly: _Assembly, element: Element) -> None:
     form, dynamic = subcircuit.device.expressions, isinstance(subcircuit, DeviceSubCircuit)
     names: dict[sp.Symbol, sp.Expr] = {form.voltage: assembly.voltage(element)}
     for symbol in form.parameters:
-        names[symbol] = assembly.parameter(f"{element.name}.{symbol.name}", element.values[symbol.name])
+        name = f"{element.name}.{symbol.name}"
+        names[symbol] = assembly.parameter(name, element.values[symbol.name], positive=symbol.is_positive)
     for symbol in form.states:
         if dynamic:
             names[symbol] = sp.Symbol(f"v({element.name}.{symbol.name})", real=True)
@@ -242,6 +247,8 @@ def _device(assembly: _Assembly, element: Element) -> None:
     if dynamic:
         for symbol, rate in zip(form.states, form.rates, strict=True):
             assembly.states[names[symbol]] = (rate.xreplace(names), element.values[f"{symbol.name}_0"])
+            spec = subcircuit.device.states[symbol.name]
+            assembly.bounds[names[symbol]] = (spec.low, spec.high)
     assembly.leave(element, form.current.xreplace(names))
 
 
@@ -294,5 +301,5 @@ def _collect(assembly: _Assembly) -> NodalEquations:
     waveforms |= {symbol.name: symbol for symbol in assembly.states}
     mass = {key: entry for key, entry in mass.items() if entry != 0}
     return NodalEquations(
-        unknowns, inputs, rates, assembly.parameters, mass, tuple(flow), tuple(charge), waveforms
+        unknowns, inputs, rates, assembly.parameters, mass, tuple(flow), tuple(charge), assembly.bounds, waveforms
     )

@@ -17,15 +17,10 @@ from memsim.errors import InputError
 from memsim.learn.neurons import MEMBRANE_VOLTAGE, NEURONS, resting_neuron
 from memsim.learn.readouts import SPIKES
 from memsim.learn.study import NeuronName
-from memsim.surrogate import CompiledCircuit
+from memsim.surrogate import DEFAULT_STEPPER, CompiledCircuit
 from memsim.surrogate.bounded import Bounds
 
 __all__ = ["SpikingNeuron", "SpikingSequence"]
-
-
-STEPPERS = {"integrate-and-fire": "strang", "threshold-switching": "rosenbrock2"}
-"""Strang stays bounded at steps beyond the membrane's time constant, which graded spikes allow. A bistable switch
-has to be resolved, by steps of half its time constant or less, and there rosenbrock2 is the one that is right."""
 
 
 class _Cell(nn.Module):
@@ -35,7 +30,7 @@ class _Cell(nn.Module):
         name: of the circuit, such as `integrate-and-fire-set1` or `threshold-switching-a`.
         dt: time of one step [s].
         unit_current: current into the membrane for an input of 1 [A]; that of the published drive where left out.
-        stepper: integrator; the one that suits the circuit where left out.
+        stepper: integrator.
         trainable: circuit parameters to train, such as `("cmem",)`, or their bounds, `{"cmem": (0.5e-9, 5e-9)}`; see
             `CompiledCircuit`. `circuit.trained_values()` gives their values in SI units.
 
@@ -49,7 +44,7 @@ class _Cell(nn.Module):
         *,
         dt: float,
         unit_current: float | None = None,
-        stepper: str | None = None,
+        stepper: str = DEFAULT_STEPPER,
         trainable: Collection[str] | Mapping[str, Bounds] = (),
     ) -> None:
         super().__init__()
@@ -67,7 +62,7 @@ class _Cell(nn.Module):
         self.circuit = CompiledCircuit(
             neuron.circuit(),
             inputs=("iin",),
-            stepper=stepper or STEPPERS[family],
+            stepper=stepper,
             trainable=trainable,
             record=(MEMBRANE_VOLTAGE,),
         )
@@ -117,7 +112,7 @@ class SpikingSequence(_Cell):
         name: of the circuit, such as `integrate-and-fire-set1` or `threshold-switching-a`.
         dt: time of one step [s].
         unit_current: current into the membrane for an input of 1 [A]; that of the published drive where left out.
-        stepper: integrator; the one that suits the circuit where left out.
+        stepper: integrator.
         trainable: circuit parameters to train, such as `("cmem",)`, or their bounds, `{"cmem": (0.5e-9, 5e-9)}`; see
             `CompiledCircuit`. `circuit.trained_values()` gives their values in SI units.
         output: `spikes`, or `potential`, the graded spikes themselves: potentials above rest over `level`.

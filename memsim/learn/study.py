@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from memsim.files import write_text
 from memsim.learn.drives import Encoding, Pulse
+from memsim.surrogate import DEFAULT_STEPPER
 from memsim.toml import checked, read_toml
 
 Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
@@ -219,7 +220,7 @@ class Study(Table):
     neuron: NeuronName = "integrate-and-fire-set1"
     window: Positive = 10e-3
     step: Positive = 200e-6
-    stepper: str = "rosenbrock2"
+    stepper: str = DEFAULT_STEPPER
     epochs: Count = 20
     batch: Count = 64
     learning_rate: Positive = 0.02

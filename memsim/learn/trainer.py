@@ -190,7 +190,7 @@ class Trainer:
                 if not math.isfinite(losses[-1]):
                     raise ConvergenceError(
                         f"the loss is {losses[-1]} after {len(losses)} updates of epoch {epoch + 1}",
-                        remedy="lower learning_rate or mirror_ratio, shorten step, or use stepper = 'strang'.",
+                        remedy="lower learning_rate or mirror_ratio, or shorten step.",
                     )
                 if progress:
                     progress(epoch * self.updates + len(losses), self.study.epochs * self.updates, None)

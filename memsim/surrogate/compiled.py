@@ -15,6 +15,7 @@ from memsim.circuits.flatten import parameter_ranges
 from memsim.circuits.nodal import nodal_equations
 from memsim.errors import InputError
 from memsim.surrogate.bounded import Bounded, Bounds, bounds_of
+from memsim.surrogate.plausible import check_resolved
 from memsim.surrogate.run import Engine, Runner, State, Waveforms
 from memsim.surrogate.steppers import DEFAULT_STEPPER, stepper_named
 from memsim.surrogate.system import BoundSystem, System
@@ -32,7 +33,8 @@ class CompiledCircuit(nn.Module):
     Args:
         circuit: PySpice circuit of R, C, V, I and memsim devices.
         inputs: names of the sources that are driven, e.g. `("iin",)`.
-        stepper: integrator: `rosenbrock2` (default), `strang`, `linear-implicit-euler`, `explicit-euler`.
+        stepper: integrator: `guarded` (default), which divides steps that are too long; or `rosenbrock2`, `strang`,
+            `linear-implicit-euler`, `explicit-euler`, which take them as they are.
         trainable: names of circuit parameters to train, e.g. `("cmem", "xm1.v_on")`, or their bounds by name,
             `{"cmem": (0.1e-9, 10e-9)}`. Without bounds of its own a parameter stays between a tenth and ten times its
             value (one of either sign, as a source: within twice its size from it), and within what its device may take.
@@ -165,7 +167,9 @@ class CompiledCircuit(nn.Module):
         start = [signal[0] for signal in drive]
         system = self._bind(start[0], parameters or {})
         y = self._initial(system, start) if state is None else self._checked(state, start[0])
-        return self.runner(system, y, drive, steps)
+        run = self.runner(system, y, drive, steps)
+        check_resolved(run, steps, self.runner.stepper.name)
+        return run.waveforms, run.state
 
     def _drive(self, inputs: Tensor | Mapping[str, Tensor]) -> list[Tensor]:
         named = {self.inputs[0]: inputs} if isinstance(inputs, Tensor) else dict(inputs)
@@ -213,18 +217,21 @@ def _key(name: str) -> str:
     return name.replace(".", "__")
 
 
-def _steps(dt: float | Tensor, samples: int) -> float | Tensor:
-    """Sizes of the steps: a number where they are equal, else one for each step."""
+def _steps(dt: float | Tensor, samples: int) -> list[float]:
+    """Sizes of the steps."""
     if not isinstance(dt, Tensor) or not dt.dim():
         if not 0 < dt < float("inf"):
             raise InputError(f"dt = {float(dt)!r} s is out of range; allowed: > 0")
-        return float(dt)
+        return [float(dt)] * (samples - 1)
+    if dt.requires_grad:
+        raise InputError("dt takes no gradient: the steps of a run are given; pass dt.detach()")
     if dt.shape != (samples - 1,):
         raise InputError(f"dt has shape {tuple(dt.shape)}; {samples} samples are {samples - 1} steps apart")
-    bad = dt[~((dt > 0) & torch.isfinite(dt))]
-    if len(bad):
-        raise InputError(f"dt holds {float(bad[0])!r} s; allowed: > 0")
-    return dt
+    sizes: list[float] = dt.tolist()
+    for size in sizes:
+        if not 0 < size < float("inf"):
+            raise InputError(f"dt holds {size!r} s; allowed: > 0")
+    return sizes
 
 
 def _check_names(kind: str, names: Collection[str], known: Collection[str]) -> None:

@@ -3,19 +3,34 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 from memsim.errors import InputError
-from memsim.surrogate.fused import KERNELS, Kernel, Plan, StepProgram, find_compiler, scan
-from memsim.surrogate.steppers import Stepper
+from memsim.surrogate.frames import Frame, Step, recorded
+from memsim.surrogate.fused import KERNELS, Kernel, Plan, Scanned, StepProgram, find_compiler, scan
+from memsim.surrogate.steppers import Attempt, Stepper
 from memsim.surrogate.system import BoundSystem, System
 
 Engine = Literal["auto", "native", "fused", "compile", "loop"]
 Waveforms = dict[str, Tensor]
 State = tuple[Tensor, ...]
+
+
+class Run(NamedTuple):
+    """What a circuit did.
+
+    Attributes:
+        waveforms: those recorded, each [T, batch...].
+        state: all unknowns at the last sample, each [batch...].
+        levels: into 2**level parts each step was divided, [T - 1, batch...].
+    """
+
+    waveforms: Waveforms
+    state: State
+    levels: Tensor
 
 
 class Runner:
@@ -42,31 +57,29 @@ class Runner:
         unknowns = system.equations.unknowns
         recorded = {s for name in system.record for s in system.equations.waveforms[name].free_symbols}
         self._keep = tuple(index for index, symbol in enumerate(unknowns) if symbol in recorded)
-        self.kernels: dict[tuple[str, bool], Kernel] = {}
-        self._programs: dict[bool, StepProgram] = {}
+        self.kernels: dict[str, Kernel] = {}
+        self._program: StepProgram | None = None
 
     def __call__(
-        self, bound: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor], dt: float | Tensor
-    ) -> tuple[Waveforms, State]:
-        """Recorded waveforms, each [T, batch...], and the unknowns at the last sample.
+        self, bound: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor], h: Sequence[float]
+    ) -> Run:
+        """Run the circuit.
 
         Args:
             bound: the system with its parameters.
             y: unknowns at the first sample, each [batch...].
             u: inputs, each [T, batch...].
-            dt: time between samples [s], a number or [T - 1].
+            h: sizes of the steps [s], T - 1 numbers.
         """
         engine = self._choose(u[0])
-        if engine == "loop":
-            columns, last = self._loop(bound, y, u, dt)
-        else:
-            columns, last = self._scan(engine, bound, y, u, dt)
-        waveforms = bound.waveforms(columns, u)
-        like = next((column for column in columns if isinstance(column, Tensor)), u[0])
-        return {
+        found = self._loop(bound, y, u, h) if engine == "loop" else self._scan(engine, bound, y, u, h)
+        waveforms = bound.waveforms(found.kept, u)
+        like = next((column for column in found.kept if isinstance(column, Tensor)), u[0])
+        full = {
             name: torch.as_tensor(value, dtype=like.dtype, device=like.device).expand_as(like)
             for name, value in waveforms.items()
-        }, tuple(last)
+        }
+        return Run(full, tuple(found.last), found.levels)
 
     def _choose(self, like: Tensor) -> str:
         if self.engine != "auto":
@@ -75,39 +88,47 @@ class Runner:
         return "native" if fits and find_compiler() else "fused"
 
     def _loop(
-        self, bound: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor], dt: float | Tensor
-    ) -> tuple[list[Tensor], list[Tensor]]:
-        steps = [list(y)]
-        sizes: Any = dt if isinstance(dt, Tensor) else [dt] * (len(u[0]) - 1)
-        for k, h in enumerate(sizes):
-            now, following = [s[k] for s in u], [s[k + 1] for s in u]
-            steps.append(self.stepper.step(bound, steps[-1], u=now, u_next=following, h=h))
-        return [torch.stack(torch.broadcast_tensors(*column)) for column in zip(*steps, strict=True)], steps[
-            -1
-        ]
+        self, bound: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor], h: Sequence[float]
+    ) -> Scanned:
+        batch = torch.broadcast_shapes(
+            u[0].shape[1:], *(c.shape for c in bound.constants if isinstance(c, Tensor))
+        )
+        signals = [s.expand(len(s), *batch).reshape(len(s), -1) for s in u]
+        flat = bound.flattened(batch)
+        steps, levels = [[part.expand(batch).reshape(-1) for part in y]], []
+        for k, size in enumerate(h):
+            frame = Frame(steps[-1], [s[k] for s in signals], [s[k + 1] for s in signals], size)
+            after, level = recorded(self._attempt(flat), frame)
+            steps.append(after)
+            levels.append(level.reshape(batch))
+        columns = [torch.stack(column).reshape(-1, *batch) for column in zip(*steps, strict=True)]
+        return Scanned(columns, [part.reshape(batch) for part in steps[-1]], torch.stack(levels))
+
+    def _attempt(self, bound: BoundSystem) -> Step:
+        def attempt(lanes: Tensor | None, frame: Frame) -> Attempt:
+            chosen = bound if lanes is None else bound.at(lanes)
+            return self.stepper.attempt(chosen, frame.y, u=frame.u, u_next=frame.u_next, h=frame.h)
+
+        return attempt
 
     def _scan(
-        self, engine: str, bound: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor], dt: float | Tensor
-    ) -> tuple[list[Any], list[Tensor]]:
-        size = None if isinstance(dt, Tensor) else dt
-        kernel = self._kernel(engine, size is not None)
-        constants = kernel.program.uniform(bound.constants, size)
+        self, engine: str, bound: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor], h: Sequence[float]
+    ) -> Scanned:
+        kernel = self._kernel(engine)
+        constants = kernel.program.uniform(bound.constants)
         batch = torch.broadcast_shapes(*(part.shape for part in (*y, *constants)))
         plan = Plan(kernel, self._keep, self.segment)
-        signals = [s.expand(len(s), *batch) for s in u]
-        if isinstance(dt, Tensor):
-            sizes = torch.cat([dt, dt.new_zeros(1)]).to(u[0])  # no step begins at the last sample
-            signals.append(sizes.reshape(-1, *(1 for _ in batch)).expand(len(sizes), *batch))
-        kept, last = scan(plan, [part.expand(batch) for part in y], signals, constants)
+        found = scan(
+            plan, [part.expand(batch) for part in y], [s.expand(len(s), *batch) for s in u], h, constants
+        )
         columns: list[Any] = [0.0] * self.system.size
-        for index, column in zip(self._keep, kept, strict=True):
+        for index, column in zip(self._keep, found.kept, strict=True):
             columns[index] = column
-        return columns, last
+        return found._replace(kept=columns)
 
-    def _kernel(self, engine: str, equal_steps: bool) -> Kernel:
-        if equal_steps not in self._programs:
-            self._programs[equal_steps] = StepProgram(self.system, self.stepper, equal_steps=equal_steps)
-        key = engine, equal_steps
-        if key not in self.kernels:
-            self.kernels[key] = KERNELS[engine](self._programs[equal_steps])
-        return self.kernels[key]
+    def _kernel(self, engine: str) -> Kernel:
+        if self._program is None:
+            self._program = StepProgram(self.system, self.stepper)
+        if engine not in self.kernels:
+            self.kernels[engine] = KERNELS[engine](self._program)
+        return self.kernels[engine]

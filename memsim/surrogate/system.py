@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,25 +10,47 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from memsim.circuits.feedback import feedbacks
 from memsim.circuits.nodal import NodalEquations
 from memsim.devices.numeric import Backend, Functions, generate
+from memsim.surrogate.elementwise import larger, smaller
 from memsim.surrogate.elimination import Elimination, Entries
 from memsim.surrogate.hoisting import Hoister
+from memsim.surrogate.massless import solve_massless
 
 Values = Sequence[Any]
-NEWTON_STEPS = 50
-"""Newton iterations allowed for the potentials of nodes without a capacitor at the start of a run."""
-MILLIVOLT = 1e-3
-"""Potentials below this count as this when Newton's method asks whether it has converged."""
+VOLTAGE_SCALE = 0.1
+"""What counts as much of a potential [V], as its range does for a state."""
 
 
 @dataclass(frozen=True)
 class Linearisation:
-    """The equations around one point: F, its slope along the inputs, and the entries of dF/dy."""
+    """The equations around one point.
+
+    Attributes:
+        flow: F.
+        input_slope: dF/dt along the inputs.
+        jacobian: entries of dF/dy.
+        positive: J+ of the states that can push themselves further, by their row.
+    """
 
     flow: list[Any]
     input_slope: list[Any]
     jacobian: Entries
+    positive: dict[int, Any]
+
+
+@dataclass(frozen=True)
+class Pace:
+    """What a run has to keep up with, of a state that can push itself further.
+
+    Attributes:
+        strongest: largest J+ [1/s]; None where no bound is known.
+        relaxation: rate at which the state forgets [1/s].
+    """
+
+    strongest: Any
+    relaxation: Any
 
 
 class System:
@@ -58,6 +81,11 @@ class System:
         flow = hoist(equations.flow)
         slope = hoist(equations.input_slope)
         jacobian = hoist(list(equations.jacobian.values()))
+        self.feedbacks = feedbacks(equations)
+        positive = hoist([feedback.positive for feedback in self.feedbacks])
+        bounded = [feedback for feedback in self.feedbacks if feedback.strongest is not None]
+        self.paced = [feedback.row for feedback in bounded]
+        paces = hoist([pace for feedback in bounded for pace in (feedback.strongest, feedback.pace)])
         mass = hoist(list(equations.mass.values()))
         charge = hoist(equations.charge)
         self.record = tuple(equations.waveforms if record is None else record)
@@ -70,7 +98,9 @@ class System:
             for engine in ("numpy", "torch")
         }
         self.generated_flow = generate(arguments, flow, backend)
-        self.generated_linearisation = generate(arguments, [*flow, *slope, *jacobian], backend)
+        self.generated_linearisation = generate(arguments, [*flow, *slope, *jacobian, *positive], backend)
+        self.generated_positive = generate(arguments, positive, backend)
+        self.generated_paces = generate([constants], paces, backend)
         self.generated_mass = generate([constants], mass, backend)
         self.generated_charge = generate((equations.inputs, constants), charge, backend)
         self.generated_waveforms = generate(
@@ -78,6 +108,8 @@ class System:
         )
         self.elimination = Elimination(self.size, {*self.mass_pattern, *self.jacobian_pattern})
         self.mass_elimination = Elimination(self.size, self.mass_pattern)
+        self.bounds = [_finite(equations.bounds.get(unknown)) for unknown in equations.unknowns]
+        self.scales = [VOLTAGE_SCALE if bound is None else bound[1] - bound[0] for bound in self.bounds]
         rows = equations.algebraic
         self.algebraic_pattern = [key for key in self.jacobian_pattern if key[0] in rows and key[1] in rows]
         self.algebraic_elimination = Elimination(self.size, self.algebraic_pattern)
@@ -103,13 +135,31 @@ class BoundSystem:
     Attributes:
         constants: those values.
         mass: entries of M.
+        algebraic: rows without mass.
+        states: number of the states, which come before the potentials.
+        scales: what counts as much of each unknown: the range of a state, a tenth of a volt.
+        paces: what a run has to keep up with, by the row of a state.
     """
 
     def __init__(self, system: System, constants: Values) -> None:
         self._system, self.constants = system, constants
         self.mass: Entries = dict(zip(system.mass_pattern, system.generated_mass(constants), strict=True))
         self.elimination, self.mass_elimination = system.elimination, system.mass_elimination
-        self.jacobian_pattern = system.jacobian_pattern
+        self.jacobian_pattern, self.algebraic_pattern = system.jacobian_pattern, system.algebraic_pattern
+        self.algebraic_elimination = system.algebraic_elimination
+        self.algebraic, self.states = system.equations.algebraic, len(system.equations.bounds)
+        self.bounds, self.scales = system.bounds, system.scales
+        paces = iter(system.generated_paces(constants))
+        self.paces = {row: Pace(next(paces), next(paces)) for row in system.paced}
+
+    def flattened(self, batch: Sequence[int]) -> BoundSystem:
+        """The same with constants of one lane after another, for a batch of that shape."""
+        return BoundSystem(self._system, [_flat(constant, batch) for constant in self.constants])
+
+    def at(self, lanes: Tensor) -> BoundSystem:
+        """The same for some lanes, by their numbers."""
+        chosen = [c[lanes] if isinstance(c, Tensor) and c.ndim else c for c in self.constants]
+        return BoundSystem(self._system, chosen)
 
     def initial(self, u: Values) -> list[Any]:
         """y at the start for inputs `u`, zero where M has no row."""
@@ -123,9 +173,26 @@ class BoundSystem:
 
     def linearise(self, y: Values, u: Values, du: Values) -> Linearisation:
         """F with its derivatives, sharing common subexpressions."""
-        values, n = self._system.generated_linearisation(y, u, du, self.constants), self._system.size
-        jacobian = dict(zip(self._system.jacobian_pattern, values[2 * n :], strict=True))
-        return Linearisation(values[:n], values[n : 2 * n], jacobian)
+        values, n = self.linearised(y, u, du), self._system.size
+        end = 2 * n + len(self.jacobian_pattern)
+        jacobian = dict(zip(self.jacobian_pattern, values[2 * n : end], strict=True))
+        return Linearisation(values[:n], values[n : 2 * n], jacobian, self._by_row(values[end:]))
+
+    def linearised(self, y: Values, u: Values, du: Values) -> list[Any]:
+        """The same in a row: F, its slopes along the inputs, entries of dF/dy, J+."""
+        return self._system.generated_linearisation(y, u, du, self.constants)
+
+    def positive(self, y: Values, u: Values, du: Values) -> dict[int, Any]:
+        """J+ of the states that can push themselves further, by their row."""
+        return self._by_row(self._system.generated_positive(y, u, du, self.constants))
+
+    def _by_row(self, positive: Values) -> dict[int, Any]:
+        return {f.row: value for f, value in zip(self._system.feedbacks, positive, strict=True)}
+
+    def project(self, y: Values) -> list[Any]:
+        """y with every state within its bounds."""
+        bounds = zip(y, self.bounds, strict=True)
+        return [v if bound is None else smaller(larger(v, bound[0]), bound[1]) for v, bound in bounds]
 
     def waveforms(self, y: Values, u: Values) -> dict[str, Any]:
         """Recorded node potentials and states by name."""
@@ -140,29 +207,15 @@ class BoundSystem:
         return product
 
     def settle(self, y: Values, u: Values) -> list[Any]:
-        """Solve the rows without mass for their unknowns by Newton's method; the last step carries the gradient."""
-        if not self._system.equations.algebraic:
-            return list(y)
-        with torch.no_grad():
-            for _ in range(NEWTON_STEPS):
-                change = self._newton_change(y, u)
-                y = _subtract(y, change)
-                size = max(float(y[i].abs().max()) for i in change)
-                tolerance = 8 * torch.finfo(y[0].dtype).eps * max(size, MILLIVOLT)
-                if max(float(step.abs().max()) for step in change.values()) <= tolerance:
-                    break
-        return _subtract(y, self._newton_change(y, u))
-
-    def _newton_change(self, y: Values, u: Values) -> dict[int, Any]:
-        rows = self._system.equations.algebraic
-        point = self.linearise(y, u, [torch.zeros_like(value) for value in u])
-        matrix = {key: point.jacobian[key] for key in self._system.algebraic_pattern}
-        matrix |= {(i, i): 1.0 for i in range(self._system.size) if i not in rows}
-        right = [flow if i in rows else 0.0 for i, flow in enumerate(point.flow)]
-        elimination = self._system.algebraic_elimination
-        solution = elimination.solve(elimination.factor(matrix), right)
-        return {i: solution[i] for i in rows}
+        """y with the potentials of nodes without a capacitor solved for."""
+        return solve_massless(self, y, u)
 
 
-def _subtract(y: Values, change: Mapping[int, Any]) -> list[Any]:
-    return [value - change[i] if i in change else value for i, value in enumerate(y)]
+def _flat(constant: Any, batch: Sequence[int]) -> Any:
+    if not isinstance(constant, Tensor) or not constant.ndim:
+        return constant
+    return constant.expand(*batch).reshape(-1)
+
+
+def _finite(bound: tuple[float, float] | None) -> tuple[float, float] | None:
+    return bound if bound is not None and all(map(math.isfinite, bound)) else None

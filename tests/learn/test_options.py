@@ -123,7 +123,7 @@ def test_a_loss_that_is_no_number_ends_training_with_what_to_do(tmp_path: Path):
         update={"readout": make_study(readout={"scale": 1e-45}).readout}
     )
     with pytest.raises(
-        ConvergenceError, match=r"the loss is (nan|inf) after 1 updates of epoch 1(.|\n)*strang"
+        ConvergenceError, match=r"the loss is (nan|inf) after 1 updates of epoch 1(.|\n)*shorten step"
     ):
         train(study, tmp_path / "run")
 

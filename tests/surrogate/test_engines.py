@@ -28,7 +28,7 @@ NEURONS = {
     "integrate-and-fire": IntegrateAndFire.published(1),
     "threshold-switching": ThresholdSwitching.set_b(),
 }
-STEPS = {"explicit-euler": 1e-6, "linear-implicit-euler": 4e-6, "rosenbrock2": 4e-6, "strang": 4e-6}
+STEPS = {"explicit-euler": 1e-6, "linear-implicit-euler": 4e-6, "rosenbrock2": 4e-6, "strang": 4e-6, "guarded": 4e-6}
 
 
 def compiled(neuron: str, engine: str, stepper: str = "rosenbrock2", **options) -> CompiledCircuit:
@@ -186,7 +186,7 @@ def test_without_a_compiler_torch_runs_the_steps(monkeypatch):
     monkeypatch.setattr("memsim.surrogate.run.find_compiler", lambda: None)
     cell = compiled("integrate-and-fire", "auto")
     cell(currents(torch.float64), dt=100e-6)
-    assert [engine for engine, _ in cell.runner.kernels] == ["fused"]
+    assert list(cell.runner.kernels) == ["fused"]
 
 
 def test_asking_for_native_code_without_a_compiler_says_what_to_install(monkeypatch):
@@ -202,6 +202,7 @@ def test_asking_for_native_code_without_a_compiler_says_what_to_install(monkeypa
     b=st.floats(0.06, 2.9),
 )
 def test_slopes_of_operations(name, a, b):
+    assume(name != "detach")  # has none, whatever its value does
     assume(name != "asin" or a < 0.95)  # its slope is infinite at 1
     count = len(OPERATIONS[name].slopes)
     values = dict(zip("ab"[:count], (a, b), strict=False))

@@ -102,7 +102,7 @@ def test_default_is_second_order_and_implicit():
 
 
 def test_unknown_stepper_names_the_known():
-    with pytest.raises(InputError, match="unknown stepper 'rk4'; known: explicit-euler"):
+    with pytest.raises(InputError, match="unknown stepper 'rk4'; known: guarded, rosenbrock2"):
         CompiledCircuit(neuron(), inputs=("iin",), stepper="rk4")
 
 

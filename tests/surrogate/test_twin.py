@@ -61,9 +61,12 @@ def test_chunks_equal_one_run(make):
     whole, end = twin(drive, dt=DT)
     first, state = twin(drive[:101], dt=DT)
     second, last = twin(drive[100:], state, dt=DT)
+    # one rounding apart: the first step of a chunk looks at its start anew
+    close = {"rtol": 1e-12, "atol": 1e-15}
     for name, signal in whole.items():
-        assert torch.equal(torch.cat([first[name], second[name][1:]]), signal)
-    assert all(torch.equal(a, b) for a, b in zip(end, last, strict=True))
+        torch.testing.assert_close(torch.cat([first[name], second[name][1:]]), signal, **close)
+    for a, b in zip(end, last, strict=True):
+        torch.testing.assert_close(a, b, **close)
 
 
 def test_the_module_keeps_nothing_between_calls():

@@ -4,11 +4,11 @@ from memsim.surrogate.fused.compiler import find_compiler
 from memsim.surrogate.fused.kernel import Kernel
 from memsim.surrogate.fused.native_kernel import NativeKernel
 from memsim.surrogate.fused.program import StepProgram
-from memsim.surrogate.fused.scan import Plan, scan
+from memsim.surrogate.fused.scan import Plan, Scanned, scan
 from memsim.surrogate.fused.torch_kernel import CompiledTorchKernel, TorchKernel
 
 KERNELS: dict[str, type[Kernel]] = {
     kernel.name: kernel for kernel in (NativeKernel, TorchKernel, CompiledTorchKernel)
 }
 
-__all__ = ["KERNELS", "Kernel", "Plan", "StepProgram", "find_compiler", "scan"]
+__all__ = ["KERNELS", "Kernel", "Plan", "Scanned", "StepProgram", "find_compiler", "scan"]

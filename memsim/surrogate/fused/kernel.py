@@ -5,14 +5,50 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, NamedTuple
 
 from torch import Tensor
 
+from memsim.surrogate.frames import Frame
 from memsim.surrogate.fused.program import StepProgram
 
 Constant = Tensor | float
 """One value for each lane, or a number for all."""
+
+
+class Drive(NamedTuple):
+    """What is given of a run.
+
+    Attributes:
+        u: inputs, each [samples, lanes].
+        h: sizes of the steps [s], one less than samples.
+        constants: values of the program's constants.
+    """
+
+    u: Sequence[Tensor]
+    h: Sequence[float]
+    constants: Sequence[Constant]
+
+    def frame(self, k: int, y: Sequence[Tensor]) -> Frame:
+        """Step k from unknowns `y`."""
+        return Frame(y, [s[k] for s in self.u], [s[k + 1] for s in self.u], self.h[k])
+
+    def part(self, first: int, last: int) -> Drive:
+        """Steps `first` to `last`, which is not among them."""
+        return Drive([signal[first : last + 1] for signal in self.u], self.h[first:last], self.constants)
+
+
+class Course(NamedTuple):
+    """What became of it.
+
+    Attributes:
+        y: unknowns, each [samples, lanes].
+        levels: into 2**level equal parts each step was divided, [samples - 1, lanes]; `frames.UNRESOLVED` where that
+            was not enough.
+    """
+
+    y: Sequence[Tensor]
+    levels: Tensor
 
 
 @dataclass(frozen=True)
@@ -42,16 +78,12 @@ class Kernel(ABC):
         self.program = program
 
     @abstractmethod
-    def forward(
-        self, y: Sequence[Tensor], u: Sequence[Tensor], constants: Sequence[Constant]
-    ) -> list[Tensor]:
-        """Unknowns, each [samples, lanes], from their start [lanes] and the inputs [samples, lanes]."""
+    def forward(self, y: Sequence[Tensor], drive: Drive) -> Course:
+        """The run from unknowns [lanes] each."""
 
     @abstractmethod
-    def backward(
-        self, y: Sequence[Tensor], u: Sequence[Tensor], constants: Sequence[Constant], gradients: Gradients
-    ) -> list[Tensor]:
-        """Discrete adjoint of `forward` along the unknowns `y` [samples, lanes] that it gave.
+    def backward(self, course: Course, drive: Drive, gradients: Gradients) -> list[Tensor]:
+        """Discrete adjoint of `forward` along the course that it gave.
 
         Returns:
             Gradients by the unknowns at the start, each [lanes].

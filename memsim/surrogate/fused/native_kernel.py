@@ -4,22 +4,24 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 
 import torch
 from torch import Tensor
 
 from memsim.surrogate.fused.compiler import load
-from memsim.surrogate.fused.kernel import Constant, Gradients, Kernel
-from memsim.surrogate.fused.native_source import backward_source, forward_source
+from memsim.surrogate.fused.kernel import Course, Drive, Gradients, Kernel
+from memsim.surrogate.fused.native_source import WIDTH, backward_source, forward_source
 from memsim.surrogate.fused.program import StepProgram
 
 GRAIN = 2**18
 """Neuron steps from which another thread is worth waking."""
+_LEVELS = 3
 _REAL = {torch.float32: ctypes.c_float, torch.float64: ctypes.c_double}
 
 
 class NativeKernel(Kernel):
-    """One call into C for a whole run; threads share the lanes."""
+    """One call into C for a whole run and a range of lanes; threads share the lanes."""
 
     name = "native"
 
@@ -27,52 +29,74 @@ class NativeKernel(Kernel):
         super().__init__(program)
         self._libraries: dict[tuple[object, ...], ctypes.CDLL] = {}
 
-    def forward(
-        self, y: Sequence[Tensor], u: Sequence[Tensor], constants: Sequence[Constant]
-    ) -> list[Tensor]:
+    def forward(self, y: Sequence[Tensor], drive: Drive) -> Course:
+        u = drive.u
         columns = [part.new_empty((len(u[0]), *part.shape)) for part in y]
+        levels = torch.zeros((len(drive.h), *y[0].shape), dtype=torch.uint8)
         for column, part in zip(columns, y, strict=True):
             column[0] = part
-        per_lane = tuple(isinstance(c, Tensor) for c in constants)
+        per_lane = tuple(isinstance(c, Tensor) for c in drive.constants)
         key = u[0].dtype, per_lane
         if key not in self._libraries:
             self._libraries[key] = load(forward_source(self.program, *key))
-        _call(self._libraries[key], u, constants, [columns, u, _lanes(constants)])
-        return columns
+        _call(self._libraries[key], drive, [columns, u, _lanes(drive), [levels]])
+        return Course(columns, levels)
 
-    def backward(
-        self, y: Sequence[Tensor], u: Sequence[Tensor], constants: Sequence[Constant], gradients: Gradients
-    ) -> list[Tensor]:
-        per_lane = tuple(isinstance(c, Tensor) for c in constants)
+    def backward(self, course: Course, drive: Drive, gradients: Gradients) -> list[Tensor]:
+        per_lane = tuple(isinstance(c, Tensor) for c in drive.constants)
         kept = tuple(g is not None for g in gradients.kept)
         wanted = tuple(gradients.constants)
-        key = u[0].dtype, per_lane, kept, bool(gradients.inputs), wanted
+        dtype = drive.u[0].dtype
+        key = dtype, per_lane, kept, bool(gradients.inputs), wanted
         if key not in self._libraries:
             adjoint = self.program.adjoint(inputs=bool(gradients.inputs), constants=wanted)
-            source = backward_source(self.program, adjoint, u[0].dtype, per_lane, kept)
-            self._libraries[key] = load(source)
+            self._libraries[key] = load(backward_source(self.program, adjoint, dtype, per_lane, kept))
         seeds = [seed.clone(memory_format=torch.contiguous_format) for seed in gradients.last]
         totals = list(gradients.constants.values())
-        arrays = [y, u, _lanes(constants), gradients.kept, seeds, gradients.inputs, totals]
-        _call(self._libraries[key], u, constants, arrays)
+        arrays = [
+            course.y,
+            drive.u,
+            _lanes(drive),
+            [course.levels],
+            gradients.kept,
+            seeds,
+            gradients.inputs,
+            totals,
+        ]
+        _call(self._libraries[key], drive, arrays)
         return seeds
 
 
-def _lanes(constants: Sequence[Constant]) -> list[Tensor]:
-    return [c for c in constants if isinstance(c, Tensor)]
+def _lanes(drive: Drive) -> list[Tensor]:
+    return [c for c in drive.constants if isinstance(c, Tensor)]
 
 
-def _call(
-    library: ctypes.CDLL,
-    u: Sequence[Tensor],
-    constants: Sequence[Constant],
-    arrays: Sequence[Sequence[Tensor | None]],
-) -> None:
-    samples, lanes = u[0].shape
-    numbers = (_REAL[u[0].dtype] * len(constants))(*(0.0 if isinstance(c, Tensor) else c for c in constants))
-    pointers = [
+def _call(library: ctypes.CDLL, drive: Drive, arrays: Sequence[Sequence[Tensor | None]]) -> None:
+    """Run a kernel over all lanes. The fourth of `arrays` is one array, the others are arrays of arrays."""
+    samples, lanes = drive.u[0].shape
+    real = _REAL[drive.u[0].dtype]
+    numbers = (real * max(1, len(drive.constants)))(
+        *(0.0 if isinstance(c, Tensor) else c for c in drive.constants)
+    )
+    sizes = (real * max(1, len(drive.h)))(*drive.h)
+    pointers: list[object] = [
         (ctypes.c_void_p * max(1, len(group)))(*(None if t is None else t.data_ptr() for t in group))
         for group in arrays
     ]
-    threads = max(1, min(torch.get_num_threads(), lanes * samples // GRAIN))
-    library.run(ctypes.c_long(lanes), ctypes.c_long(samples - 1), ctypes.c_int(threads), numbers, *pointers)
+    (levels,) = arrays[_LEVELS]
+    assert levels is not None  # noqa: S101 - both passes have them
+    pointers[_LEVELS] = ctypes.c_void_p(levels.data_ptr())
+    threads = max(1, min(torch.get_num_threads(), lanes // WIDTH, lanes * samples // GRAIN))
+    edges = [
+        WIDTH * (blocks * part // threads) for blocks in [-(-lanes // WIDTH)] for part in range(threads)
+    ] + [lanes]
+
+    def run(begin: int, end: int) -> int:
+        return int(
+            library.run(*map(ctypes.c_long, (begin, end, lanes, samples - 1)), sizes, numbers, *pointers)
+        )
+
+    with ThreadPoolExecutor(threads) as pool:
+        failed = any(list(pool.map(run, edges, edges[1:]))) if threads > 1 else run(0, lanes)
+    if failed:
+        raise MemoryError("there is no memory for the steps of a run")

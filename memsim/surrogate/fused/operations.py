@@ -128,6 +128,7 @@ OPERATIONS: dict[str, Operation] = {
         ),
         _of_tensors(torch.minimum),
     ),
+    "detach": Operation("{0}.detach()", "{0}", (None,), torch.Tensor.detach),
     "lt": Operation("({0} < {1})", "({0} < {1})", (None, None), torch.lt),
     "le": Operation("({0} <= {1})", "({0} <= {1})", (None, None), torch.le),
     "and": Operation("({0} & {1})", "({0} && {1})", (None, None), torch.logical_and),

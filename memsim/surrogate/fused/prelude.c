@@ -1,7 +1,9 @@
 #include <math.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 
-/* `real`, ONE and WIDTH (lanes that go through time together) are defined before this. */
+/* `real` and ONE are defined before this. */
 
 #define r_abs(a) R(fabs)(a)
 #define r_log(a) R(log)(a)

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from memsim.surrogate.fused.kernel import Constant, Gradients, Kernel
+from memsim.surrogate.fused.kernel import Constant, Course, Drive, Gradients, Kernel
 
 
 @dataclass(frozen=True)
@@ -29,19 +29,31 @@ class Plan:
     segment: int | None = None
 
 
+class Scanned(NamedTuple):
+    """A run.
+
+    Attributes:
+        kept: the unknowns to return, each [samples, batch...].
+        last: all unknowns at the last sample, each [batch...].
+        levels: into 2**level parts each step was divided, [samples - 1, batch...].
+    """
+
+    kept: list[Tensor]
+    last: list[Tensor]
+    levels: Tensor
+
+
 def scan(
-    plan: Plan, y: Sequence[Tensor], u: Sequence[Tensor], constants: Sequence[Tensor]
-) -> tuple[list[Tensor], list[Tensor]]:
+    plan: Plan, y: Sequence[Tensor], u: Sequence[Tensor], h: Sequence[float], constants: Sequence[Tensor]
+) -> Scanned:
     """Run a kernel over the samples of its inputs.
 
     Args:
         plan: kernel and what to keep.
         y: unknowns at the start, each [batch...].
         u: inputs, each [samples, batch...].
+        h: sizes of the steps [s], one less than samples.
         constants: values of the program's constants, to be broadcast to [batch...].
-
-    Returns:
-        The kept unknowns, each [samples, batch...], and all unknowns at the last sample, each [batch...].
     """
     batch = u[0].shape[1:]
     lanes = [part.reshape(-1).contiguous() for part in y]
@@ -49,34 +61,43 @@ def scan(
     values = [
         c.to(u[0]) if c.ndim == 0 else c.to(u[0]).expand(batch).reshape(-1).contiguous() for c in constants
     ]
-    results = _Scan.apply(plan, len(lanes), len(signals), *lanes, *signals, *values)
+    *results, levels = _Scan.apply(plan, h, (len(lanes), len(signals)), *lanes, *signals, *values)
     kept, last = results[: len(plan.keep)], results[len(plan.keep) :]
-    return [part.reshape(-1, *batch) for part in kept], [part.reshape(batch) for part in last]
+    return Scanned(
+        [part.reshape(-1, *batch) for part in kept],
+        [part.reshape(batch) for part in last],
+        levels.reshape(-1, *batch),
+    )
 
 
 class _Scan(torch.autograd.Function):
     """Stores the unknowns, all or those at the start of each segment, and runs the discrete adjoint backwards."""
 
     @staticmethod
-    def forward(ctx: Any, plan: Plan, unknowns: int, inputs: int, *tensors: Tensor) -> tuple[Tensor, ...]:
-        y, u, c = _split(tensors, unknowns, inputs)
-        constants, steps = _numbers(c), len(u[0]) - 1
-        length = plan.segment or max(steps, 1)
-        if length >= steps or not any(ctx.needs_input_grad):
-            columns = stored = plan.kernel.forward(y, u, constants)
-            kept, last = [columns[index] for index in plan.keep], [column[-1].clone() for column in columns]
+    def forward(
+        ctx: Any, plan: Plan, h: Sequence[float], sizes: tuple[int, int], *tensors: Tensor
+    ) -> tuple[Tensor, ...]:
+        y, u, c = _split(tensors, *sizes)
+        drive = Drive(u, h, _numbers(c))
+        length = plan.segment or max(len(h), 1)
+        if length >= len(h) or not any(ctx.needs_input_grad):
+            course = plan.kernel.forward(y, drive)
+            stored, levels = course
+            kept, last = [stored[index] for index in plan.keep], [column[-1].clone() for column in stored]
         else:
-            kept, last, stored = _in_segments(plan, y, u, constants)
-        ctx.plan, ctx.sizes, ctx.length = plan, (unknowns, inputs), length
+            kept, last, stored, levels = _in_segments(plan, y, drive)
+        ctx.plan, ctx.h, ctx.sizes, ctx.length = plan, h, sizes, length
         ctx.set_materialize_grads(False)
-        ctx.save_for_backward(*stored, *u, *c)
-        return (*kept, *last)
+        ctx.mark_non_differentiable(levels)
+        ctx.save_for_backward(*stored, *u, *c, levels)
+        return (*kept, *last, levels)
 
     @staticmethod
     @once_differentiable
     def backward(ctx: Any, *by_result: Tensor | None) -> tuple[Tensor | None, ...]:
         unknowns, inputs = ctx.sizes
-        stored, u, c = _split(ctx.saved_tensors, unknowns, inputs)
+        *tensors, levels = ctx.saved_tensors
+        stored, u, c = _split(tensors, unknowns, inputs)
         needs = ctx.needs_input_grad[3:]
         wanted = [index for index in range(len(c)) if needs[unknowns + inputs + index]]
         kept: list[Tensor | None] = [None] * unknowns
@@ -86,41 +107,44 @@ class _Scan(torch.autograd.Function):
         for gradient in by_u:
             gradient[-1] = 0.0
         by_c = {index: torch.zeros_like(stored[0][0]) for index in wanted}
+        by_last = by_result[len(ctx.plan.keep) : -1]
         seeds = [
-            _sum(like[0], by_last, None if by_kept is None else by_kept[-1])
-            for like, by_last, by_kept in zip(stored, by_result[len(ctx.plan.keep) :], kept, strict=True)
+            _sum(like[0], own, None if by_kept is None else by_kept[-1])
+            for like, own, by_kept in zip(stored, by_last, kept, strict=True)
         ]
-        constants, steps = _numbers(c), len(u[0]) - 1
+        drive, steps = Drive(u, ctx.h, _numbers(c)), len(ctx.h)
         for number, first in reversed(list(enumerate(range(0, steps, ctx.length)))):
-            part = slice(first, min(first + ctx.length, steps) + 1)
-            signals = [signal[part] for signal in u]
-            y = stored
+            last = min(first + ctx.length, steps)
+            part, rows = drive.part(first, last), slice(first, last + 1)
+            course = Course(stored, levels)
             if ctx.length < steps:
-                y = ctx.plan.kernel.forward([starts[number] for starts in stored], signals, constants)
+                course = ctx.plan.kernel.forward([starts[number] for starts in stored], part)
             gradients = Gradients(
-                [None if g is None else g[part] for g in kept], seeds, [g[part] for g in by_u], by_c
+                [None if g is None else g[rows] for g in kept], seeds, [g[rows] for g in by_u], by_c
             )
-            seeds = ctx.plan.kernel.backward(y, signals, constants, gradients)
+            seeds = ctx.plan.kernel.backward(course, part, gradients)
         by_constant = [by_c[i].sum() if i in by_c and c[i].ndim == 0 else by_c.get(i) for i in range(len(c))]
         by_input: Sequence[Tensor | None] = by_u or [None] * inputs
         return (None, None, None, *seeds, *by_input, *by_constant)
 
 
 def _in_segments(
-    plan: Plan, y: Sequence[Tensor], u: Sequence[Tensor], constants: Sequence[Constant]
-) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
-    """Kept unknowns at all samples, all unknowns at the last one, and at the start of each segment."""
-    steps, length = len(u[0]) - 1, plan.segment or 1
-    kept = [torch.empty_like(u[0]) for _ in plan.keep]
+    plan: Plan, y: Sequence[Tensor], drive: Drive
+) -> tuple[list[Tensor], list[Tensor], list[Tensor], Tensor]:
+    """Kept unknowns at all samples, all unknowns at the last one, and at the start of each segment, and levels."""
+    steps, length = len(drive.h), plan.segment or 1
+    kept = [torch.empty_like(drive.u[0]) for _ in plan.keep]
     starts: list[Sequence[Tensor]] = []
+    levels: list[Tensor] = []
     for first in range(0, steps, length):
-        part = slice(first, min(first + length, steps) + 1)
+        last = min(first + length, steps)
         starts.append(y)
-        columns = plan.kernel.forward(y, [signal[part] for signal in u], constants)
+        course = plan.kernel.forward(y, drive.part(first, last))
         for target, index in zip(kept, plan.keep, strict=True):
-            target[part] = columns[index]
-        y = [column[-1].clone() for column in columns]
-    return kept, list(y), [torch.stack(column) for column in zip(*starts, strict=True)]
+            target[first : last + 1] = course.y[index]
+        y = [column[-1].clone() for column in course.y]
+        levels.append(course.levels)
+    return kept, list(y), [torch.stack(column) for column in zip(*starts, strict=True)], torch.cat(levels)
 
 
 def _split(

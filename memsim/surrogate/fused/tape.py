@@ -11,6 +11,7 @@ from typing import Any
 
 import torch
 
+from memsim.surrogate.elementwise import detached, select
 from memsim.surrogate.fused.operations import OPERATIONS
 
 LEAF = "leaf"
@@ -56,6 +57,9 @@ class Node:
     def __neg__(self) -> Any:
         return apply("neg", self)
 
+    def __abs__(self) -> Any:
+        return apply("abs", self)
+
     def __pow__(self, exponent: Node | float) -> Any:
         return power(self, exponent)
 
@@ -88,6 +92,16 @@ class Tape:
         if key not in self._nodes:
             self._nodes[key] = Node(self, operation, arguments)
         return self._nodes[key]
+
+
+@select.register
+def _(test: Node, a: Any, b: Any) -> Any:
+    return apply("where", test, a, b)
+
+
+@detached.register
+def _(value: Node) -> Any:
+    return apply("detach", value)
 
 
 def apply(operation: str, *arguments: Any) -> Any:
