@@ -4,7 +4,6 @@ set -eu
 venv=$1
 stamp=$venv/.memsim-ready
 wanted=$(cat pyproject.toml constraints.txt | cksum)
-no_compiler="there is no C compiler; without one, training is several times slower."
 
 say() { printf 'memsim setup: %s\n' "$*" >&2; }
 fail() { say "$1"; shift; for line in "$@"; do printf '    %s\n' "$line" >&2; done; exit 1; }
@@ -27,14 +26,6 @@ ngspice_is_ready() {
 
 library_is_ready() {
     PATH=$PATH:/sbin:/usr/sbin ldconfig -p 2>/dev/null | grep -q 'libngspice\.so'
-}
-
-# With the headers of the C library, which Debian has in a package of their own.
-compiler_is_ready() {
-    for compiler in ${CC:-} cc gcc clang; do
-        if echo '#include <math.h>' | "$compiler" -E - >/dev/null 2>&1; then return; fi
-    done
-    return 1
 }
 
 packages_are_ready() { [ "$(cat "$stamp" 2>/dev/null)" = "$wanted" ]; }
@@ -87,26 +78,17 @@ apt_install() {
 
 provide_on_debian() {
     needed=$(missing_on_debian | xargs)
-    recommended=
-    packages_are_ready || compiler_is_ready || recommended="gcc libc6-dev"
-    [ -n "$needed$recommended" ] || return 0
+    [ -n "$needed" ] || return 0
     case $needed in "" | python3.*-venv) ;; *) refuse_old_release ;; esac
     # shellcheck disable=SC2086
-    if apt_install $needed $recommended; then return; fi
+    if apt_install $needed; then return; fi
     type="please type:"
     [ "$(id -u)" = 0 ] || has sudo || type="please type as root:"
-    if [ -z "$needed" ]; then
-        say "$no_compiler To have one, $type"
-        printf '    %s\n' "$(apt_line "$recommended")" >&2
-        return
-    fi
-    [ -z "$recommended" ] || say "$no_compiler It is part of the line below."
     # shellcheck disable=SC2086
-    fail "this machine lacks $needed; $type" "$(apt_line $needed $recommended)" "then run make again."
+    fail "this machine lacks $needed; $type" "$(apt_line $needed)" "then run make again."
 }
 
 provide_elsewhere() {
-    packages_are_ready || compiler_is_ready || say "$no_compiler"
     needed=$(missing_elsewhere | xargs)
     [ -z "$needed" ] || fail "this machine lacks $needed; please install Python 3.11 and ngspice 39 or newer." \
         "macOS: brew install python ngspice libngspice" "then run make again."
@@ -118,7 +100,7 @@ make_venv() {
 }
 
 install_packages() {
-    say "installing Python packages into $venv, up to 5.6 GB (some minutes, once)"
+    say "installing Python packages into $venv, up to 6 GB (some minutes, once)"
     "$venv/bin/python" -m pip --disable-pip-version-check install --quiet --quiet \
         -c constraints.txt -e '.[dev]' ||
         fail "pip could not install the packages named in pyproject.toml." \

@@ -14,6 +14,7 @@ from typing import Annotated
 import typer
 
 from memsim.errors import MemsimError
+from memsim.processes import cores
 
 
 @dataclass(frozen=True)
@@ -34,13 +35,13 @@ class Finding:
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
-    """Look for ngspice, its sandbox, a C compiler, a GPU, data and room on the disk.
+    """Look for ngspice, its sandbox, a C compiler, torch, a GPU, data and room on the disk.
 
     Exit code 1 where something that every command needs is missing.
 
     Example: `memsim doctor`
     """
-    findings = [look() for look in (_ngspice, _sandbox, _compiler, _torch, _data, _room)]
+    findings = [look() for look in (_ngspice, _sandbox, _twin, _torch, _data, _room)]
     if as_json:
         typer.echo(json.dumps([asdict(finding) for finding in findings], indent=2))
     else:
@@ -82,19 +83,31 @@ def _sandbox() -> Finding:
     return Finding("sandbox", bool(found.rules), f"{found.description}; {what}")
 
 
-def _compiler() -> Finding:
-    from memsim.surrogate.fused.compiler import find_compiler
+def _twin() -> Finding:
+    from memsim.surrogate.fused.compiler import find_compiler, version
 
-    path = find_compiler()
-    missing = "none; training is several times slower without one: install gcc or clang"
-    return Finding("C compiler", path is not None, path or missing)
+    compiler = find_compiler()
+    if compiler is None:
+        missing = "no C compiler: install gcc or clang, or `pip install ziglang`"
+        return Finding(
+            "torch twin", False, f"generated torch code, several times slower than generated C; {missing}"
+        )
+    first = (version(compiler).splitlines() or ["no version"])[0]
+    where = "no C compiler but the package ziglang" if compiler.packaged else str(compiler)
+    return Finding("torch twin", True, f"generated C, compiled by {first} ({where})")
 
 
 def _torch() -> Finding:
     import torch
 
     device = torch.cuda.get_device_name() if torch.cuda.is_available() else "no GPU that it can use"
-    return Finding("torch", True, f"{torch.__version__}, {device}")
+    limit = os.environ.get("OMP_NUM_THREADS")
+    why = f" (OMP_NUM_THREADS={limit})" if limit else ""
+    return Finding(
+        "torch",
+        True,
+        f"{torch.__version__}, threads: {torch.get_num_threads()} of {cores()} cores{why}, {device}",
+    )
 
 
 def _data() -> Finding:

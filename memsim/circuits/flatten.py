@@ -10,6 +10,7 @@ from typing import Any
 from PySpice.Spice.Netlist import Netlist
 
 from memsim.circuits.device import DeviceSubCircuit, StaticDeviceSubCircuit
+from memsim.devices import Parameter, positive
 from memsim.errors import InputError
 
 GROUND = "0"
@@ -136,3 +137,25 @@ def state_bounds(circuit: Netlist) -> dict[str, tuple[float, float]]:
         if isinstance(element.subcircuit, DeviceSubCircuit)
         for state, spec in element.subcircuit.device.states.items()
     }
+
+
+_ELEMENTS = {
+    "Resistor": positive(1.0, "ohm", "resistance"),
+    "Capacitor": positive(1.0, "F", "capacitance"),
+    "VoltageSource": Parameter(0.0, "V", "voltage"),
+    "CurrentSource": Parameter(0.0, "A", "current"),
+}
+
+
+def parameter_ranges(circuit: Netlist) -> dict[str, Parameter]:
+    """What every number of a circuit may be, by the name it has in its equations: `cmem`, `v1`, `xm1.v_on`."""
+    ranges: dict[str, Parameter] = {}
+    for element in flatten(circuit):
+        if element.subcircuit is None:
+            if element.kind in _ELEMENTS:
+                ranges[element.name] = _ELEMENTS[element.kind]
+            continue
+        device = element.subcircuit.device
+        ranges |= {f"{element.name}.{name}": spec for name, spec in device.parameters.items()}
+        ranges |= {f"{element.name}.{name}": spec.range for name, spec in device.states.items()}
+    return ranges

@@ -85,6 +85,11 @@ class State:
     high: float = 1.0
     unit: str = "1"
 
+    @property
+    def range(self) -> Parameter:
+        """What it may be, as a parameter."""
+        return Parameter(self.initial, self.unit, self.meaning, self.low, self.high)
+
 
 @dataclass(frozen=True)
 class Expressions:
@@ -166,8 +171,7 @@ class Device(ABC):
 
     def check_state(self, label: str, state: str, value: float) -> float:
         """`value` as a float; InputError, naming it `label`, where the state cannot take it."""
-        spec = self.states[state]
-        return Parameter(spec.initial, spec.unit, spec.meaning, spec.low, spec.high).check(label, value)
+        return self.states[state].range.check(label, value)
 
     def _reject_unknown(self, given: Mapping[str, float], known: Mapping[str, object], kind: str) -> None:
         unknown = sorted(set(given) - set(known))

@@ -2,10 +2,12 @@
 
     logistic(z)   1 / (1 + exp(-z))
     softplus(z)   ln(1 + exp(z)), derivative logistic(z)
-    power(b, a)   b**a for b >= 0 and a >= 1, with a derivative that stays finite at b = 0
+    power(b, a)   b**a for b >= 0, and 0 for a negative power of 0: so its derivatives stay finite at b = 0
     expm1(z)      exp(z) - 1
     clip(z, L)    z for |z| <= L, else the nearer of -L and L: bounds an argument that no working point reaches
     ramp(z)       z for z >= 0, else 0
+
+Their first and second derivatives are finite everywhere; at a corner the second counts as 0.
 
 sympy differentiates them symbolically; `rewrite(exp)` turns them into plain exponentials and powers. Built from them:
 
@@ -66,7 +68,8 @@ class softplus(sp.Function):  # noqa: N801
 class power(sp.Function):  # noqa: N801
     """base**exponent for a base that is never negative.
 
-    sympy writes the derivative of a plain power as a*b**a/b, which is 0/0 once b underflows.
+    sympy writes the derivative of a plain power as a*b**a/b, which is 0/0 once b underflows. A negative exponent comes
+    from a derivative, always times a slope of the base that vanishes with it; such a power of 0 counts as 0.
     """
 
     nargs = 2
@@ -75,7 +78,7 @@ class power(sp.Function):  # noqa: N801
         base, exponent = self.args
         if argindex == 1:
             return exponent * power(base, exponent - 1)
-        return self * sp.log(base)
+        return self * bounded_log(base)
 
     def _eval_rewrite_as_exp(self, base: sp.Expr, exponent: sp.Expr, **_: Any) -> sp.Expr:
         return base**exponent
@@ -87,6 +90,21 @@ class power(sp.Function):  # noqa: N801
         base, exponent = (printer.doprint(arg) for arg in self.args)
         text = rf"\left({base}\right)^{{{exponent}}}"
         return text if exp is None else rf"\left({text}\right)^{{{exp}}}"
+
+
+class bounded_log(sp.Function):  # noqa: N801
+    """ln z, bounded below where z is so small that 1/z would overflow: for a power by its exponent."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return power(self.args[0], sp.Integer(-1))
+
+    def _eval_rewrite_as_exp(self, z: sp.Expr, **_: Any) -> sp.Expr:
+        return sp.log(z)
+
+    def _eval_is_real(self) -> bool:
+        return True
 
 
 class clip(sp.Function):  # noqa: N801
@@ -118,7 +136,7 @@ class ramp(sp.Function):  # noqa: N801
     nargs = 1
 
     def fdiff(self, argindex: int = 1) -> sp.Expr:
-        return (1 + sp.sign(self.args[0])) / 2
+        return step(self.args[0])
 
     def _eval_rewrite_as_exp(self, z: sp.Expr, **_: Any) -> sp.Expr:
         return (z + sp.Abs(z)) / 2
@@ -129,6 +147,21 @@ class ramp(sp.Function):  # noqa: N801
     def _latex(self, printer: Any, exp: str | None = None) -> str:
         text = rf"\left[{printer.doprint(self.args[0])}\right]_+"
         return text if exp is None else rf"{text}^{{{exp}}}"
+
+
+class step(sp.Function):  # noqa: N801
+    """The slope of `ramp`: 0, 1/2 at z = 0, 1. sympy's derivative of a sign is a Dirac impulse, this one's is 0."""
+
+    nargs = 1
+
+    def fdiff(self, argindex: int = 1) -> sp.Expr:
+        return sp.S.Zero
+
+    def _eval_rewrite_as_exp(self, z: sp.Expr, **_: Any) -> sp.Expr:
+        return (1 + sp.sign(z)) / 2
+
+    def _eval_is_nonnegative(self) -> bool:
+        return True
 
 
 def wall(distance: sp.Expr, width: sp.Expr) -> sp.Expr:

@@ -18,7 +18,8 @@ Backend = Literal["numpy", "torch"]
 Functions = Mapping[str, Callable[..., Any]]
 Array = NDArray[np.float64]
 
-
+_TINY = float(np.finfo(np.float64).smallest_normal) ** 0.5
+"""What counts as zero under a negative power, as in `torch_functions`."""
 _LAMBDIFY_SETTINGS = {"fully_qualified_modules": False, "inline": True, "allow_unknown_functions": True}
 
 
@@ -30,6 +31,14 @@ def _select(conditions: Sequence[Any], choices: Sequence[Any], default: float) -
     return chosen
 
 
+def _power(base: Any, exponent: Any) -> Any:
+    """base**exponent, and 0 for a negative exponent of zero."""
+    if np.all(np.greater_equal(exponent, 0)):
+        return np.power(base, exponent)
+    corner = np.less(exponent, 0) & (np.abs(base) <= _TINY)
+    return np.where(corner, 0.0, np.power(np.where(corner, 1.0, base), exponent))
+
+
 def _modules(backend: Backend | Functions) -> list[Any]:
     if not isinstance(backend, str):
         return [dict(backend)]
@@ -37,24 +46,33 @@ def _modules(backend: Backend | Functions) -> list[Any]:
         functions: dict[str, Any] = {
             "logistic": expit,
             "softplus": lambda z: np.logaddexp(0.0, z),
-            "power": np.power,
+            "power": _power,
+            "bounded_log": lambda z: np.log(np.maximum(z, _TINY)),
             "expm1": np.expm1,
             # np.clip and np.select take ten times as long on the short arrays of an implicit step
             "clip": lambda z, limit: np.minimum(np.maximum(z, -limit), limit),
             "select": _select,
             "ramp": lambda z: np.maximum(z, 0.0),
+            "step": lambda z: (1 + np.sign(z)) / 2,
         }
     else:
         import torch
 
+        from memsim.devices import torch_functions
+
         functions = {
             "logistic": torch.sigmoid,
-            # above 40 the difference between softplus(z) and z is below float64 rounding
-            "softplus": lambda z: torch.nn.functional.softplus(z, threshold=40.0),
-            "power": torch.pow,
+            "softplus": torch_functions.softplus,
+            "power": torch_functions.power,
+            "pow": torch_functions.general_power,
+            "bounded_log": torch_functions.bounded_log,
+            "log": torch_functions.log,
+            "sqrt": torch_functions.sqrt,
+            "asin": torch_functions.asin,
             "expm1": torch.expm1,
-            "clip": lambda z, limit: torch.clamp(z, -limit, limit),
-            "ramp": lambda z: (z + z.abs()) / 2,
+            "clip": torch_functions.clip,
+            "ramp": torch_functions.ramp,
+            "step": torch_functions.step,
         }
     return [functions, backend]
 

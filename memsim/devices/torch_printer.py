@@ -15,3 +15,4 @@ class TorchFunctionsPrinter(TorchPrinter):
         return f"({self._print(expr.lhs)} {expr.rel_op} {self._print(expr.rhs)})"
 
     _print_logistic = _print_softplus = _print_power = _print_expm1 = _print_clip = _print_ramp = _call
+    _print_bounded_log = _print_step = _call

@@ -7,6 +7,8 @@ jumps over the level, and their sum over time is the number of spikes. Its deriv
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
+
 import torch
 from torch import Tensor, nn
 
@@ -16,6 +18,7 @@ from memsim.learn.neurons import MEMBRANE_VOLTAGE, NEURONS, resting_neuron
 from memsim.learn.readouts import SPIKES
 from memsim.learn.study import NeuronName
 from memsim.surrogate import DEFAULT_STEPPER, CompiledCircuit
+from memsim.surrogate.bounded import Bounds
 
 __all__ = ["SpikingNeuron", "SpikingSequence"]
 
@@ -28,7 +31,8 @@ class _Cell(nn.Module):
         dt: time of one step [s].
         unit_current: current into the membrane for an input of 1 [A]; that of the published drive where left out.
         stepper: integrator.
-        trainable: circuit parameters to train, such as `("cmem",)`.
+        trainable: circuit parameters to train, such as `("cmem",)`, or their bounds, `{"cmem": (0.5e-9, 5e-9)}`; see
+            `CompiledCircuit`. `circuit.trained_values()` gives their values in SI units.
 
     Raises:
         InputError: an unknown circuit, integrator or parameter, or a value out of range.
@@ -41,7 +45,7 @@ class _Cell(nn.Module):
         dt: float,
         unit_current: float | None = None,
         stepper: str = DEFAULT_STEPPER,
-        trainable: tuple[str, ...] = (),
+        trainable: Collection[str] | Mapping[str, Bounds] = (),
     ) -> None:
         super().__init__()
         if name not in NEURONS:
@@ -109,7 +113,8 @@ class SpikingSequence(_Cell):
         dt: time of one step [s].
         unit_current: current into the membrane for an input of 1 [A]; that of the published drive where left out.
         stepper: integrator.
-        trainable: circuit parameters to train, such as `("cmem",)`.
+        trainable: circuit parameters to train, such as `("cmem",)`, or their bounds, `{"cmem": (0.5e-9, 5e-9)}`; see
+            `CompiledCircuit`. `circuit.trained_values()` gives their values in SI units.
         output: `spikes`, or `potential`, the graded spikes themselves: potentials above rest over `level`.
     """
 

@@ -1,16 +1,11 @@
 """The neurons of a layer: one compiled circuit, with parameters of its own for each neuron where they differ.
 
-A parameter p that is trained or spread is held as an unbounded number z:
-
-    p = low (high / low)^s,  s = 1 / (1 + exp(-z))      or  p = low + (high - low) s  where the bounds differ in sign
-
-so that it never leaves its bounds, whatever an optimiser does, and a step of z changes p by a share of its range.
+A parameter that is trained or spread is held between its bounds by `memsim.surrogate.bounded`.
 Spread is log-normal about the value of the circuit: p exp(sigma n), held just inside the bounds.
 """
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Mapping
 from functools import partial
 
@@ -21,6 +16,7 @@ from memsim.circuits import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitchi
 from memsim.errors import InputError
 from memsim.learn.study import NeuronName, ParameterTable
 from memsim.surrogate import CompiledCircuit
+from memsim.surrogate.bounded import Bounded, check_enclosed
 from memsim.surrogate.reference import equilibrium
 
 MEMBRANE_VOLTAGE = f"v({MEMBRANE})"
@@ -43,7 +39,9 @@ def resting_neuron(name: NeuronName) -> Neuron:
     return neuron.starting_from(equilibrium(neuron.circuit()))
 
 
-class Bounded(nn.Module):
+def bounded(
+    name: str, nominal: float, table: ParameterTable, count: int, generator: torch.Generator
+) -> Bounded:
     """One parameter of the circuit, with a value for each neuron between two bounds.
 
     Args:
@@ -56,44 +54,13 @@ class Bounded(nn.Module):
     Raises:
         InputError: bounds that do not enclose the nominal value.
     """
-
-    def __init__(
-        self, name: str, nominal: float, table: ParameterTable, count: int, generator: torch.Generator
-    ) -> None:
-        super().__init__()
-        ends = sorted((nominal / DEFAULT_FACTOR, nominal * DEFAULT_FACTOR))
-        self.low = ends[0] if table.low is None else table.low
-        self.high = ends[1] if table.high is None else table.high
-        if not self.low < nominal < self.high:
-            raise InputError(
-                f"bounds of {name}, {self.low:g} to {self.high:g}, do not enclose its value of {nominal:g}; "
-                "choose them around it"
-            )
-        noise = torch.randn(count, generator=generator, dtype=torch.float64)
-        start = self._share(nominal * (table.spread * noise).exp()).clamp(MARGIN, 1 - MARGIN)
-        position = torch.logit(start).float()
-        self.position: Tensor
-        if table.trainable:
-            self.position = nn.Parameter(position)
-        else:
-            self.register_buffer("position", position)
-
-    @property
-    def _geometric(self) -> bool:
-        return self.low * self.high > 0
-
-    def _share(self, value: Tensor) -> Tensor:
-        """Where values lie between the bounds, from 0 to 1."""
-        if self._geometric:
-            return torch.log((value / self.low).clamp(min=1e-300)) / math.log(self.high / self.low)
-        return (value - self.low) / (self.high - self.low)
-
-    def forward(self) -> Tensor:
-        """Values [neurons]."""
-        share = torch.sigmoid(self.position)
-        if self._geometric:
-            return self.low * (share * math.log(self.high / self.low)).exp()
-        return self.low + (self.high - self.low) * share
+    ends = sorted((nominal / DEFAULT_FACTOR, nominal * DEFAULT_FACTOR))
+    low = ends[0] if table.low is None else table.low
+    high = ends[1] if table.high is None else table.high
+    check_enclosed(name, nominal, (low, high))
+    noise = torch.randn(count, generator=generator, dtype=torch.float64)
+    start = nominal * (table.spread * noise).exp()
+    return Bounded(start, (low, high), margin=MARGIN, trainable=table.trainable).float()
 
 
 class NeuronLayer(nn.Module):
@@ -130,14 +97,14 @@ class NeuronLayer(nn.Module):
         self.rest = rest
         self.bounded = nn.ModuleDict(
             {
-                name.replace(".", "__"): Bounded(name, cell.values[name], table, count, generator)
+                name.replace(".", "__"): bounded(name, cell.values[name], table, count, generator)
                 for name, table in parameters.items()
             }
         )
 
     def parameters_by_name(self) -> dict[str, Tensor]:
         """Values [neurons] of the circuit parameters that differ between neurons."""
-        return {name.replace("__", "."): bounded() for name, bounded in self.bounded.items()}
+        return {name.replace("__", "."): values() for name, values in self.bounded.items()}
 
     def forward(self, current: Tensor, dt: float, *, refined: bool = False) -> Tensor:
         """Membrane potentials [time, batch, neurons] in V above rest for currents of that shape in A.

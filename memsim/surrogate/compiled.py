@@ -3,18 +3,24 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from copy import deepcopy
 from functools import cached_property
+from typing import Any
 
 import torch
 from PySpice.Spice.Netlist import Netlist
 from torch import Tensor, nn
 
+from memsim.circuits.flatten import parameter_ranges
 from memsim.circuits.nodal import nodal_equations
 from memsim.errors import InputError
+from memsim.surrogate.bounded import Bounded, Bounds, bounds_of
 from memsim.surrogate.plausible import check_resolved
 from memsim.surrogate.run import Engine, Runner, State, Waveforms
 from memsim.surrogate.steppers import DEFAULT_STEPPER, stepper_named
 from memsim.surrogate.system import BoundSystem, System
+
+_GENERATED = ("system", "runner", "_numeric_system")
 
 
 class CompiledCircuit(nn.Module):
@@ -29,7 +35,11 @@ class CompiledCircuit(nn.Module):
         inputs: names of the sources that are driven, e.g. `("iin",)`.
         stepper: integrator: `guarded` (default), which divides steps that are too long; or `rosenbrock2`, `strang`,
             `linear-implicit-euler`, `explicit-euler`, which take them as they are.
-        trainable: names of circuit parameters to hold as `nn.Parameter`, e.g. `("cmem", "xm1.v_on")`.
+        trainable: names of circuit parameters to train, e.g. `("cmem", "xm1.v_on")`, or their bounds by name,
+            `{"cmem": (0.1e-9, 10e-9)}`. Without bounds of its own a parameter stays between a tenth and ten times its
+            value (one of either sign, as a source: within twice its size from it), and within what its device may take.
+            An optimiser sees unbounded numbers of order one, as `memsim.surrogate.bounded` says: Adam's learning rate
+            is about the share by which a step moves a value. `trained_values` gives the values themselves.
         record: waveforms to return; all node potentials and states where left out.
         engine: what runs the steps. `native`: generated C, on processors, needs a C compiler; `fused`: generated
             torch code with its own backward pass; `compile`: the same through torch.compile; `loop`: plain torch
@@ -39,7 +49,8 @@ class CompiledCircuit(nn.Module):
             saves memory in long runs. All states are stored where left out.
 
     Raises:
-        InputError: an unknown name, no input, or a circuit that has no unique equations.
+        InputError: an unknown name, no input, bounds that do not enclose a value, or a circuit that has no unique
+            equations.
     """
 
     def __init__(
@@ -48,7 +59,7 @@ class CompiledCircuit(nn.Module):
         *,
         inputs: Sequence[str],
         stepper: str = DEFAULT_STEPPER,
-        trainable: Collection[str] = (),
+        trainable: Collection[str] | Mapping[str, Bounds] = (),
         record: Collection[str] | None = None,
         engine: Engine = "auto",
         segment: int | None = None,
@@ -71,9 +82,40 @@ class CompiledCircuit(nn.Module):
             raise InputError(
                 f"{stepper} needs a capacitor at every node, and {node} has none; use an implicit stepper"
             )
-        self.trained = nn.ParameterDict(
-            {_key(name): torch.tensor(self.values[name], dtype=torch.float64) for name in trainable}
+        chosen = trainable if isinstance(trainable, Mapping) else dict.fromkeys(trainable)
+        allowed = parameter_ranges(circuit)
+        self.trained = nn.ModuleDict(
+            {
+                _key(name): Bounded(
+                    torch.tensor(self.values[name], dtype=torch.float64),
+                    bounds_of(name, self.values[name], allowed[name], bounds),
+                )
+                for name, bounds in chosen.items()
+            }
         )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Without what is generated from the equations, which no pickle takes."""
+        return {name: value for name, value in self.__dict__.items() if name not in _GENERATED} | {
+            "equations": self.system.equations,
+            "options": (self.system.record, self.runner.engine, self.runner.segment),
+        }
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        equations, (record, engine, segment) = state.pop("equations"), state.pop("options")
+        super().__setstate__(state)
+        self.system = System(equations, record=record)
+        self.runner = Runner(self.system, self.stepper, engine, segment)
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> CompiledCircuit:
+        """A twin with parameters of its own; what is generated is shared, it holds no values."""
+        copied = type(self).__new__(type(self))
+        memo[id(self)] = copied
+        copied.__dict__ = {
+            name: value if name in _GENERATED else deepcopy(value, memo)
+            for name, value in self.__dict__.items()
+        }
+        return copied
 
     @property
     def unknowns(self) -> tuple[str, ...]:
@@ -86,10 +128,12 @@ class CompiledCircuit(nn.Module):
 
     def on_numbers(self) -> BoundSystem:
         """The equations on plain numbers, with the present values of the parameters."""
-        trained = {
-            name: self.trained[_key(name)].item() for name in self.values if _key(name) in self.trained
-        }
+        trained = {name: value.item() for name, value in self.trained_values().items()}
         return self._numeric_system.bind({**self.values, **trained})
+
+    def trained_values(self) -> dict[str, Tensor]:
+        """Present values of the trained parameters by name, in SI units; gradients flow through them."""
+        return {name: self.trained[_key(name)]() for name in self.values if _key(name) in self.trained}
 
     @cached_property
     def _refined(self) -> Runner:
@@ -165,9 +209,7 @@ class CompiledCircuit(nn.Module):
 
     def _bind(self, like: Tensor, parameters: Mapping[str, Tensor | float]) -> BoundSystem:
         _check_names("parameter", parameters, self.values)
-        trained = {
-            name: self.trained[_key(name)].to(like) for name in self.values if _key(name) in self.trained
-        }
+        trained = {name: value.to(like) for name, value in self.trained_values().items()}
         return self.system.bind({**self.values, **trained, **parameters})
 
     @staticmethod
@@ -177,7 +219,7 @@ class CompiledCircuit(nn.Module):
 
 
 def _key(name: str) -> str:
-    """nn.ParameterDict takes no dots."""
+    """nn.ModuleDict takes no dots."""
     return name.replace(".", "__")
 
 

@@ -110,6 +110,7 @@ FUNCTIONS: dict[str, Any] = {
     "power": power,
     "clip": _clip,
     "ramp": lambda z: sized(z) if sized(z).value > 0 else Sized(mpmath.mpf(0), mpmath.mpf(0)),
+    "step": lambda z: Sized((1 + mpmath.sign(sized(z).value)) / 2, mpmath.mpf(1)),
     "logistic": _function(_logistic, lambda z: _logistic(z) * (1 - _logistic(z))),
     "softplus": _function(lambda z: mpmath.log1p(mpmath.exp(z)), _logistic),
     "expm1": _function(mpmath.expm1, mpmath.exp),

@@ -116,7 +116,7 @@ def test_gradients_reach_every_parameter(bench):
     twin = CompiledCircuit(bench, inputs=("vdrive",), trainable=names)
     waveforms, _ = twin(torch.full((100,), 1.5, dtype=torch.float64), dt=1e-5)
     waveforms["v(top)"].sum().backward()
-    assert all(parameter.grad != 0 for parameter in twin.trained.values())
+    assert all(parameter.grad != 0 for parameter in twin.parameters())
 
 
 def test_text_forms_name_everything():

@@ -70,6 +70,9 @@ def test_gradient_through_steps_is_that_of_finite_differences():
     (capacitance,) = neuron.parameters()
     assert capacitance.grad is not None
     assert capacitance.grad != 0
+    torch.optim.Adam(neuron.parameters(), lr=0.01).step()
+    # the rate times a quarter of ln 100, the range
+    assert abs(neuron.circuit.trained_values()["cmem"].item() / 1e-9 - 1) == pytest.approx(0.0115, rel=0.01)
 
 
 def test_a_sequential_learns():

@@ -10,9 +10,10 @@ from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.learn import build, make_study
 from memsim.learn.layers import Convolutional
-from memsim.learn.neurons import NEURONS, Bounded, resting_neuron
+from memsim.learn.neurons import NEURONS, bounded, resting_neuron
 from memsim.learn.study import Convolution, ParameterTable, ReadoutTable
 from memsim.surrogate import CompiledCircuit
+from memsim.surrogate.bounded import Bounded
 
 NOMINAL = 1e-9
 COUNT = 4000
@@ -66,7 +67,7 @@ def test_the_first_layer_drives_its_neurons_as_word_line_voltages_would():
 
 def parameter(**entries: object) -> Bounded:
     generator = torch.Generator().manual_seed(0)
-    return Bounded("cmem", NOMINAL, ParameterTable(**entries), COUNT, generator)
+    return bounded("cmem", NOMINAL, ParameterTable(**entries), COUNT, generator)
 
 
 def test_neurons_start_at_the_value_of_the_circuit():
@@ -96,7 +97,7 @@ def test_no_update_leaves_the_bounds(move, bounds):
 
 def test_a_source_below_ground_keeps_its_sign():
     generator = torch.Generator().manual_seed(0)
-    made = Bounded("v1", -0.025, ParameterTable(spread=0.2), COUNT, generator)
+    made = bounded("v1", -0.025, ParameterTable(spread=0.2), COUNT, generator)
     assert (made.low, made.high) == (-0.05, -0.0125)
     assert float(made().detach().median()) == pytest.approx(-0.025, rel=0.01)
 

@@ -10,7 +10,9 @@ import platform
 import shutil
 import subprocess
 from contextlib import ExitStack
+from dataclasses import dataclass
 from functools import cache
+from importlib.util import find_spec
 from pathlib import Path
 
 from memsim.errors import InputError
@@ -20,17 +22,57 @@ from memsim.processes.children import CONSOLE
 
 # no flag that lets arithmetic on infinities go wrong: exponentials may overflow
 _FLAGS = ("-O3", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-w")
-_WISHES = (("-march=native", "-fopenmp"), ("-march=native",), ("-fopenmp",), ())
+# a compiler takes the first wishes that it knows
+_WISHES = (("-march=native", "-fopenmp-simd"), ("-fopenmp-simd",), ("-march=native",), ())
+_THREADS = ("-march=native", "-fopenmp")
 _TIMEOUT = 120.0
 
 
+@dataclass(frozen=True)
+class Compiler:
+    """A C compiler.
+
+    Attributes:
+        command: program, and arguments that make it a C compiler.
+        packaged: whether it came with memsim, as the package ziglang.
+    """
+
+    command: tuple[str, ...]
+    packaged: bool = False
+
+    def __str__(self) -> str:
+        return " ".join(self.command)
+
+    @property
+    def wishes(self) -> tuple[tuple[str, ...], ...]:
+        """Flags to try; the packaged compiler takes that of OpenMP's threads, too, but has no library of them."""
+        return _WISHES if self.packaged else (_THREADS, *_WISHES)
+
+    def environment(self, folder: Path) -> dict[str, str]:
+        """What it runs in, when it compiles in a folder."""
+        if not self.packaged:
+            return dict(os.environ)
+        # the parts of its library that it makes once; the rest goes with the folder
+        caches = {"ZIG_GLOBAL_CACHE_DIR": str(_folder() / "zig"), "ZIG_LOCAL_CACHE_DIR": str(folder / "zig")}
+        return {**os.environ, **caches}
+
+
 @cache
-def find_compiler() -> str | None:
-    """Path of a C compiler: the variable CC if set, else cc, gcc or clang; None where there is none."""
+def find_compiler() -> Compiler | None:
+    """A C compiler: the variable CC if set, else cc, gcc, clang, or the package ziglang; None where there is none."""
     for name in (os.environ.get("CC"), "cc", "gcc", "clang"):
-        if name and (path := shutil.which(name)):
-            return path
-    return None
+        if name and (path := shutil.which(name)) and _has_headers(path):
+            return Compiler((path,))
+    package = find_spec("ziglang")
+    if package is None or package.origin is None:
+        return None
+    return Compiler((str(Path(package.origin).with_name("zig")), "cc"), packaged=True)
+
+
+def _has_headers(path: str) -> bool:
+    """Whether a compiler finds the C library, whose headers Debian has in a package of their own."""
+    command, text = [path, "-E", "-x", "c", "-"], "#include <math.h>"
+    return not subprocess.run(command, input=text, capture_output=True, text=True, check=False).returncode  # noqa: S603
 
 
 def load(source: str) -> ctypes.CDLL:
@@ -41,8 +83,10 @@ def load(source: str) -> ctypes.CDLL:
     """
     compiler = find_compiler()
     if compiler is None:
-        raise InputError('there is no C compiler; install gcc or clang, or use engine="fused"')
-    key = hashlib.sha256("\n".join((source, compiler, _version(compiler), _processor())).encode())
+        raise InputError(
+            'there is no C compiler; install gcc or clang, or the Python package ziglang, or use engine="fused"'
+        )
+    key = hashlib.sha256("\n".join((source, str(compiler), version(compiler), _processor())).encode())
     library = _folder() / f"{key.hexdigest()[:32]}.so"
     if not library.exists():
         _build(compiler, source, library)
@@ -68,12 +112,13 @@ def _temporary_folder() -> Path:
     return kept.enter_context(private_folder())
 
 
-def _build(compiler: str, source: str, library: Path) -> None:
+def _build(compiler: Compiler, source: str, library: Path) -> None:
     with private_folder() as folder:
         (folder / "kernel.c").write_text(source, encoding="utf-8")
-        for wishes in _WISHES:
-            command = [compiler, *_FLAGS, *wishes, "kernel.c", "-o", "kernel.so", "-lm"]
-            code, timed_out, _ = execute(command, folder, _TIMEOUT)
+        environment = compiler.environment(folder)
+        for wishes in compiler.wishes:
+            command = [*compiler.command, *_FLAGS, *wishes, "kernel.c", "-o", "kernel.so", "-lm"]
+            code, timed_out, _ = execute(command, folder, _TIMEOUT, environment=environment)
             if code == 0 and not timed_out:
                 with replacing(library) as temporary:
                     shutil.copyfile(folder / "kernel.so", temporary)
@@ -83,8 +128,10 @@ def _build(compiler: str, source: str, library: Path) -> None:
 
 
 @cache
-def _version(compiler: str) -> str:
-    return subprocess.run([compiler, "--version"], capture_output=True, text=True, check=False).stdout  # noqa: S603
+def version(compiler: Compiler) -> str:
+    """What a compiler says of itself."""
+    command = [*compiler.command, "--version"]
+    return subprocess.run(command, capture_output=True, text=True, check=False).stdout  # noqa: S603
 
 
 @cache

@@ -20,11 +20,16 @@ def _ramp(z: Any) -> Any:
     return (z + apply("abs", z)) * 0.5
 
 
+def _step(z: Any) -> Any:
+    return (apply("sign", z) + 1.0) * 0.5
+
+
 TAPE_FUNCTIONS: dict[str, Callable[..., Any]] = {
     **{name: partial(apply, name) for name in OPERATIONS if name.isidentifier()},
     **{name: partial(apply, operation) for name, operation in _NAMES.items()},
     "clip": _clip,
     "power": power,
     "ramp": _ramp,
+    "step": _step,
     "pow": power,
 }

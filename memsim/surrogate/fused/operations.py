@@ -1,6 +1,8 @@
 """The operations of a tape: how torch and C carry them out, and their slopes.
 
-A slope is written with the operation's own result where that is cheaper: d exp(a) = exp(a).
+A slope is written with the operation's own result where that is cheaper: d exp(a) = exp(a). An implicit step contains
+first derivatives, and its adjoint second ones: slopes and their slopes are finite at every corner, where the second
+counts as 0. A power does that for all: a negative power of zero is 0.
 """
 
 from __future__ import annotations
@@ -10,6 +12,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import torch
+
+from memsim.devices import torch_functions
 
 Slope = Callable[..., Any]
 
@@ -37,9 +41,9 @@ def _apply(operation: str, *arguments: Any) -> Any:
     return apply(operation, *arguments)
 
 
-def _function(name: str, slope: Slope, c: str | None = None) -> Operation:
+def _function(name: str, slope: Slope, on_tensors: Callable[..., Any] | None = None) -> Operation:
     """A function of one argument that torch and C know by nearly the same name."""
-    return Operation(f"torch.{name}({{0}})", f"{c or 'r_' + name}({{0}})", (slope,), getattr(torch, name))
+    return Operation(f"torch.{name}({{0}})", f"r_{name}({{0}})", (slope,), on_tensors or getattr(torch, name))
 
 
 def _logistic_of(_: Any, a: Any) -> Any:
@@ -51,13 +55,7 @@ def _power_by_base(_: Any, base: Any, exponent: Any) -> Any:
 
 
 def _power_by_exponent(result: Any, base: Any, _: Any) -> Any:
-    # b**a ln b tends to 0 with b; the smallest normal float keeps the logarithm finite there
-    return result * _apply("log", _apply("max", base, float(torch.finfo(torch.float32).tiny)))
-
-
-def _softplus(a: Any) -> Any:
-    # above 40 the difference between softplus(z) and z is below float64 rounding
-    return torch.nn.functional.softplus(a, threshold=40.0)
+    return result * _apply("bounded_log", base)
 
 
 def _of_tensors(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
@@ -70,6 +68,13 @@ def _of_tensors(function: Callable[..., Any]) -> Callable[[Any, Any], Any]:
     return apply_to
 
 
+def where(condition: Any, a: Any, b: Any, like: torch.Tensor) -> Any:
+    """`torch.where` in the precision of `like`, where of two numbers it makes single ones."""
+    if not isinstance(a, torch.Tensor) and not isinstance(b, torch.Tensor):
+        a = torch.as_tensor(a, dtype=like.dtype, device=like.device)
+    return torch.where(condition, a, b)
+
+
 OPERATIONS: dict[str, Operation] = {
     "add": Operation("{0} + {1}", "{0} + {1}", (lambda _r, _a, _b: 1.0, lambda _r, _a, _b: 1.0), torch.add),
     "sub": Operation("{0} - {1}", "{0} - {1}", (lambda _r, _a, _b: 1.0, lambda _r, _a, _b: -1.0), torch.sub),
@@ -77,25 +82,33 @@ OPERATIONS: dict[str, Operation] = {
     "neg": Operation("-{0}", "-{0}", (lambda _r, _a: -1.0,), torch.neg),
     "reciprocal": Operation("1.0 / {0}", "ONE / {0}", (lambda r, _: -(r * r),), torch.reciprocal),
     "power": Operation(
-        "torch.pow({0}, {1})", "r_pow({0}, {1})", (_power_by_base, _power_by_exponent), torch.pow
+        "power({0}, {1})", "r_power({0}, {1})", (_power_by_base, _power_by_exponent), torch_functions.power
+    ),
+    "bounded_log": Operation(
+        "bounded_log({0})",
+        "r_bounded_log({0})",
+        (lambda _, a: _apply("power", a, -1.0),),
+        torch_functions.bounded_log,
     ),
     "logistic": Operation(
         "torch.sigmoid({0})", "r_logistic({0})", (lambda r, _: r * (1.0 - r),), torch.sigmoid
     ),
-    "softplus": Operation("softplus({0})", "r_softplus({0})", (_logistic_of,), _softplus),
+    "softplus": Operation("softplus({0})", "r_softplus({0})", (_logistic_of,), torch_functions.softplus),
     "exp": _function("exp", lambda r, _: r),
     "expm1": _function("expm1", lambda r, _: r + 1.0),
-    "log": _function("log", lambda _, a: 1.0 / a),
-    "sqrt": _function("sqrt", lambda r, _: 0.5 / r),
+    "log": _function("log", lambda _, a: _apply("power", a, -1.0), torch_functions.log),
+    "sqrt": _function("sqrt", lambda _, a: 0.5 * _apply("power", a, -0.5), torch_functions.sqrt),
     "sin": _function("sin", lambda _, a: _apply("cos", a)),
     "cos": _function("cos", lambda _, a: -_apply("sin", a)),
-    "asin": _function("asin", lambda _, a: 1.0 / _apply("sqrt", 1.0 - a * a)),
+    "asin": _function(
+        "asin", lambda _, a: _apply("power", (1.0 - a) * (1.0 + a), -0.5), torch_functions.asin
+    ),
     "atan": _function("atan", lambda _, a: 1.0 / (1.0 + a * a)),
     "sinh": _function("sinh", lambda _, a: _apply("cosh", a)),
     "cosh": _function("cosh", lambda _, a: _apply("sinh", a)),
     "tanh": _function("tanh", lambda r, _: 1.0 - r * r),
     "asinh": _function("asinh", lambda _, a: 1.0 / _apply("sqrt", 1.0 + a * a)),
-    "abs": _function("abs", lambda _, a: _apply("sign", a), "r_abs"),
+    "abs": _function("abs", lambda _, a: _apply("sign", a)),
     "sign": Operation("torch.sign({0})", "r_sign({0})", (None,), torch.sign),
     "max": Operation(
         "maximum({0}, {1})",
@@ -122,7 +135,7 @@ OPERATIONS: dict[str, Operation] = {
     "or": Operation("({0} | {1})", "({0} || {1})", (None, None), torch.logical_or),
     "not": Operation("~({0})", "!({0})", (None,), torch.logical_not),
     "where": Operation(
-        "where({0}, {1}, {2})",
+        "where({0}, {1}, {2}, like)",
         "({0} ? {1} : {2})",
         (
             None,

@@ -17,10 +17,21 @@
 #define r_tanh(a) R(tanh)(a)
 #define r_asinh(a) R(asinh)(a)
 #define r_expm1(a) R(expm1)(a)
-#define r_pow(a, b) R(pow)(a, b)
 #define r_max(a, b) ((a) > (b) ? (a) : (b))
 #define r_min(a, b) ((a) < (b) ? (a) : (b))
 #define r_sign(a) ((real)(((a) > 0) - ((a) < 0)))
+
+/* What counts as zero under a negative power: the root of the smallest normal number. */
+#ifdef SINGLE
+#define TINY 0x1p-63f
+#else
+#define TINY 0x1p-511
+#endif
+
+static inline real r_power(real base, real exponent) {
+    return exponent < 0 && r_abs(base) <= TINY ? 0 : R(pow)(base, exponent);
+}
+static inline real r_bounded_log(real a) { return r_log(r_max(a, TINY)); }
 
 /* exp without a branch, so that compilers put it into vector code: exp(a) = 2^n exp(f), |f| <= ln 2 / 2,
    ln 2 in two parts, the Taylor series of exp(f) to the precision of the type. */

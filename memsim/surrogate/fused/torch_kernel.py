@@ -10,9 +10,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from memsim.devices.torch_functions import power_values
 from memsim.surrogate.frames import Frame, levels_of, used
 from memsim.surrogate.fused.kernel import Course, Drive, Gradients, Kernel
-from memsim.surrogate.fused.operations import OPERATIONS
+from memsim.surrogate.fused.operations import OPERATIONS, where
 from memsim.surrogate.fused.program import StepProgram
 from memsim.surrogate.fused.tape import LEAF, Node, topological
 from memsim.surrogate.massless import search
@@ -227,7 +228,7 @@ class _Sums:
 def function(name: str, arguments: Sequence[Node], results: Sequence[Any]) -> Function:
     """A Python function of the leaves in `arguments` that returns the tuple of `results`."""
     names = {leaf: leaf.arguments[0] for leaf in arguments}
-    lines = [f"def {name}({', '.join(names.values())}):"]
+    lines = [f"def {name}({', '.join(names.values())}):", f"    like = {names[arguments[0]]}"]
     for node in topological(results):
         if node.operation == LEAF:
             continue
@@ -238,10 +239,12 @@ def function(name: str, arguments: Sequence[Node], results: Sequence[Any]) -> Fu
     lines.append(f"    return ({returned})")
     space: dict[str, Any] = {
         "torch": torch,
+        "power": power_values,
+        "bounded_log": OPERATIONS["bounded_log"].on_tensors,
         "softplus": OPERATIONS["softplus"].on_tensors,
         "maximum": OPERATIONS["max"].on_tensors,
         "minimum": OPERATIONS["min"].on_tensors,
-        "where": torch.where,
+        "where": where,
     }
     exec("\n".join(lines), space)  # noqa: S102 - generated here from our own operations
     return space[name]
