@@ -94,7 +94,7 @@ class Runner:
             u[0].shape[1:], *(c.shape for c in bound.constants if isinstance(c, Tensor))
         )
         signals = [s.expand(len(s), *batch).reshape(len(s), -1) for s in u]
-        flat = bound.flattened(batch)
+        flat = bound.flattened(u[0], batch)
         steps, levels = [[part.expand(batch).reshape(-1) for part in y]], []
         for k, size in enumerate(h):
             frame = Frame(steps[-1], [s[k] for s in signals], [s[k + 1] for s in signals], size)

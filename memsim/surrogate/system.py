@@ -152,9 +152,13 @@ class BoundSystem:
         paces = iter(system.generated_paces(constants))
         self.paces = {row: Pace(next(paces), next(paces)) for row in system.paced}
 
-    def flattened(self, batch: Sequence[int]) -> BoundSystem:
-        """The same with constants of one lane after another, for a batch of that shape."""
-        return BoundSystem(self._system, [_flat(constant, batch) for constant in self.constants])
+    def flattened(self, like: Tensor, batch: Sequence[int]) -> BoundSystem:
+        """The same with constants of one lane after another, for a batch of that shape, in the type of `like`.
+
+        Numbers become tensors, too: torch chooses between two numbers in its default type, whatever they meet later.
+        """
+        constants = [torch.as_tensor(c, dtype=like.dtype, device=like.device) for c in self.constants]
+        return BoundSystem(self._system, [c.expand(*batch).reshape(-1) if c.ndim else c for c in constants])
 
     def at(self, lanes: Tensor) -> BoundSystem:
         """The same for some lanes, by their numbers."""
@@ -209,12 +213,6 @@ class BoundSystem:
     def settle(self, y: Values, u: Values) -> list[Any]:
         """y with the potentials of nodes without a capacitor solved for."""
         return solve_massless(self, y, u)
-
-
-def _flat(constant: Any, batch: Sequence[int]) -> Any:
-    if not isinstance(constant, Tensor) or not constant.ndim:
-        return constant
-    return constant.expand(*batch).reshape(-1)
 
 
 def _finite(bound: tuple[float, float] | None) -> tuple[float, float] | None:

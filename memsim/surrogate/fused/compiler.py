@@ -24,7 +24,6 @@ from memsim.processes.children import CONSOLE
 _FLAGS = ("-O3", "-shared", "-fPIC", "-fno-math-errno", "-fno-trapping-math", "-ffp-contract=fast", "-w")
 # a compiler takes the first wishes that it knows
 _WISHES = (("-march=native", "-fopenmp-simd"), ("-fopenmp-simd",), ("-march=native",), ())
-_THREADS = ("-march=native", "-fopenmp")
 _TIMEOUT = 120.0
 
 
@@ -42,11 +41,6 @@ class Compiler:
 
     def __str__(self) -> str:
         return " ".join(self.command)
-
-    @property
-    def wishes(self) -> tuple[tuple[str, ...], ...]:
-        """Flags to try; the packaged compiler takes that of OpenMP's threads, too, but has no library of them."""
-        return _WISHES if self.packaged else (_THREADS, *_WISHES)
 
     def environment(self, folder: Path) -> dict[str, str]:
         """What it runs in, when it compiles in a folder."""
@@ -116,7 +110,7 @@ def _build(compiler: Compiler, source: str, library: Path) -> None:
     with private_folder() as folder:
         (folder / "kernel.c").write_text(source, encoding="utf-8")
         environment = compiler.environment(folder)
-        for wishes in compiler.wishes:
+        for wishes in _WISHES:
             command = [*compiler.command, *_FLAGS, *wishes, "kernel.c", "-o", "kernel.so", "-lm"]
             code, timed_out, _ = execute(command, folder, _TIMEOUT, environment=environment)
             if code == 0 and not timed_out:
