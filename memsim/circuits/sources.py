@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Collection, Mapping
+from contextlib import suppress
 from typing import Any
 
 from PySpice.Spice.BasicElement import CurrentSource, VoltageSource
@@ -13,7 +14,8 @@ from PySpice.Spice.Netlist import Netlist
 
 from memsim.circuits.expressions import evaluate
 from memsim.circuits.flatten import Element, flatten
-from memsim.circuits.stimuli import PulseTrain, Samples, Sine, Stimulus
+from memsim.circuits.samples import Samples
+from memsim.circuits.stimuli import PulseTrain, Sine, Stimulus
 from memsim.errors import InputError
 
 
@@ -36,6 +38,25 @@ def all_stimuli(circuit: Netlist, stimuli: Mapping[str, Stimulus], *, step: floa
     """
     given = {name.lower(): stimulus for name, stimulus in stimuli.items()}
     return {**own_stimuli(circuit, step=step, overridden=given), **given}
+
+
+def warn_of_steps(circuit: Netlist, stimuli: Mapping[str, Stimulus], *, step: float) -> None:
+    """Warn where the step of a run of ngspice decides what a source does: edges of zero, and sines that are too fast.
+
+    Pulses and samples have break points, between which ngspice chooses its own steps.
+    """
+    known = {name.lower(): stimulus for name, stimulus in stimuli.items()}
+    for element in driven_sources(circuit):
+        if element.name not in known:
+            with suppress(InputError):  # ngspice may know what has no stimulus
+                known[element.name] = _stimulus(element, step)
+    for name, stimulus in known.items():
+        if isinstance(stimulus, Sine) and stimulus.shortest < step:
+            warnings.warn(
+                f"{name}: a quarter of the sine takes {stimulus.shortest:g} s, less than the step of {step:g} s, so "
+                "that ngspice may pass over its peaks; shorten the step",
+                stacklevel=2,
+            )
 
 
 def own_stimuli(circuit: Netlist, *, step: float, overridden: Collection[str] = ()) -> dict[str, Stimulus]:

@@ -319,7 +319,8 @@ def test_edges_of_zero_take_the_step_with_a_warning():
         "vs: fall_time = 0",
     ]
     assert (pulses.rise, pulses.fall) == (STEP, STEP)
-    data = spice.simulate(circuit, stop=STOP, step=STEP)
+    with pytest.warns(UserWarning, match="vs: (rise|fall)_time = 0"):
+        data = spice.simulate(circuit, stop=STOP, step=STEP)
     assert np.abs(data["v(a)"].values - pulses(data["time"]))[1:].max() < 1e-6
 
 
