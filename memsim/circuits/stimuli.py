@@ -238,7 +238,7 @@ class _KickTrain(Stimulus):
 
     def netlist_lines(self, element: str, plus: str, minus: str) -> list[str]:
         pulses = [
-            f"{number(peak)}*(time>={number(start)}?{self._kernel_text(start)}:0)"
+            f"{number(peak)}*(time{_since(start)}?{self._kernel_text(start)}:0)"
             for peak, start in zip(self._peaks(), self.starts, strict=True)
         ]
         lines = _behavioural(element, plus, minus, "+".join(pulses) or "0")
@@ -259,6 +259,11 @@ class _KickTrain(Stimulus):
     @property
     def shortest(self) -> float:
         return self.tau if len(self.starts) else math.inf
+
+
+def _since(start: float) -> str:
+    """After the start, where a step of ngspice ends: no step that ends in a jump is ever short enough for it."""
+    return f"{'>' if start > 0 else '>='}{number(start)}"
 
 
 class AlphaTrain(_KickTrain):

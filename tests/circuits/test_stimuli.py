@@ -75,7 +75,9 @@ def test_ngspice_drives_the_same(name, kind):
     data = simulate(circuit, stimuli={f"{kind.lower()}in": STIMULI[name]}, stop=STOP, step=20e-6)
     t = data["time"].values
     keep = t > 1e-6  # with `uic` the first point, at a hundredth of a step, is the source's value at zero
-    # vntol 1e-8 V; expressions of time are exact, jumps of the exponential train fall between two points
+    if name == "exponential":
+        keep &= ~np.isclose(t, 4e-3, rtol=1e-12)  # the point of the jump has its value before
+    # vntol 1e-8 V; expressions of time are exact
     error = np.abs(data["v(a)"].values - STIMULI[name](t))[keep]
     assert np.max(error) < 1e-6
     if kind == "V":
