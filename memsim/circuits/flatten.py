@@ -144,11 +144,20 @@ def _read_lines(expansion: Expansion, netlist: Netlist, place: _Place) -> None:
     for line in map(str.strip, netlist.raw_spice.splitlines()):
         if not line or line.startswith("*") or (not place.path and _PARAM.fullmatch(line)):
             continue
-        if not _IC.fullmatch(line):
+        try:
+            expansion.starts.update(_starts(line, place))
+        except InputError:
             expansion.unread.append(f"`{line}` of {place}")
-            continue
-        for node, value in _POTENTIAL.findall(line):
-            expansion.starts[place.node(node)] = evaluate(value, place.values, f".ic v({node})")
+
+
+def _starts(line: str, place: _Place) -> dict[str, float]:
+    """Potentials that an `.ic` line gives."""
+    if not _IC.fullmatch(line):
+        raise InputError(f"`{line}` is no line of initial potentials")
+    return {
+        place.node(node): evaluate(value, place.values, f".ic v({node})")
+        for node, value in _POTENTIAL.findall(line)
+    }
 
 
 def _instance(expansion: Expansion, element: Any, subcircuit: Netlist, place: _Place) -> None:

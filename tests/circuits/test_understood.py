@@ -199,6 +199,10 @@ REFUSED = {
         ),
         r"`.ic v\(e\)` starts a node without a capacitor",
     ),
+    "start that is no arithmetic": (
+        with_lines(".ic v(b)={sqrt(2)}"),
+        r"`.ic v\(b\)={sqrt\(2\)}` of the circuit",
+    ),
     "start of a state": (with_device(".ic v(xm1.x)=0.5"), r"`.ic v\(xm1.x\)` .* x_0"),
     "model of a capacitor": (with_capacitor(model="plate"), "c2 has model = 'plate'"),
     "zero multiplier": (low_pass(multiplier=0), "multiplier of r1 = 0 is out of range; allowed: > 0"),
