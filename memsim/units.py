@@ -15,7 +15,7 @@ from decimal import Decimal
 
 from memsim.errors import InputError
 
-__all__ = ["format_si", "parse_si", "si_prefix"]
+__all__ = ["format_si", "parse_si", "si_prefix", "spice_number"]
 
 _EXPONENTS = {
     "t": 12,
@@ -44,7 +44,18 @@ _UNITS = {
 }
 _UNITS |= {"s": "S or s"}  # without upper and lower case, siemens and second are the same
 _NUMBER = re.compile(r"\s*([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)\s*([a-zµΩω]*)\s*", re.IGNORECASE)
+_SPICE_NUMBER = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(meg|mil|[tgkmunpf])?[a-z]*")
+_SPICE_SCALES = {name: float(f"1e{exponent}") for name, exponent in _EXPONENTS.items()} | {"mil": 25.4e-6}
 _PREFIXES = {12: "T", 9: "G", 6: "M", 3: "k", 0: "", -3: "m", -6: "µ", -9: "n", -12: "p", -15: "f"}
+
+
+def spice_number(word: str) -> float | None:
+    """A number as ngspice reads it: scale suffix, then any letters (`10k`, `1meg`, `1mil`, `5ns`); None for other text.
+
+    Nothing is refused: `1M` is a thousandth and `1F` is 1e-15.
+    """
+    found = _SPICE_NUMBER.fullmatch(word.lower())
+    return float(found[1]) * _SPICE_SCALES.get(found[2] or "", 1.0) if found else None
 
 
 def parse_si(text: str, unit: str = "") -> float:

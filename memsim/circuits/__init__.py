@@ -7,15 +7,15 @@ from memsim.circuits.network import CrossbarLayer, membrane, network_circuit, ne
 from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
 from memsim.circuits.nodal import NodalEquations, nodal_equations
 from memsim.circuits.population import pulsed_population, sampled_population, waveform_names
+from memsim.circuits.samples import Samples, triangle
+from memsim.circuits.sources import all_stimuli, own_stimuli
 from memsim.circuits.stimuli import (
     AlphaTrain,
     Constant,
     ExponentialTrain,
     PulseTrain,
-    Samples,
     Sine,
     Stimulus,
-    triangle,
 )
 from memsim.circuits.waveforms import dataset, with_device_currents
 
@@ -36,6 +36,7 @@ __all__ = [
     "StaticDeviceSubCircuit",
     "Stimulus",
     "ThresholdSwitching",
+    "all_stimuli",
     "dataset",
     "device_bench",
     "flatten",
@@ -44,6 +45,7 @@ __all__ = [
     "network_circuit",
     "neuron_instance",
     "nodal_equations",
+    "own_stimuli",
     "pulsed_population",
     "relaxation_oscillator",
     "sampled_population",

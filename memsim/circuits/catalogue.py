@@ -11,7 +11,8 @@ from PySpice.Spice.Netlist import Circuit
 from memsim.circuits.bench import device_bench
 from memsim.circuits.network import CrossbarLayer, network_circuit
 from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
-from memsim.circuits.stimuli import AlphaTrain, Constant, PulseTrain, Sine, Stimulus, triangle
+from memsim.circuits.samples import triangle
+from memsim.circuits.stimuli import AlphaTrain, Constant, PulseTrain, Sine, Stimulus
 from memsim.devices import load_device
 from memsim.errors import InputError
 

@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
-from PySpice.Spice.Netlist import SubCircuit
+from PySpice.Spice.Netlist import Netlist, SubCircuit
 
 from memsim.devices import Device
 from memsim.devices.ngspice import STATE_LEAK, dynamic_texts, static_text, terms_on_nodes
 from memsim.devices.shared_terms import at_rest
+
+
+class _Written(SubCircuit):
+    """A sub-circuit that knows whether anybody changed it."""
+
+    text: str
+
+    @property
+    def is_as_written(self) -> bool:
+        """False where elements or lines were added, removed or changed."""
+        return Netlist.__str__(self) == self.text
 
 
 def subcircuit_name(model: str) -> str:
@@ -14,7 +25,7 @@ def subcircuit_name(model: str) -> str:
     return model.replace("-", "_").lower()
 
 
-class DeviceSubCircuit(SubCircuit):
+class DeviceSubCircuit(_Written):
     """A device between nodes `p` and `n`, its states as voltages on internal nodes of their names.
 
     Parameters of the device can be overridden on each instance line, and so can the initial state `x_0`.
@@ -43,9 +54,10 @@ class DeviceSubCircuit(SubCircuit):
             rest = at_rest(device, terms_on_nodes(type(device)))
             starts += [f".ic v({node})={value!r}" for node, value in zip(texts.shared, rest, strict=True)]
         self.raw_spice = "\n".join(starts)
+        self.text = Netlist.__str__(self)
 
 
-class StaticDeviceSubCircuit(SubCircuit):
+class StaticDeviceSubCircuit(_Written):
     """The device frozen in its state, for `.op` and `.dc`: states are parameters of the instance.
 
     Args:
@@ -60,3 +72,4 @@ class StaticDeviceSubCircuit(SubCircuit):
         )
         self.device = device
         self.B("i", "p", "n", i=static_text(type(device), portable=portable))
+        self.text = Netlist.__str__(self)

@@ -20,7 +20,9 @@ import sympy as sp
 from PySpice.Spice.Netlist import Netlist
 
 from memsim.circuits.device import DeviceSubCircuit, StaticDeviceSubCircuit
-from memsim.circuits.flatten import GROUND, Element, evaluate, flatten
+from memsim.circuits.expressions import evaluate
+from memsim.circuits.flatten import GROUND, Element, expand
+from memsim.circuits.understood import check_understood
 from memsim.errors import InputError
 
 
@@ -82,6 +84,7 @@ class _Assembly:
     """Bookkeeping while elements are stamped."""
 
     inputs: tuple[str, ...]
+    starts: Mapping[str, float] = field(default_factory=dict)
     parameters: dict[sp.Symbol, float] = field(default_factory=dict)
     kcl: dict[str, sp.Expr] = field(default_factory=dict)
     capacitors: list[tuple[str, str, sp.Symbol, float]] = field(default_factory=list)
@@ -94,10 +97,10 @@ class _Assembly:
         self.parameters[symbol] = value
         return symbol
 
-    def source_value(self, element: Element, value: float) -> sp.Symbol:
+    def source_value(self, element: Element) -> sp.Symbol:
         if element.name in self.inputs:
             return sp.Symbol(element.name, real=True)
-        return self.parameter(element.name, value)
+        return self.parameter(element.name, evaluate(element.source.dc_value, element.values, element.name))
 
     def voltage(self, element: Element) -> sp.Expr:
         plus, minus = element.nodes
@@ -118,16 +121,18 @@ def nodal_equations(circuit: Netlist, inputs: Collection[str] = ()) -> NodalEqua
         inputs: names of the independent sources that are functions of time; the others keep their DC value.
 
     Raises:
-        InputError: an element of another kind, a value out of range, an input that is not a source, a loop of
-            voltage sources, or a node that nothing but current sources holds.
+        InputError: an element of another kind, anything in the circuit that the equations would leave out, a value
+            out of range, an input that is not a source, a loop of voltage sources, or a node that nothing but
+            current sources holds.
     """
-    elements = flatten(circuit)
-    assembly = _Assembly(tuple(inputs))
+    expansion = expand(circuit)
+    elements, assembly = expansion.elements, _Assembly(tuple(inputs), expansion.starts)
     _check_inputs(elements, inputs)
+    check_understood(expansion, inputs)
     _check_held(elements)
     _join_nodes(elements, assembly)
     for element in elements:
-        _STAMPS.get(element.kind, _reject)(assembly, element)
+        _STAMPS[element.kind](assembly, element)
     return _collect(assembly)
 
 
@@ -155,8 +160,7 @@ def _join_nodes(elements: list[Element], assembly: _Assembly) -> None:
             raise InputError(
                 f"voltage source {element.name} closes a loop of voltage sources; put a resistor into the loop"
             )
-        value = evaluate(element.source.dc_value, element.values, element.name)
-        step = offset[minus] + assembly.source_value(element, value) - offset[plus]
+        step = offset[minus] + assembly.source_value(element) - offset[plus]
         keep, drop = root[minus], root[plus]
         if drop == GROUND:
             keep, drop, step = drop, keep, -step
@@ -205,29 +209,40 @@ def _check_held(elements: list[Element]) -> None:
 def _positive(element: Element, value: object, what: str, unit: str) -> float:
     number = evaluate(value, element.values, element.name)
     if not number > 0 or number == float("inf"):
-        raise InputError(f"{what} {element.name} = {number:g} {unit} is out of range; allowed: > 0")
+        raise InputError(
+            f"{what} {element.name} = {number:g}{unit and ' '}{unit} is out of range; allowed: > 0"
+        )
     return number
+
+
+def _factor(element: Element, name: str) -> float:
+    """`multiplier`, elements in parallel, or `scale`, of the value; 1 where it is not given."""
+    given = getattr(element.source, name)
+    return 1.0 if given is None else _positive(element, given, f"{name} of", "")
 
 
 def _resistor(assembly: _Assembly, element: Element) -> None:
     value = _positive(element, element.source.resistance, "resistance", "ohm")
-    assembly.leave(
-        element, assembly.voltage(element) / assembly.parameter(element.name, value, positive=True)
-    )
+    value *= _factor(element, "scale") / _factor(element, "multiplier")
+    resistance = assembly.parameter(element.name, value, positive=True)
+    assembly.leave(element, assembly.voltage(element) / resistance)
 
 
 def _capacitor(assembly: _Assembly, element: Element) -> None:
     value = _positive(element, element.source.capacitance, "capacitance", "F")
-    given = element.source.initial_condition
-    start = 0.0 if given is None else evaluate(given, element.values, element.name)
+    value *= _factor(element, "scale") * _factor(element, "multiplier")
     plus, minus = element.nodes
+    given = element.source.initial_condition
+    if given is None:
+        start = assembly.starts.get(plus, 0.0) - assembly.starts.get(minus, 0.0)
+    else:
+        start = evaluate(given, element.values, element.name)
     capacitance = assembly.parameter(element.name, value, positive=True)
     assembly.capacitors.append((plus, minus, capacitance, start))
 
 
 def _current_source(assembly: _Assembly, element: Element) -> None:
-    value = evaluate(element.source.dc_value, element.values, element.name)
-    assembly.leave(element, assembly.source_value(element, value))
+    assembly.leave(element, assembly.source_value(element))
 
 
 def _voltage_source(assembly: _Assembly, element: Element) -> None:
@@ -252,13 +267,6 @@ def _device(assembly: _Assembly, element: Element) -> None:
             spec = subcircuit.device.states[symbol.name]
             assembly.bounds[names[symbol]] = (spec.low, spec.high)
     assembly.leave(element, form.current.xreplace(names))
-
-
-def _reject(_: _Assembly, element: Element) -> None:
-    raise InputError(
-        f"{element.name} is a {element.kind}; the torch and SciPy engines take resistors, capacitors, independent "
-        "sources and memsim devices. Simulate this circuit with ngspice, or replace the element"
-    )
 
 
 _STAMPS: dict[str, Callable[[_Assembly, Element], None]] = {

@@ -20,7 +20,7 @@ from itertools import pairwise
 import torch
 from torch import Tensor
 
-from memsim.circuits.stimuli import Samples
+from memsim.circuits.samples import Samples
 from memsim.crossbar import Wires
 from memsim.crossbar.netlist.array import array_lines, wrapped
 from memsim.crossbar.netlist.cells import resistors

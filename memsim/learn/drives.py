@@ -27,7 +27,8 @@ import torch
 from numpy.typing import ArrayLike
 from torch import Tensor
 
-from memsim.circuits.stimuli import AlphaTrain, Array, ExponentialTrain, Samples, Stimulus, check_positive
+from memsim.circuits.samples import Samples
+from memsim.circuits.stimuli import AlphaTrain, Array, ExponentialTrain, Stimulus, check_positive
 from memsim.errors import InputError
 
 Encoding = Literal["amplitude", "rate", "latency"]

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import re
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from memsim.errors import BadResultError
+from memsim.units import spice_number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -24,17 +24,6 @@ ABSURD = 1e9
 STATE_TOLERANCE = 0.01
 # ngspice ends a transient on the stop time up to rounding of sums of time steps.
 END_TOLERANCE = 1e-6
-SUFFIXES = {
-    "t": 1e12,
-    "g": 1e9,
-    "meg": 1e6,
-    "k": 1e3,
-    "m": 1e-3,
-    "u": 1e-6,
-    "n": 1e-9,
-    "p": 1e-12,
-    "f": 1e-15,
-}
 
 
 def check_result(
@@ -104,10 +93,4 @@ def _when(dataset: xr.Dataset, wrong: np.ndarray) -> str:
 def stop_time(lines: Iterable[Line]) -> float | None:
     """Stop time of a deck's only `.tran` card [s]; None without one or where it is an expression."""
     cards = [line.words for line in lines if line.text.startswith(".tran")]
-    return number(cards[0][2]) if len(cards) == 1 and len(cards[0]) > 2 else None
-
-
-def number(word: str) -> float | None:
-    """A SPICE number with its scale suffix (`10k`, `1meg`, `5ns`); None for anything else."""
-    found = re.fullmatch(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:e[+-]?\d+)?)(meg|[tgkmunpf])?[a-z]*", word.lower())
-    return float(found[1]) * SUFFIXES.get(found[2] or "", 1.0) if found else None
+    return spice_number(cards[0][2]) if len(cards) == 1 and len(cards[0]) > 2 else None

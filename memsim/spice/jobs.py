@@ -70,12 +70,14 @@ def tasks_of(job: Job) -> list[Task]:
 
 def _circuit_tasks(job: Job, circuit: Circuit) -> list[Task]:
     from memsim.circuits import state_bounds  # a deck needs no devices
+    from memsim.circuits.sources import warn_of_steps
 
     if job.stop is None or job.step is None:
         raise InputError(
             "a circuit needs `stop` and `step`, the end time and the largest time step in seconds"
         )
     stimuli = {name.lower(): stimulus for name, stimulus in (job.stimuli or {}).items()}
+    warn_of_steps(circuit, stimuli, step=job.step)
     tasks = []
     parts = split(circuit)
     saves = saved_in(parts, job.save)

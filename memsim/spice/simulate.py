@@ -69,7 +69,8 @@ def simulate(  # noqa: PLR0913  (the fields of Job, for a call in one line)
             `read_netlist` made of one. A deck has its own analysis card, sources and options.
         stimuli: stimulus for each source of the circuit to be replaced, by element name (`iin`).
         stop: end time [s] of a circuit's transient.
-        step: largest internal time step [s] of a circuit's transient.
+        step: largest internal time step [s] of a circuit's transient; ngspice takes shorter ones, and returns them,
+            where a stimulus or the circuit moves faster.
         options: ngspice options of a circuit over the defaults of `memsim.spice.deck.OPTIONS`.
         save: variables to keep of a circuit, e.g. `v(mem)`, `v(xm1.x)`; all when not given.
         timeout: time limit [s] for each deck.

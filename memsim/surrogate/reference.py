@@ -16,6 +16,7 @@ from scipy.optimize import root
 
 from memsim.circuits.flatten import state_bounds
 from memsim.circuits.nodal import NodalEquations, nodal_equations
+from memsim.circuits.sources import all_stimuli
 from memsim.circuits.stimuli import Stimulus, time_points
 from memsim.circuits.waveforms import dataset
 from memsim.devices.numeric import generate
@@ -107,7 +108,8 @@ def simulate(
 
     Args:
         circuit: PySpice circuit of R, C, V, I and memsim devices.
-        stimuli: what each driven source does, by source name.
+        stimuli: what each driven source does, by source name; over what PySpice's own sources of sines, pulses and
+            straight lines say themselves.
         stop: end time [s].
         step: spacing of the returned samples [s]; also the longest internal step.
         rtol: relative tolerance; the absolute one is rtol times 1 mV or a state of 1.
@@ -122,6 +124,7 @@ def simulate(
     if method not in METHODS:
         raise InputError(f"unknown method {method!r}; known: {', '.join(METHODS)}")
     began = time.perf_counter()
+    stimuli = all_stimuli(circuit, stimuli, step=step)
     equations = nodal_equations(circuit, tuple(stimuli))
     times = time_points(stop, step, len(equations.unknowns) + len(equations.waveforms))
     problem = _Problem(equations, stimuli)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PySpice.Spice.Netlist import Netlist
 
 from memsim.circuits.flatten import state_bounds
+from memsim.circuits.sources import all_stimuli
 from memsim.circuits.stimuli import Stimulus, time_points
 from memsim.circuits.waveforms import dataset
 from memsim.errors import ConvergenceError
@@ -39,7 +40,8 @@ def simulate(
 
     Args:
         circuit: PySpice circuit of R, C, V, I and memsim devices.
-        stimuli: what each driven source does, by source name.
+        stimuli: what each driven source does, by source name; over what PySpice's own sources of sines, pulses and
+            straight lines say themselves.
         stop: end time [s].
         step: time step [s]; the longest where steps adapt.
         tolerance: largest error of a step, in V for potentials and in units of the states, to which steps adapt;
@@ -57,6 +59,7 @@ def simulate(
             meets the tolerance.
     """
     began = time.perf_counter()
+    stimuli = all_stimuli(circuit, stimuli, step=step)
     twin = CompiledCircuit(circuit, inputs=tuple(stimuli), stepper=stepper)
     times, dt = _grid(twin, stimuli, stop, step, tolerance)
     drive = {name: torch.as_tensor(stimulus(times), dtype=dtype) for name, stimulus in stimuli.items()}

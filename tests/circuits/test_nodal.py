@@ -165,7 +165,7 @@ REFUSED = {
         build(resistor(1), lambda c: c.I("1", "b", "a", math.inf), lambda c: c.R("2", "b", "a", 1)),
         "i1 .*inf",
     ),
-    "words for a number": (build(resistor("five")), "neither a number nor one parameter"),
+    "words for a number": (build(resistor("five")), "r1 = 'five' is neither a number nor"),
     "sub-circuit without definition": (
         build(lambda c: c.X("1", "ghost", "a", c.gnd)),
         "'ghost', which is not defined",

@@ -48,3 +48,14 @@ def test_raw_lines_includes_and_many_at_once(tmp_path: Path):
     job = spice.Job(circuit, stop=1e-6, step=1e-7)
     for waves in spice.simulate_many([job, job]):
         np.testing.assert_allclose(waves["i(v1)"], -1e-3, rtol=1e-6)
+
+
+def test_instances_of_included_sub_circuits(tmp_path: Path):
+    (tmp_path / "part.lib").write_text(".subckt part a b r=1k\nr1 a b {r}\n.ends\n")
+    circuit = Circuit("included")
+    circuit.include(str(tmp_path / "part.lib"))
+    circuit.parameter("double", "2*2k")
+    circuit.V("1", "a", circuit.gnd, 2)
+    circuit.X("1", "part", "a", circuit.gnd, r="{double}")
+    waves = spice.simulate(circuit, stop=1e-6, step=1e-7)
+    np.testing.assert_allclose(waves["i(v1)"], -0.5e-3, rtol=1e-6)

@@ -14,7 +14,7 @@ RC = """.title RC circuit
 vdrive top 0 sin(0 1.0 1000.0)
 r1 top out 1000
 c1 out 0 1e-09 ic=0
-.options abstol=1e-20 chgtol=1e-22 method=gear reltol=1e-05 vntol=1e-08
+.options abstol=1e-20 chgtol=1e-22 method=gear reltol=1e-05 trtol=1.0 vntol=1e-08
 .save v(out) v(top)
 .tran 1e-08 1e-06 0 1e-08 uic
 .control
@@ -83,7 +83,10 @@ def test_options():
         text = deck(charging(), stop=1e-6, step=1e-8, options=options)
         return next(line for line in text.splitlines() if line.startswith(".options"))
 
-    assert card(reltol=1e-3, method=None) == ".options abstol=1e-20 chgtol=1e-22 reltol=0.001 vntol=1e-08"
+    assert (
+        card(reltol=1e-3, method=None)
+        == ".options abstol=1e-20 chgtol=1e-22 reltol=0.001 trtol=1.0 vntol=1e-08"
+    )
     assert card(klu=True, rshunt=1e12, METHOD="trap").split()[3:6] == ["klu", "method=trap", "reltol=1e-05"]
 
 
