@@ -31,8 +31,10 @@ STEP = 200e-6
 EULER_STEP = 10e-6
 """Explicit Euler is unstable at the training step; what a step costs does not depend on its length."""
 MEMBRANE = "v(mem)"
+UNGUARDED = "rosenbrock2, C"
 FLOOR, LEAKY, EULER = "products alone", "snntorch.Leaky", "explicit Euler, plain torch"
 MEMRISTIVE = {
+    "guarded, C": ("guarded", "native"),
     "strang, C": ("strang", "native"),
     "rosenbrock2, C": ("rosenbrock2", "native"),
     "linear-implicit-euler, C": ("linear-implicit-euler", "native"),
@@ -140,6 +142,7 @@ def measure_times(batch: int) -> dict[str, dict[str, float]]:
             "over_products": ratio(name, FLOOR),
             "over_leaky": ratio(name, LEAKY),
             "neurons_over_explicit_euler": neurons_alone(name, EULER),
+            "neurons_over_rosenbrock2": neurons_alone(name, UNGUARDED),
             "million_neuron_steps_per_cpu_second": neuron_steps
             / statistics.median(times[name] for times in rounds)
             / 1e6,
@@ -180,13 +183,14 @@ def main() -> None:
     for batch in BATCHES:
         rows = measure_times(batch)
         print(
-            f"\nbatch {batch:20} {'ms':>8} {'/ products':>11} {'/ Leaky':>8} {'neurons / Euler':>16} {'MiB':>7}"
+            f"\nbatch {batch:20} {'ms':>8} {'/ products':>11} {'/ Leaky':>8} {'neurons / Euler':>16} "
+            f"{'/ rosenbrock2':>14} {'MiB':>7}"
         )
         for name, row in rows.items():
             row["peak_mebibytes"] = peak_mebibytes(name, batch)
             print(
                 f"{name:26} {row['cpu_ms']:8.1f} {row['over_products']:11.2f} {row['over_leaky']:8.2f} "
-                f"{row['neurons_over_explicit_euler']:16.2f} {row['peak_mebibytes']:7.1f}"
+                f"{row['neurons_over_explicit_euler']:16.2f} {row['neurons_over_rosenbrock2']:14.2f} {row['peak_mebibytes']:7.1f}"
             )
         result[f"batch {batch}"] = rows
     shape = {"sizes": SIZES, "steps": STEPS, "rounds": ROUNDS}

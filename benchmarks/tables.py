@@ -93,7 +93,7 @@ def _wires() -> list[str]:
 
 def _bptt() -> list[str]:
     rows = _result("bptt")["forward_and_backward"]
-    own = [rows[f"batch {batch}"]["strang, C"] for batch in (64, 128)]
+    own = [rows[f"batch {batch}"]["guarded, C"] for batch in (64, 128)]
     return [
         (
             "| 784-256-10, 50 steps, forward and backward, CPU time over `snntorch.Leaky`, batch 64; 128 "

@@ -121,7 +121,9 @@ def test_every_entry_takes_a_value_or_names_what_it_cannot_take(
     ],
     ids=lambda content: repr(content[:20]),
 )  # fmt: skip
-def test_what_is_no_such_table(tmp_path: Path, assert_clear: Callable[[str], None], kind: str, content: bytes):
+def test_what_is_no_such_table(
+    tmp_path: Path, assert_clear: Callable[[str], None], kind: str, content: bytes
+):
     path = tmp_path / "bad.toml"
     path.write_bytes(content)
     if kind == "study" and not content:

@@ -114,7 +114,11 @@ REFUSED = {
     "misspelt entry": ("train typo-study.toml --out new", 2, ["epoch = 3", "did you mean epochs?"]),
     "NaN stimulus": ("train nan-study.toml --out new", 2, ["window = nan", "finite"]),
     "unknown device": ("train unknown-study.toml --out new", 2, ["unobtainium", "pd-wo3-w"]),
-    "negative resistance": ("train negative-study.toml --out new", 2, ["r_on = -50.0 ohm", "allowed: above 0"]),
+    "negative resistance": (
+        "train negative-study.toml --out new",
+        2,
+        ["r_on = -50.0 ohm", "allowed: above 0"],
+    ),
     "conductance out of range": (
         "train conductance-study.toml --out new",
         2,
@@ -173,8 +177,16 @@ REFUSED = {
     "picture of text": ("plot file.txt", 2, ["not a netCDF file"]),
     "report of nothing": ("report nowhere.nc", 2, ["nowhere.nc", "no such file"]),
     "report of a folder": ("report .", 2, ["study.toml", "does not exist"]),
-    "matrix of text": ("netlist crossbar --conductances file.txt --out new", 2, ["file.txt", "cannot be read"]),
-    "matrix of nothing": ("netlist crossbar --conductances empty.csv --out new", 2, ["empty.csv", "no numbers"]),
+    "matrix of text": (
+        "netlist crossbar --conductances file.txt --out new",
+        2,
+        ["file.txt", "cannot be read"],
+    ),
+    "matrix of nothing": (
+        "netlist crossbar --conductances empty.csv --out new",
+        2,
+        ["empty.csv", "no numbers"],
+    ),
     "card of truths": ("devices true-card.toml", 2, ["r_on = True is not a number"]),
     "card described by a number": ("devices five-card.toml", 2, ["description = 5", "quotes"]),
     "unknown command": ("simulate", 2, ["simulate"]),

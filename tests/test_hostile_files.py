@@ -110,7 +110,9 @@ def _holding(data: object, **kind: object) -> Callable[[h5py.File], object]:
 
 HDF5: dict[str, Callable[[h5py.File], object]] = {
     "links in a circle": lambda file: file.__setitem__("l", h5py.SoftLink("/l")),
-    "link to a group that leads back": lambda file: file.create_group("g").__setitem__("x", h5py.SoftLink("/")),
+    "link to a group that leads back": lambda file: file.create_group("g").__setitem__(
+        "x", h5py.SoftLink("/")
+    ),
     "group in itself": _hard_loop,
     "link to another file": lambda file: file.__setitem__("x", h5py.ExternalLink("/etc/passwd", "/x")),
     "16 GB of a fill value": _filled("f8", 1.0),
@@ -122,11 +124,15 @@ HDF5: dict[str, Callable[[h5py.File], object]] = {
     "opaque": _holding(np.zeros(3, "V5")),
     "nothing": _holding(h5py.Empty("f8")),
     "lists": lambda file: file.create_dataset("v", (3,), h5py.vlen_dtype("f8")),
-    "references": lambda file: file.create_dataset("v", data=np.array([file.ref], object), dtype=h5py.ref_dtype),
+    "references": lambda file: file.create_dataset(
+        "v", data=np.array([file.ref], object), dtype=h5py.ref_dtype
+    ),
     "scale of text": _with("scale_factor", "x"),
     "dimensions of text": _with("DIMENSION_LIST", "x"),
     "a type alone": lambda file: file.__setitem__("v", np.dtype("f8")),
-    "data in another file": lambda file: file.create_dataset("v", (3,), "f8", external=[("/etc/passwd", 0, 24)]),
+    "data in another file": lambda file: file.create_dataset(
+        "v", (3,), "f8", external=[("/etc/passwd", 0, 24)]
+    ),
 }
 COMMANDS = (
     "plot {} --out new.png",
@@ -204,7 +210,12 @@ def test_hdf5_that_is_no_netcdf_is_named(
 def test_texts_that_all_refer_to_a_long_one_are_counted_before_they_are_read(tmp_path: Path):
     with h5py.File(tmp_path / "bad.nc", "w") as file:
         file.create_dataset(
-            "v", (100_000_000,), h5py.string_dtype(), chunks=(100_000,), compression="gzip", fillvalue="x" * 100_000
+            "v",
+            (100_000_000,),
+            h5py.string_dtype(),
+            chunks=(100_000,),
+            compression="gzip",
+            fillvalue="x" * 100_000,
         )
     with pytest.raises(InputError, match=f"allowed: up to {MOST_BYTES / 1e9:.3g} GB"):
         read_waves(tmp_path / "bad.nc")
@@ -334,7 +345,11 @@ BROKEN_ARCHIVES: dict[str, bytes | dict[str, bytes]] = {
 @pytest.mark.parametrize("content", BROKEN_ARCHIVES.values(), ids=BROKEN_ARCHIVES)
 @pytest.mark.parametrize(("data", "file"), [("nmnist", "nmnist_small.npz"), ("fsdd", "fsdd_0to14.npz")])
 def test_archives_that_are_none(
-    tmp_path: Path, assert_clear: Callable[[str], None], data: str, file: str, content: bytes | dict[str, bytes]
+    tmp_path: Path,
+    assert_clear: Callable[[str], None],
+    data: str,
+    file: str,
+    content: bytes | dict[str, bytes],
 ):
     path = tmp_path / file
     if isinstance(content, bytes):
@@ -350,7 +365,9 @@ def test_archives_that_are_none(
     assert file in str(refused.value)
 
 
-@pytest.mark.parametrize("data", ["mnist-1d", "", "../mnist", "tonic:", "tonic:os", "tonic:__doc__", "\u0000"])
+@pytest.mark.parametrize(
+    "data", ["mnist-1d", "", "../mnist", "tonic:", "tonic:os", "tonic:__doc__", "\u0000"]
+)
 def test_data_sets_that_there_are_not(tmp_path: Path, assert_clear: Callable[[str], None], data: str):
     with pytest.raises(MemsimError) as refused:
         load_dataset(data, tmp_path)

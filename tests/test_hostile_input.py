@@ -380,7 +380,11 @@ def _netcdf() -> list[bytes]:
         {"engine": "ngspice", "title": "t"},
     )
     swept = xr.Dataset(
-        {"m": ("r", [1.0, 2.0], {"units": "V"}), "status": ("r", [1, 1]), "error": ("r", np.array(["", "x"], object))},
+        {
+            "m": ("r", [1.0, 2.0], {"units": "V"}),
+            "status": ("r", [1, 1]),
+            "error": ("r", np.array(["", "x"], object)),
+        },
         {"r": [1.0, 2.0]},
         {"kind": "sweep"},
     )
@@ -410,7 +414,18 @@ def _bytes(write: Callable[[Path], object]) -> bytes:
         return Path(folder, "x.h5").read_bytes()
 
 
-HDF5_WORDS = [b"\x89HDF", b"OHDR", b"TREE", b"SNOD", b"HEAP", b"FRHP", b"\xff" * 8, b"\x00" * 8, b"units", b"\x01"]
+HDF5_WORDS = [
+    b"\x89HDF",
+    b"OHDR",
+    b"TREE",
+    b"SNOD",
+    b"HEAP",
+    b"FRHP",
+    b"\xff" * 8,
+    b"\x00" * 8,
+    b"units",
+    b"\x01",
+]
 
 
 @EXAMPLES
@@ -491,7 +506,9 @@ def test_workloads(examples: int):
 def test_devices_of_a_sweep(examples: int):
     table = b"r_on,r_off\n" + b"".join(b"%d,%d\n" % (k + 1, 7 * k + 5) for k in range(12))
     fuzz(written("d.csv", load_spread), damaged([table], CSV_WORDS), examples, {"d.csv"})
-    fit = json.dumps([{"model": "vteam", "parameters": {}, "correlation": [[1.0]], "intervals": {"r_on": [1, 2]}}])
+    fit = json.dumps(
+        [{"model": "vteam", "parameters": {}, "correlation": [[1.0]], "intervals": {"r_on": [1, 2]}}]
+    )
     words = [b"[", b"]", b"{", b"}", b"null", b"1e999", b'""', b"[" * 3000]
     fuzz(written("d.json", load_spread), damaged([fit.encode()], words), examples, {"d.csv", "d.json"})
 

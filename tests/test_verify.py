@@ -317,7 +317,9 @@ def test_kept_batches_give_the_same_numbers_to_the_last_digit(tmp_path: Path):
     for number in range(40):
         values = {field.name: rng.random((3, 2)) for field in dataclasses.fields(Batch)}
         values |= {"seconds": np.ones(3), "neurons": np.array([8, 10])}
-        values |= {name: rng.random((2, 3, 2)).transpose(1, 2, 0) for name in ("energy_ngspice", "energy_twin")}
+        values |= {
+            name: rng.random((2, 3, 2)).transpose(1, 2, 0) for name in ("energy_ngspice", "energy_twin")
+        }
         batch = Batch(**values)
         store.save(str(number), batch)
         kept = store.load(str(number))

@@ -102,9 +102,13 @@ def test_a_deck_that_does_not_fit_is_refused_with_its_size(tmp_path):
     text = "a crossbar of 300 word lines and 200 bit lines is a deck of about "
     size = deck_size(300, 200)
     size.check(tmp_path / "made" / "later" / "x.cir")
-    with pytest.raises(InputError, match=rf"{text}1000 TB and more, but .* free in {tmp_path}; take fewer lines"):
+    with pytest.raises(
+        InputError, match=rf"{text}1000 TB and more, but .* free in {tmp_path}; take fewer lines"
+    ):
         replace(size, text=1e18).check(tmp_path / "made" / "x.cir")
-    with pytest.raises(InputError, match=f"{text}6.9 MB, for which ngspice needs about 1000 TB and more of memory, "):
+    with pytest.raises(
+        InputError, match=f"{text}6.9 MB, for which ngspice needs about 1000 TB and more of memory, "
+    ):
         replace(size, memory=1e18).check(tmp_path / "x.cir")
 
 

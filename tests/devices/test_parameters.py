@@ -26,7 +26,9 @@ def test_resistance_must_be_positive_and_finite(value):
     ],
 )
 def test_message_states_the_allowed_range(model, name, value):
-    with pytest.raises(InputError, match=rf"{name} = .* is out of range; allowed: (.*at (least|most)|.* to) "):
+    with pytest.raises(
+        InputError, match=rf"{name} = .* is out of range; allowed: (.*at (least|most)|.* to) "
+    ):
         model(**{name: value})
 
 

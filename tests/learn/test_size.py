@@ -33,7 +33,9 @@ def test_training_that_does_not_fit_is_refused_before_anything_is_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ):
     monkeypatch.setattr(memory, "available_memory", lambda: 1e5)
-    with pytest.raises(InputError, match=r"batches of 700 over 10 steps needs about .*, 100 kB are free here; make"):
+    with pytest.raises(
+        InputError, match=r"batches of 700 over 10 steps needs about .*, 100 kB are free here; make"
+    ):
         train(SMALL, tmp_path / "run")
     assert list(tmp_path.iterdir()) == []
 

@@ -301,7 +301,10 @@ def stand_in(folder, text):
         ("#!/bin/sh\necho ngspice-38\n", "too old"),
         ("#!/nowhere/sh\n", "does not answer"),
         ("garbage \x1b[31m\x00", "does not"),
-        ("#!/bin/sh\nwhile :; do echo endless endless endless endless endless; done\n", "does not print a version"),
+        (
+            "#!/bin/sh\nwhile :; do echo endless endless endless endless endless; done\n",
+            "does not print a version",
+        ),
     ],
 )
 def test_an_engine_that_cannot_be_used_is_named_before_work_begins(text, message, tmp_path, monkeypatch):

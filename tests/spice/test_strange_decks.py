@@ -89,7 +89,7 @@ FOUND = {
     "a name with a parameter": with_commands("run", cards=".param p=1\nr{p}#shell touch pwned\n"),
     "a loop over pieces of the title's name": with_commands("foreach t {$cur,x}plottitle", "echo $t", "end"),
     "a comma between name and type": with_commands("run", cards=".model m1,filesource gain(file,secret)\n"),
-    "a file without its equal sign": with_commands("run", cards=".model m1 gain(file \"secret\")\n"),
+    "a file without its equal sign": with_commands("run", cards='.model m1 gain(file "secret")\n'),
     "more digits than there is room for": with_commands("set numdgt=3000", "print v(1)"),
     "more columns than there is room for": with_commands("run", cards=".width out=99999\n"),
 }
@@ -101,7 +101,9 @@ def test_decks_that_once_got_through_are_refused(name, tmp_path):
         check_trust(FOUND[name], tmp_path)
 
 
-@pytest.mark.parametrize("title", [f"{'x' * 4999}*# shell touch pwned", ".include x", " .CONTROL", ".lib x y"])
+@pytest.mark.parametrize(
+    "title", [f"{'x' * 4999}*# shell touch pwned", ".include x", " .CONTROL", ".lib x y"]
+)
 def test_titles_that_ngspice_takes_for_more_are_refused(title, tmp_path):
     """It reads at most 4999 bytes of the first line, takes the rest for the second, and includes files there."""
     with pytest.raises(UntrustedDeckError, match="line 1"):
@@ -123,7 +125,9 @@ HARMLESS = {
     "blanks before lines": lambda text: text.replace("\n", "\n \t"),
     "Windows line ends": lambda text: text.replace("\n", "\r\n"),
     "comments between": lambda text: text.replace("\n", "\n* caf\u00e9 \u00a0 `touch x`\n"),
-    "comments behind": lambda text: text.replace("1k\n", "1k ; shell touch x \u00b5\n").replace("1n\n", "1n $ load\n"),
+    "comments behind": lambda text: text.replace("1k\n", "1k ; shell touch x \u00b5\n").replace(
+        "1n\n", "1n $ load\n"
+    ),
     "continuations": lambda text: text.replace(" 1k", "\n* between\n\n+1k").replace(" 1m", "\n  + 1m"),
     "Latin-1 in a comment": lambda text: text.replace("\n", "\n* \udcb5\n"),
     "a byte order mark": lambda text: f"\ufeff{text}",

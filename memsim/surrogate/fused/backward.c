@@ -86,11 +86,10 @@ static int backward_frame(Pass *p, long n, real h, const real *number, Rows y, R
     adjoint(n, h, number, y, u, u_next, lane, (Rows)solved, seed, by_u, by_next, constant);
 #if CHECKED
     for (int c = 1; c <= deepest && c <= DEEPEST; c++) {
-        ROWS(CARRY, s->carry[1], carry)
-        begin(n, number, y, u, lane, carry);
-        const long m = gather(s, n, c, y, u, u_next, lane, (Rows)carry);
+        const long m = gather(s, n, c, y, u, u_next, lane);
         if (!m) continue;
         if (!make_room(p, 1L << c)) return 0;
+        begin_gathered(s, m, number);
         LANE(i, m) {
             const long from = s->index[i];
             EACH(j, UNKNOWNS) p->own.seed[j][i] = p->before.seed[j][from];

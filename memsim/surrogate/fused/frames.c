@@ -92,8 +92,8 @@ static void step(Scratch *s, long n, real h, const real *number, Rows y, Rows u,
     finish(n, h, number, y, u, u_next, lane, carry, (Rows)solved, after, carried, s->error, s->pace);
 }
 
-/* The lanes of that level into s->index, s->y[0], s->u, s->lane and s->carry[0]; returns how many. */
-static long gather(Scratch *s, long n, int level, Rows y, Rows u, Rows u_next, Rows lane, Rows carry) {
+/* The lanes of that level into s->index, s->y[0], s->u and s->lane; returns how many. */
+static long gather(Scratch *s, long n, int level, Rows y, Rows u, Rows u_next, Rows lane) {
     long m = 0;
     LANE(i, n) if (s->level[i] == level) s->index[m++] = i;
     LANE(i, m) {
@@ -101,9 +101,17 @@ static long gather(Scratch *s, long n, int level, Rows y, Rows u, Rows u_next, R
         EACH(j, UNKNOWNS) s->y[0][j][i] = y[j][from];
         EACH(j, INPUTS) s->u[START][j][i] = u[j][from], s->u[END][j][i] = u_next[j][from];
         EACH(j, LANES) s->lane[j][i] = lane[j][from];
-        EACH(j, CARRY) s->carry[0][j][i] = carry[j][from];
     }
     return m;
+}
+
+/* What gathered lanes would carry over to the start of their frame, into s->carry[0]. */
+static void begin_gathered(Scratch *s, long m, const real *number) {
+    ROWS(UNKNOWNS, s->y[0], y)
+    ROWS(INPUTS, s->u[START], u)
+    ROWS(LANES, s->lane, lane)
+    ROWS(CARRY, s->carry[0], carry)
+    begin(m, number, (Rows)y, (Rows)u, (Rows)lane, carry);
 }
 
 /* Inputs at a share of the frame, for gathered lanes. */
@@ -163,7 +171,8 @@ static void forward_frame(Scratch *s, long n, real h, const real *number, Rows y
         deeper |= s->level[i];
     }
     for (int c = 1; deeper && c <= DEEPEST; c++) {
-        const long m = gather(s, n, c, y, u, u_next, lane, carry);
+        const long m = gather(s, n, c, y, u, u_next, lane);
+        LANE(i, m) EACH(j, CARRY) s->carry[0][j][i] = carry[j][s->index[i]];
         if (m) divided(s, m, c, h, number);
         LANE(i, m) {
             const long to = s->index[i];

@@ -14,7 +14,7 @@ from memsim.surrogate.fused.program import Adjoint, StepProgram
 from memsim.surrogate.fused.tape import LEAF, Node, topological
 from memsim.surrogate.massless import ITERATIONS, ROUNDING
 
-WIDTH = 256
+WIDTH = 2048
 """Lanes that go through all time steps together: few enough that what they touch stays in the first caches."""
 
 _HEADERS = {

@@ -9,8 +9,9 @@
    other, J_ij J_ji > 0, A_ij = J_ij fade(q, c) with q = J_ij J_ji / [(M_ii/(g h) - A_ii)(M_jj/(g h) - J_jj)], c = 1/4
    or 1/(2 states on the node) if that is less, fade(q, c) = [2 - q/c] within 0 and 1.
 3. P keeps states within their bounds.
-4. A step has failed where g d and the defect W^-1 [F(y1, u1) - M (k' + d)/h], which is zero for linear F, exceed the
-   tolerance, summed over all unknowns in units of a state's range and of 0.1 V.
+4. A step has failed where the defect W^-1 [F(y1, u1) - M (k' + d)/h], which is zero for linear F, exceeds the
+   tolerance, or g d exceeds `LENIENCE` times that, all unknowns as one vector in units of a state's range and of 0.1 V.
+   The error handed on is the square of its length.
 5. Where a transition is under way, h J+ > `UNDER_WAY` at either end, the frame wants steps of `resolution`/max J+
    throughout, and never longer ones than `resolution` times the one in which such a state relaxes. Where no bound of
    J+ is known, its value at the ends has to do. Equal steps that begin early are what makes gradients right: an error
@@ -30,6 +31,8 @@ from memsim.surrogate.steppers.base import Attempt, Stepper, add, iteration_matr
 from memsim.surrogate.steppers.rosenbrock import GAMMA
 from memsim.surrogate.system import BoundSystem, Linearisation, Values
 
+LENIENCE = 6.0
+"""How many times more g d may be than the defect: it is up to ten times the error, but misses nothing at a jump."""
 UNDER_WAY = 0.003
 LARGEST_SHARE = 0.25
 """Part of a pivot that positive feedback may take."""
@@ -40,7 +43,7 @@ class Guarded(Stepper):
     """Second order, safe at any step size where frames are divided as it asks: the default.
 
     Attributes:
-        tolerance: largest error of a step, in units of a state's range and of 0.1 V.
+        tolerance: largest defect of a step, in units of a state's range and of 0.1 V.
         resolution: largest product of a step and J+ while a state pushes itself on.
     """
 
@@ -69,7 +72,8 @@ class Guarded(Stepper):
         defect = solve([f - m / h for f, m in zip(reached, covered, strict=True)])
         error: Any = 0.0
         for change, left, scale in zip(d, defect, system.scales, strict=True):
-            error = error + (g * abs(change) + abs(left)) / (self.tolerance * scale)
+            allowed = self.tolerance * scale
+            error = error + (g * change / (LENIENCE * allowed)) ** 2 + (left / allowed) ** 2
         behind = system.positive(after, u_next, du)
         return Attempt(after, error, self._pace(system, point.positive, behind, h))
 
