@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from functools import cached_property
 
 import torch
 from PySpice.Spice.Netlist import Netlist
@@ -89,11 +88,7 @@ class CompiledCircuit(nn.Module):
         trained = {
             name: self.trained[_key(name)].item() for name in self.values if _key(name) in self.trained
         }
-        return self._numeric_system.bind({**self.values, **trained})
-
-    @cached_property
-    def _numeric_system(self) -> System:
-        return System(self.system.equations, "numpy")
+        return self.system.on_numbers().bind({**self.values, **trained})
 
     def forward(
         self,

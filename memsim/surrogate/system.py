@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from memsim.circuits.feedback import feedbacks
 from memsim.circuits.nodal import NodalEquations
-from memsim.devices.numeric import Backend, Functions, generate
+from memsim.devices.numeric import Backend, Functions, generate, rebound
+from memsim.devices.scalar import SCALAR_FUNCTIONS
 from memsim.surrogate.elementwise import larger, smaller
 from memsim.surrogate.elimination import Elimination, Entries
 from memsim.surrogate.hoisting import Hoister
@@ -113,6 +115,14 @@ class System:
         rows = equations.algebraic
         self.algebraic_pattern = [key for key in self.jacobian_pattern if key[0] in rows and key[1] in rows]
         self.algebraic_elimination = Elimination(self.size, self.algebraic_pattern)
+
+    def on_numbers(self) -> System:
+        """The same code, made for torch, computing with plain numbers."""
+        other = copy(self)
+        for name, made in vars(self).items():
+            if name.startswith("generated_"):
+                setattr(other, name, rebound(made, SCALAR_FUNCTIONS))
+        return other
 
     def bind(self, parameters: Mapping[str, Any]) -> BoundSystem:
         """The system with parameter values by name, numbers or tensors, for a whole run."""

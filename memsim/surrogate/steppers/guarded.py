@@ -21,6 +21,7 @@ When no guard acts this is rosenbrock2. Any A keeps it consistent; A = J makes i
 
 from __future__ import annotations
 
+from dataclasses import dataclass, replace
 from typing import Any
 
 from memsim.surrogate.elementwise import larger, select, smaller
@@ -37,12 +38,23 @@ LARGEST_SHARE = 0.25
 """Part of a pivot that positive feedback may take."""
 
 
+@dataclass(frozen=True)
 class Guarded(Stepper):
-    """Second order, safe at any step size where frames are divided as it asks: the default."""
+    """Second order, safe at any step size where frames are divided as it asks: the default.
+
+    Attributes:
+        fading: whether guard 2 acts. Steps that are kept short by their error do without: they resolve feedback, and
+            where resistors hold a device on the middle branch of its S, long ones may pass.
+    """
+
+    fading: bool = True
 
     name = "guarded"
     order = 2
     checked = True
+
+    def controlled(self) -> Stepper:
+        return replace(self, fading=False)
 
     def step(self, system: BoundSystem, y: Values, *, u: Values, u_next: Values, h: Any) -> list[Any]:
         return self.attempt(system, y, u=u, u_next=u_next, h=h).y
@@ -50,7 +62,8 @@ class Guarded(Stepper):
     def attempt(self, system: BoundSystem, y: Values, *, u: Values, u_next: Values, h: Any) -> Attempt:
         g, du = GAMMA, slopes(u, u_next, h)
         point = system.linearise(y, u, du)
-        solve = _Solver(system, point, 1 / (g * h))
+        scale = 1 / (g * h)
+        solve = _Solver(system, _dissipative(system, point, scale) if self.fading else point.jacobian, scale)
         k = solve([f / g + h * s for f, s in zip(point.flow, point.input_slope, strict=True)])
         stage = system.settle(system.project(add(y, k)), u_next)
         moved = [b - a for a, b in zip(y, stage, strict=True)]
@@ -71,13 +84,13 @@ class _Solver:
 
     Args:
         system: the circuit.
-        point: its equations at the start of the step.
+        jacobian: A.
         scale: 1 / (g h).
     """
 
-    def __init__(self, system: BoundSystem, point: Linearisation, scale: Any) -> None:
+    def __init__(self, system: BoundSystem, jacobian: Entries, scale: Any) -> None:
         self._elimination = system.elimination
-        matrix = iteration_matrix(system.mass, _dissipative(system, point, scale), scale)
+        matrix = iteration_matrix(system.mass, jacobian, scale)
         self._lu = system.elimination.factor(matrix)
 
     def __call__(self, right: Values) -> list[Any]:
