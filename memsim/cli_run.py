@@ -140,6 +140,9 @@ def _print_json(data: xr.Dataset, files: Sequence[Path]) -> None:
         "engine": data.attrs["engine"],
         "points": data.sizes.get("time", 1),
         "files": list(map(str, files)),
+        **{
+            key: data.attrs[key] for key in ("integrator", "tolerance", "steps", "error") if key in data.attrs
+        },
     }
     typer.echo(json.dumps({**summary, "waveforms": waveforms}))
 

@@ -149,7 +149,7 @@ def test_a_device_is_verified(memsim: Memsim):
 
 def test_torch_adapts_its_steps_to_a_tolerance(memsim: Memsim):
     run = ("run", "hysteresis-knowm-sdc", "--engine", "torch", "--step", "1m", "--json")
-    coarse, fine = (json.loads(memsim(*run, "--tolerance", t))["points"] for t in ("1e-3", "1e-6"))
+    coarse, fine = (json.loads(memsim(*run, "--tolerance", t))["steps"] for t in ("1e-3", "1e-6"))
     assert fine > 2 * coarse
 
 
