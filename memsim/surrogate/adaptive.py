@@ -3,7 +3,9 @@
 A step of h is compared with two of h/2. For a stepper of order p their difference over 2^p - 1 estimates the error of
 the two; it must not exceed the tolerance, and the next step is chosen to just meet it. Added to the two, it leaves an
 error of order p + 1, from where the run goes on (Hairer, Norsett and Wanner, Solving Ordinary Differential Equations I,
-chapter II.4). No step crosses a knot of a stimulus.
+chapter II.4). Between the three points of a pair the result is a parabola; by how much a cubic through the point before
+them, too, leaves it, counts as an error like the other, and is there where the other happens to vanish. No step crosses
+a knot of a stimulus.
 """
 
 from __future__ import annotations
@@ -40,6 +42,8 @@ JUMP_TIME = 1e-12
 """Share of the whole run in which a stimulus jumps."""
 JUMP = 0.01
 """Share of its value that a stimulus must gain in that time to count as jumping."""
+FARTHEST = math.sqrt(3) / 36
+"""Largest z (z - 1/2) (z - 1) for z from 0 to 1."""
 CAUTION, MOST_SHORTER, MOST_LONGER = 0.9, 0.1, 4.0
 
 
@@ -236,14 +240,14 @@ class _Walk:
 
     def to(self, end: float, *, longest: float, shortest: float) -> Iterator[float]:
         """Go on to `end`, a knot, pausing at each point with its time."""
-        h, order = FIRST_STEP * longest, self._steps.stepper.order
+        h, order, first = FIRST_STEP * longest, self._steps.stepper.order, len(self.times) - 1
         while (left := end - self.times[-1]) > shortest:
             # two even steps rather than one that leaves a splinter
             h = min(h, longest, left if h >= left else left / 2)
             now = self.times[-1]
             behind = end if h == left else now + h
             found = self._try(now, behind)
-            error = self._error(found)
+            error = self._error(found, h, smooth=len(self.times) - 1 > first)
             if found is not None and error <= 1:
                 self.times += [now + h / 2, behind]
                 self.unknowns += [found.middle, found.end]
@@ -264,14 +268,30 @@ class _Walk:
         except ArithmeticError:
             return None
 
-    def _error(self, found: _Pair | None) -> float:
-        """What a pair errs by over what is allowed, or the part of the pace that it lacks if that is worse."""
+    def _error(self, found: _Pair | None, h: float, *, smooth: bool) -> float:
+        """What a pair errs by over what is allowed, or the part of the pace that it lacks if that is worse.
+
+        Args:
+            found: the pair.
+            h: its size.
+            smooth: whether the point before it belongs to the same piece of the stimuli.
+        """
         if found is None or found.failed:
             return math.inf
         before, worst = self.unknowns[-1], 0.0
         for k, error in enumerate(found.errors):
-            share = abs(error) / (self._tolerance * self._steps.size(k, before[k], found.end[k]))
+            larger = max(abs(error), abs(self._bend(k, found, h))) if smooth else abs(error)
+            share = larger / (self._tolerance * self._steps.size(k, before[k], found.end[k]))
             worst = share if not share <= worst else worst  # no number counts as worst
         if self._even:
             worst = max(worst, found.pace ** (self._steps.stepper.order + 1))
         return worst if math.isfinite(worst) else math.inf
+
+    def _bend(self, unknown: int, found: _Pair, h: float) -> float:
+        """By how much a cubic through the point before a pair leaves the parabola through the pair."""
+        back = self.times[-1] - self.times[-2]
+        earlier, now = (point[unknown] for point in self.unknowns[-2:])
+        middle, end = found.middle[unknown], found.end[unknown]
+        slopes = [(now - earlier) / back, 2 * (middle - now) / h, 2 * (end - middle) / h]
+        curves = [(slopes[1] - slopes[0]) / (back + h / 2), (slopes[2] - slopes[1]) / h]
+        return FARTHEST * h**3 * (curves[1] - curves[0]) / (back + h)

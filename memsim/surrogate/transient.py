@@ -17,7 +17,7 @@ from memsim.surrogate.compiled import CompiledCircuit
 Array = NDArray[np.float64]
 Waves = Mapping[str, Array]
 Progress = Callable[[int, int], None]
-FINER_ERRS = 0.4
+FINER_ERRS = 0.5
 """Error of a run in half the steps over that of the run, at most. An eighth where all is smooth; kinks leave more."""
 PARTS, FOLLOWING = 100, 33
 """Of the work, and how many of them go to the run itself: half the steps take twice as long."""
