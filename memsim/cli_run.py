@@ -204,7 +204,9 @@ def _run_bench(bench: Bench, engine: Engine, limits: Allowed, steps: Steps) -> x
     else:
         from memsim.surrogate import reference
 
-        waves = reference.simulate(bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step)
+        waves = reference.simulate(
+            bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step, stated=True
+        )
     from memsim.circuits import with_device_currents
 
     return with_device_currents(bench.circuit, waves).assign_attrs(show=list(bench.show))

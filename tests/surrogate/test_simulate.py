@@ -248,6 +248,28 @@ def test_a_result_carries_its_error_into_a_file(tmp_path: Path):
         assert "guarded" in read.attrs["integrator"]
 
 
+def test_scipy_states_its_error_too():
+    """An RC circuit at a sine, in closed form."""
+    run = {"stimuli": {"vin": Sine(1.0, 1e3)}, "stop": 3e-3, "step": 1e-5}
+    data = reference.simulate(rc_circuit(), **run, rtol=1e-7, stated=True)
+    t, w = data["time"].values, 2 * np.pi
+    exact = (np.sin(w * t / 1e-3) - w * np.cos(w * t / 1e-3) + w * np.exp(-t / 1e-3)) / (1 + w**2)
+    error = np.abs(data["v(out)"].values - exact).max()
+    assert 0 < error <= data["v(out)"].attrs["error"] <= 1e-5
+    assert "error" not in reference.simulate(rc_circuit(), **run)["v(out)"].attrs
+
+
+def test_scipy_says_where_it_loses_the_solution():
+    """LSODA meets the soft walls of VTEAM, fourteen picoseconds wide in time, under a step of the drive."""
+    card = load_card("vteam-technion")
+    bench = device_bench(card.device, series_resistance=card.drive.series_resistance)
+    period = 1 / card.drive.frequency
+    with np.errstate(all="ignore"), pytest.raises(ConvergenceError, match=r"loses the solution at t = 1\.6"):
+        reference.simulate(
+            bench, stimuli={"vdrive": drives(card.drive)["pulses"]}, stop=period, step=period / 1000
+        )
+
+
 def test_progress_reaches_the_end_and_never_goes_back():
     told = []
     simulate(
