@@ -112,9 +112,13 @@ class System:
         self.mass_elimination = Elimination(self.size, self.mass_pattern)
         self.bounds = [_finite(equations.bounds.get(unknown)) for unknown in equations.unknowns]
         self.scales = [VOLTAGE_SCALE if bound is None else bound[1] - bound[0] for bound in self.bounds]
-        rows = equations.algebraic
-        self.algebraic_pattern = [key for key in self.jacobian_pattern if key[0] in rows and key[1] in rows]
-        self.algebraic_elimination = Elimination(self.size, self.algebraic_pattern)
+        rows, entries = equations.algebraic, dict(zip(self.jacobian_pattern, jacobian, strict=True))
+        inner = [key for key in self.jacobian_pattern if key[0] in rows and key[1] in rows]
+        self.algebraic_pattern = [(rows.index(row), rows.index(column)) for row, column in inner]
+        self.algebraic_elimination = Elimination(len(rows), self.algebraic_pattern)
+        self.generated_massless = generate(
+            arguments, [*(flow[row] for row in rows), *(entries[key] for key in inner)], backend
+        )
 
     def on_numbers(self) -> System:
         """The same code, made for torch, computing with plain numbers."""
@@ -187,6 +191,12 @@ class BoundSystem:
         end = 2 * n + len(self.jacobian_pattern)
         jacobian = dict(zip(self.jacobian_pattern, values[2 * n : end], strict=True))
         return Linearisation(values[:n], values[n : 2 * n], jacobian, self._by_row(values[end:]))
+
+    def massless(self, y: Values, u: Values) -> tuple[list[Any], Entries]:
+        """G of the rows without mass, and its derivatives by the unknowns of those rows, numbered among themselves."""
+        values = self._system.generated_massless(y, u, [0.0 * value for value in u], self.constants)
+        flows = len(self.algebraic)
+        return values[:flows], dict(zip(self.algebraic_pattern, values[flows:], strict=True))
 
     def positive(self, y: Values, u: Values, du: Values) -> dict[int, Any]:
         """J+ of the states that can push themselves further, by their row."""
