@@ -190,7 +190,8 @@ def main() -> None:
             row["peak_mebibytes"] = peak_mebibytes(name, batch)
             print(
                 f"{name:26} {row['cpu_ms']:8.1f} {row['over_products']:11.2f} {row['over_leaky']:8.2f} "
-                f"{row['neurons_over_explicit_euler']:16.2f} {row['neurons_over_rosenbrock2']:14.2f} {row['peak_mebibytes']:7.1f}"
+                f"{row['neurons_over_explicit_euler']:16.2f} {row['neurons_over_rosenbrock2']:14.2f} "
+                f"{row['peak_mebibytes']:7.1f}"
             )
         result[f"batch {batch}"] = rows
     shape = {"sizes": SIZES, "steps": STEPS, "rounds": ROUNDS}

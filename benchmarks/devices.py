@@ -3,8 +3,8 @@
     python benchmarks/devices.py agreement [CARD ...]
     python benchmarks/devices.py figure
 
-One card of every model is driven by a sine, a triangle and a pair of pulses at three amplitudes, and both engines are
-refined until their currents settle (`memsim.verify.compare_device`). Results are saved card by card, and cards that
+One card of every model is driven by a sine, a triangle and a pair of pulses at three amplitudes. Both engines
+run as `verify` runs them (`memsim.verify.compare_device`). Results are saved card by card, and cards that
 are saved already are skipped unless they are named.
 """
 

@@ -38,6 +38,18 @@ class Allowed:
     disk: float | None
 
 
+@dataclass(frozen=True)
+class Steps:
+    """How the twin chooses its steps."""
+
+    tolerance: float | None
+    equal_steps: bool
+
+
+LATE = 2.0
+"""Seconds after which a run shows how far it is."""
+
+
 def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     circuit: Annotated[
         str, typer.Argument(help="A shipped circuit by name, or the path of a deck (`.cir`).")
@@ -48,11 +60,17 @@ def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         Path | None, typer.Option(help="Picture of the waveforms (`.png`, `.svg`, `.pdf`).")
     ] = None,
     stop: Annotated[str | None, typer.Option(help="End time of a shipped circuit, e.g. `50m`.")] = None,
-    step: Annotated[str | None, typer.Option(help="Longest step of a shipped circuit, e.g. `5u`.")] = None,
+    step: Annotated[
+        str | None,
+        typer.Option(help="Time between samples, e.g. `5u`; ngspice takes no longer steps."),
+    ] = None,
     tolerance: Annotated[
         float | None,
-        typer.Option(help="Steps of torch adapt, so that each errs by no more (V, states), e.g. `1e-6`."),
+        typer.Option(help="Share of its value by which a step of torch may err; 1e-5 where left out."),
     ] = None,
+    equal_steps: Annotated[
+        bool, typer.Option("--equal-steps", help="Torch steps from sample to sample, as in training.")
+    ] = False,
     timeout: Annotated[float, typer.Option(help="Time limit of ngspice in seconds.")] = 60.0,
     memory: Annotated[
         str | None, typer.Option(help="Memory that ngspice may take in bytes, e.g. `4g`; 1 GB and more.")
@@ -70,15 +88,16 @@ def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     Examples: `memsim run integrate-and-fire-set1 --engine torch --plot spike.png`,
     `memsim run my.cir --out waves.nc`
     """
-    if tolerance is not None and engine is not Engine.TORCH:
-        raise InputError(f"--tolerance is for --engine torch; {engine.value} adapts its steps as it is")
+    if (tolerance is not None or equal_steps) and engine is not Engine.TORCH:
+        option = "--equal-steps" if equal_steps else "--tolerance"
+        raise InputError(f"{option} is for --engine torch; {engine.value} adapts its steps as it is")
     write = _writer(out) if out else None
     limits = Allowed(timeout, *(None if text is None else parse_si(text) for text in (memory, disk)))
     if circuit.endswith((".cir", ".sp", ".net")):
         data, show = _run_deck(Path(circuit), engine, limits, trust), None
     else:
         bench = _bench(circuit, stop, step)
-        data, show = _run_bench(bench, engine, limits, tolerance), bench.show
+        data, show = _run_bench(bench, engine, limits, Steps(tolerance, equal_steps)), bench.show
     shown = show or [str(name) for name in data.data_vars][:8]
     files = []
     if out and write:
@@ -92,20 +111,27 @@ def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
 
 
 def _print(data: xr.Dataset, shown: Sequence[str], files: Sequence[Path]) -> None:
-    from memsim.units import format_si
-
     typer.echo(f"{data.attrs['engine']}: {data.sizes.get('time', 1)} points, {len(data.data_vars)} waveforms")
     for name in shown:
         unit = data[name].attrs["units"]
-        low, high = (f"{x:.5g}" if unit == "1" else format_si(x, unit, digits=5) for x in _range(data[name]))
-        typer.echo(f"  {name:16} {low:>12} to {high:>12}")
+        low, high = (_with_unit(value, unit, 5) for value in _range(data[name]))
+        error = data[name].attrs.get("error")
+        stated = "" if error is None else f"   error {_with_unit(error, unit, 2)}"
+        typer.echo(f"  {name:16} {low:>12} to {high:>12}{stated}")
     for file in files:
         typer.echo(file)
+
+
+def _with_unit(value: float, unit: str, digits: int) -> str:
+    from memsim.units import format_si
+
+    return f"{value:.{digits}g}" if unit == "1" else format_si(value, unit, digits=digits)
 
 
 def _print_json(data: xr.Dataset, files: Sequence[Path]) -> None:
     waveforms = {
         str(name): {"units": values.attrs["units"], "minimum": low, "maximum": high}
+        | ({"error": values.attrs["error"]} if "error" in values.attrs else {})
         for name in data.data_vars
         for values in [data.variables[name]]
         for low, high in [_range(values)]
@@ -114,6 +140,9 @@ def _print_json(data: xr.Dataset, files: Sequence[Path]) -> None:
         "engine": data.attrs["engine"],
         "points": data.sizes.get("time", 1),
         "files": list(map(str, files)),
+        **{
+            key: data.attrs[key] for key in ("integrator", "tolerance", "steps", "error") if key in data.attrs
+        },
     }
     typer.echo(json.dumps({**summary, "waveforms": waveforms}))
 
@@ -152,7 +181,7 @@ def _run_deck(path: Path, engine: Engine, limits: Allowed, trust: bool) -> xr.Da
     return spice.simulate(path, trust=trust, **asdict(limits))
 
 
-def _run_bench(bench: Bench, engine: Engine, limits: Allowed, tolerance: float | None) -> xr.Dataset:
+def _run_bench(bench: Bench, engine: Engine, limits: Allowed, steps: Steps) -> xr.Dataset:
     if engine is Engine.NGSPICE:
         from memsim import spice
 
@@ -161,14 +190,23 @@ def _run_bench(bench: Bench, engine: Engine, limits: Allowed, tolerance: float |
         )
     elif engine is Engine.TORCH:
         from memsim import surrogate
+        from memsim.console import counting_progress
 
-        waves = surrogate.simulate(
-            bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step, tolerance=tolerance
-        )
+        with counting_progress("torch", after=LATE) as progress:
+            waves = surrogate.simulate(
+                bench.circuit,
+                stimuli=bench.stimuli,
+                stop=bench.stop,
+                step=bench.step,
+                **asdict(steps),
+                progress=progress,
+            )
     else:
         from memsim.surrogate import reference
 
-        waves = reference.simulate(bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step)
+        waves = reference.simulate(
+            bench.circuit, stimuli=bench.stimuli, stop=bench.stop, step=bench.step, stated=True
+        )
     from memsim.circuits import with_device_currents
 
     return with_device_currents(bench.circuit, waves).assign_attrs(show=list(bench.show))

@@ -82,11 +82,14 @@ def training_progress() -> Iterator[Callable[[int, int, EpochRecord | None], Non
 
 
 @contextmanager
-def counting_progress(what: str) -> Iterator[Callable[[int, int], None]]:
-    """Bar over runs."""
+def counting_progress(what: str, *, after: float = 0.0) -> Iterator[Callable[[int, int], None]]:
+    """Bar over runs, drawn once they have taken as many seconds as `after`."""
+    began = time.monotonic()
     with _bar(what) as bar:
 
         def show(done: int, total: int) -> None:
+            if time.monotonic() - began < after:
+                return
             bar.start()
             bar.update(bar.task_ids[0], completed=done, total=total)
 

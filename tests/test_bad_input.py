@@ -91,7 +91,7 @@ REFUSED = {
     "tolerance of zero": (
         "run pulses-knowm-sdc --engine torch --tolerance 0",
         2,
-        ["tolerance = 0.0 V", "at most 0.1"],
+        ["tolerance = 0.0 is out of range", "1e-12", "to 0.1"],
     ),
     "negative time, torch": ("run pulses-knowm-sdc --stop -1m --engine torch", 2, ["stop = -0.001 s"]),
     "negative time, scipy": ("run pulses-knowm-sdc --stop -1m --engine scipy", 2, ["stop = -0.001 s"]),

@@ -149,8 +149,15 @@ def test_a_device_is_verified(memsim: Memsim):
 
 def test_torch_adapts_its_steps_to_a_tolerance(memsim: Memsim):
     run = ("run", "hysteresis-knowm-sdc", "--engine", "torch", "--step", "1m", "--json")
-    coarse, fine = (json.loads(memsim(*run, "--tolerance", t))["points"] for t in ("1e-3", "1e-6"))
-    assert fine > 2 * coarse
+    coarse, fine = (json.loads(memsim(*run, "--tolerance", t).splitlines()[-1]) for t in ("1e-3", "1e-6"))
+    assert fine["steps"] > 2 * coarse["steps"]
+    assert fine["waveforms"]["v(xm1.x)"]["error"] < 0.1 * coarse["waveforms"]["v(xm1.x)"]["error"]
+
+
+@pytest.mark.parametrize("engine", ["torch", "scipy"])
+def test_a_run_says_by_how_much_it_errs(memsim: Memsim, engine: str):
+    lines = memsim("run", "hysteresis-knowm-sdc", "--engine", engine, "--step", "100u").splitlines()
+    assert any(line.split()[0] == "v(xm1.x)" and "error" in line for line in lines)
 
 
 @pytest.mark.spice

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
-from typing import Any, Literal
+from types import FunctionType
+from typing import Any, Literal, cast
 
 import numpy as np
 import sympy as sp
@@ -94,6 +95,12 @@ def generate(
 
         printer = TorchFunctionsPrinter(_LAMBDIFY_SETTINGS)
     return sp.lambdify(list(arguments), list(outputs), modules=_modules(backend), printer=printer, cse=True)
+
+
+def rebound(generated: Callable[..., list[Any]], functions: Functions) -> Callable[..., list[Any]]:
+    """A function made by `generate` for "torch", calling other functions by the same names."""
+    found = cast("FunctionType", generated)
+    return FunctionType(found.__code__, {**found.__globals__, **functions})
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping, Sequence
 from copy import deepcopy
 from functools import cached_property
+from itertools import accumulate
 from typing import Any
 
 import torch
@@ -15,12 +16,15 @@ from memsim.circuits.flatten import parameter_ranges
 from memsim.circuits.nodal import nodal_equations
 from memsim.errors import InputError
 from memsim.surrogate.bounded import Bounded, Bounds, bounds_of
-from memsim.surrogate.plausible import check_resolved
-from memsim.surrogate.run import Engine, Runner, State, Waveforms
+from memsim.surrogate.plausible import check_physical, check_resolved, limits_of
+from memsim.surrogate.run import Engine, Run, Runner, State, Waveforms
 from memsim.surrogate.steppers import DEFAULT_STEPPER, stepper_named
 from memsim.surrogate.system import BoundSystem, System
 
-_GENERATED = ("system", "runner", "_numeric_system")
+_GENERATED = ("system", "runner", "_refined")
+_SHORTER = (
+    f"shorten the step, or take the stepper {DEFAULT_STEPPER!r}, which divides steps that are too long."
+)
 
 
 class CompiledCircuit(nn.Module):
@@ -73,7 +77,7 @@ class CompiledCircuit(nn.Module):
         self.stepper = stepper_named(stepper)
         equations = nodal_equations(circuit, inputs)
         _check_names("waveform", record or (), equations.waveforms)
-        self.system = System(equations, record=record)
+        self.system, self.limits = System(equations, record=record), limits_of(circuit, equations)
         self.values = equations.parameter_values()
         self.runner = Runner(self.system, self.stepper, engine, segment)
         _check_names("parameter", trainable, self.values)
@@ -129,7 +133,7 @@ class CompiledCircuit(nn.Module):
     def on_numbers(self) -> BoundSystem:
         """The equations on plain numbers, with the present values of the parameters."""
         trained = {name: value.item() for name, value in self.trained_values().items()}
-        return self._numeric_system.bind({**self.values, **trained})
+        return self.system.on_numbers().bind({**self.values, **trained})
 
     def trained_values(self) -> dict[str, Tensor]:
         """Present values of the trained parameters by name, in SI units; gradients flow through them."""
@@ -138,10 +142,6 @@ class CompiledCircuit(nn.Module):
     @cached_property
     def _refined(self) -> Runner:
         return Runner(self.system, self.stepper.refined(), self.runner.engine, self.runner.segment)
-
-    @cached_property
-    def _numeric_system(self) -> System:
-        return System(self.system.equations, "numpy")
 
     def forward(
         self,
@@ -174,8 +174,16 @@ class CompiledCircuit(nn.Module):
         system = self._bind(start[0], parameters or {})
         y = self._initial(system, start) if state is None else self._checked(state, start[0])
         run = (self._refined if refined else self.runner)(system, y, drive, steps)
-        check_resolved(run, steps, self.stepper.name)
+        self._check(run, steps)
         return run.waveforms, run.state
+
+    def _check(self, run: Run, h: Sequence[float]) -> None:
+        """What a stepper does not check itself is checked here."""
+        if self.stepper.checked:
+            check_resolved(run, h, self.stepper.name)
+            return
+        waves = {name: wave.detach() for name, wave in run.waveforms.items()}
+        check_physical(waves, [0.0, *accumulate(h)], self.limits, remedy=_SHORTER)
 
     def _drive(self, inputs: Tensor | Mapping[str, Tensor]) -> list[Tensor]:
         named = {self.inputs[0]: inputs} if isinstance(inputs, Tensor) else dict(inputs)

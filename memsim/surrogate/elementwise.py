@@ -35,12 +35,17 @@ def _(value: Tensor) -> Tensor:
 
 def larger(a: Any, b: Any) -> Any:
     """a where it exceeds b, else b; its slope at a tie is that of b."""
-    return select(a > b, a, b)
+    return _chosen(a > b, a, b)
 
 
 def smaller(a: Any, b: Any) -> Any:
     """a where it is below b, else b; its slope at a tie is that of b."""
-    return select(a < b, a, b)
+    return _chosen(a < b, a, b)
+
+
+def _chosen(test: Any, a: Any, b: Any) -> Any:
+    # plain numbers, the many of them in steps that adapt, need no dispatch
+    return a if test is True else b if test is False else select(test, a, b)
 
 
 def everywhere(test: Any) -> bool:

@@ -57,14 +57,11 @@ def _steps(
 
 def newton_steps(system: BoundSystem, y: Sequence[Any], u: Sequence[Any]) -> tuple[dict[int, Any], Any]:
     """Newton's step for each massless potential, its matrix held, and sum |G|."""
-    rows = system.algebraic
-    point = system.linearise(y, u, [0.0 * value for value in u])
-    matrix = {key: detached(point.jacobian[key]) for key in system.algebraic_pattern}
-    matrix |= {(i, i): 1.0 for i in range(len(y)) if i not in rows}
-    right = [flow if i in rows else 0.0 for i, flow in enumerate(point.flow)]
+    flows, entries = system.massless(y, u)
     elimination = system.algebraic_elimination
-    solution = elimination.solve(elimination.factor(matrix), right)
-    return {row: solution[row] for row in rows}, sum(abs(point.flow[row]) for row in rows)
+    matrix = {key: detached(entry) for key, entry in entries.items()}
+    solution = elimination.solve(elimination.factor(matrix), flows)
+    return dict(zip(system.algebraic, solution, strict=True)), sum(map(abs, flows))
 
 
 def search(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from itertools import count, pairwise
 
@@ -53,7 +53,7 @@ class _Problem:
         charge = generate((equations.inputs, list(equations.parameters)), equations.charge, "numpy")
         start = np.array(charge([float(s(0.0)) for s in self.stimuli], values), dtype=float)[self.dynamic]
         self.guess = np.zeros(n)
-        self.guess[self.dynamic] = self.inverse_mass @ start
+        self.start = self.guess[self.dynamic] = self.inverse_mass @ start
 
         used = {symbol for expr in equations.flow for symbol in expr.free_symbols}
         sloped = [rate in used for rate in equations.input_rates]
@@ -87,7 +87,8 @@ class _Problem:
             y[rows] -= change
             if np.max(np.abs(change)) <= 1e-14 * max(1e-3, np.max(np.abs(y[rows]))):
                 break
-        self.guess = y
+        if np.isfinite(y).all():
+            self.guess = y
         return y
 
     def rate(self, t: float, dynamic: Array) -> Array:
@@ -103,6 +104,7 @@ def simulate(
     step: float,
     rtol: float = 1e-10,
     method: str = "LSODA",
+    stated: bool = False,
 ) -> xr.Dataset:
     """Transient of a circuit by SciPy, restarted at every corner of the stimuli.
 
@@ -114,6 +116,7 @@ def simulate(
         step: spacing of the returned samples [s]; also the longest internal step.
         rtol: relative tolerance; the absolute one is rtol times 1 mV or a state of 1.
         method: a method of scipy.integrate.solve_ivp.
+        stated: whether waveforms carry their `error`, in their units: by how much ten times the tolerance moves them.
 
     Raises:
         InputError: unknown source or method; stop, step or rtol out of range.
@@ -128,18 +131,24 @@ def simulate(
     equations = nodal_equations(circuit, tuple(stimuli))
     times = time_points(stop, step, len(equations.unknowns) + len(equations.waveforms))
     problem = _Problem(equations, stimuli)
-    y = _integrate(problem, times, rtol, method, [s.corners(stop) for s in stimuli.values()])
+    corners = [s.corners(stop) for s in stimuli.values()]
+    runs = [
+        _integrate(problem, times, looser * rtol, method, corners) for looser in ((1, 10) if stated else (1,))
+    ]
     u = np.array([stimulus(times) for stimulus in problem.stimuli])
     observe = generate(
         (equations.unknowns, equations.inputs, list(equations.parameters)),
         list(equations.waveforms.values()),
         "numpy",
     )
-    columns = observe(y, u, list(equations.parameters.values()))
+    found = [observe(y, u, list(equations.parameters.values())) for y in runs]
     signals = {
-        name: np.broadcast_to(c, times.shape) for name, c in zip(equations.waveforms, columns, strict=True)
+        name: np.broadcast_to(c, times.shape) for name, c in zip(equations.waveforms, found[0], strict=True)
     }
     data = dataset(times, signals, state_bounds(circuit))
+    for name, exact, looser in zip(equations.waveforms, found[0], found[-1], strict=True):
+        if stated:
+            data[name].attrs["error"] = float(np.abs(np.subtract(exact, looser)).max())
     data.attrs |= {
         "engine": f"scipy-{method}",
         "title": str(circuit.title),
@@ -148,9 +157,9 @@ def simulate(
     return data
 
 
-def _integrate(problem: _Problem, times: Array, rtol: float, method: str, corners: list[Array]) -> Array:
+def _integrate(problem: _Problem, times: Array, rtol: float, method: str, corners: Sequence[Array]) -> Array:
     edges = np.unique(np.concatenate([[times[0], times[-1]], *corners]))
-    y0, samples = problem.guess[problem.dynamic], np.empty((len(problem.guess), len(times)))
+    y0, samples = problem.start, np.empty((len(problem.guess), len(times)))
     for left, right in pairwise(edges):
         inside = (times >= left) & (times <= right)
         grid = np.union1d(times[inside], [left, right])
@@ -167,6 +176,12 @@ def _integrate(problem: _Problem, times: Array, rtol: float, method: str, corner
         if not solution.success:
             raise ConvergenceError(
                 f"SciPy's {method} stopped at t = {solution.t[-1]:g} s: {solution.message}"
+            )
+        if not np.isfinite(solution.y).all():
+            lost = float(solution.t[np.argmin(np.isfinite(solution.y).all(axis=0))])
+            raise ConvergenceError(
+                f"SciPy's {method} loses the solution at t = {lost:g} s",
+                remedy="use another method; Radau and BDF take the stiffest circuits.",
             )
         full = np.array([problem.complete(t, y) for t, y in zip(solution.t, solution.y.T, strict=True)]).T
         samples[:, inside] = full[:, np.isin(solution.t, times[inside])]
@@ -197,7 +212,7 @@ def equilibrium(circuit: Netlist) -> dict[str, float]:
     relaxed = solve_ivp(
         rate,
         (0, SETTLING_TIME),
-        problem.guess[problem.dynamic],
+        problem.start,
         method="LSODA",
         rtol=1e-8,
         atol=1e-12,

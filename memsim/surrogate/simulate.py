@@ -1,107 +1,136 @@
-"""One run of a circuit by its torch twin, as waveforms."""
+"""One run of a circuit by its torch twin, as waveforms that say by how much they err."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
-import torch
 import xarray as xr
 from numpy.typing import NDArray
 from PySpice.Spice.Netlist import Netlist
 
-from memsim.circuits.flatten import state_bounds
 from memsim.circuits.sources import all_stimuli
-from memsim.circuits.stimuli import Stimulus, time_points
+from memsim.circuits.stimuli import Stimulus, check_times, time_points
 from memsim.circuits.waveforms import dataset
-from memsim.errors import ConvergenceError
-from memsim.surrogate.adaptive import time_grid
+from memsim.errors import ConvergenceError, InputError
+from memsim.surrogate.adaptive import DEFAULT_TOLERANCE
 from memsim.surrogate.compiled import CompiledCircuit
+from memsim.surrogate.plausible import Limits, limits_of, unphysical, violation
 from memsim.surrogate.steppers import DEFAULT_STEPPER
+from memsim.surrogate.transient import Progress, in_chosen_steps, in_equal_steps
 
-ABSURD_VOLTAGE = 1e6
-"""No circuit of memristors reaches a megavolt; a step that diverges does."""
-OVERSHOOT = 0.05
-"""Share of its range by which a state may overshoot: explicit steps at their stability limit ring by less."""
+Array = NDArray[np.float64]
+SHORTEST_EDGE = 1e-3
+"""Of the run, an edge that PySpice's sources leave at 0, where no step says how long it is."""
+_SHORTER = "leave out equal_steps: steps are then as short as the circuit needs. Or give a shorter step."
+_TIGHTER = "lower the tolerance, or check the values of the circuit and of its sources."
 
 
-def simulate(
+def simulate(  # noqa: PLR0913 - what to run, how far, where to look, how exactly
     circuit: Netlist,
     *,
     stimuli: Mapping[str, Stimulus],
     stop: float,
-    step: float,
+    step: float | None = None,
+    times: Sequence[float] | Array | None = None,
     tolerance: float | None = None,
+    equal_steps: bool = False,
     stepper: str = DEFAULT_STEPPER,
-    dtype: torch.dtype = torch.float64,
+    progress: Progress | None = None,
 ) -> xr.Dataset:
-    """Transient of a circuit in equal steps, or in steps that adapt.
+    """Transient of a circuit in steps that adapt to it, or in equal steps, with an estimate of its error.
+
+    Steps end at every corner of the stimuli, are as short as the tolerance asks for in between, and have nothing to do
+    with where the result is sampled. The whole run is done again in half the steps; by how much that changes a
+    waveform is its error. That of equal steps is by how much they differ from steps that adapt.
 
     Args:
         circuit: PySpice circuit of R, C, V, I and memsim devices.
         stimuli: what each driven source does, by source name; over what PySpice's own sources of sines, pulses and
             straight lines say themselves.
         stop: end time [s].
-        step: time step [s]; the longest where steps adapt.
-        tolerance: largest error of a step, in V for potentials and in units of the states, to which steps adapt;
-            all steps are equal where left out. 1e-6 does for most devices; one that runs away from a state it hardly
-            leaves at first may want less, and a run at a hundredth of the tolerance shows it.
+        step: between the samples of the result [s].
+        times: of the samples [s], increasing, instead of `step`. Without either, samples are where steps end.
+        tolerance: largest error of a step, as a share of the value of each unknown; of 1 mV where a potential is below
+            that. States count by how far they are from the nearer end of their range, or a hundredth of it where they
+            are closer. 1e-5 where left out.
+        equal_steps: whether each step is `step`, as in training, whatever it errs by.
         stepper: integrator by name.
-        dtype: floating-point type of the run.
+        progress: called with how much is done, and of how much.
 
     Returns:
-        Waveforms with the names ngspice gives them.
+        Waveforms with the names ngspice gives them. Each states its largest `error` among its attributes, in its own
+        unit: an estimate from above, of the numerical error alone. The attributes of the whole are `engine`,
+        `integrator`, `tolerance` (0 where steps are equal), `steps`, `error`, the largest of all as a share of a
+        potential's peak-to-peak amplitude or a state's range, `title` and `wall_seconds`.
 
     Raises:
-        InputError: unknown source or stepper; stop, step or tolerance out of range.
-        ConvergenceError: a potential or state runs away, which happens to explicit steps that are too long, or no step
-            meets the tolerance.
+        InputError: unknown source or stepper; stop, step, times or tolerance out of range.
+        ConvergenceError: no step meets the tolerance; a state is outside its range, or a potential outside what the
+            sources can give.
     """
     began = time.perf_counter()
-    stimuli = all_stimuli(circuit, stimuli, step=step)
+    if equal_steps and (step is None or tolerance is not None):
+        raise InputError("equal_steps takes a step, in seconds, and no tolerance")
+    stimuli = all_stimuli(circuit, stimuli, step=stop * SHORTEST_EDGE if step is None else step)
     twin = CompiledCircuit(circuit, inputs=tuple(stimuli), stepper=stepper)
-    times, dt = _grid(twin, stimuli, stop, step, tolerance)
-    drive = {name: torch.as_tensor(stimulus(times), dtype=dtype) for name, stimulus in stimuli.items()}
-    with torch.no_grad():
-        waveforms, _ = twin(drive, dt=dt)
-    data = dataset(times, {name: signal.numpy() for name, signal in waveforms.items()}, state_bounds(circuit))
+    samples = _samples(twin, stop, step, times)
+    tolerance = DEFAULT_TOLERANCE if tolerance is None else tolerance
+    found = in_chosen_steps(twin, stimuli, stop=stop, samples=samples, tolerance=tolerance, progress=progress)
+    if equal_steps:
+        found = in_equal_steps(twin, stimuli, found)
+    limits = limits_of(circuit, twin.system.equations)
+    data = dataset(found.times, found.waves, limits.states)
     data.attrs |= {
         "engine": f"torch-{stepper}",
+        "integrator": f"{stepper} in {'equal' if equal_steps else 'extrapolated pairs of'} steps",
+        "tolerance": 0.0 if equal_steps else tolerance,
+        "steps": found.steps,
+        "error": 0.0,
         "title": str(circuit.title),
         "wall_seconds": time.perf_counter() - began,
     }
-    _check_plausible(data, state_bounds(circuit), stepper, step)
+    wrong = violation(found.waves, limits)
+    if wrong is not None:
+        remedy = _SHORTER if equal_steps else _TIGHTER
+        raise unphysical(wrong, found.times.tolist(), remedy, data.isel(time=slice(0, wrong.step)))
+    _state_errors(data, found.errors, limits)
     return data
 
 
-def _grid(
-    twin: CompiledCircuit,
-    stimuli: Mapping[str, Stimulus],
-    stop: float,
-    step: float,
-    tolerance: float | None,
-) -> tuple[NDArray[np.floating], float | torch.Tensor]:
-    """Times [s], and how far they are apart."""
-    equal = time_points(stop, step, len(twin.unknowns) + len(twin.system.equations.waveforms))
-    if tolerance is None:
-        return equal, step
-    times = time_grid(twin, stimuli, stop=stop, step=step, tolerance=tolerance)
-    return times, torch.as_tensor(np.diff(times))
+def _samples(
+    twin: CompiledCircuit, stop: float, step: float | None, times: Sequence[float] | Array | None
+) -> Array | None:
+    """Times of the samples; None where they are those of the steps."""
+    if step is not None and times is not None:
+        raise InputError("step and times both say where samples are; give one of them")
+    if step is not None:
+        return time_points(stop, step, len(twin.unknowns) + len(twin.system.equations.waveforms))
+    check_times(stop, stop)
+    if times is None:
+        return None
+    given = np.asarray(times, dtype=float)
+    if (
+        given.ndim != 1
+        or not given.size
+        or not ((given >= 0) & (given <= stop)).all()
+        or (np.diff(given) <= 0).any()
+    ):
+        raise InputError(
+            f"times = {times!r} are out of range; allowed: a row that increases, from 0 to stop = {stop!r} s"
+        )
+    return given
 
 
-def _check_plausible(
-    data: xr.Dataset, bounds: Mapping[str, tuple[float, float]], stepper: str, step: float
-) -> None:
-    for name, signal in data.data_vars.items():
-        low, high = bounds.get(str(name), (-ABSURD_VOLTAGE, ABSURD_VOLTAGE))
-        margin = OVERSHOOT * (high - low)
-        bad = np.flatnonzero(~((signal.values >= low - margin) & (signal.values <= high + margin)))
-        if len(bad):
-            first = int(bad[0])
+def _state_errors(data: xr.Dataset, errors: Mapping[str, float], limits: Limits) -> None:
+    """Write errors into attributes; ConvergenceError where one is no number."""
+    for name, error in errors.items():
+        if not np.isfinite(error):
             raise ConvergenceError(
-                f"{name} = {float(signal[first]):g} at t = {float(data['time'][first]):g} s "
-                f"lies outside {low:g} to {high:g}, with {stepper} at a step of {step:g} s",
-                remedy="shorten the step, or use an implicit stepper.",
-                partial=data.isel(time=slice(0, first)),
+                f"{name} has no value in half as long steps", remedy=_TIGHTER, partial=data
             )
+        data[name].attrs["error"] = error
+        low, high = limits.states.get(name, (float(data[name].min()), float(data[name].max())))
+        if high > low:
+            data.attrs["error"] = max(data.attrs["error"], error / (high - low))

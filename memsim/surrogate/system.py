@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Collection, Mapping, Sequence
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,7 +13,8 @@ from torch import Tensor
 
 from memsim.circuits.feedback import feedbacks
 from memsim.circuits.nodal import NodalEquations
-from memsim.devices.numeric import Backend, Functions, generate
+from memsim.devices.numeric import Backend, Functions, generate, rebound
+from memsim.devices.scalar import SCALAR_FUNCTIONS
 from memsim.surrogate.elementwise import larger, smaller
 from memsim.surrogate.elimination import Elimination, Entries
 from memsim.surrogate.hoisting import Hoister
@@ -110,9 +112,21 @@ class System:
         self.mass_elimination = Elimination(self.size, self.mass_pattern)
         self.bounds = [_finite(equations.bounds.get(unknown)) for unknown in equations.unknowns]
         self.scales = [VOLTAGE_SCALE if bound is None else bound[1] - bound[0] for bound in self.bounds]
-        rows = equations.algebraic
-        self.algebraic_pattern = [key for key in self.jacobian_pattern if key[0] in rows and key[1] in rows]
-        self.algebraic_elimination = Elimination(self.size, self.algebraic_pattern)
+        rows, entries = equations.algebraic, dict(zip(self.jacobian_pattern, jacobian, strict=True))
+        inner = [key for key in self.jacobian_pattern if key[0] in rows and key[1] in rows]
+        self.algebraic_pattern = [(rows.index(row), rows.index(column)) for row, column in inner]
+        self.algebraic_elimination = Elimination(len(rows), self.algebraic_pattern)
+        self.generated_massless = generate(
+            arguments, [*(flow[row] for row in rows), *(entries[key] for key in inner)], backend
+        )
+
+    def on_numbers(self) -> System:
+        """The same code, made for torch, computing with plain numbers."""
+        other = copy(self)
+        for name, made in vars(self).items():
+            if name.startswith("generated_"):
+                setattr(other, name, rebound(made, SCALAR_FUNCTIONS))
+        return other
 
     def bind(self, parameters: Mapping[str, Any]) -> BoundSystem:
         """The system with parameter values by name, numbers or tensors, for a whole run."""
@@ -185,6 +199,12 @@ class BoundSystem:
     def linearised(self, y: Values, u: Values, du: Values) -> list[Any]:
         """The same in a row: F, its slopes along the inputs, entries of dF/dy, J+."""
         return self._system.generated_linearisation(y, u, du, self.constants)
+
+    def massless(self, y: Values, u: Values) -> tuple[list[Any], Entries]:
+        """G of the rows without mass, and its derivatives by the unknowns of those rows, numbered among themselves."""
+        values = self._system.generated_massless(y, u, [0.0 * value for value in u], self.constants)
+        flows = len(self.algebraic)
+        return values[:flows], dict(zip(self.algebraic_pattern, values[flows:], strict=True))
 
     def positive(self, y: Values, u: Values, du: Values) -> dict[int, Any]:
         """J+ of the states that can push themselves further, by their row."""

@@ -1,8 +1,8 @@
 """A single device in ngspice and in the torch twin: is it the same current under every drive?
 
-Sine, triangle and a pair of pulses at three amplitudes. Each engine is refined on its own, ngspice by its relative
-tolerance, the twin by the tolerance of its steps, until a hundred times smaller one changes its current by less than
-0.1 % of the peak. Then the two are compared.
+Sine, triangle and a pair of pulses at three amplitudes. The twin runs as `memsim.surrogate.simulate` does by default.
+ngspice is refined, by its relative tolerance, until a hundred times smaller one changes its current by less than 0.1 %
+of the peak. Then the two are compared.
 
 A device that runs away crosses its edge in picoseconds of a second, so at equal times an edge counts in full where
 one engine has it a step earlier. Currents are therefore also compared with one step of ngspice's granted: each must
@@ -15,7 +15,6 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from memsim import spice
@@ -23,7 +22,9 @@ from memsim.circuits import Samples, Sine, Stimulus, device_bench, with_device_c
 from memsim.circuits.waveforms import dataset
 from memsim.devices import Card, Device, Drive
 from memsim.errors import InputError
-from memsim.surrogate import CompiledCircuit, time_grid
+from memsim.surrogate import CompiledCircuit
+from memsim.surrogate.adaptive import DEFAULT_TOLERANCE
+from memsim.surrogate.transient import in_chosen_steps
 
 Array = NDArray[np.float64]
 WAVES = ("sine", "triangle", "pulses")
@@ -31,10 +32,7 @@ SHARES = (0.5, 0.75, 1.0)
 """Of the amplitude that the card states."""
 STEPS = 4000
 """Least number of steps of ngspice in one period; one of them is what an edge is granted."""
-FEWEST_STEPS = 1000
-"""Least number of steps of the twin in one period."""
 NGSPICE_TOLERANCES = (1e-5, 1e-7, 1e-9)
-TWIN_TOLERANCES = (1e-5, 1e-7, 1e-9)
 CONVERGED = 1e-3
 """Change of a current over its peak below which an engine counts as converged."""
 PROMISE = 5e-3
@@ -64,9 +62,10 @@ class Agreement:
         error: at equal times.
         error_within_a_step: granted one step of ngspice's of time.
         edge_shift: least time to grant for an error of half a percent, over the period; at most one step is tried.
-        ngspice_change, twin_change: what the last refinement changed, granted the same.
+        ngspice_change: what the last refinement changed, granted the same.
+        twin_change: by what half as long steps of the twin change it, at equal times.
         ngspice_tolerance, twin_tolerance: at which they were found.
-        ngspice_points, twin_points: samples in the period.
+        ngspice_points, twin_points: steps in the period.
     """
 
     wave: str
@@ -131,7 +130,7 @@ class _Pair:
     def compare(self, wave: str, share: float) -> Agreement:
         stimulus, granted = drives(self._drive, share)[wave], self._period / STEPS
         exact, exact_change = _refined(lambda t: self._by_ngspice(stimulus, t), NGSPICE_TOLERANCES, granted)
-        found, found_change = _refined(lambda t: self._by_twin(stimulus, t), TWIN_TOLERANCES, granted)
+        found, finer, steps = self._by_twin(stimulus, exact.times)
         return Agreement(
             wave=wave,
             amplitude=share * self._drive.amplitude,
@@ -139,11 +138,11 @@ class _Pair:
             error_within_a_step=distance(exact, found, granted),
             edge_shift=_shift(exact, found, granted) / self._period,
             ngspice_change=exact_change,
-            twin_change=found_change,
+            twin_change=distance(found, finer, 0.0),
             ngspice_tolerance=exact.tolerance,
             twin_tolerance=found.tolerance,
             ngspice_points=len(exact.times),
-            twin_points=len(found.times),
+            twin_points=steps,
         )
 
     def _by_ngspice(self, stimulus: Stimulus, tolerance: float) -> Current:
@@ -157,13 +156,17 @@ class _Pair:
         )
         return Current(data["time"].values, -data["i(vdrive)"].values, tolerance)
 
-    def _by_twin(self, stimulus: Stimulus, tolerance: float) -> Current:
-        step = self._period / FEWEST_STEPS
-        times = time_grid(self._twin, {"vdrive": stimulus}, stop=self._period, step=step, tolerance=tolerance)
-        with torch.no_grad():
-            waves, _ = self._twin(torch.as_tensor(stimulus(times)), dt=torch.as_tensor(np.diff(times)))
-        data = dataset(times, {name: wave.numpy() for name, wave in waves.items()})
-        return Current(times, with_device_currents(self._bench, data)["i(xm1)"].values, tolerance)
+    def _by_twin(self, stimulus: Stimulus, times: Array) -> tuple[Current, Current, int]:
+        """Current at given times, the same in half as long steps, and the number of steps."""
+        found = in_chosen_steps(
+            self._twin, {"vdrive": stimulus}, stop=self._period, samples=times, tolerance=DEFAULT_TOLERANCE
+        )
+        currents = (
+            with_device_currents(self._bench, dataset(times, waves))["i(xm1)"].values
+            for waves in (found.waves, found.finer)
+        )
+        here, finer = (Current(times, current, DEFAULT_TOLERANCE) for current in currents)
+        return here, finer, found.steps
 
 
 def _refined(

@@ -76,14 +76,14 @@ def test_a_run_in_segments_gives_the_same_gradients():
 def test_error_follows_the_tolerance(stepper, tolerance):
     """One edge, then exponential decay: errors of single steps add up at worst."""
     edge = Samples((0.0, 1e-5, 1.0), (0.0, 1.0, 1.0))
-    data = simulate(
-        rc_circuit(), stimuli={"vin": edge}, stop=20e-3, step=5e-3, tolerance=tolerance, stepper=stepper
-    )
+    data = simulate(rc_circuit(), stimuli={"vin": edge}, stop=20e-3, tolerance=tolerance, stepper=stepper)
     t = data["time"].values
     # a ramp of RC/100, then its end state decays
     ramp = lambda t: t - 1e-3 * (1 - np.exp(-t / 1e-3))  # noqa: E731
     exact = np.where(t <= 1e-5, ramp(t), ramp(t) - ramp(np.maximum(t - 1e-5, 0))) / 1e-5
-    assert np.abs(data["v(out)"].values - exact).max() < 0.5 * tolerance * len(t)
+    error = np.abs(data["v(out)"].values - exact).max()
+    assert error < 0.5 * tolerance * len(t)
+    assert error <= data["v(out)"].attrs["error"] <= 3 * error
     assert np.diff(t).max() > 20 * np.diff(t).min()
 
 
@@ -102,12 +102,12 @@ def test_a_device_that_switches_in_a_fraction_of_a_step(card):
     """States after a period as SciPy finds them, in a fiftieth of the equal steps that would be needed."""
     bench = device_bench(load_device(card), series_resistance=1e3)
     stimuli, stop = {"vdrive": Sine(1.5, 1e6)}, 1e-6
-    twin = simulate(bench, stimuli=stimuli, stop=stop, step=stop / 100, tolerance=1e-6)
+    twin = simulate(bench, stimuli=stimuli, stop=stop, tolerance=1e-6)
     exact = reference.simulate(bench, stimuli=stimuli, stop=stop, step=stop / 1000)
     assert twin.sizes["time"] < 20_000
     for t in (0.25, 0.5, 0.75, 1.0):
         near = np.interp(t * stop, twin["time"], twin["v(xm1.x)"])
-        # errors of 1e-6 a step, some thousand steps, and lines between samples
+        # lines between samples
         assert near == pytest.approx(np.interp(t * stop, exact["time"], exact["v(xm1.x)"]), abs=2e-4)
 
 
@@ -142,9 +142,9 @@ def test_the_grid_is_that_of_the_trained_circuit():
     assert np.sum(after > 1e-3) < 0.5 * np.sum(before > 1e-3)
 
 
-@pytest.mark.parametrize("tolerance", [0.0, -1e-6, 0.5, float("nan")])
+@pytest.mark.parametrize("tolerance", [0.0, -1e-6, 1e-16, 0.5, float("nan")])
 def test_tolerances_out_of_range_are_named(tolerance):
-    with pytest.raises(InputError, match=r"tolerance = .* above 0, at most 0\.1"):
+    with pytest.raises(InputError, match=r"tolerance = .* 1e-12, .* to 0\.1"):
         simulate(rc_circuit(), stimuli={"vin": Sine(1.0, 1e3)}, stop=1e-3, step=1e-5, tolerance=tolerance)
 
 

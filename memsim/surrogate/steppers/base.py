@@ -41,6 +41,10 @@ class Stepper(ABC):
     implicit: ClassVar[bool] = True
     checked: ClassVar[bool] = False
 
+    def controlled(self) -> Stepper:
+        """The stepper as it suits one that chooses the size of each step by its error."""
+        return self
+
     @abstractmethod
     def step(self, system: BoundSystem, y: Values, *, u: Values, u_next: Values, h: Any) -> list[Any]:
         """State after `h` seconds, from state `y` and inputs `u` (now) and `u_next` (at the end)."""

@@ -22,7 +22,7 @@ When no guard acts this is rosenbrock2. Any A keeps it consistent; A = J makes i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from memsim.surrogate.elementwise import larger, select, smaller
@@ -45,14 +45,20 @@ class Guarded(Stepper):
     Attributes:
         tolerance: largest defect of a step, in units of a state's range and of 0.1 V.
         resolution: largest product of a step and J+ while a state pushes itself on.
+        fading: whether guard 2 acts. Steps that are kept short by their error do without: they resolve feedback, and
+            where resistors hold a device on the middle branch of its S, long ones may pass.
     """
 
     tolerance: float = 0.03
     resolution: float = 0.5
+    fading: bool = True
 
     name = "guarded"
     order = 2
     checked = True
+
+    def controlled(self) -> Stepper:
+        return replace(self, fading=False)
 
     def step(self, system: BoundSystem, y: Values, *, u: Values, u_next: Values, h: Any) -> list[Any]:
         return self.attempt(system, y, u=u, u_next=u_next, h=h).y
@@ -60,7 +66,8 @@ class Guarded(Stepper):
     def attempt(self, system: BoundSystem, y: Values, *, u: Values, u_next: Values, h: Any) -> Attempt:
         g, du = GAMMA, slopes(u, u_next, h)
         point = system.linearise(y, u, du)
-        solve = _Solver(system, point, 1 / (g * h))
+        scale = 1 / (g * h)
+        solve = _Solver(system, _dissipative(system, point, scale) if self.fading else point.jacobian, scale)
         k = solve([f / g + h * s for f, s in zip(point.flow, point.input_slope, strict=True)])
         stage = system.settle(system.project(add(y, k)), u_next)
         moved = [b - a for a, b in zip(y, stage, strict=True)]
@@ -101,13 +108,13 @@ class _Solver:
 
     Args:
         system: the circuit.
-        point: its equations at the start of the step.
+        jacobian: A.
         scale: 1 / (g h).
     """
 
-    def __init__(self, system: BoundSystem, point: Linearisation, scale: Any) -> None:
+    def __init__(self, system: BoundSystem, jacobian: Entries, scale: Any) -> None:
         self._elimination = system.elimination
-        matrix = iteration_matrix(system.mass, _dissipative(system, point, scale), scale)
+        matrix = iteration_matrix(system.mass, jacobian, scale)
         self._lu = system.elimination.factor(matrix)
 
     def __call__(self, right: Values) -> list[Any]:
