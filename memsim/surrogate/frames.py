@@ -118,7 +118,7 @@ def _wanted(level: int, h: float, attempt: Attempt, like: Tensor) -> Tensor:
     """Level at which each lane wants a frame that was passed at `level`: the same where all is well."""
     error, pace = (torch.as_tensor(value).to(like).expand_as(like) for value in (attempt.error, attempt.pace))
     needed = torch.ceil(torch.log2((h * pace).nan_to_num(0.0).clamp(2.0**-60, 2.0**60)))
-    deeper = torch.full_like(like, level + 2)
+    deeper = torch.full_like(like, level + 1)
     return torch.where(error <= 1, needed.clamp(level, DEEPEST + 1), deeper).to(torch.int16)
 
 

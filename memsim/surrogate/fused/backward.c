@@ -71,22 +71,23 @@ static int backward_frame(Pass *p, long n, real h, const real *number, Rows y, R
     Scratch *s = &p->s;
     ROWS(STAGES * MASSLESS, s->solved, solved)
 #if CHECKED
-    int deepest = 0;
-    LANE(i, n) {
+    s->waiting = 0;
+    LANE(i, n) if (level[i]) {
         s->level[i] = level[i];
-        deepest = level[i] > deepest ? level[i] : deepest;
+        s->pending[s->waiting++] = i;
     }
-    if (deepest) {
-        EACH(j, UNKNOWNS) memcpy(p->before.seed[j], seed[j], n * sizeof(real));
-        EACH(j, DRIVES) memcpy(p->before.at_end[j], by_next[j], n * sizeof(real));
-        EACH(j, WANTED) memcpy(p->before.constant[j], constant[j], n * sizeof(real));
+    LANE(i, s->waiting) {
+        const long from = s->pending[i];
+        EACH(j, UNKNOWNS) p->before.seed[j][from] = seed[j][from];
+        EACH(j, DRIVES) p->before.at_end[j][from] = by_next[j][from];
+        EACH(j, WANTED) p->before.constant[j][from] = constant[j][from];
     }
 #endif
     stages_again(s, n, h, number, y, u, u_next, lane);
     adjoint(n, h, number, y, u, u_next, lane, (Rows)solved, seed, by_u, by_next, constant);
 #if CHECKED
-    for (int c = 1; c <= deepest && c <= DEEPEST; c++) {
-        const long m = gather(s, n, c, y, u, u_next, lane);
+    for (int c = 1; s->waiting && c <= DEEPEST; c++) {
+        const long m = gather(s, c, y, u, u_next, lane);
         if (!m) continue;
         if (!make_room(p, 1L << c)) return 0;
         begin_gathered(s, m, number);

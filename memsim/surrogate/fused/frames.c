@@ -26,7 +26,7 @@ typedef struct {
     Row guess[UNKNOWNS], trial[UNKNOWNS];
     Row now[SOME(MASSLESS)], newton[SOME(MASSLESS)], ahead[SOME(MASSLESS)];
     Row residual, left, share, error, pace, worst, most;
-    long index[WIDTH];
+    long index[WIDTH], pending[WIDTH], waiting;
     int level[WIDTH];
 } Scratch;
 
@@ -92,10 +92,10 @@ static void step(Scratch *s, long n, real h, const real *number, Rows y, Rows u,
     finish(n, h, number, y, u, u_next, lane, carry, (Rows)solved, after, carried, s->error, s->pace);
 }
 
-/* The lanes of that level into s->index, s->y[0], s->u and s->lane; returns how many. */
-static long gather(Scratch *s, long n, int level, Rows y, Rows u, Rows u_next, Rows lane) {
+/* The pending lanes of that level into s->index, s->y[0], s->u and s->lane; returns how many. */
+static long gather(Scratch *s, int level, Rows y, Rows u, Rows u_next, Rows lane) {
     long m = 0;
-    LANE(i, n) if (s->level[i] == level) s->index[m++] = i;
+    LANE(i, s->waiting) if (s->level[s->pending[i]] == level) s->index[m++] = s->pending[i];
     LANE(i, m) {
         const long from = s->index[i];
         EACH(j, UNKNOWNS) s->y[0][j][i] = y[j][from];
@@ -139,7 +139,7 @@ static void part(Scratch *s, long m, int level, long number_of_part, real h, con
 #if CHECKED
 /* Level at which a frame of h is wanted that was passed at `level`: the same where all is well. */
 static int wanted(int level, real h, real error, real pace) {
-    if (!(error <= 1)) return level + 2;
+    if (!(error <= 1)) return level + 1;
     while (level <= DEEPEST && h * pace > (real)(1L << level)) level++;
     return level;
 }
@@ -164,14 +164,23 @@ static void forward_frame(Scratch *s, long n, real h, const real *number, Rows y
                           Rows carry, Targets after, Targets carried, unsigned char *level) {
     step(s, n, h, number, y, u, u_next, lane, carry, after, carried);
 #if CHECKED
-    int deeper = 0;
+    int any = 0;
+    #pragma omp simd reduction(| : any)
     LANE(i, n) {
-        // a lane that was lost before stays lost
-        s->level[i] = y[0][i] == y[0][i] ? wanted(0, h, s->error[i], s->pace[i]) : DEEPEST + 1;
-        deeper |= s->level[i];
+        s->level[i] = !(s->error[i] <= 1) | (h * s->pace[i] > 1) | (y[0][i] != y[0][i]);
+        any |= s->level[i];
     }
-    for (int c = 1; deeper && c <= DEEPEST; c++) {
-        const long m = gather(s, n, c, y, u, u_next, lane);
+    memset(level, 0, n);
+    s->waiting = 0;
+    if (any) LANE(i, n) if (s->level[i]) s->pending[s->waiting++] = i;
+    LANE(i, s->waiting) {
+        const long which = s->pending[i];
+        // a lane that was lost before stays lost
+        const int lost = y[0][which] != y[0][which];
+        s->level[which] = lost ? DEEPEST + 1 : wanted(0, h, s->error[which], s->pace[which]);
+    }
+    for (int c = 1; s->waiting && c <= DEEPEST; c++) {
+        const long m = gather(s, c, y, u, u_next, lane);
         LANE(i, m) EACH(j, CARRY) s->carry[0][j][i] = carry[j][s->index[i]];
         if (m) divided(s, m, c, h, number);
         LANE(i, m) {
@@ -182,7 +191,10 @@ static void forward_frame(Scratch *s, long n, real h, const real *number, Rows y
             EACH(j, CARRY) carried[j][to] = s->carry[0][j][i];
         }
     }
-    LANE(i, n) level[i] = s->level[i] > DEEPEST ? UNRESOLVED : s->level[i];
-    LANE(i, n) if (level[i] == UNRESOLVED) EACH(j, UNKNOWNS) after[j][i] = (real)NAN;
+    LANE(i, s->waiting) {
+        const long lost = s->pending[i];
+        level[lost] = s->level[lost] > DEEPEST ? UNRESOLVED : s->level[lost];
+        if (level[lost] == UNRESOLVED) EACH(j, UNKNOWNS) after[j][lost] = (real)NAN;
+    }
 #endif
 }
