@@ -6,10 +6,13 @@ They return what IEEE arithmetic gives, infinity or no number, where `math` rais
 from __future__ import annotations
 
 import math
+import sys
 from collections.abc import Callable
 from functools import wraps
 from typing import Any
 
+TINY = sys.float_info.min**0.5
+"""What counts as zero under a negative power: neither 1 / TINY nor its square overflows."""
 LINEAR = 40.0
 """Above it softplus(z) and z are equal to rounding."""
 
@@ -52,6 +55,10 @@ def _sign(z: float) -> float:
     return float((z > 0) - (z < 0))
 
 
+def _power(base: float, exponent: float) -> float:
+    return 0.0 if exponent < 0 and abs(base) <= TINY else math.pow(base, exponent)
+
+
 def _where(test: bool, a: float, b: float) -> float:
     return a if test else b
 
@@ -69,10 +76,12 @@ SCALAR_FUNCTIONS: dict[str, Callable[..., Any]] = {
     "cosh": _quiet(math.cosh, _infinite),
     "tanh": math.tanh,
     "asinh": math.asinh,
-    "power": _quiet(math.pow, _infinite),
+    "power": _quiet(_power, _infinite),
     "pow": _quiet(math.pow, _infinite),
     "logistic": _logistic,
     "softplus": _softplus,
+    "bounded_log": lambda z: math.log(max(z, TINY)),
+    "step": lambda z: (1.0 + _sign(z)) / 2.0,
     "ramp": lambda z: z if not z < 0 else 0.0,
     "clip": lambda z, limit: limit if z > limit else max(z, -limit),
     "abs": abs,

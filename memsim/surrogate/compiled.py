@@ -168,22 +168,30 @@ class CompiledCircuit(nn.Module):
         Raises:
             InputError: wrong names or shapes, dt not positive, or inputs that are not finite.
         """
+        run = self.run(inputs, state, dt=dt, parameters=parameters, refined=refined)
+        if not self.stepper.checked:
+            waves = {name: wave.detach() for name, wave in run.waveforms.items()}
+            check_physical(waves, [0.0, *accumulate(run.h)], self.limits, remedy=_SHORTER)
+        return run.waveforms, run.state
+
+    def run(
+        self,
+        inputs: Tensor | Mapping[str, Tensor],
+        state: State | None = None,
+        *,
+        dt: float | Tensor,
+        parameters: Mapping[str, Tensor | float] | None = None,
+        refined: bool = False,
+    ) -> Run:
+        """As a call, with how finely steps were divided, and whatever a stepper without a check of its own gives."""
         drive = self._drive(inputs)
         steps = _steps(dt, len(drive[0]))
         start = [signal[0] for signal in drive]
         system = self._bind(start[0], parameters or {})
         y = self._initial(system, start) if state is None else self._checked(state, start[0])
         run = (self._refined if refined else self.runner)(system, y, drive, steps)
-        self._check(run, steps)
-        return run.waveforms, run.state
-
-    def _check(self, run: Run, h: Sequence[float]) -> None:
-        """What a stepper does not check itself is checked here."""
-        if self.stepper.checked:
-            check_resolved(run, h, self.stepper.name)
-            return
-        waves = {name: wave.detach() for name, wave in run.waveforms.items()}
-        check_physical(waves, [0.0, *accumulate(h)], self.limits, remedy=_SHORTER)
+        check_resolved(run, self.stepper.name)
+        return run
 
     def _drive(self, inputs: Tensor | Mapping[str, Tensor]) -> list[Tensor]:
         named = {self.inputs[0]: inputs} if isinstance(inputs, Tensor) else dict(inputs)

@@ -140,20 +140,19 @@ def check_physical(
         raise unphysical(found, times, remedy)
 
 
-def check_resolved(run: Run, h: Sequence[float], stepper: str) -> None:
+def check_resolved(run: Run, stepper: str) -> None:
     """Raise ConvergenceError where a step could not be divided finely enough.
 
     Args:
         run: what a circuit did.
-        h: sizes of the steps [s].
         stepper: name of the integrator.
     """
-    if not len(h) or int(run.levels.max()) != UNRESOLVED:
+    if not len(run.h) or int(run.levels.max()) != UNRESOLVED:
         return
     step, *sample = torch.nonzero(run.levels == UNRESOLVED)[0].tolist()
-    time = ([0.0, *accumulate(h)])[step]
+    time, size = [0.0, *accumulate(run.h)][step], run.h[step]
     raise ConvergenceError(
-        f"{stepper} cannot follow the circuit from t = {time:g} s on: the step of {h[step]:g} s fails in "
+        f"{stepper} cannot follow the circuit from t = {time:g} s on: the step of {size:g} s fails in "
         f"{2**DEEPEST} parts, too" + (f" (sample {tuple(sample)} of the batch)" if sample else ""),
-        remedy=f"shorten the step to {h[step] / 10:g} s, or check the values of the circuit and of its sources.",
+        remedy=f"shorten the step to {size / 10:g} s, or check the values of the circuit and of its sources.",
     )

@@ -26,11 +26,13 @@ class Run(NamedTuple):
         waveforms: those recorded, each [T, batch...].
         state: all unknowns at the last sample, each [batch...].
         levels: into 2**level parts each step was divided, [T - 1, batch...].
+        h: sizes of the steps [s], T - 1 numbers.
     """
 
     waveforms: Waveforms
     state: State
     levels: Tensor
+    h: Sequence[float]
 
 
 class Runner:
@@ -79,7 +81,7 @@ class Runner:
             name: torch.as_tensor(value, dtype=like.dtype, device=like.device).expand_as(like)
             for name, value in waveforms.items()
         }
-        return Run(full, tuple(found.last), found.levels)
+        return Run(full, tuple(found.last), found.levels, h)
 
     def _choose(self, like: Tensor) -> str:
         if self.engine != "auto":

@@ -112,6 +112,6 @@ def in_equal_steps(twin: CompiledCircuit, stimuli: Mapping[str, Stimulus], bette
         for name, stimulus in stimuli.items()
     }
     with torch.no_grad():
-        waves, _ = twin(drive, dt=torch.as_tensor(np.diff(better.times)))
-    found = {name: wave.numpy() for name, wave in waves.items()}
+        run = twin.run(drive, dt=torch.as_tensor(np.diff(better.times)))
+    found = {name: wave.numpy() for name, wave in run.waveforms.items()}
     return Transient(better.times, found, better.waves, 0.0, len(better.times) - 1)
