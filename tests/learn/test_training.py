@@ -6,12 +6,14 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import get_args
 
 import pytest
 import torch
 
 from memsim.errors import CheckpointError, InputError
-from memsim.learn import Run, Study, evaluate, load_run, make_study, save_study, train
+from memsim.learn import Run, Study, build, evaluate, load_run, make_study, save_study, train
+from memsim.learn.study import NeuronName
 
 RESULT = Path(__file__).parents[2] / "benchmarks/results/digits.json"
 
@@ -20,15 +22,32 @@ def weights(run: Run) -> list[torch.Tensor]:
     return [crossbar.weight.detach() for crossbar in run.network.crossbars]
 
 
-def test_three_epochs_of_the_default_study_learn_the_digits(tmp_path: Path):
+@pytest.mark.parametrize("neuron", [f"integrate-and-fire-set{number}" for number in (1, 2, 3)])
+def test_three_epochs_of_the_default_study_learn_the_digits(neuron: str, tmp_path: Path):
     # twice the default step, for half the time and the same accuracy
-    run = train(make_study(epochs=3, step=400e-6), tmp_path / "run")
+    run = train(make_study(neuron=neuron, epochs=3, step=400e-6), tmp_path / "run")
     # 94.7 % when this was written; below 92 % something is lost, not only rounded differently
     assert run.history[-1].test_accuracy >= 0.92
     losses = [record.loss for record in run.history]
     assert losses == sorted(losses, reverse=True)
     again = load_run(tmp_path / "run")
     assert evaluate(again.network, run.data.test) == run.history[-1].test_accuracy
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("neuron", ["threshold-switching-a", "threshold-switching-b"])
+def test_the_default_study_of_a_self_firing_neuron_learns_the_digits(neuron: str, tmp_path: Path):
+    run = train(make_study(neuron=neuron), tmp_path / "run")
+    assert run.history[-1].test_accuracy >= 0.9
+
+
+@pytest.mark.parametrize("neuron", get_args(NeuronName))
+def test_an_untrained_network_tells_its_inputs_apart(neuron: NeuronName):
+    """Mirrors that do not fit the neuron leave logits of 1e-3, or of 1e9."""
+    network, data = build(make_study(neuron=neuron))
+    with torch.no_grad():
+        logits = network(data.train.inputs(slice(32)))
+    assert 0.1 < float(logits.std(dim=0).mean()) < 10
 
 
 @pytest.mark.skipif(not RESULT.exists(), reason="python benchmarks/digits.py has not been run")
