@@ -3,6 +3,7 @@
 import json
 import os
 import signal
+import statistics
 import subprocess
 import sys
 from pathlib import Path
@@ -15,7 +16,8 @@ from memsim.errors import CheckpointError, InputError
 from memsim.learn import Run, Study, build, evaluate, load_run, make_study, save_study, train
 from memsim.learn.study import NeuronName
 
-RESULT = Path(__file__).parents[2] / "benchmarks/results/digits.json"
+RESULTS = Path(__file__).parents[2] / "benchmarks/results"
+RESULT, SELF_FIRING = RESULTS / "digits.json", RESULTS / "self_firing.json"
 
 
 def weights(run: Run) -> list[torch.Tensor]:
@@ -59,6 +61,21 @@ def test_saved_result_over_seeds():
         assert seed["verification"]["images"] >= 50
         assert seed["verification"]["same_class"] >= 0.98
         assert seed["verification"]["worst_error"] <= 0.01
+
+
+@pytest.mark.skipif(not SELF_FIRING.exists(), reason="python benchmarks/self_firing.py has not been run")
+@pytest.mark.parametrize("readout", ["spike-count", "first-spike"])
+def test_saved_result_of_self_firing_neurons(readout: str):
+    saved = json.loads(SELF_FIRING.read_text())["rows"]
+    rows = [row for name, row in saved.items() if name.startswith(readout)]
+    assert len(rows) >= 3
+    assert statistics.mean(row["test_accuracy"] for row in rows) >= 0.93
+    assert statistics.mean(row["spikes"]["all"] for row in rows) >= 0.3
+    for row in rows:
+        for way in ("layer_by_layer", "whole"):
+            assert row[way]["images"] >= 50
+            assert row[way]["same_class_at_training_step"] >= 0.98
+            assert row[way]["same_spikes_at_training_step"] >= 0.95
 
 
 def test_conductances_stay_in_range_after_every_step(tmp_path: Path):
