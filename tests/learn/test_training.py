@@ -40,7 +40,8 @@ def test_three_epochs_of_the_default_study_learn_the_digits(neuron: str, tmp_pat
 @pytest.mark.parametrize("neuron", ["threshold-switching-a", "threshold-switching-b"])
 def test_the_default_study_of_a_self_firing_neuron_learns_the_digits(neuron: str, tmp_path: Path):
     run = train(make_study(neuron=neuron), tmp_path / "run")
-    assert run.history[-1].test_accuracy >= 0.9
+    # 97.1 and 97.6 % when this was written
+    assert run.history[-1].test_accuracy >= 0.95
 
 
 @pytest.mark.parametrize("neuron", get_args(NeuronName))
