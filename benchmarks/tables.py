@@ -28,6 +28,7 @@ SOURCES = (
     "adcless_ratios",
     "adcless_training",
     "digits",
+    "self_firing",
     "bptt",
     "throughput",
     "crossbar_solver",
@@ -61,6 +62,33 @@ def _digits() -> list[str]:
             f"| {max(c['worst_error_at_training_step'] for c in checks):.1%} |"
         ),
     ]
+
+
+def _self_firing() -> list[str]:
+    rows = _result("self_firing")["rows"]
+    lines = []
+    for kind, words in (("spike-count", "spike count"), ("first-spike", "first spike")):
+        seeds = [row for name, row in rows.items() if name.startswith(kind)]
+        accuracies = [row["test_accuracy"] for row in seeds]
+        spikes = statistics.mean(row["spikes"]["all"] for row in seeds)
+        checks = [row["whole"] for row in seeds]
+        classes = sum(check["same_class"] * check["images"] for check in checks)
+        lines += [
+            (
+                f"| digits by self-firing neurons, {words}: test accuracy, mean of {len(seeds)} seeds (lowest) "
+                f"| {statistics.mean(accuracies):.1%} ({min(accuracies):.1%}), {spikes:.2f} spikes a neuron and image |"
+            ),
+            (
+                "| the same by whole spikes alone, outputs that are equal sharing an image "
+                f"| {statistics.mean(row['strict_accuracy'] for row in seeds):.1%} |"
+            ),
+            (
+                "| the same in ngspice: images of the same class, outputs with as many spikes "
+                f"| {classes:.0f} of {sum(check['images'] for check in checks)}, "
+                f"{statistics.mean(check['same_spikes_at_training_step'] for check in checks):.1%} |"
+            ),
+        ]
+    return lines
 
 
 def _memprop() -> list[str]:
@@ -257,6 +285,7 @@ def everything() -> list[str]:
             *_memprop(),
             *_robust(),
             *_digits(),
+            *_self_firing(),
             *_bptt(),
             *_throughput(),
             *_crossbar(),

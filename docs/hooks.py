@@ -20,6 +20,7 @@ from memsim.devices.cards import Card
 from memsim.devices.retention import memory
 
 HERE = Path(__file__).parent
+BENCHMARKS = HERE.parent / "benchmarks"
 LONG = 70
 """Operations above which an equation is written with abbreviations."""
 
@@ -38,6 +39,8 @@ def on_files(files: Files, config: Any) -> Files:
     pages |= {f"models/{name}.md": _model(model, cards) for name, model in MODELS.items()}
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
+    picture = BENCHMARKS / "results" / "self_firing.png"
+    files.append(File.generated(config, f"howto/{picture.name}", abs_src_path=str(picture)))
     return files
 
 
@@ -175,7 +178,7 @@ def _command(name: str, command: Any) -> str:
 
 
 def _measured() -> str:
-    tables = _beside("tables", HERE.parent / "benchmarks")
+    tables = _beside("tables", BENCHMARKS)
     body = tables.measured(tables.everything()).replace(tables.BEGIN, "").replace(tables.END, "").strip()
     head = (HERE / "measured.txt").read_text(encoding="utf-8")
     return f"{head}\n{body}\n"

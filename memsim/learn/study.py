@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from memsim.files import write_text
+from memsim.learn.defaults import BY_NEURON, MIRROR_RATIO, completed
 from memsim.learn.drives import Encoding, Pulse
 from memsim.surrogate import DEFAULT_STEPPER
 from memsim.toml import checked, read_toml
@@ -99,7 +101,7 @@ class SynapsesTable(Table):
     device: str = "pd-wo3-w"
     conductance_min: Positive | None = None
     conductance_max: Positive | None = None
-    mirror_ratio: Positive | tuple[Positive, ...] = 0.3
+    mirror_ratio: Positive | tuple[Positive, ...] = MIRROR_RATIO
     initial_weight: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.5
     wire_resistance: NonNegative = 0.0
 
@@ -207,6 +209,9 @@ class TrainingTable(Table):
 class Study(Table):
     """Parameters of a training run, in SI units. The network is stepped at `step` seconds over `window` seconds.
 
+    Where window, step, drive.pulse and synapses.mirror_ratio are left out, they are those that suit the neuron: see
+    memsim.learn.defaults.
+
     Attributes:
         step_error: largest estimated error of a membrane potential in spikes; steps are halved until they keep it, at
             the start and before each epoch. Steps stay as they are where left out.
@@ -235,6 +240,18 @@ class Study(Table):
     nonidealities: NonidealitiesTable = NonidealitiesTable()
     augmentation: AugmentationTable = AugmentationTable()
     training: TrainingTable = TrainingTable()
+
+    @model_validator(mode="before")
+    @classmethod
+    def _suit_the_neuron(cls, entries: Any) -> Any:
+        neuron = entries.get("neuron") if isinstance(entries, Mapping) else None
+        if not isinstance(neuron, str) or neuron not in BY_NEURON:
+            return entries
+        given = {
+            name: value.model_dump(exclude_unset=True) if isinstance(value, Table) else value
+            for name, value in entries.items()
+        }
+        return completed(given, BY_NEURON[neuron])
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Study:

@@ -59,7 +59,10 @@ def _locked_folder() -> tuple[Path, int]:
     """A new folder and its lock. Another process may sweep it before the lock is held; then there is another try."""
     while True:
         folder = Path(tempfile.mkdtemp(prefix=_PREFIX))
-        lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        try:
+            lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
+        except FileNotFoundError:
+            continue
         fcntl.flock(lock, fcntl.LOCK_EX)
         if folder.is_dir():
             return folder, lock

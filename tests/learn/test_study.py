@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from memsim.errors import InputError
 from memsim.learn import Study, build, load_study, make_study, save_study
-from memsim.learn.study import NeuronName
+from memsim.learn.study import DriveTable, NeuronName
 
 positive = st.floats(min_value=1e-300, max_value=1e300)
 share = st.floats(0, 0.999)
@@ -136,6 +136,39 @@ def test_a_conductance_the_device_cannot_reach_is_named_with_its_range():
 def test_parts_that_do_not_fit_are_named_when_the_network_is_built(entries: dict, value: str):
     with pytest.raises(InputError, match=value):
         build(make_study(**entries))
+
+
+SUITED = {
+    "integrate-and-fire-set1": (10e-3, "alpha", 0.3),
+    "integrate-and-fire-set2": (10e-3, "alpha", 0.3e-3),
+    "integrate-and-fire-set3": (10e-3, "alpha", 0.3e-6),
+    "threshold-switching-a": (5e-3, "held", 1.0),
+    "threshold-switching-b": (0.5e-3, "held", 1.0),
+}
+
+
+@pytest.mark.parametrize("neuron", get_args(NeuronName))
+def test_what_is_left_out_suits_the_neuron(neuron: NeuronName):
+    study = make_study(neuron=neuron)
+    window, pulse, ratio = SUITED[neuron]
+    assert (study.window, study.drive.pulse) == (window, pulse)
+    assert study.synapses.mirror_ratio == pytest.approx(ratio)
+    assert study == Study(neuron=neuron)
+
+
+@pytest.mark.parametrize("neuron", get_args(NeuronName))
+def test_what_is_written_counts_whatever_the_neuron(neuron: NeuronName):
+    drive, synapses = {"pulse": "exponential", "slots": 3}, {"mirror_ratio": (0.7, 0.8)}
+    study = make_study(neuron=neuron, window=3e-3, step=30e-6, drive=drive, synapses=synapses)
+    assert (study.window, study.step) == (3e-3, 30e-6)
+    assert (study.drive.pulse, study.drive.slots) == ("exponential", 3)
+    assert study.synapses.mirror_ratio == (0.7, 0.8)
+
+
+def test_a_table_that_is_partly_written_keeps_what_suits_the_neuron():
+    drive = make_study(neuron="threshold-switching-a", drive={"slots": 3}).drive
+    assert (drive.pulse, drive.slots) == ("held", 3)
+    assert Study(neuron="threshold-switching-a", drive=DriveTable(slots=3)).drive == drive
 
 
 def test_defaults_are_finite_and_in_si():

@@ -233,6 +233,23 @@ def test_a_folder_in_use_is_not_swept(scratch):
     assert list(scratch.iterdir()) == []
 
 
+def test_a_folder_that_is_swept_before_it_is_locked_is_made_anew(scratch, monkeypatch):
+    make, swept = tempfile.mkdtemp, []
+
+    def make_and_lose_the_first(**names):
+        folder = make(**names)
+        if not swept:
+            Path(folder).rmdir()
+            swept.append(folder)
+        return folder
+
+    monkeypatch.setattr(tempfile, "mkdtemp", make_and_lose_the_first)
+    with private_folder() as folder:
+        assert folder.is_dir()
+    assert swept
+    assert list(scratch.iterdir()) == []
+
+
 ENDLESS = "* a trillion points\nv1 a 0 sin(0 1 1k)\nr1 a 0 1k\n.save v(a)\n.tran 1n 1000 0 1n\n.end\n"
 
 
