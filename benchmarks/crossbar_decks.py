@@ -86,7 +86,9 @@ def memory(log: Path) -> int:
 
 def main() -> None:
     """Measure every shape and save the table."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--shapes", nargs="+", default=["1010x4", "4x1010", "128x128", "256x256", "512x512"])
     shapes = [tuple(map(int, shape.split("x"))) for shape in parser.parse_args().shapes]
     arrays = []
@@ -95,7 +97,9 @@ def main() -> None:
             arrays.append(measured(rows, columns, Path(folder)))
             print(arrays[-1])
     save_result(
-        "crossbar_decks", "python benchmarks/crossbar_decks.py", {"klu": spice.ngspice_version().klu, "arrays": arrays}
+        "crossbar_decks",
+        "python benchmarks/crossbar_decks.py",
+        {"klu": spice.ngspice_version().klu, "arrays": arrays},
     )
 
 

@@ -234,7 +234,9 @@ def run(rounds: int, seed: int, order: Sequence[str] = ORDER) -> dict[str, Any]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Kill commands and keep the summary."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--rounds", type=int, default=50)
     parser.add_argument("--seed", type=int, default=1)
     given = parser.parse_args(arguments)

@@ -51,7 +51,9 @@ SECONDS = 5.0
 LARGEST = 20_000
 
 PARTS = tomllib.loads((ROOT / "benchmarks/strange_decks.toml").read_text(encoding="utf-8"))
-BODIES, BLOCKS, COMMANDS, CARDS, MARKS = (PARTS[name] for name in ("bodies", "blocks", "commands", "cards", "marks"))
+BODIES, BLOCKS, COMMANDS, CARDS, MARKS = (
+    PARTS[name] for name in ("bodies", "blocks", "commands", "cards", "marks")
+)
 TITLES = [*PARTS["titles"], f"{'x' * 4999}.control", f"{'x' * 4998}\t*# shell touch {CANARY}"]
 PADDINGS = (255, 511, 512, 4090, 4999, 5000, 8191)
 """Lengths near those of buffers in ngspice."""
@@ -198,7 +200,9 @@ def try_deck(content: bytes) -> Seen:
         outside = Path(place)
         (outside / "deck").mkdir()
         try:
-            files = confined(gather(content.decode("utf-8", errors="surrogateescape"), outside / "deck", DECK))
+            files = confined(
+                gather(content.decode("utf-8", errors="surrogateescape"), outside / "deck", DECK)
+            )
         except MemsimError:
             return Seen(accepted=False)
         waves, escapes = traced(files, outside / "private")
@@ -265,12 +269,21 @@ def run(count: int, seed: int, workers: int) -> dict[str, object]:
                 different.append({"number": number, "deck": ascii(_numbered(seed, number))})
                 print("DIFFERENT", json.dumps(different[-1]), flush=True)
             if seen.escapes:
-                escaped.append({"number": number, "deck": ascii(_numbered(seed, number)), "calls": seen.escapes})
+                escaped.append(
+                    {"number": number, "deck": ascii(_numbered(seed, number)), "calls": seen.escapes}
+                )
                 print("ESCAPED", json.dumps(escaped[-1], indent=1), flush=True)
             if number % 1000 == 999:
                 print(number + 1, dict(totals), f"{time.monotonic() - start:.0f} s", flush=True)
     seconds = round(time.monotonic() - start, 1)
-    return {"decks": count, "seed": seed, **totals, "escaped": escaped, "different": different, "seconds": seconds}
+    return {
+        "decks": count,
+        "seed": seed,
+        **totals,
+        "escaped": escaped,
+        "different": different,
+        "seconds": seconds,
+    }
 
 
 def _numbered(seed: int, number: int) -> bytes:
@@ -283,7 +296,9 @@ def _try_numbered(seed: int, number: int) -> Seen:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Try decks and keep the summary."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
     parser.add_argument("--decks", type=int, default=50_000)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--workers", type=int, default=2)

@@ -18,6 +18,8 @@ from memsim.files import write_text
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parent.parent / "README.md"
 SOURCES = (
+    "step_errors",
+    "self_firing",
     "memprop-train-mnist",
     "memprop-train-fashion-mnist",
     "memprop-verify-mnist",
@@ -52,10 +54,9 @@ def _digits() -> list[str]:
     agreeing = sum(check["same_class"] * check["images"] for check in checks)
     return [
         (
-            f"| digits, 64-32-10, test accuracy, mean of {len(seeds)} seeds (lowest) "
-            f"| {statistics.mean(accuracies):.1%} ({min(accuracies):.1%}) |"
+            f"| digits, 64-32-10, test accuracy, mean of {len(seeds)} seeds (lowest); same class in ngspice "
+            f"| {statistics.mean(accuracies):.1%} ({min(accuracies):.1%}); {agreeing:.0f} of {images} images |"
         ),
-        f"| the trained networks in ngspice: same class as the torch twin | {agreeing:.0f} of {images} images |",
         f"| worst error of an output waveform | {max(c['worst_error'] for c in checks):.2%} of spike amplitude |",
         (
             "| the same, twin at its training step of 200 µs "
@@ -131,12 +132,16 @@ def _bptt() -> list[str]:
             "| the same over its matrix products alone "
             f"| {own[0]['over_products']:.2f} ×; {own[1]['over_products']:.2f} × |"
         ),
+        (
+            "| its neurons alone over the unguarded step, `rosenbrock2` "
+            f"| {own[0]['neurons_over_rosenbrock2']:.2f} ×; {own[1]['neurons_over_rosenbrock2']:.2f} × |"
+        ),
     ]
 
 
 def _throughput() -> list[str]:
     result = _result("throughput")
-    default = result["forward_and_backward"]["memsim rosenbrock2"]
+    default = result["forward_and_backward"]["memsim guarded"]
     seconds = result["ngspice_seconds_per_neuron_and_10000_points"]
     return [
         (
@@ -199,6 +204,18 @@ def _robust() -> list[str]:
         (
             "| MNIST with 20 % device variation: trained without it; with it "
             f"| {mean('plain', 'variation 20%'):.2%}; {mean('aware', 'variation 20%'):.2%} |"
+        )
+    ]
+
+
+def _step_errors() -> list[str]:
+    rows = _result("step_errors")["data"].values()
+    accuracies = "; ".join(f"{row['test_accuracy']:.2%}" for row in rows)
+    errors = "; ".join(f"{row['error']['error']:.1%}" for row in rows)
+    return [
+        (
+            "| MNIST; Fashion-MNIST, one seed, `--step auto`: test accuracy, and worst error of a potential at the "
+            f"trained step | {accuracies}, and {errors} of a spike |"
         )
     ]
 
@@ -273,7 +290,16 @@ def _demo() -> list[str]:
 def headline() -> list[str]:
     """Rows of README.md."""
     return [
-        *(*_memprop(), *_robust(), *_digits()[:2], *_bptt()[:1], *_crossbar()[:2], *_wires(), *_devices()),
+        *(
+            *_memprop(),
+            *_robust(),
+            *_step_errors(),
+            *_digits()[:1],
+            *_bptt()[:1],
+            *_crossbar()[:2],
+            *_wires(),
+            *_devices(),
+        ),
         *(*_fits(), *_variability(), *_adcless(), *_sweeps(), *_demo()),
     ]
 
@@ -284,6 +310,7 @@ def everything() -> list[str]:
         *(
             *_memprop(),
             *_robust(),
+            *_step_errors(),
             *_digits(),
             *_self_firing(),
             *_bptt(),
