@@ -109,7 +109,7 @@ def fastest(circuit: Netlist, source: str, stimulus: Stimulus, stop: float) -> f
     still = list(bound.algebraic)
     for t, *y in zip(solution["time"].values, *(solution[n].values for n in names), strict=True):
         jacobian = np.zeros((size, size))
-        for key, value in bound.linearise(y, [float(stimulus(t))], [0.0]).jacobian.items():
+        for key, value in bound.linearise(list(map(float, y)), [float(stimulus(t))], [0.0]).jacobian.items():
             jacobian[key] = value
         reduced = jacobian[np.ix_(moving, moving)]
         if still:

@@ -52,7 +52,7 @@ def _log(z: float) -> float:
 
 
 def _sign(z: float) -> float:
-    return float((z > 0) - (z < 0))
+    return 1.0 if z > 0 else -1.0 if z < 0 else 0.0
 
 
 def _power(base: float, exponent: float) -> float:
