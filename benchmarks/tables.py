@@ -145,7 +145,7 @@ def _throughput() -> list[str]:
     seconds = result["ngspice_seconds_per_neuron_and_10000_points"]
     return [
         (
-            "| neuron steps per CPU second, forward and backward, one thread "
+            "| neuron steps per CPU second, forward and backward, one thread, under noise that makes most steps divide "
             f"| {default['million_neuron_steps_per_cpu_second']:.1f} million |"
         ),
         f"| the same, CPU time over `snntorch.Leaky` in the same run | {default['cpu_time_over_leaky']:.1f} × |",
