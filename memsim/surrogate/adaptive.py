@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -44,6 +44,10 @@ JUMP = 0.01
 """Share of its value that a stimulus must gain in that time to count as jumping."""
 FARTHEST = math.sqrt(3) / 36
 """Largest z (z - 1/2) (z - 1) for z from 0 to 1."""
+MOST_GROWTH = 1.0
+"""Exponent by which a disturbance may grow in one step: what runs away is followed, however small it begins."""
+HALVINGS = 8
+"""How often a step that fails is divided in the run that shows the error."""
 CAUTION, MOST_SHORTER, MOST_LONGER = 0.9, 0.1, 4.0
 
 
@@ -146,10 +150,9 @@ def in_halves(
     times = np.empty(2 * len(course.times) - 1)
     times[::2] = course.times
     times[1::2] = (course.times[1:] + course.times[:-1]) / 2
-    inputs = steps.inputs(times)
     unknowns = [steps.start()]
     for k in range(0, len(times) - 1, 2):
-        found = steps.pair(unknowns[-1], inputs[k : k + 3], float(times[k + 2] - times[k]))
+        found = steps.safe_pair(unknowns[-1], float(times[k]), float(times[k + 2]))
         unknowns += [found.middle, found.end]
         if told is not None:
             told(k / len(times))
@@ -178,6 +181,7 @@ class _Pair:
         errors: of each after both, before they were improved.
         failed: whether the stepper itself says so: where a state is held at its bound, the errors do not show it.
         pace: at which the stepper wants the steps, over theirs.
+        growth: of a disturbance over one of the steps, as the exponent of e.
     """
 
     middle: list[float]
@@ -185,6 +189,7 @@ class _Pair:
     errors: list[float]
     failed: bool
     pace: float
+    growth: float
 
 
 class _Steps:
@@ -218,6 +223,42 @@ class _Steps:
             errors,
             failed=any(step.error is not None and not step.error <= 1 for step in (whole, first, second)),
             pace=max(first.pace, second.pace) * h / 2,
+            growth=self._growth_rate(y, u[0]) * h / 2,
+        )
+
+    def safe_pair(self, y: Values, now: float, behind: float, halvings: int = HALVINGS) -> _Pair:
+        """Two steps, each divided until none fails."""
+        between = (now + behind) / 2
+        found = self.pair(y, self.inputs(np.array([now, between, behind])), behind - now)
+        if not found.failed or not halvings:
+            return found
+        first = self.safe_pair(y, now, between, halvings - 1)
+        second = self.safe_pair(first.end, between, behind, halvings - 1)
+        return replace(second, middle=first.end, failed=first.failed or second.failed)
+
+    def _growth_rate(self, y: Values, u: Values) -> float:
+        """Largest real part of the eigenvalues of the circuit [1/s], 0 where a disturbance only fades.
+
+        An implicit step that is long beside it would hold the circuit where it cannot stay.
+        """
+        system, size = self.system, len(y)
+        jacobian, mass = np.zeros((size, size)), np.zeros((size, size))
+        for matrix, entries in (
+            (jacobian, system.linearise(y, u, [0.0] * len(u)).jacobian),
+            (mass, system.mass),
+        ):
+            for key, entry in entries.items():
+                matrix[key] = entry
+        still = list(system.algebraic)
+        moving = [row for row in range(size) if row not in still]
+        reduced = jacobian[np.ix_(moving, moving)]
+        if still and moving:
+            coupling = np.linalg.solve(jacobian[np.ix_(still, still)], jacobian[np.ix_(still, moving)])
+            reduced = reduced - jacobian[np.ix_(moving, still)] @ coupling
+        if not moving or not np.isfinite(reduced).all():
+            return 0.0
+        return max(
+            0.0, float(np.linalg.eigvals(np.linalg.solve(mass[np.ix_(moving, moving)], reduced)).real.max())
         )
 
     def _attempt(self, y: Values, u: Values, u_next: Values, h: float) -> Attempt:
@@ -283,6 +324,7 @@ class _Walk:
             larger = max(abs(error), abs(self._bend(k, found, h))) if smooth else abs(error)
             share = larger / (self._tolerance * self._steps.size(k, before[k], found.end[k]))
             worst = share if not share <= worst else worst  # no number counts as worst
+        worst = max(worst, (found.growth / MOST_GROWTH) ** (self._steps.stepper.order + 1))
         if self._even:
             worst = max(worst, found.pace ** (self._steps.stepper.order + 1))
         return worst if math.isfinite(worst) else math.inf

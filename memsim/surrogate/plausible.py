@@ -22,6 +22,8 @@ ABSURD_VOLTAGE = 1e6
 """No circuit of memristors reaches a megavolt; a step that diverges does."""
 OVERSHOOT = 0.05
 """Share of its range by which an unknown may overshoot: explicit steps at their stability limit ring by less."""
+ROUNDING = 1e-9
+"""Distance from a limit [V, or units of a state] that counts as none."""
 
 
 @dataclass(frozen=True)
@@ -91,7 +93,7 @@ def violation(waveforms: Mapping[str, Any], limits: Limits) -> Violation | None:
     first: Violation | None = None
     for name, column in columns.items():
         low, high = limits.states.get(name, hull)
-        margin = OVERSHOOT * (high - low)
+        margin = OVERSHOOT * (high - low) + ROUNDING
         bad = ~((column >= low - margin) & (column <= high + margin))
         if not bool(bad.any()):
             continue

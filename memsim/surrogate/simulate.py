@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+import warnings
 from collections.abc import Mapping, Sequence
 
 import numpy as np
@@ -21,6 +22,8 @@ from memsim.surrogate.steppers import DEFAULT_STEPPER
 from memsim.surrogate.transient import Progress, in_chosen_steps, in_equal_steps
 
 Array = NDArray[np.float64]
+UNDETERMINED = 0.5
+"""Error over the range of a waveform from which on it says nothing at a given time, if only because edges move."""
 SHORTEST_EDGE = 1e-3
 """Of the run, an edge that PySpice's sources leave at 0, where no step says how long it is."""
 _SHORTER = "leave out equal_steps: steps are then as short as the circuit needs. Or give a shorter step."
@@ -91,11 +94,19 @@ def simulate(  # noqa: PLR0913 - what to run, how far, where to look, how exactl
         "title": str(circuit.title),
         "wall_seconds": time.perf_counter() - began,
     }
-    wrong = violation(found.waves, limits)
-    if wrong is not None:
-        remedy = _SHORTER if equal_steps else _TIGHTER
-        raise unphysical(wrong, found.times.tolist(), remedy, data.isel(time=slice(0, wrong.step)))
+    for ends, waves in found.courses:
+        wrong = violation(waves, limits)
+        if wrong is not None:
+            remedy, before = _SHORTER if equal_steps else _TIGHTER, found.times < ends[wrong.step]
+            raise unphysical(wrong, ends.tolist(), remedy, data.isel(time=before))
     _state_errors(data, found.errors, limits)
+    if data.attrs["error"] > UNDETERMINED:
+        warnings.warn(
+            f"waveforms of {circuit.title!s} are not determined to better than {data.attrs['error']:.0%} of their "
+            "range: two runs part where the circuit runs away from where it cannot rest; "
+            + ("give a shorter step" if equal_steps else "lower the tolerance"),
+            stacklevel=2,
+        )
     return data
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,7 @@ class Transient:
         times: of the samples [s].
         waves: waveforms there.
         finer: the same by a run that errs less, by the share `finer_errs` at most.
+        courses: times where steps end, corners of the stimuli among them, and waveforms there, of both runs.
         finer_errs: see there.
         steps: that the run took.
     """
@@ -38,6 +39,7 @@ class Transient:
     times: Array
     waves: Waves
     finer: Waves
+    courses: Sequence[tuple[Array, Waves]]
     finer_errs: float
     steps: int
 
@@ -80,7 +82,8 @@ def in_chosen_steps(
         ) from None
     times = course.times if samples is None else samples
     waves, finer = (_waveforms(twin, stimuli, run, times) for run in (course, check))
-    return Transient(times, waves, finer, FINER_ERRS, len(course.times) - 1)
+    ends = [(run.times, _waveforms(twin, stimuli, run, run.times)) for run in (course, check)]
+    return Transient(times, waves, finer, ends, FINER_ERRS, len(course.times) - 1)
 
 
 def _part(progress: Progress | None, first: int, parts: int) -> Told | None:
@@ -114,4 +117,4 @@ def in_equal_steps(twin: CompiledCircuit, stimuli: Mapping[str, Stimulus], bette
     with torch.no_grad():
         run = twin.run(drive, dt=torch.as_tensor(np.diff(better.times)))
     found = {name: wave.numpy() for name, wave in run.waveforms.items()}
-    return Transient(better.times, found, better.waves, 0.0, len(better.times) - 1)
+    return Transient(better.times, found, better.waves, [(better.times, found)], 0.0, len(better.times) - 1)

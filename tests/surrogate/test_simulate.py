@@ -18,6 +18,7 @@ from memsim.circuits import (
     ExponentialTrain,
     IntegrateAndFire,
     PulseTrain,
+    Samples,
     Sine,
     ThresholdSwitching,
     device_bench,
@@ -25,6 +26,7 @@ from memsim.circuits import (
 from memsim.circuits.catalogue import CATALOGUE, load_bench
 from memsim.circuits.nodal import nodal_equations
 from memsim.devices import load_device
+from memsim.devices.base import Device, State, positive
 from memsim.devices.cards import load_card
 from memsim.errors import ConvergenceError, InputError
 from memsim.surrogate import CompiledCircuit, reference, simulate, time_grid
@@ -364,3 +366,53 @@ def test_no_step_of_the_grid_has_to_be_divided():
     bound = twin.system.bind(twin.values)
     run = twin.runner(bound, state, [current], np.diff(grid).tolist())
     assert int(run.levels.max()) == 0
+
+
+class SelfAccelerating(Device):
+    """dx/dt = k v^2 x (1 - x): grows from however little there is."""
+
+    model = "self-accelerating"
+    reference = "a test"
+    parameters = {
+        "k": positive(1e6, "1/s", "rate"),
+        "g0": positive(1e-6, "S", "off"),
+        "g1": positive(1e-4, "S", "on"),
+    }
+    states = {"x": State(1e-6, "filament")}
+
+    def current(self, v, x, p):
+        return v * (p.g0 + (p.g1 - p.g0) * x.x)
+
+    def rates(self, v, x, p):
+        return (p.k * v * v * x.x * (1 - x.x),)
+
+
+@pytest.mark.parametrize("start", [1e-6, 1e-12, 1e-15])
+def test_growth_from_next_to_nothing_is_not_stepped_over(start):
+    """Over after some 30 us of a run of a second, whose samples are 5 ms apart."""
+    bench = device_bench(SelfAccelerating(initial={"x": start}), series_resistance=1e3)
+    data = simulate(bench, stimuli={"vdrive": Constant(1.0)}, stop=1.0, step=5e-3)
+    assert float(data["v(xm1.x)"][-1]) == pytest.approx(1.0, abs=1e-6)
+
+
+@pytest.mark.filterwarnings("ignore:waveforms of")
+def test_a_slow_ramp_does_not_hold_a_neuron_where_it_cannot_rest():
+    """The branch between the folds is unstable: the neuron fires all along, as in ngspice."""
+    ramp = {"iin": Samples((0.0, 0.1), (0.0, 6e-6))}
+    data = simulate(ThresholdSwitching.set_a().circuit(), stimuli=ramp, stop=0.1)
+    later = data["v(mem)"].values[data["time"].values > 0.05]
+    turns = np.count_nonzero(np.diff(np.sign(np.diff(later))))
+    assert turns > 20
+    assert later.max() > 0.1
+    assert later.min() < 0.03
+
+
+def test_pulses_between_samples_are_no_reason_to_refuse():
+    circuit = Circuit("rc")
+    circuit.V("in", "a", circuit.gnd, 0)
+    circuit.R(1, "a", "b", 1e3)
+    circuit.C(1, "b", circuit.gnd, 1e-9)
+    pulses = PulseTrain(level=1.0, width=2e-6, period=5e-5, rise=1e-8, fall=1e-8, delay=1e-6)
+    data = simulate(circuit, stimuli={"vin": pulses}, stop=1e-3, step=1e-5)
+    # 7 us after the end of a pulse of two time constants
+    assert float(data["v(b)"][1]) == pytest.approx((1 - np.exp(-2)) * np.exp(-7), rel=0.02)
