@@ -220,6 +220,19 @@ def _step_errors() -> list[str]:
     ]
 
 
+def _any_step() -> list[str]:
+    cases = _result("any_step")["cases"]
+    circuits = len({case["circuit"] for case in cases})
+    broken = [c for c in cases if not c["refused"] and c["error"] > 3 * c["estimate"] + 1e-6]
+    return [
+        (
+            f"| equal steps of 1/1000 to 10 fastest time constants, {circuits} cards and neurons under one drive: refused; "
+            "in range and within three times the stated error "
+            f"| {sum(bool(case['refused']) for case in cases)}; {len(cases) - len(broken)} of {len(cases)} runs |"
+        )
+    ]
+
+
 def _fits() -> list[str]:
     result = _result("fits")
     joint = [min(m["error"] for m in one["models"].values()) for one in result["joint"].values()]
@@ -311,6 +324,7 @@ def everything() -> list[str]:
             *_memprop(),
             *_robust(),
             *_step_errors(),
+            *_any_step(),
             *_digits(),
             *_self_firing(),
             *_bptt(),

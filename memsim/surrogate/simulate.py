@@ -100,11 +100,10 @@ def simulate(  # noqa: PLR0913 - what to run, how far, where to look, how exactl
             remedy, before = _SHORTER if equal_steps else _TIGHTER, found.times < ends[wrong.step]
             raise unphysical(wrong, ends.tolist(), remedy, data.isel(time=before))
     _state_errors(data, found.errors, limits)
-    if data.attrs["error"] > UNDETERMINED:
+    if not equal_steps and data.attrs["error"] > UNDETERMINED:
         warnings.warn(
             f"waveforms of {circuit.title!s} are not determined to better than {data.attrs['error']:.0%} of their "
-            "range: two runs part where the circuit runs away from where it cannot rest; "
-            + ("give a shorter step" if equal_steps else "lower the tolerance"),
+            "range: two runs part where the circuit runs away from where it cannot rest; lower the tolerance",
             stacklevel=2,
         )
     return data
