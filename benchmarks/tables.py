@@ -226,8 +226,8 @@ def _any_step() -> list[str]:
     broken = [c for c in cases if not c["refused"] and c["error"] > 3 * c["estimate"] + 1e-6]
     return [
         (
-            f"| equal steps of 1/1000 to 10 fastest time constants, {circuits} cards and neurons under one drive: refused; "
-            "in range and within three times the stated error "
+            f"| equal steps of 1/1000 to 10 fastest time constants, {circuits} cards and neurons under one drive: "
+            "refused; in range and within three times the stated error "
             f"| {sum(bool(case['refused']) for case in cases)}; {len(cases) - len(broken)} of {len(cases)} runs |"
         )
     ]

@@ -104,6 +104,13 @@ class Stimulus(ABC):
         """Duration of the shortest thing it does [s]: an edge, a width, a quarter of a period; inf where it rests."""
         return math.inf
 
+    @property
+    def silent(self) -> bool:
+        """Whether it says nothing of where it changes: a stimulus of one's own without any of the three above."""
+        return all(
+            getattr(type(self), name) is getattr(Stimulus, name) for name in ("corners", "knots", "shortest")
+        )
+
 
 def _independent(element: str, plus: str, minus: str, value: str) -> list[str]:
     return [f"{element} {plus} {minus} {value}"]
@@ -120,6 +127,10 @@ class Constant(Stimulus):
 
     def __call__(self, t: ArrayLike) -> Array:
         return np.full_like(np.asarray(t, dtype=float), self.value)
+
+    @property
+    def silent(self) -> bool:
+        return False
 
     def netlist_lines(self, element: str, plus: str, minus: str) -> list[str]:
         return _independent(element, plus, minus, f"DC {number(self.value)}")

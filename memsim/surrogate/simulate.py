@@ -11,8 +11,10 @@ import xarray as xr
 from numpy.typing import NDArray
 from PySpice.Spice.Netlist import Netlist
 
+from memsim.circuits.expressions import evaluate
+from memsim.circuits.flatten import flatten
 from memsim.circuits.sources import all_stimuli
-from memsim.circuits.stimuli import Stimulus, check_times, time_points
+from memsim.circuits.stimuli import Constant, Stimulus, check_times, time_points
 from memsim.circuits.waveforms import dataset
 from memsim.errors import ConvergenceError, InputError
 from memsim.surrogate.adaptive import DEFAULT_TOLERANCE
@@ -77,6 +79,7 @@ def simulate(  # noqa: PLR0913 - what to run, how far, where to look, how exactl
     if equal_steps and (step is None or tolerance is not None):
         raise InputError("equal_steps takes a step, in seconds, and no tolerance")
     stimuli = all_stimuli(circuit, stimuli, step=stop * SHORTEST_EDGE if step is None else step)
+    stimuli = stimuli or _resting(circuit)
     twin = CompiledCircuit(circuit, inputs=tuple(stimuli), stepper=stepper)
     samples = _samples(twin, stop, step, times)
     tolerance = DEFAULT_TOLERANCE if tolerance is None else tolerance
@@ -107,6 +110,15 @@ def simulate(  # noqa: PLR0913 - what to run, how far, where to look, how exactl
             stacklevel=2,
         )
     return data
+
+
+def _resting(circuit: Netlist) -> dict[str, Stimulus]:
+    """One source at its DC value, for a circuit that nothing drives."""
+    sources = (e for e in flatten(circuit) if e.kind in {"VoltageSource", "CurrentSource"})
+    source = next(sources, None)
+    if source is None:
+        raise InputError(f"{circuit.title!s} has no source, and none is driven; add one, if only of 0 V")
+    return {source.name: Constant(evaluate(source.source.dc_value, source.values, source.name))}
 
 
 def _samples(

@@ -19,6 +19,8 @@ Waves = Mapping[str, Array]
 Progress = Callable[[int, int], None]
 FINER_ERRS = 0.5
 """Error of a run in half the steps over that of the run, at most. An eighth where all is smooth; kinks leave more."""
+SILENT_SHARE = 1e-3
+"""Of the run, the longest step where neither stimuli nor samples say what to look at."""
 PARTS, FOLLOWING = 100, 33
 """Of the work, and how many of them go to the run itself: half the steps take twice as long."""
 
@@ -72,7 +74,14 @@ def in_chosen_steps(
         progress: called with how much is done, and of how much.
     """
     last = stop if samples is None else max(stop, float(samples[-1]))  # a step may not divide stop
-    course = follow(twin, stimuli, stop=last, tolerance=tolerance, told=_part(progress, 0, FOLLOWING))
+    course = follow(
+        twin,
+        stimuli,
+        stop=last,
+        tolerance=tolerance,
+        longest=_longest(stimuli, last, samples),
+        told=_part(progress, 0, FOLLOWING),
+    )
     try:
         check = in_halves(twin, stimuli, course, told=_part(progress, FOLLOWING, PARTS - FOLLOWING))
     except ArithmeticError:
@@ -84,6 +93,13 @@ def in_chosen_steps(
     waves, finer = (_waveforms(twin, stimuli, run, times) for run in (course, check))
     ends = [(run.times, _waveforms(twin, stimuli, run, run.times)) for run in (course, check)]
     return Transient(times, waves, finer, ends, FINER_ERRS, len(course.times) - 1)
+
+
+def _longest(stimuli: Mapping[str, Stimulus], stop: float, samples: Array | None) -> float | None:
+    """Longest step [s]: where a stimulus says nothing of where it changes, that between samples."""
+    if not any(stimulus.silent for stimulus in stimuli.values()):
+        return None
+    return SILENT_SHARE * stop if samples is None or len(samples) < 2 else float(np.diff(samples).min())
 
 
 def _part(progress: Progress | None, first: int, parts: int) -> Told | None:

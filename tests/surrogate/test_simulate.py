@@ -20,6 +20,7 @@ from memsim.circuits import (
     PulseTrain,
     Samples,
     Sine,
+    Stimulus,
     ThresholdSwitching,
     device_bench,
 )
@@ -416,3 +417,32 @@ def test_pulses_between_samples_are_no_reason_to_refuse():
     data = simulate(circuit, stimuli={"vin": pulses}, stop=1e-3, step=1e-5)
     # 7 us after the end of a pulse of two time constants
     assert float(data["v(b)"][1]) == pytest.approx((1 - np.exp(-2)) * np.exp(-7), rel=0.02)
+
+
+class Bump(Stimulus):
+    """A stimulus of one's own, which says nothing of where it changes."""
+
+    def __call__(self, t):
+        return np.exp(-(((np.asarray(t, dtype=float) - 5.13e-3) / 2e-6) ** 2))
+
+    def netlist_lines(self, element, plus, minus):
+        raise NotImplementedError
+
+
+def rc() -> Circuit:
+    circuit = Circuit("rc")
+    circuit.V("in", "a", circuit.gnd, 0.5)
+    circuit.R(1, "a", "b", 1e3)
+    circuit.C(1, "b", circuit.gnd, 1e-9)
+    return circuit
+
+
+def test_a_stimulus_of_ones_own_is_looked_at_where_samples_are():
+    data = simulate(rc(), stimuli={"vin": Bump()}, stop=10e-3, step=1e-6)
+    # the filter of 1 us follows a bump of 3.3 us half width
+    assert 0.8 < float(data["v(b)"].max()) < 1.0
+
+
+def test_a_circuit_that_nothing_drives_goes_to_rest():
+    data = simulate(rc(), stimuli={}, stop=20e-6, step=1e-6)
+    assert float(data["v(b)"][-1]) == pytest.approx(0.5, abs=1e-6)
