@@ -29,6 +29,10 @@ class Engine(StrEnum):
     SCIPY = "scipy"
 
 
+TIMEOUT = 60.0
+"""Seconds that ngspice may take where nothing is said."""
+
+
 @dataclass(frozen=True)
 class Allowed:
     """What ngspice may take: time [s], memory and disk [byte]."""
@@ -71,7 +75,9 @@ def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     equal_steps: Annotated[
         bool, typer.Option("--equal-steps", help="Torch steps from sample to sample, as in training.")
     ] = False,
-    timeout: Annotated[float, typer.Option(help="Time limit of ngspice in seconds.")] = 60.0,
+    timeout: Annotated[
+        float | None, typer.Option(help="Time limit of ngspice in seconds; 60 where left out.")
+    ] = None,
     memory: Annotated[
         str | None, typer.Option(help="Memory that ngspice may take in bytes, e.g. `4g`; 1 GB and more.")
     ] = None,
@@ -91,8 +97,12 @@ def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     if (tolerance is not None or equal_steps) and engine is not Engine.TORCH:
         option = "--equal-steps" if equal_steps else "--tolerance"
         raise InputError(f"{option} is for --engine torch; {engine.value} adapts its steps as it is")
+    given = {"--timeout": timeout, "--memory": memory, "--disk": disk, "--trust": trust or None}
+    idle = [option for option, value in given.items() if value is not None]
+    if idle and engine is not Engine.NGSPICE:
+        raise InputError(f"{idle[0]} is for --engine ngspice; {engine.value} starts no other program")
     write = _writer(out) if out else None
-    limits = Allowed(timeout, *(None if text is None else parse_si(text) for text in (memory, disk)))
+    limits = Allowed(TIMEOUT if timeout is None else timeout, *(None if text is None else parse_si(text) for text in (memory, disk)))
     if circuit.endswith((".cir", ".sp", ".net")):
         data, show = _run_deck(Path(circuit), engine, limits, trust), None
     else:

@@ -88,6 +88,11 @@ REFUSED = {
         2,
         ["--tolerance is for --engine torch"],
     ),
+    "time limit for torch": (
+        "run pulses-knowm-sdc --engine torch --timeout 5",
+        2,
+        ["--timeout is for --engine ngspice"],
+    ),
     "tolerance of zero": (
         "run pulses-knowm-sdc --engine torch --tolerance 0",
         2,
