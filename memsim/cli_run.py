@@ -102,7 +102,8 @@ def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     if idle and engine is not Engine.NGSPICE:
         raise InputError(f"{idle[0]} is for --engine ngspice; {engine.value} starts no other program")
     write = _writer(out) if out else None
-    limits = Allowed(TIMEOUT if timeout is None else timeout, *(None if text is None else parse_si(text) for text in (memory, disk)))
+    sizes = (None if text is None else parse_si(text) for text in (memory, disk))
+    limits = Allowed(TIMEOUT if timeout is None else timeout, *sizes)
     if circuit.endswith((".cir", ".sp", ".net")):
         data, show = _run_deck(Path(circuit), engine, limits, trust), None
     else:
