@@ -181,7 +181,6 @@ class _Pair:
         errors: of each after both, before they were improved.
         failed: whether the stepper itself says so: where a state is held at its bound, the errors do not show it.
         pace: at which the stepper wants the steps, over theirs.
-        growth: of a disturbance over one of the steps, as the exponent of e.
     """
 
     middle: list[float]
@@ -189,7 +188,6 @@ class _Pair:
     errors: list[float]
     failed: bool
     pace: float
-    growth: float
 
 
 class _Steps:
@@ -223,7 +221,6 @@ class _Steps:
             errors,
             failed=any(step.error is not None and not step.error <= 1 for step in (whole, first, second)),
             pace=max(first.pace, second.pace) * h / 2,
-            growth=self._growth_rate(y, u[0]) * h / 2,
         )
 
     def safe_pair(self, y: Values, now: float, behind: float, halvings: int = HALVINGS) -> _Pair:
@@ -236,7 +233,7 @@ class _Steps:
         second = self.safe_pair(first.end, between, behind, halvings - 1)
         return replace(second, middle=first.end, failed=first.failed or second.failed)
 
-    def _growth_rate(self, y: Values, u: Values) -> float:
+    def growth_rate(self, y: Values, u: Values) -> float:
         """Largest real part of the eigenvalues of the circuit [1/s], 0 where a disturbance only fades.
 
         An implicit step that is long beside it would hold the circuit where it cannot stay.
@@ -282,16 +279,21 @@ class _Walk:
     def to(self, end: float, *, longest: float, shortest: float) -> Iterator[float]:
         """Go on to `end`, a knot, pausing at each point with its time."""
         h, order, first = FIRST_STEP * longest, self._steps.stepper.order, len(self.times) - 1
+        growth = self._growth()
         while (left := end - self.times[-1]) > shortest:
             # two even steps rather than one that leaves a splinter
             h = min(h, longest, left if h >= left else left / 2)
             now = self.times[-1]
             behind = end if h == left else now + h
             found = self._try(now, behind)
-            error = self._error(found, h, smooth=len(self.times) - 1 > first)
+            error = max(
+                self._error(found, h, smooth=len(self.times) - 1 > first),
+                (growth * h / 2 / MOST_GROWTH) ** (order + 1),
+            )
             if found is not None and error <= 1:
                 self.times += [now + h / 2, behind]
                 self.unknowns += [found.middle, found.end]
+                growth = self._growth()
                 yield behind
             elif h < shortest:
                 raise ConvergenceError(
@@ -300,6 +302,11 @@ class _Walk:
                 )
             better = CAUTION * max(error, 1e-300) ** (-1 / (order + 1))
             h *= min(max(better, MOST_SHORTER), MOST_LONGER)
+
+    def _growth(self) -> float:
+        """Rate at which a disturbance grows at the last point [1/s]."""
+        (u,) = self._steps.inputs(np.array(self.times[-1:]))
+        return self._steps.growth_rate(self.unknowns[-1], u)
 
     def _try(self, now: float, behind: float) -> _Pair | None:
         """Both steps; None where they leave the range of numbers, which steps that are too long may."""
@@ -324,7 +331,6 @@ class _Walk:
             larger = max(abs(error), abs(self._bend(k, found, h))) if smooth else abs(error)
             share = larger / (self._tolerance * self._steps.size(k, before[k], found.end[k]))
             worst = share if not share <= worst else worst  # no number counts as worst
-        worst = max(worst, (found.growth / MOST_GROWTH) ** (self._steps.stepper.order + 1))
         if self._even:
             worst = max(worst, found.pace ** (self._steps.stepper.order + 1))
         return worst if math.isfinite(worst) else math.inf
