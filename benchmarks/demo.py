@@ -11,7 +11,7 @@ from pathlib import Path
 
 from common import save_result
 
-from memsim.demo import SUMMARY, run_demo
+from memsim.cli.demo import SUMMARY, run_demo
 
 
 def main() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 from common import RESULTS, save_result
 
 from memsim import plots
-from memsim.console import counting_progress, training_progress
+from memsim.cli.progress import counting_progress, training_progress
 from memsim.learn import Run, make_study, train
 from memsim.learn.checkpoint import CHECKPOINT
 from memsim.verify import verify

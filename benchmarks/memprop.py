@@ -28,12 +28,12 @@ from memprop_page import write_page
 from memprop_references import REFERENCES, train_reference
 from memprop_results import STAGES, TITLES, load_rows
 
-from memsim.console import counting_progress, training_progress
+from memsim.cli.progress import counting_progress, training_progress
 from memsim.learn import Run, Study, load_study, train
 from memsim.learn.checkpoint import CHECKPOINT
 from memsim.learn.evaluation import compare_steps, evaluate
 from memsim.learn.study import NonidealityTable
-from memsim.run_report import confusion_matrix
+from memsim.report.run import confusion_matrix
 from memsim.verify import verify
 
 SEEDS = (0, 1, 2)

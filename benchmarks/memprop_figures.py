@@ -13,7 +13,7 @@ from memprop_results import PUBLISHED, TITLES, load_rows
 from memsim import plots
 from memsim.circuits.waveforms import dataset
 from memsim.plots.style import COLOURS, columns, styled
-from memsim.run_report import output_waves
+from memsim.report.run import output_waves
 from memsim.verify.comparison import Evidence
 
 SHOWN = 5

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from self_firing_figure import Membranes, Shown, spikes
 
 from memsim import plots
-from memsim.console import counting_progress, training_progress
+from memsim.cli.progress import counting_progress, training_progress
 from memsim.learn import MemristiveNetwork, Run, Study, error_of_steps, load_study, train
 from memsim.learn.checkpoint import CHECKPOINT
 from memsim.learn.data import Split

@@ -16,7 +16,7 @@ from typing import Any
 
 from common import save_result
 
-from memsim.console import training_progress
+from memsim.cli.progress import training_progress
 from memsim.learn import compare_steps, error_of_steps, first, load_run, load_study, train
 from memsim.learn.checkpoint import CHECKPOINT, STUDY
 from memsim.surrogate import DEFAULT_STEPPER

@@ -33,7 +33,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from memsim import plots
-from memsim.console import training_progress
+from memsim.cli.progress import training_progress
 from memsim.learn import Study, make_study, train
 from memsim.learn.checkpoint import CHECKPOINT
 from memsim.learn.data import Dataset, load_dataset

@@ -19,7 +19,7 @@ import torch
 from common import RESULTS, save_result
 from matplotlib.figure import Figure
 
-from memsim.console import training_progress
+from memsim.cli.progress import training_progress
 from memsim.learn import MemristiveNetwork, Run, build, evaluate, make_study, train
 from memsim.learn.checkpoint import CHECKPOINT
 from memsim.plots import save

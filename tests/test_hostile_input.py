@@ -28,7 +28,6 @@ from safetensors.torch import load, save
 from scipy.io import wavfile
 
 from memsim import plots, spice
-from memsim.data_report import write_data_report
 from memsim.devices import card_names, load_card
 from memsim.errors import MemsimError
 from memsim.files import read_waves, write_waves
@@ -42,6 +41,7 @@ from memsim.learn.data.idx import read_idx
 from memsim.learn.data.nmnist import read_atis
 from memsim.learn.study import Study
 from memsim.learn.trainer import build
+from memsim.report.data import write_data_report
 from memsim.sweep import load_sweep
 from memsim.sweep.decks import deck_subject
 from memsim.sweep.plan import make_plan

@@ -10,11 +10,11 @@ import pytest
 import xarray as xr
 
 from memsim import plots
-from memsim.data_report import write_data_report
 from memsim.errors import InputError
 from memsim.learn import make_study, train
 from memsim.report import Section, write_report
-from memsim.run_report import write_run_report
+from memsim.report.data import write_data_report
+from memsim.report.run import write_run_report
 from memsim.verify import Evidence, LayerVerification, Verification
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")

@@ -83,7 +83,7 @@ def write_report(path: str | Path, title: str, sections: Sequence[Section]) -> P
         trim_blocks=True,
         lstrip_blocks=True,
     )
-    page = environment.get_template("report.html.j2").render(
+    page = environment.get_template("page.html.j2").render(
         title=title, sections=sections, version=memsim.__version__, made=datetime.now(UTC)
     )
     path = Path(path)

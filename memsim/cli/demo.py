@@ -18,14 +18,14 @@ from rich.table import Table
 from memsim import plots, spice, surrogate
 from memsim.circuits import with_device_currents
 from memsim.circuits.catalogue import CATALOGUE, Bench, load_bench
-from memsim.console import counting_progress, training_progress
+from memsim.cli.progress import counting_progress, training_progress
 from memsim.errors import SimulationError
 from memsim.files import ensure_folder, write_text, write_waves
 from memsim.learn import Run, make_study, train
 from memsim.learn.checkpoint import CHECKPOINT
 from memsim.netlists import write_netlists
 from memsim.report import Section, write_report
-from memsim.run_report import run_sections
+from memsim.report.run import run_sections
 from memsim.verify import Evidence, save_verification, verify
 
 SUMMARY = "demo.json"

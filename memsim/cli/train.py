@@ -71,7 +71,7 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     from memsim import learn
     from memsim.imc import is_staged
     from memsim.processes import cores
-    from memsim.run_report import write_run_report
+    from memsim.report.run import write_run_report
 
     if (source := out / "study.toml" if resume else study) is not None and is_staged(source):
         if epochs is not None or step is not None or accelerator != "cpu" or devices != 1 or tensorboard:
@@ -131,7 +131,7 @@ def _train(  # noqa: PLR0917 - the options of the command
     study: Study, out: Path, data_dir: Path | None, resume: bool, fabric: Fabric, tensorboard: bool
 ) -> Run:
     from memsim import learn
-    from memsim.console import training_progress
+    from memsim.cli.progress import training_progress
 
     with ExitStack() as stack:
         listeners: list[Progress] = []

@@ -201,7 +201,7 @@ def _run_bench(bench: Bench, engine: Engine, limits: Allowed, steps: Steps) -> x
         )
     elif engine is Engine.TORCH:
         from memsim import surrogate
-        from memsim.console import counting_progress
+        from memsim.cli.progress import counting_progress
 
         with counting_progress("torch", after=LATE) as progress:
             waves = surrogate.simulate(

@@ -8,7 +8,7 @@ import numpy as np
 import xarray as xr
 
 from memsim import plots
-from memsim.report import Section, Table, write_report
+from memsim.report.page import Section, Table, write_report
 from memsim.units import format_si
 
 

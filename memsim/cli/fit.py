@@ -106,7 +106,7 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     files = [*data, *(holdout or [])]
     _check_once(files)
     if kind is Kind.PULSES:
-        from memsim.cli_kinetics import fit_pulse_files
+        from memsim.cli.kinetics import fit_pulse_files
 
         fit_pulse_files(
             data,
@@ -121,7 +121,7 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
 
     known = _fixed(fixed)
     if kind is Kind.TIMES:
-        from memsim.cli_kinetics import fit_time_files
+        from memsim.cli.kinetics import fit_time_files
 
         models = _models(model or ["metastable-switch"])
         fit_time_files(data, models, known, _exactly(states, "", 2), out=out, as_json=as_json)

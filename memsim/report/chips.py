@@ -12,7 +12,7 @@ from memsim import plots
 from memsim.files import ensure_folder, write_text
 from memsim.imc.chips import Chip
 from memsim.imc.cost import COMPONENTS, Cost
-from memsim.report import Section, Table, write_report
+from memsim.report.page import Section, Table, write_report
 from memsim.units import format_si
 
 NUMBERS, REPORT = "imc.json", "imc.html"

@@ -56,7 +56,7 @@ def sweep(  # noqa: PLR0917 - each argument is an option of the command
     Examples: `memsim sweep f-i.toml`, `memsim sweep f-i.toml --workers 8 --json`,
     `memsim sweep study.toml --out mc.nc --scheduler tcp://cluster:8786`, then `memsim plot mc.nc`
     """
-    from memsim.console import sweep_progress
+    from memsim.cli.progress import sweep_progress
     from memsim.sweep import load_sweep, run_sweep
 
     chosen = load_sweep(study)

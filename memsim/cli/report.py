@@ -26,15 +26,15 @@ def report(
     if source.is_dir():
         typer.echo(_run(source, out, data_dir))
         return
-    from memsim.data_report import write_data_report
     from memsim.files import read_waves
+    from memsim.report.data import write_data_report
 
     typer.echo(write_data_report(read_waves(source), source, out or source.with_suffix(".html")))
 
 
 def _run(folder: Path, out: Path | None, data_dir: Path | None) -> Path:
     from memsim.learn import load_run
-    from memsim.run_report import write_run_report
+    from memsim.report.run import write_run_report
     from memsim.verify import evidence_of
 
     run = load_run(folder, data_dir)

@@ -12,7 +12,7 @@ from memsim import plots
 from memsim.circuits import dataset
 from memsim.learn import Run
 from memsim.learn.evaluation import classify
-from memsim.report import Section, write_report
+from memsim.report.page import Section, write_report
 from memsim.units import format_si
 from memsim.verify import Evidence
 

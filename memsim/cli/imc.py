@@ -67,7 +67,7 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     """
     from memsim.imc.chips import chips_of_run, chips_of_workload
     from memsim.imc.cost import accounting_of
-    from memsim.imc_report import comparison, write_imc_report
+    from memsim.report.chips import comparison, write_imc_report
 
     if (run is None) == (workload is None):
         raise InputError("give the folder of a run, or --workload with the name of one, and not both")

@@ -15,16 +15,16 @@ from typing import Annotated
 
 import typer
 
-from memsim.cli_doctor import doctor
-from memsim.cli_fit import fit
-from memsim.cli_imc import imc
-from memsim.cli_netlist import app as netlist
-from memsim.cli_plot import plot as plot_command
-from memsim.cli_report import report
-from memsim.cli_run import run
-from memsim.cli_sweep import sweep
-from memsim.cli_train import train
-from memsim.cli_verify import verify
+from memsim.cli.doctor import doctor
+from memsim.cli.fit import fit
+from memsim.cli.imc import imc
+from memsim.cli.netlist import app as netlist
+from memsim.cli.plot import plot as plot_command
+from memsim.cli.report import report
+from memsim.cli.run import run
+from memsim.cli.sweep import sweep
+from memsim.cli.train import train
+from memsim.cli.verify import verify
 from memsim.errors import (
     CheckpointError,
     EngineNotFoundError,
@@ -91,7 +91,7 @@ def demo(
 
     Example: `memsim demo`
     """
-    from memsim.demo import run_demo
+    from memsim.cli.demo import run_demo
 
     run_demo(out)
 

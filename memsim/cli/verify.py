@@ -45,9 +45,9 @@ def verify(
 
 
 def _network(folder: Path, images: int, whole: bool | None, *, as_json: bool) -> None:
-    from memsim.console import counting_progress
+    from memsim.cli.progress import counting_progress
     from memsim.learn import load_run
-    from memsim.run_report import write_run_report
+    from memsim.report.run import write_run_report
     from memsim.units import format_si
     from memsim.verify import save_verification
     from memsim.verify import verify as run_verification
