@@ -13,9 +13,10 @@ setup:  ## install ngspice and the Python packages (done by the other targets wh
 demo: setup  ## simulate, train, verify in ngspice; writes pictures and a report
 	@$(VENV)/bin/memsim demo
 
-lint: setup  ## ruff and mypy
+lint: setup  ## ruff, mypy, and the order of imports
 	@$(PY) -m ruff check .
 	@$(PY) -m mypy
+	@$(VENV)/bin/lint-imports --no-cache
 
 test: setup  ## all tests that take less than a few minutes
 	@OMP_NUM_THREADS=1 $(PY) -m pytest -q -n auto $(PYTEST_ARGS)

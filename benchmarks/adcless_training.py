@@ -24,15 +24,13 @@ from typing import Any
 
 from common import RESULTS, save_result
 
-from memsim.imc import (
+from memsim.imc import calibrate, load_hardware, map_to_imc
+from memsim.learn import (
     StagedRun,
     StagedStudy,
     accuracy,
-    calibrate,
-    load_hardware,
     load_staged_run,
     make_staged_study,
-    map_to_imc,
     spikes_of,
     train_staged,
 )
@@ -142,8 +140,8 @@ def _share_stages(chosen: StagedStudy, folder: Path, staged: Path) -> None:
     """Stages are functions of all before them, so those that two plans share are trained once."""
     if folder == staged or (folder / STUDY).exists() or not (staged / STUDY).exists():
         return
-    from memsim.imc.study import load_staged_study, save_staged_study
-    from memsim.imc.training import stage_folder
+    from memsim.learn.staged import stage_folder
+    from memsim.learn.staged_study import load_staged_study, save_staged_study
 
     other = load_staged_study(staged / STUDY)
     for number, (mine, theirs) in enumerate(zip(chosen.stages, other.stages, strict=False)):

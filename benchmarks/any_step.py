@@ -24,7 +24,7 @@ from memsim.circuits.flatten import state_bounds
 from memsim.circuits.nodal import nodal_equations
 from memsim.devices import card_names, load_card
 from memsim.errors import ConvergenceError, SimulationError
-from memsim.learn.neurons import NEURONS
+from memsim.networks.circuit_neurons import NEURONS
 from memsim.surrogate import CompiledCircuit, reference
 from memsim.surrogate.estimate import estimate_error
 

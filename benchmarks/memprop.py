@@ -32,7 +32,7 @@ from memsim.cli.progress import counting_progress, training_progress
 from memsim.learn import Run, Study, load_study, train
 from memsim.learn.checkpoint import CHECKPOINT
 from memsim.learn.evaluation import compare_steps, evaluate
-from memsim.learn.study import NonidealityTable
+from memsim.networks.tables import NonidealityTable
 from memsim.report.run import confusion_matrix
 from memsim.verify import verify
 

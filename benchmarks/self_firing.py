@@ -24,11 +24,12 @@ from self_firing_figure import Membranes, Shown, spikes
 
 from memsim import plots
 from memsim.cli.progress import counting_progress, training_progress
-from memsim.learn import MemristiveNetwork, Run, Study, error_of_steps, load_study, train
+from memsim.learn import Run, Study, error_of_steps, load_study, train
 from memsim.learn.checkpoint import CHECKPOINT
 from memsim.learn.data import Split
 from memsim.learn.evaluation import FINE, part
-from memsim.learn.study import ReadoutTable
+from memsim.networks import MemristiveNetwork
+from memsim.networks.tables import ReadoutTable
 from memsim.verify import engines, verify
 
 NAME = "self_firing"

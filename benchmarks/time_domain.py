@@ -37,8 +37,8 @@ from memsim.cli.progress import training_progress
 from memsim.learn import Study, make_study, train
 from memsim.learn.checkpoint import CHECKPOINT
 from memsim.learn.data import Dataset, load_dataset
-from memsim.learn.drives import Drive
 from memsim.learn.evaluation import compare_steps
+from memsim.networks.drives import Drive
 from memsim.plots.style import styled
 
 SEEDS = (0, 1, 2)

@@ -20,8 +20,9 @@ from common import RESULTS, save_result
 from matplotlib.figure import Figure
 
 from memsim.cli.progress import training_progress
-from memsim.learn import MemristiveNetwork, Run, build, evaluate, make_study, train
+from memsim.learn import Run, build, evaluate, make_study, train
 from memsim.learn.checkpoint import CHECKPOINT
+from memsim.networks import MemristiveNetwork
 from memsim.plots import save
 from memsim.plots.style import COLOURS, styled
 

@@ -20,8 +20,10 @@ __all__ = [
     "errors",
     "files",
     "fit",
+    "imc",
     "interop",
     "learn",
+    "networks",
     "plots",
     "report",
     "spice",
@@ -29,6 +31,7 @@ __all__ = [
     "sweep",
     "units",
     "variability",
+    "verify",
 ]
 
 

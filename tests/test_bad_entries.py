@@ -14,9 +14,9 @@ from memsim.devices import load_card
 from memsim.errors import InputError
 from memsim.imc.cost.technology import load_technology
 from memsim.imc.hardware import load_hardware
-from memsim.imc.study import load_staged_study
 from memsim.imc.workloads import load_workload
 from memsim.learn import load_study
+from memsim.learn.staged_study import load_staged_study
 from memsim.learn.study import Study
 from memsim.sweep import load_sweep
 

@@ -1,114 +1,22 @@
 from __future__ import annotations
 
-import ast
 import re
 import subprocess
 import sys
 import tomllib
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from importlinter.cli import lint_imports
 
 import memsim
 
 ROOT = Path(__file__).parent.parent
-PACKAGE = ROOT / "memsim"
-
-# What a room must not know. `memsim.errors`, `memsim.files` and `memsim.units` are open to all.
-ABOVE_ALL = {
-    "cli",
-    "console",
-    "demo",
-    "interop",
-    "netlists",
-    "plots",
-    "report",
-    "run_report",
-    "sweep",
-    "verify",
-}
-FORBIDDEN = {
-    "devices": ABOVE_ALL | {"circuits", "spice", "surrogate", "crossbar", "learn", "imc"},
-    "circuits": ABOVE_ALL | {"spice", "surrogate", "crossbar", "learn", "imc"},
-    "spice": ABOVE_ALL | {"surrogate", "crossbar", "learn", "imc"},
-    "surrogate": ABOVE_ALL | {"spice", "learn", "imc"},
-    "crossbar": ABOVE_ALL | {"learn", "imc"},
-    "learn": ABOVE_ALL | {"spice", "imc"},
-    "imc": ABOVE_ALL | {"spice"},
-    "errors": {
-        *ABOVE_ALL,
-        "devices",
-        "circuits",
-        "spice",
-        "surrogate",
-        "crossbar",
-        "learn",
-        "imc",
-        "files",
-        "units",
-    },
-    "files": {*ABOVE_ALL, "devices", "circuits", "spice", "surrogate", "crossbar", "learn", "imc"},
-    "units": {*ABOVE_ALL, "devices", "circuits", "spice", "surrogate", "crossbar", "learn", "imc"},
-}
-COMMANDS = {
-    "cli",
-    "cli_fit",
-    "cli_kinetics",
-    "cli_plot",
-    "cli_run",
-    "data_report",
-    "demo",
-    "imc_report",
-    "run_report",
-    "report",
-    "__main__",
-}
 
 
-def imports() -> Iterator[tuple[Path, str]]:
-    """Every import of memsim's own rooms that runs: file, and room imported."""
-    for path in sorted(PACKAGE.rglob("*.py")):
-        for node in running(ast.parse(path.read_text())):
-            names: list[str] = []
-            if isinstance(node, ast.Import):
-                names = [alias.name for alias in node.names]
-            elif isinstance(node, ast.ImportFrom) and node.module == "memsim":
-                names = [f"memsim.{alias.name}" for alias in node.names]
-            elif isinstance(node, ast.ImportFrom):
-                names = [node.module or ""]
-            yield from ((path, name.split(".")[1]) for name in names if name.startswith("memsim."))
-
-
-def running(node: ast.AST) -> Iterator[ast.AST]:
-    """All nodes below `node`, without those that only a type checker sees."""
-    for child in ast.iter_child_nodes(node):
-        if isinstance(child, ast.If) and ast.unparse(child.test) == "TYPE_CHECKING":
-            continue
-        yield child
-        yield from running(child)
-
-
-def room(path: Path) -> str:
-    return path.relative_to(PACKAGE).parts[0].removesuffix(".py")
-
-
-def test_no_import_runs_upward() -> None:
-    found = [(str(path), name) for path, name in imports() if name in FORBIDDEN.get(room(path), set())]
-    assert found == []
-
-
-def test_pictures_and_pages_are_seen_by_commands_only() -> None:
-    users = {room(path) for path, name in imports() if name in {"plots", "report"}}
-    assert users - {"plots"} <= COMMANDS
-
-
-def test_nothing_imports_the_command() -> None:
-    assert {room(path) for path, name in imports() if name == "cli"} <= {"__main__"}
-
-
-def test_there_are_imports_to_judge() -> None:
-    assert {"circuits", "spice", "surrogate", "learn"} <= {room(path) for path, _ in imports()}
+def test_no_import_runs_upward_or_in_a_circle() -> None:
+    """The contracts of pyproject.toml: they name the rooms in their order."""
+    assert lint_imports(config_filename=str(ROOT / "pyproject.toml"), no_cache=True) == 0
 
 
 def test_import_is_quick_and_light() -> None:

@@ -15,8 +15,8 @@ from memsim.circuits.stimuli import AlphaTrain
 from memsim.crossbar import Crossbar, Hardware, Wires, operating_point
 from memsim.errors import InputError
 from memsim.learn import Run, make_study, train
-from memsim.learn.network import MemristiveNetwork
 from memsim.learn.trainer import build
+from memsim.networks.network import MemristiveNetwork
 from memsim.spice import Job, deck, simulate_many
 from memsim.verify import Evidence, engines, save_verification, verify
 from memsim.verify import run as verification_run

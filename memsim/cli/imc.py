@@ -65,8 +65,8 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     `memsim imc --workload vgg16 --compare hp-adc --compare sar --accounting published`,
     `memsim imc --workload gesture --clock decoupled --spike-rate 0.1 --skip-events --json`
     """
-    from memsim.imc.chips import chips_of_run, chips_of_workload
     from memsim.imc.cost import accounting_of
+    from memsim.learn.chips import chips_of_run, chips_of_workload
     from memsim.report.chips import comparison, write_imc_report
 
     if (run is None) == (workload is None):
@@ -103,7 +103,7 @@ def _workload(name: str, spike_rate: float | None) -> Workload:
 
 def _cards(card: str, compare: Sequence[str], clock: str | None) -> list[HardwareCard]:
     from memsim.imc import load_hardware
-    from memsim.imc.chips import same_size
+    from memsim.learn.chips import same_size
 
     own = load_hardware(card)
     cards = [own, *(same_size(name, own) for name in compare)]

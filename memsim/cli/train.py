@@ -69,7 +69,7 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     `memsim train mnist.toml --out runs/mnist --data-dir data --accelerator cuda`
     """
     from memsim import learn
-    from memsim.imc import is_staged
+    from memsim.learn import is_staged
     from memsim.processes import cores
     from memsim.report.run import write_run_report
 
@@ -158,15 +158,15 @@ def _train(  # noqa: PLR0917 - the options of the command
 def _train_staged(
     study: Path, out: Path, data_dir: Path | None, seed: int | None, resume: bool, *, as_json: bool
 ) -> None:
-    from memsim import imc
+    from memsim import learn
 
-    chosen = imc.load_staged_study(study)
+    chosen = learn.load_staged_study(study)
     if seed is not None:
         if resume:
             raise InputError("--resume continues a run with the study in its folder; leave out --seed")
         chosen = chosen.model_copy(update={"seed": seed})
 
-    def tell(stage: imc.Stage, record: EpochRecord) -> None:
+    def tell(stage: learn.Stage, record: EpochRecord) -> None:
         typer.echo(
             f"{stage.name} ({stage.card or 'software'}), epoch {record.epoch} of {stage.epochs}: loss "
             f"{record.loss:.3g}, test accuracy {record.test_accuracy:.2%}, {record.seconds:.0f} s",
@@ -174,14 +174,14 @@ def _train_staged(
         )
 
     try:
-        run = imc.train_staged(chosen, out, data_dir=data_dir, resume=resume, progress=tell)
+        run = learn.train_staged(chosen, out, data_dir=data_dir, resume=resume, progress=tell)
     except KeyboardInterrupt:
         typer.echo(
             f"interrupted; finished epochs are kept. Continue with: memsim train --out {out} --resume",
             err=True,
         )
         raise typer.Exit(130) from None
-    typer.echo(out / imc.STAGES, err=as_json)
+    typer.echo(out / learn.STAGES, err=as_json)
     if as_json:
         stages = [
             {"stage": record.stage.name, "card": record.stage.card, **asdict(record.history[-1])}

@@ -4,20 +4,20 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field, model_validator
+from pydantic import ConfigDict, Field, model_validator
 
-Positive = Annotated[float, Field(gt=0, allow_inf_nan=False, strict=True)]
-NonNegative = Annotated[float, Field(ge=0, allow_inf_nan=False, strict=True)]
-Share = Annotated[float, Field(ge=0, le=1, strict=True)]
+from memsim import tables
+from memsim.tables import NonNegative, Positive, Share
+
 Lines = Annotated[int, Field(ge=1, le=4096)]
 Bits = Annotated[int, Field(ge=1, le=16)]
 ConverterKind = Literal["ideal", "sense-amplifier", "ternary", "flash", "sar"]
 
 
-class Table(BaseModel):
-    """A table of a card: unknown entries are refused, types are not guessed, values do not change."""
+class Table(tables.Table):
+    """A table of a card: types are not guessed."""
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True)
+    model_config = ConfigDict(strict=True)
 
 
 class ArrayTable(Table):

@@ -28,8 +28,9 @@ from memsim.devices import numeric
 from memsim.errors import CheckpointError, InputError
 from memsim.files import replacing
 from memsim.hdf5 import DAMAGED, check_hdf5
-from memsim.learn import MemristiveNetwork, Study, make_study
-from memsim.learn.layers import Convolutional, SynapseLayer, as_image
+from memsim.learn import Study, make_study
+from memsim.networks import MemristiveNetwork
+from memsim.networks.synapses import Convolutional, SynapseLayer, as_image
 from memsim.surrogate.reference import equilibrium
 
 __all__ = ["from_nir", "read_nir", "to_nir", "write_nir"]

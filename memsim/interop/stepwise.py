@@ -1,7 +1,7 @@
 """Memristive neurons in the two forms that other torch code knows: one time step a call, and a layer of a Sequential.
 
 The circuit is advanced by its own equations. A spike is how far s(v) = 1 / (1 + exp(-(v - level) / width)) climbs
-within a step, as `memsim.learn.readouts` counts spikes: between 0 and 1, about 1 in the step in which the potential
+within a step, as `memsim.networks.readouts` counts spikes: between 0 and 1, about 1 in the step in which the potential
 jumps over the level, and their sum over time is the number of spikes. Its derivative is its own.
 """
 
@@ -14,9 +14,9 @@ from torch import Tensor, nn
 
 from memsim.circuits import impedance_scale
 from memsim.errors import InputError
-from memsim.learn.neurons import MEMBRANE_VOLTAGE, NEURONS, resting_neuron
-from memsim.learn.readouts import SPIKES
-from memsim.learn.study import NeuronName
+from memsim.networks.circuit_neurons import MEMBRANE_VOLTAGE, NEURONS, resting_neuron
+from memsim.networks.readouts import SPIKES
+from memsim.networks.tables import NeuronName
 from memsim.surrogate import DEFAULT_STEPPER, CompiledCircuit
 from memsim.surrogate.bounded import Bounds
 

@@ -1,26 +1,38 @@
-"""Training memristive networks: studies, data, networks, the training loop and checkpoints."""
+"""Training networks: studies, data, the training loop and checkpoints."""
 
 from memsim.learn.checkpoint import EpochRecord, load_checkpoint, save_checkpoint
 from memsim.learn.data import DATASETS, Dataset
 from memsim.learn.evaluation import StepComparison, classify, compare_steps, evaluate, first, save_comparison
 from memsim.learn.honesty import TrainingError, error_of_steps, save_error
 from memsim.learn.logs import tensorboard_log
-from memsim.learn.network import MemristiveNetwork
-from memsim.learn.neurons import resting_neuron
-from memsim.learn.nonidealities import realised
+from memsim.learn.staged import (
+    STAGES,
+    StagedRun,
+    StageRecord,
+    accuracy,
+    load_staged_run,
+    spikes_of,
+    train_staged,
+)
+from memsim.learn.staged_study import Stage, StagedStudy, is_staged, load_staged_study, make_staged_study
 from memsim.learn.study import Study, load_study, make_study, save_study
 from memsim.learn.trainer import Progress, Run, build, devices, load_run, train
 
 __all__ = [
     "DATASETS",
+    "STAGES",
     "Dataset",
     "EpochRecord",
-    "MemristiveNetwork",
     "Progress",
     "Run",
+    "Stage",
+    "StageRecord",
+    "StagedRun",
+    "StagedStudy",
     "StepComparison",
     "Study",
     "TrainingError",
+    "accuracy",
     "build",
     "classify",
     "compare_steps",
@@ -28,16 +40,20 @@ __all__ = [
     "error_of_steps",
     "evaluate",
     "first",
+    "is_staged",
     "load_checkpoint",
     "load_run",
+    "load_staged_run",
+    "load_staged_study",
     "load_study",
+    "make_staged_study",
     "make_study",
-    "realised",
-    "resting_neuron",
     "save_checkpoint",
     "save_comparison",
     "save_error",
     "save_study",
+    "spikes_of",
     "tensorboard_log",
     "train",
+    "train_staged",
 ]

@@ -12,9 +12,9 @@ from torch import Tensor
 
 from memsim.files import write_text
 from memsim.learn.data import Split
-from memsim.learn.network import MemristiveNetwork
-from memsim.learn.nonidealities import realised
-from memsim.learn.study import NonidealityTable
+from memsim.networks.network import MemristiveNetwork
+from memsim.networks.nonidealities import realised
+from memsim.networks.tables import NonidealityTable
 
 STEPS = "steps.json"
 VALUES_AT_ONCE = 2**23

@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 from memsim.errors import ConvergenceError
 from memsim.files import write_text
 from memsim.learn.data import Split
-from memsim.learn.network import MemristiveNetwork
+from memsim.networks.network import MemristiveNetwork
 from memsim.surrogate import step_error
 
 ERROR_OF_STEPS = "step_error.json"

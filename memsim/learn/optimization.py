@@ -6,8 +6,8 @@ import math
 
 from torch.optim import Adam, AdamW, Optimizer
 
-from memsim.learn.network import MemristiveNetwork
 from memsim.learn.study import Study
+from memsim.networks.network import MemristiveNetwork
 
 OPTIMIZERS: dict[str, type[Adam]] = {"adam": Adam, "adamw": AdamW}
 

@@ -10,9 +10,10 @@ import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from memsim.learn.layers import as_image, output_sides
-from memsim.learn.study import Convolution, Study
+from memsim.learn.study import Study
 from memsim.memory import check_memory, format_bytes, is_large
+from memsim.networks.synapses import as_image, output_sides
+from memsim.networks.tables import Convolution
 from memsim.surrogate.fused.compiler import find_compiler
 
 BYTES_A_WEIGHT = 24

@@ -24,12 +24,12 @@ from memsim.learn.checkpoint import CHECKPOINT, STUDY, EpochRecord, load_checkpo
 from memsim.learn.data import Dataset, load_dataset
 from memsim.learn.evaluation import evaluate, first, hold_out
 from memsim.learn.honesty import shorten_steps
-from memsim.learn.network import MemristiveNetwork
-from memsim.learn.nonidealities import realised
 from memsim.learn.optimization import make_optimizer, set_learning_rate
 from memsim.learn.size import BYTES_A_PROCESS, check_training
 from memsim.learn.study import Study, load_study, save_study
 from memsim.memory import check_memory
+from memsim.networks.network import MemristiveNetwork
+from memsim.networks.nonidealities import realised
 
 Progress = Callable[[int, int, EpochRecord | None], None]
 """Called after every batch with batches done, batches in all, and the record once an epoch has ended."""
@@ -106,7 +106,7 @@ def train(
                 done = len(trainer.history) * trainer.updates
                 progress(done, study.epochs * trainer.updates, trainer.history[-1])
         trainer.keep_step_error(folder)
-    return Run(network.study, network.cpu(), data, trainer.history)
+    return Run(trainer.study, network.cpu(), data, trainer.history)
 
 
 def load_run(folder: Path, data_dir: Path | None = None) -> Run:
@@ -182,12 +182,10 @@ class Trainer:
     def keep_step_error(self, folder: Path) -> None:
         """Shorten the steps where the study limits their error, and note the new step in the run's study."""
         limit = self.study.step_error
-        if (
-            limit is not None
-            and shorten_steps(self.network, self.examples, limit)
-            and self.fabric.is_global_zero
-        ):
-            save_study(self.network.study, folder / STUDY)
+        if limit is not None and shorten_steps(self.network, self.examples, limit):
+            self.study = self.study.model_copy(update={"step": self.network.study.step})
+            if self.fabric.is_global_zero:
+                save_study(self.study, folder / STUDY)
 
     def run_epoch(self, progress: Progress | None = None) -> None:
         """Train on all examples once in shuffled order, and record what came of it."""

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 
 from memsim import plots
 from memsim.files import ensure_folder, write_text
-from memsim.imc.chips import Chip
 from memsim.imc.cost import COMPONENTS, Cost
+from memsim.learn.chips import Chip
 from memsim.report.page import Section, Table, write_report
 from memsim.units import format_si
 

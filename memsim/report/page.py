@@ -77,7 +77,7 @@ def write_report(path: str | Path, title: str, sections: Sequence[Section]) -> P
         InputError: the folder cannot be written to.
     """
     environment = jinja2.Environment(
-        loader=jinja2.PackageLoader("memsim", "."),
+        loader=jinja2.PackageLoader("memsim", "report"),
         autoescape=True,
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,

@@ -51,7 +51,7 @@ class TrainedNetwork:
 
         from memsim.learn import evaluate
         from memsim.learn.evaluation import first
-        from memsim.learn.study import NonidealityTable
+        from memsim.networks.tables import NonidealityTable
 
         run = _run(self.folder)
         table = {

@@ -23,7 +23,7 @@ from memsim.circuits import Neuron, flatten
 from memsim.circuits.flatten import GROUND
 from memsim.crossbar import Crossbar
 from memsim.devices import numeric
-from memsim.learn.layers import SynapseLayer
+from memsim.networks.synapses import SynapseLayer
 
 Array = NDArray[np.float64]
 

@@ -31,10 +31,10 @@ from memsim.circuits import (
 )
 from memsim.circuits.stimuli import Stimulus
 from memsim.errors import InputError, SimulationError
-from memsim.learn import MemristiveNetwork
-from memsim.learn.drives import WordLines
-from memsim.learn.layers import Dense
-from memsim.learn.neurons import NeuronLayer
+from memsim.networks import MemristiveNetwork
+from memsim.networks.circuit_neurons import NeuronLayer
+from memsim.networks.drives import WordLines
+from memsim.networks.synapses import Dense
 from memsim.spice import Job, deck, simulate_many
 from memsim.surrogate import CompiledCircuit
 

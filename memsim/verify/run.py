@@ -15,10 +15,11 @@ from numpy.typing import NDArray
 
 from memsim.errors import InputError
 from memsim.files import write_text
-from memsim.learn import MemristiveNetwork, Run
-from memsim.learn.drives import WordLines
+from memsim.learn import Run
 from memsim.learn.evaluation import EVALUATION_SEED
-from memsim.learn.nonidealities import realised
+from memsim.networks import MemristiveNetwork
+from memsim.networks.drives import WordLines
+from memsim.networks.nonidealities import realised
 from memsim.spice import ngspice_version
 from memsim.verify import engines
 from memsim.verify.comparison import Batch, Evidence, Verification, amplitude, errors, summary

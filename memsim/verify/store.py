@@ -12,7 +12,7 @@ import torch
 
 from memsim.errors import InputError
 from memsim.files import replacing
-from memsim.learn import MemristiveNetwork
+from memsim.networks import MemristiveNetwork
 from memsim.verify.comparison import Batch
 
 FOLDER = "verification"

@@ -10,8 +10,9 @@ import torch
 from memsim.errors import CheckpointError, InputError
 from memsim.interop import from_nir, read_nir, to_nir, write_nir
 from memsim.interop.nir_graph import resistance_at_rest
-from memsim.learn import MemristiveNetwork, make_study
-from memsim.learn.neurons import resting_neuron
+from memsim.learn import make_study
+from memsim.networks import MemristiveNetwork
+from memsim.networks.circuit_neurons import resting_neuron
 from memsim.surrogate import CompiledCircuit
 
 DENSE = MemristiveNetwork((6,), 3, make_study(hidden=(5,), seed=2, parameters={"cmem": {"spread": 0.1}}))

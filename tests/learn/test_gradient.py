@@ -9,8 +9,9 @@ import torch
 from torch import Tensor
 from torch.nn.functional import cross_entropy
 
-from memsim.learn import MemristiveNetwork, build, make_study, realised
-from memsim.learn.study import NonidealityTable
+from memsim.learn import build, make_study
+from memsim.networks import MemristiveNetwork, realised
+from memsim.networks.tables import NonidealityTable
 
 # The difference of two losses of about 2.3, each rounded at 1e-15 over a thousand operations, divided by 2 eps, is off
 # by 1e-10, and the next term of its expansion is eps^2 = 1e-10 times a third derivative. 1e-5 of slopes of 1e-2, the

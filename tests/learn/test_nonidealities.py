@@ -4,8 +4,9 @@ import pytest
 import torch
 
 from memsim.errors import InputError
-from memsim.learn import MemristiveNetwork, Run, build, evaluate, make_study, realised
-from memsim.learn.study import NonidealityTable
+from memsim.learn import Run, build, evaluate, make_study
+from memsim.networks import MemristiveNetwork, realised
+from memsim.networks.tables import NonidealityTable
 
 VARIED = NonidealityTable(variation=0.2)
 

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from memsim.errors import InputError
 from memsim.learn import Study, build, load_study, make_study, save_study
-from memsim.learn.study import DriveTable, NeuronName
+from memsim.networks.tables import DriveTable, NeuronName
 
 positive = st.floats(min_value=1e-300, max_value=1e300)
 share = st.floats(0, 0.999)

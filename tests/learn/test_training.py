@@ -14,7 +14,7 @@ import torch
 
 from memsim.errors import CheckpointError, InputError
 from memsim.learn import Run, Study, build, evaluate, load_run, make_study, save_study, train
-from memsim.learn.study import NeuronName
+from memsim.networks.tables import NeuronName
 
 RESULTS = Path(__file__).parents[2] / "benchmarks/results"
 RESULT, SELF_FIRING = RESULTS / "digits.json", RESULTS / "self_firing.json"

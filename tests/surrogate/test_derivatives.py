@@ -28,6 +28,7 @@ from memsim.surrogate import CompiledCircuit
 from memsim.surrogate.fused import find_compiler
 from memsim.surrogate.fused.adjoint import pull_back
 from memsim.surrogate.fused.operations import OPERATIONS
+from memsim.surrogate.fused.slopes import SLOPES
 from memsim.surrogate.fused.tape import Tape, apply, evaluate
 
 CARDS = [name for name in card_names() if load_card(name).drive]
@@ -200,7 +201,7 @@ def test_the_second_derivative_at_a_corner_is_zero(name):
 def test_second_derivatives_are_the_slopes_of_the_first(name, a, b):
     eps = 1e-6
     assume(name != "asin" or a < 1 - 2 * eps)
-    values = (a, b)[: len(OPERATIONS[name].slopes)]
+    values = (a, b)[: len(SLOPES[name])]
     assume(name not in ("max", "min") or abs(a - b) > 2 * eps)
     _, second = derivatives(name, values, torch.float64)
     for index in range(len(values)):

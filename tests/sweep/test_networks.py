@@ -8,7 +8,7 @@ import pytest
 from memsim.errors import CheckpointError, InputError
 from memsim.learn import evaluate, load_run, make_study, train
 from memsim.learn.evaluation import first
-from memsim.learn.study import NonidealityTable
+from memsim.networks.tables import NonidealityTable
 from memsim.sweep import make_sweep, run_sweep
 
 ACCURACY = {"accuracy": {"of": "accuracy", "what": "value"}}

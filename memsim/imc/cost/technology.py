@@ -9,7 +9,8 @@ from typing import Annotated
 from pydantic import model_validator
 
 from memsim.errors import InputError
-from memsim.imc.tables import Positive, Table
+from memsim.imc.tables import Table
+from memsim.tables import Positive
 from memsim.toml import checked, read_shipped, shipped_names
 
 _CARDS = resources.files("memsim.imc.cost") / "cards"

@@ -24,12 +24,11 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from memsim.imc.tables import Positive, Share, Table
+from memsim.imc.tables import Table
+from memsim.tables import Count, Positive, Share, Whole
 from memsim.toml import checked, read_shipped, shipped_names
 
 Positions = Literal["padded", "unpadded"]
-Count = Annotated[int, Field(ge=1, strict=True)]
-Whole = Annotated[int, Field(ge=0, strict=True)]
 
 _DATA = resources.files("memsim.imc.workloads") / "data"
 

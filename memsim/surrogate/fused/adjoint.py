@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from memsim.surrogate.fused.operations import OPERATIONS
+from memsim.surrogate.fused.slopes import SLOPES
 from memsim.surrogate.fused.tape import Node, depending_on, topological
 
 
@@ -26,7 +26,7 @@ def pull_back(results: Sequence[Any], seeds: Sequence[Node], wanted: Sequence[No
     for node in reversed(order):
         if node not in gradients or node not in dependent:
             continue
-        slopes = OPERATIONS[node.operation].slopes if node.operands else ()
+        slopes = SLOPES[node.operation] if node.operands else ()
         for argument, slope in zip(node.arguments, slopes, strict=False):
             if argument in dependent and slope is not None:
                 share = gradients[node] * slope(node, *node.arguments)

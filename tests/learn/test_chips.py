@@ -13,10 +13,11 @@ from typer.testing import CliRunner
 
 from memsim.cli import app
 from memsim.errors import InputError
-from memsim.imc import load_hardware, make_staged_study, map_to_imc, train_staged
-from memsim.imc.chips import stage_for
+from memsim.imc import load_hardware, map_to_imc
 from memsim.imc.cost import cost
 from memsim.imc.workloads import workload_of
+from memsim.learn import make_staged_study, train_staged
+from memsim.learn.chips import stage_for
 
 NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
 STUDY = {

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from memsim.errors import InputError
-from memsim.learn.drives import EDGE, Drive
+from memsim.networks.drives import EDGE, Drive
 
 VOLTAGE, TAU, WINDOW = 0.2, 1e-3, 20e-3
 TIMES = np.linspace(0, WINDOW, 20_001)

@@ -12,7 +12,8 @@ from memsim.errors import InputError
 from memsim.files import write_text
 from memsim.imc.estimators import Estimator
 from memsim.imc.hardware import HardwareCard, load_hardware
-from memsim.learn.study import Convolution, Count, Positive, Size, Table
+from memsim.networks.tables import Convolution, Size
+from memsim.tables import Count, Positive, Table
 from memsim.toml import checked, read_toml
 
 StageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$", max_length=60)]

@@ -16,12 +16,12 @@ from torch import Tensor, nn
 
 from memsim.crossbar import Crossbar, Hardware, Wires, conductance_range
 from memsim.devices import load_device
-from memsim.learn.drives import Drive
-from memsim.learn.layers import Convolutional, Dense, SynapseLayer, as_image
-from memsim.learn.neurons import MEMBRANE_VOLTAGE, NeuronLayer, resting_neuron
-from memsim.learn.readouts import Readout
-from memsim.learn.study import Convolution, Study
 from memsim.memory import check_memory
+from memsim.networks.circuit_neurons import MEMBRANE_VOLTAGE, NeuronLayer, resting_neuron
+from memsim.networks.drives import Drive
+from memsim.networks.readouts import Readout
+from memsim.networks.synapses import Convolutional, Dense, SynapseLayer, as_image
+from memsim.networks.tables import Convolution, NetworkTable
 from memsim.surrogate import CompiledCircuit
 
 
@@ -41,7 +41,7 @@ class MemristiveNetwork(nn.Module):
         InputError: unknown device or parameter, conductances that the device cannot reach, or layers that do not fit.
     """
 
-    def __init__(self, shape: tuple[int, ...], classes: int, study: Study) -> None:
+    def __init__(self, shape: tuple[int, ...], classes: int, study: NetworkTable) -> None:
         super().__init__()
         self.study = study
         self.neuron = resting_neuron(study.neuron)

@@ -20,7 +20,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from memsim.learn.study import NeuronName, ReadoutKind, ReadoutTable
+from memsim.networks.tables import NeuronName, ReadoutKind, ReadoutTable
 
 
 @dataclass(frozen=True)

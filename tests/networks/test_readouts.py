@@ -7,8 +7,8 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memsim.learn.readouts import Readout
-from memsim.learn.study import ReadoutTable
+from memsim.networks.readouts import Readout
+from memsim.networks.tables import ReadoutTable
 
 LEVEL, WIDTH, HIGH, LOW = 30e-3, 0.5e-3, 60e-3, 0.0
 # sigmoid(+-30 mV / 0.5 mV) is 1 and 0 to 1e-26

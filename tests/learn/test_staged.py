@@ -11,18 +11,12 @@ from typer.testing import CliRunner
 
 from memsim.cli import app
 from memsim.errors import CheckpointError, InputError
-from memsim.imc import (
-    LeakyIntegrateAndFire,
-    SpikingNetwork,
-    load_staged_run,
-    make_staged_study,
-    mapped_layers,
-    spikes_of,
-    train_staged,
-)
-from memsim.imc.motion import moving_dots
-from memsim.imc.spikes import rate_coded
-from memsim.learn.study import Convolution
+from memsim.imc import mapped_layers
+from memsim.learn import load_staged_run, make_staged_study, spikes_of, train_staged
+from memsim.learn.data.motion import moving_dots
+from memsim.networks import LeakyIntegrateAndFire, SpikingNetwork
+from memsim.networks.spikes import rate_coded
+from memsim.networks.tables import Convolution
 
 NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
 SMALL = {

@@ -10,8 +10,8 @@ import torch
 
 from memsim.crossbar import Crossbar, Hardware, LognormalVariation, ReadNoise, StuckCells
 from memsim.crossbar.nonidealities import Transform
-from memsim.learn.network import MemristiveNetwork
-from memsim.learn.study import NonidealityTable
+from memsim.networks.network import MemristiveNetwork
+from memsim.networks.tables import NonidealityTable
 
 
 @contextmanager

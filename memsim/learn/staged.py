@@ -18,16 +18,16 @@ from torch.optim import Adam
 from memsim.errors import CheckpointError, ConvergenceError, InputError
 from memsim.files import ensure_folder, write_text
 from memsim.imc.mapping import calibrate, evaluating, map_to_imc, mapped_layers
-from memsim.imc.motion import MOVING_DOTS, Motion, moving_dots
-from memsim.imc.network import SpikingNetwork
-from memsim.imc.spikes import event_coded, rate_coded
-from memsim.imc.study import Stage, StagedStudy, load_staged_study, save_staged_study
 from memsim.learn.checkpoint import CHECKPOINT, STUDY, EpochRecord, load_checkpoint, save_checkpoint
 from memsim.learn.data import Dataset, Split, load_dataset
+from memsim.learn.data.motion import MOVING_DOTS, Motion, moving_dots
 from memsim.learn.evaluation import first
 from memsim.learn.optimization import cosine
 from memsim.learn.size import BYTES_A_WEIGHT, layer_sizes
+from memsim.learn.staged_study import Stage, StagedStudy, load_staged_study, save_staged_study
 from memsim.memory import check_memory
+from memsim.networks.spikes import event_coded, rate_coded
+from memsim.networks.spiking import SpikingNetwork
 
 Progress = Callable[[Stage, EpochRecord], None]
 """Called after every epoch."""

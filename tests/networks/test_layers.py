@@ -9,9 +9,9 @@ from torch.nn.functional import conv2d
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.learn import build, make_study
-from memsim.learn.layers import Convolutional
-from memsim.learn.neurons import NEURONS, bounded, resting_neuron
-from memsim.learn.study import Convolution, ParameterTable, ReadoutTable
+from memsim.networks.circuit_neurons import NEURONS, bounded, resting_neuron
+from memsim.networks.synapses import Convolutional
+from memsim.networks.tables import Convolution, ParameterTable, ReadoutTable
 from memsim.surrogate import CompiledCircuit
 from memsim.surrogate.bounded import Bounded
 

@@ -10,7 +10,7 @@ from torch.nn.functional import unfold
 
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
-from memsim.learn.study import Convolution
+from memsim.networks.tables import Convolution
 
 Read = Callable[[Crossbar, Tensor], Tensor]
 """What is asked of a crossbar, [..., columns], for voltages [..., rows] in V."""

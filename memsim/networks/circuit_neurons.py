@@ -14,7 +14,7 @@ from torch import Tensor, nn
 
 from memsim.circuits import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching
 from memsim.errors import InputError
-from memsim.learn.study import NeuronName, ParameterTable
+from memsim.networks.tables import NeuronName, ParameterTable
 from memsim.surrogate import CompiledCircuit
 from memsim.surrogate.bounded import Bounded, check_enclosed
 from memsim.surrogate.reference import equilibrium

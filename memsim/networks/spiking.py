@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from memsim.errors import InputError
-from memsim.imc.neurons import LeakyIntegrateAndFire
-from memsim.learn.layers import as_image, output_sides
-from memsim.learn.study import Convolution
+from memsim.networks.discrete_neurons import LeakyIntegrateAndFire
+from memsim.networks.synapses import as_image, output_sides
+from memsim.networks.tables import Convolution
 
 
 class SpikingNetwork(nn.Module):

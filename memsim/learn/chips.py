@@ -13,11 +13,11 @@ from memsim.errors import InputError
 from memsim.imc.cost import COMPLETE, Accounting, Cost, cost
 from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
 from memsim.imc.mapping import calibrate, map_to_imc, mapped_layers
-from memsim.imc.study import StagedStudy, is_staged, load_staged_study
-from memsim.imc.training import CALIBRATION_SAMPLE, StagedRun, accuracy, load_data, load_staged_run, spikes_of
 from memsim.imc.workloads import Workload, workload_of
 from memsim.learn.checkpoint import STUDY
 from memsim.learn.evaluation import first
+from memsim.learn.staged import CALIBRATION_SAMPLE, StagedRun, accuracy, load_data, load_staged_run, spikes_of
+from memsim.learn.staged_study import StagedStudy, is_staged, load_staged_study
 
 COSTED_IMAGES = 20
 """Test images whose spikes and column currents are taken for costs."""
