@@ -3,6 +3,7 @@
 from memsim.surrogate import reference
 from memsim.surrogate.adaptive import time_grid
 from memsim.surrogate.compiled import CompiledCircuit
+from memsim.surrogate.coupling import Coupling
 from memsim.surrogate.estimate import StepError, estimate_error, step_error
 from memsim.surrogate.run import Engine, State, Waveforms
 from memsim.surrogate.simulate import simulate
@@ -14,6 +15,7 @@ __all__ = [
     "DEFAULT_STEPPER",
     "STEPPERS",
     "CompiledCircuit",
+    "Coupling",
     "Engine",
     "State",
     "StepError",

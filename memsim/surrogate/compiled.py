@@ -16,6 +16,7 @@ from memsim.circuits.flatten import parameter_ranges
 from memsim.circuits.nodal import nodal_equations
 from memsim.errors import InputError
 from memsim.surrogate.bounded import Bounded, Bounds, bounds_of
+from memsim.surrogate.coupling import Coupling
 from memsim.surrogate.plausible import check_physical, check_resolved, limits_of
 from memsim.surrogate.run import Engine, Run, Runner, State, Waveforms
 from memsim.surrogate.steppers import DEFAULT_STEPPER, stepper_named
@@ -151,6 +152,7 @@ class CompiledCircuit(nn.Module):
         dt: float | Tensor,
         parameters: Mapping[str, Tensor | float] | None = None,
         refined: bool = False,
+        coupling: Coupling | None = None,
     ) -> tuple[Waveforms, State]:
         """Run the circuit over the samples of its inputs.
 
@@ -161,6 +163,8 @@ class CompiledCircuit(nn.Module):
             dt: time between samples [s], a number or one for each step, [T - 1].
             parameters: circuit parameters to replace, numbers or tensors that broadcast over the batch.
             refined: divide steps twice as finely, as a run at half the step wants that is to show the error of another.
+            coupling: currents that copies of the circuit, along the last axis of the batch, drive into each other's
+                only input, as in a recurrent layer.
 
         Returns:
             Recorded waveforms by name, each [T, batch...], and the state at the last sample.
@@ -168,7 +172,7 @@ class CompiledCircuit(nn.Module):
         Raises:
             InputError: wrong names or shapes, dt not positive, or inputs that are not finite.
         """
-        run = self.run(inputs, state, dt=dt, parameters=parameters, refined=refined)
+        run = self.run(inputs, state, dt=dt, parameters=parameters, refined=refined, coupling=coupling)
         if not self.stepper.checked:
             waves = {name: wave.detach() for name, wave in run.waveforms.items()}
             check_physical(waves, [0.0, *accumulate(run.h)], self.limits, remedy=_SHORTER)
@@ -182,6 +186,7 @@ class CompiledCircuit(nn.Module):
         dt: float | Tensor,
         parameters: Mapping[str, Tensor | float] | None = None,
         refined: bool = False,
+        coupling: Coupling | None = None,
     ) -> Run:
         """As a call, with how finely steps were divided, and whatever a stepper without a check of its own gives."""
         drive = self._drive(inputs)
@@ -189,9 +194,19 @@ class CompiledCircuit(nn.Module):
         start = [signal[0] for signal in drive]
         system = self._bind(start[0], parameters or {})
         y = self._initial(system, start) if state is None else self._checked(state, start[0])
-        run = (self._refined if refined else self.runner)(system, y, drive, steps)
+        if coupling is not None:
+            self._check_coupling(coupling, drive)
+        run = (self._refined if refined else self.runner)(system, y, drive, steps, coupling)
         check_resolved(run, self.stepper.name)
         return run
+
+    def _check_coupling(self, coupling: Coupling, drive: list[Tensor]) -> None:
+        if len(drive) != 1 or self.runner.segment is not None:
+            raise InputError(
+                f"coupling needs a circuit with one input and all states stored; this one has {len(drive)} inputs and "
+                f"segment = {self.runner.segment}"
+            )
+        coupling.check(drive[0].shape[1:], self.unknowns)
 
     def _drive(self, inputs: Tensor | Mapping[str, Tensor]) -> list[Tensor]:
         named = {self.inputs[0]: inputs} if isinstance(inputs, Tensor) else dict(inputs)

@@ -3,14 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, Literal, NamedTuple, get_args
 
 import torch
 from torch import Tensor
 
 from memsim.errors import InputError
+from memsim.surrogate.coupling import Coupling, ahead
 from memsim.surrogate.frames import Frame, Step, recorded
-from memsim.surrogate.fused import KERNELS, Kernel, Plan, Scanned, StepProgram, find_compiler, scan
+from memsim.surrogate.fused import (
+    KERNELS,
+    Kernel,
+    Plan,
+    Scanned,
+    StepProgram,
+    find_compiler,
+    scan,
+    scan_coupled,
+)
 from memsim.surrogate.steppers import Attempt, Stepper
 from memsim.surrogate.system import BoundSystem, System
 
@@ -63,7 +74,12 @@ class Runner:
         self._program: StepProgram | None = None
 
     def __call__(
-        self, bound: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor], h: Sequence[float]
+        self,
+        bound: BoundSystem,
+        y: Sequence[Tensor],
+        u: Sequence[Tensor],
+        h: Sequence[float],
+        coupling: Coupling | None = None,
     ) -> Run:
         """Run the circuit.
 
@@ -72,9 +88,11 @@ class Runner:
             y: unknowns at the first sample, each [batch...].
             u: inputs, each [T, batch...].
             h: sizes of the steps [s], T - 1 numbers.
+            coupling: what the copies of the circuit along the last axis of the batch do to each other's only input.
         """
         engine = self._choose(u[0])
-        found = self._loop(bound, y, u, h) if engine == "loop" else self._scan(engine, bound, y, u, h)
+        run = self._loop if engine == "loop" else partial(self._scan, engine)
+        found = run(bound, y, u, h, coupling)
         waveforms = bound.waveforms(found.kept, u)
         like = next((column for column in found.kept if isinstance(column, Tensor)), u[0])
         full = {
@@ -90,7 +108,12 @@ class Runner:
         return "native" if fits and find_compiler() else "fused"
 
     def _loop(
-        self, bound: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor], h: Sequence[float]
+        self,
+        bound: BoundSystem,
+        y: Sequence[Tensor],
+        u: Sequence[Tensor],
+        h: Sequence[float],
+        coupling: Coupling | None,
     ) -> Scanned:
         batch = torch.broadcast_shapes(
             u[0].shape[1:], *(c.shape for c in bound.constants if isinstance(c, Tensor))
@@ -98,10 +121,20 @@ class Runner:
         signals = [s.expand(len(s), *batch).reshape(len(s), -1) for s in u]
         flat = bound.flattened(u[0], batch)
         steps, levels = [[part.expand(batch).reshape(-1) for part in y]], []
+        driving: list[Tensor] = []
+        now = [s[0] for s in signals]
+        if coupling:
+            driving.append(steps[0][self._unknown(coupling.waveform)])
+            now = [now[0] + _coupled(coupling, driving[0])]
         for k, size in enumerate(h):
-            frame = Frame(steps[-1], [s[k] for s in signals], [s[k + 1] for s in signals], size)
+            then = [s[k + 1] for s in signals]
+            if coupling:
+                then = [then[0] + _coupled(coupling, ahead(driving, h, k))]
+            frame, now = Frame(steps[-1], now, then, size), then
             after, level = recorded(self._attempt(flat), frame)
             steps.append(after)
+            if coupling:
+                driving.append(after[self._unknown(coupling.waveform)])
             levels.append(level.reshape(batch))
         columns = [torch.stack(column).reshape(-1, *batch) for column in zip(*steps, strict=True)]
         return Scanned(columns, [part.reshape(batch) for part in steps[-1]], torch.stack(levels))
@@ -113,16 +146,28 @@ class Runner:
 
         return attempt
 
-    def _scan(
-        self, engine: str, bound: BoundSystem, y: Sequence[Tensor], u: Sequence[Tensor], h: Sequence[float]
+    def _unknown(self, name: str) -> int:
+        return [symbol.name for symbol in self.system.equations.unknowns].index(name)
+
+    def _scan(  # noqa: PLR0917 - as a call, and the engine
+        self,
+        engine: str,
+        bound: BoundSystem,
+        y: Sequence[Tensor],
+        u: Sequence[Tensor],
+        h: Sequence[float],
+        coupling: Coupling | None,
     ) -> Scanned:
         kernel = self._kernel(engine)
         constants = kernel.program.uniform(bound.constants)
         batch = torch.broadcast_shapes(*(part.shape for part in (*y, *constants)))
         plan = Plan(kernel, self._keep, self.segment)
-        found = scan(
-            plan, [part.expand(batch) for part in y], [s.expand(len(s), *batch) for s in u], h, constants
-        )
+        start, signals = [part.expand(batch) for part in y], [s.expand(len(s), *batch) for s in u]
+        if coupling is None:
+            found = scan(plan, start, signals, h, constants)
+        else:
+            driving = self._unknown(coupling.waveform)
+            found = scan_coupled(plan, start, signals[0], h, constants, coupling, driving)
         columns: list[Any] = [0.0] * self.system.size
         for index, column in zip(self._keep, found.kept, strict=True):
             columns[index] = column
@@ -134,3 +179,9 @@ class Runner:
         if engine not in self.kernels:
             self.kernels[engine] = KERNELS[engine](self._program)
         return self.kernels[engine]
+
+
+def _coupled(coupling: Coupling, v: Tensor) -> Tensor:
+    """Currents between flattened copies."""
+    matrix = coupling.matrix.to(v)
+    return ((v - coupling.rest).reshape(-1, len(matrix)) @ matrix).reshape(-1)

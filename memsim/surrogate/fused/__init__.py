@@ -1,6 +1,7 @@
 """All steps of a run, forward and discrete adjoint, as one operation generated from the symbolic step."""
 
 from memsim.surrogate.fused.compiler import find_compiler
+from memsim.surrogate.fused.coupled import scan_coupled
 from memsim.surrogate.fused.kernel import Kernel
 from memsim.surrogate.fused.native_kernel import NativeKernel
 from memsim.surrogate.fused.program import StepProgram
@@ -11,4 +12,4 @@ KERNELS: dict[str, type[Kernel]] = {
     kernel.name: kernel for kernel in (NativeKernel, TorchKernel, CompiledTorchKernel)
 }
 
-__all__ = ["KERNELS", "Kernel", "Plan", "Scanned", "StepProgram", "find_compiler", "scan"]
+__all__ = ["KERNELS", "Kernel", "Plan", "Scanned", "StepProgram", "find_compiler", "scan", "scan_coupled"]

@@ -56,17 +56,25 @@ def scan(
         constants: values of the program's constants, to be broadcast to [batch...].
     """
     batch = u[0].shape[1:]
-    lanes = [part.reshape(-1).contiguous() for part in y]
-    signals = [signal.reshape(len(signal), -1).contiguous() for signal in u]
-    values = [
-        c.to(u[0]) if c.ndim == 0 else c.to(u[0]).expand(batch).reshape(-1).contiguous() for c in constants
-    ]
+    lanes, signals, values = lanes_of(y, u, constants)
     *results, levels = _Scan.apply(plan, h, (len(lanes), len(signals)), *lanes, *signals, *values)
     kept, last = results[: len(plan.keep)], results[len(plan.keep) :]
     return Scanned(
         [part.reshape(-1, *batch) for part in kept],
         [part.reshape(batch) for part in last],
         levels.reshape(-1, *batch),
+    )
+
+
+def lanes_of(
+    y: Sequence[Tensor], u: Sequence[Tensor], constants: Sequence[Tensor]
+) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
+    """Unknowns, inputs and constants with the batch as one axis."""
+    like, batch = u[0], u[0].shape[1:]
+    return (
+        [part.reshape(-1).contiguous() for part in y],
+        [signal.reshape(len(signal), -1).contiguous() for signal in u],
+        [c.to(like) if c.ndim == 0 else c.to(like).expand(batch).reshape(-1).contiguous() for c in constants],
     )
 
 
@@ -77,8 +85,8 @@ class _Scan(torch.autograd.Function):
     def forward(
         ctx: Any, plan: Plan, h: Sequence[float], sizes: tuple[int, int], *tensors: Tensor
     ) -> tuple[Tensor, ...]:
-        y, u, c = _split(tensors, *sizes)
-        drive = Drive(u, h, _numbers(c))
+        y, u, c = split(tensors, *sizes)
+        drive = Drive(u, h, numbers(c))
         length = plan.segment or max(len(h), 1)
         if length >= len(h) or not any(ctx.needs_input_grad):
             course = plan.kernel.forward(y, drive)
@@ -97,7 +105,7 @@ class _Scan(torch.autograd.Function):
     def backward(ctx: Any, *by_result: Tensor | None) -> tuple[Tensor | None, ...]:
         unknowns, inputs = ctx.sizes
         *tensors, levels = ctx.saved_tensors
-        stored, u, c = _split(tensors, unknowns, inputs)
+        stored, u, c = split(tensors, unknowns, inputs)
         needs = ctx.needs_input_grad[3:]
         wanted = [index for index in range(len(c)) if needs[unknowns + inputs + index]]
         kept: list[Tensor | None] = [None] * unknowns
@@ -112,7 +120,7 @@ class _Scan(torch.autograd.Function):
             _sum(like[0], own, None if by_kept is None else by_kept[-1])
             for like, own, by_kept in zip(stored, by_last, kept, strict=True)
         ]
-        drive, steps = Drive(u, ctx.h, _numbers(c)), len(ctx.h)
+        drive, steps = Drive(u, ctx.h, numbers(c)), len(ctx.h)
         for number, first in reversed(list(enumerate(range(0, steps, ctx.length)))):
             last = min(first + ctx.length, steps)
             part, rows = drive.part(first, last), slice(first, last + 1)
@@ -147,7 +155,7 @@ def _in_segments(
     return kept, list(y), [torch.stack(column) for column in zip(*starts, strict=True)], torch.cat(levels)
 
 
-def _split(
+def split(
     tensors: Sequence[Tensor], unknowns: int, inputs: int
 ) -> tuple[list[Tensor], list[Tensor], list[Tensor]]:
     """Unknowns, inputs and constants as plain values: a compiled kernel would look for their gradients."""
@@ -155,7 +163,8 @@ def _split(
     return tensors[:unknowns], tensors[unknowns:end], tensors[end:]
 
 
-def _numbers(constants: Sequence[Tensor]) -> list[Constant]:
+def numbers(constants: Sequence[Tensor]) -> list[Constant]:
+    """Constants of one value as numbers."""
     return [c.item() if c.ndim == 0 else c for c in constants]
 
 
