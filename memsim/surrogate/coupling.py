@@ -14,6 +14,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from memsim.errors import InputError
@@ -52,9 +53,7 @@ class Coupling(NamedTuple):
 
 def ahead(v: Sequence[Tensor] | Tensor, h: Sequence[float], k: int) -> Tensor:
     """The waveform at the end of step k, from the samples up to its start."""
-    if not k:
-        return v[0]
-    return v[k] + share(h, k) * (v[k] - v[k - 1])
+    return torch.lerp(v[k - 1], v[k], 1 + share(h, k)) if k else v[0]
 
 
 def share(h: Sequence[float], k: int) -> float:

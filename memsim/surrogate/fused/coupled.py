@@ -68,15 +68,13 @@ class _Coupled(torch.autograd.Function):
         levels = torch.zeros((len(h), given.shape[1]), dtype=torch.uint8, device=given.device)
         for column, part in zip(columns, y, strict=True):
             column[0] = part
-        v = columns[driving]
-        u[0] += _product(v[0] - rest, matrix)
+        course, v = Course(columns, levels), columns[driving]
+        u -= _product(torch.full_like(v[0], rest), matrix)
+        _add_product(u[0], v[0], matrix)
         for k in range(len(h)):
-            u[k + 1] += _product(ahead(v, h, k) - rest, matrix)
+            _add_product(u[k + 1], ahead(v, h, k), matrix)
             drive = Drive([u[k : k + 2]], h[k : k + 1], constants)
-            course = plan.kernel.forward([column[k] for column in columns], drive)
-            for column, part in zip(columns, course.y, strict=True):
-                column[k + 1] = part[1]
-            levels[k] = course.levels[0]
+            plan.kernel.advance(course, k, drive)
         ctx.plan, ctx.h, ctx.sizes = plan, h, sizes
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(levels)
@@ -101,7 +99,7 @@ class _Coupled(torch.autograd.Function):
             seeds[index] += g[-1]
         by_u = torch.zeros_like(u)
         by_c = {i: torch.zeros_like(u[0]) for i in range(len(c)) if needs[unknowns + 1 + i]}
-        constants, later = numbers(c), torch.zeros_like(u[0])
+        constants, by_v, back = numbers(c), torch.zeros_like(u[0]), matrix.mT.contiguous()
         for k in reversed(range(len(h))):
             rows = slice(k, k + 2)
             course = Course([column[rows] for column in columns], levels[k : k + 1])
@@ -109,10 +107,11 @@ class _Coupled(torch.autograd.Function):
                 [kept[i][rows] if i in kept else None for i in range(unknowns)], seeds, [by_u[rows]], by_c
             )
             seeds = ctx.plan.kernel.backward(course, Drive([u[rows]], h[k : k + 1], constants), gradients)
-            back = _product(by_u[k + 1], matrix.mT)
-            seeds[driving] += back * (1 + share(h, k)) - later
-            later = back * share(h, k)
-        seeds[driving] += _product(by_u[0], matrix.mT)
+            # what the step behind took from this sample, then what this step takes
+            seeds[driving].sub_(by_v, alpha=share(h, k + 1) if k + 1 < len(h) else 0.0)
+            by_v = _product(by_u[k + 1], back)
+            seeds[driving].add_(by_v, alpha=1 + share(h, k))
+        _add_product(seeds[driving], by_u[0], back)
         by_matrix = _by_matrix(v, h, rest, by_u, len(matrix)) if needs[-1] else None
         by_constant = [by_c[i].sum() if i in by_c and c[i].ndim == 0 else by_c.get(i) for i in range(len(c))]
         return (None, None, None, *seeds, by_u, *by_constant, by_matrix)
@@ -123,6 +122,11 @@ def _product(x: Tensor, matrix: Tensor) -> Tensor:
     return (x.reshape(-1, len(matrix)) @ matrix).reshape(-1)
 
 
+def _add_product(target: Tensor, x: Tensor, matrix: Tensor) -> None:
+    rows = target.view(-1, len(matrix))
+    torch.addmm(rows, x.reshape(-1, len(matrix)), matrix, out=rows)
+
+
 def _by_matrix(v: Tensor, h: Sequence[float], rest: float, by_u: Tensor, n: int) -> Tensor:
-    driving = torch.stack([v[0], *(ahead(v, h, k) for k in range(len(h)))]) - rest
+    driving = torch.stack([v[0], *(ahead(v, h, k) for k in range(len(h)))]).sub_(rest)
     return driving.reshape(-1, n).mT @ by_u.reshape(-1, n)

@@ -81,6 +81,13 @@ class Kernel(ABC):
     def forward(self, y: Sequence[Tensor], drive: Drive) -> Course:
         """The run from unknowns [lanes] each."""
 
+    def advance(self, course: Course, k: int, drive: Drive) -> None:
+        """Fill in step k of a course that is known up to there; `drive` is that step's."""
+        done = self.forward([column[k] for column in course.y], drive)
+        for column, part in zip(course.y, done.y, strict=True):
+            column[k + 1] = part[1]
+        course.levels[k] = done.levels[0]
+
     @abstractmethod
     def backward(self, course: Course, drive: Drive, gradients: Gradients) -> list[Tensor]:
         """Discrete adjoint of `forward` along the course that it gave.

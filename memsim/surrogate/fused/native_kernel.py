@@ -35,12 +35,20 @@ class NativeKernel(Kernel):
         levels = torch.zeros((len(drive.h), *y[0].shape), dtype=torch.uint8)
         for column, part in zip(columns, y, strict=True):
             column[0] = part
+        self._fill(columns, levels, drive)
+        return Course(columns, levels)
+
+    def advance(self, course: Course, k: int, drive: Drive) -> None:
+        self._fill([column[k : k + 2] for column in course.y], course.levels[k : k + 1], drive)
+
+    def _fill(self, columns: Sequence[Tensor], levels: Tensor, drive: Drive) -> None:
+        """All samples but the first."""
+        u = drive.u
         per_lane = tuple(isinstance(c, Tensor) for c in drive.constants)
         key = u[0].dtype, per_lane
         if key not in self._libraries:
             self._libraries[key] = load(forward_source(self.program, *key))
         _call(self._libraries[key], drive, [columns, u, _lanes(drive), [levels]])
-        return Course(columns, levels)
 
     def backward(self, course: Course, drive: Drive, gradients: Gradients) -> list[Tensor]:
         per_lane = tuple(isinstance(c, Tensor) for c in drive.constants)
@@ -96,7 +104,10 @@ def _call(library: ctypes.CDLL, drive: Drive, arrays: Sequence[Sequence[Tensor |
             library.run(*map(ctypes.c_long, (begin, end, lanes, samples - 1)), sizes, numbers, *pointers)
         )
 
-    with ThreadPoolExecutor(threads) as pool:
-        failed = any(list(pool.map(run, edges, edges[1:]))) if threads > 1 else run(0, lanes)
+    if threads == 1:
+        failed = bool(run(0, lanes))
+    else:
+        with ThreadPoolExecutor(threads) as pool:
+            failed = any(list(pool.map(run, edges, edges[1:])))
     if failed:
         raise MemoryError("there is no memory for the steps of a run")
