@@ -16,7 +16,7 @@ from memsim.crossbar import Crossbar, Hardware, Wires, operating_point
 from memsim.errors import InputError
 from memsim.learn import Run, make_study, train
 from memsim.learn.trainer import build
-from memsim.networks.network import MemristiveNetwork
+from memsim.networks.memristive import MemristiveNetwork
 from memsim.spice import Job, deck, simulate_many
 from memsim.verify import Evidence, engines, save_verification, verify
 from memsim.verify import run as verification_run
@@ -124,7 +124,7 @@ def test_energy_of_a_read_is_what_its_cells_turn_into_heat():
     voltage[:, :, 3] = 1.0
     plus, minus = (g.detach() for g in network.crossbars[0].conductances())
     expected = float((plus[3] + minus[3]).sum())
-    found = read_energy(network.layers[0], voltage, np.array([0.0, 1.0]))
+    found = read_energy(network.synapses[0], voltage, np.array([0.0, 1.0]))
     assert found == pytest.approx([expected], rel=1e-12)
 
 
@@ -159,7 +159,8 @@ def test_neurons_of_their_own_values_are_the_same_in_both_ways():
     assert difference.max() <= 0.01  # as for equal neurons; 0.54 % was measured, steps being 40 us
     nominal = dataclasses.replace(run, study=run.study.model_copy(update={"parameters": {}}))
     nominal = dataclasses.replace(nominal, network=build(nominal.study)[0])
-    nominal.network.synapses.load_state_dict(run.network.synapses.state_dict())
+    for mine, theirs in zip(nominal.network.synapses, run.network.synapses, strict=True):
+        mine.load_state_dict(theirs.state_dict())
     equal = verify(nominal, images=1)
     assert (np.abs(equal.ngspice - ways[0].ngspice) / amplitude(equal.ngspice)).max() > 0.02
 

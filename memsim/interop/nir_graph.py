@@ -30,7 +30,8 @@ from memsim.files import replacing
 from memsim.hdf5 import DAMAGED, check_hdf5
 from memsim.learn import Study, make_study
 from memsim.networks import MemristiveNetwork
-from memsim.networks.synapses import Convolutional, SynapseLayer, as_image
+from memsim.networks.geometry import as_image
+from memsim.networks.synapses import Convolutional, OnCrossbar
 from memsim.surrogate.reference import equilibrium
 
 __all__ = ["from_nir", "read_nir", "to_nir", "write_nir"]
@@ -73,14 +74,14 @@ def to_nir(network: MemristiveNetwork, shape: tuple[int, ...]) -> nir.NIRGraph:
     """
     nodes: list[nir.NIRNode] = []
     image: tuple[int, ...] = shape
-    for layer in network.layers:
+    for layer in network.synapses:
         if isinstance(layer, Convolutional):
             image = as_image(image)
         elif len(image) > 1:
             nodes.append(nir.Flatten(input_type={"input": np.array(image)}, start_dim=0, end_dim=-1))
         nodes += [_linear(layer), _neurons(network.neuron, layer.shape)]
         image = layer.shape
-    first, last = as_image(shape) if isinstance(network.layers[0], Convolutional) else shape, image
+    first, last = as_image(shape) if isinstance(network.synapses[0], Convolutional) else shape, image
     chain = [nir.Input(np.array(first)), *nodes, nir.Output(np.array(last))]
     names = [
         "input",
@@ -100,7 +101,7 @@ def to_nir(network: MemristiveNetwork, shape: tuple[int, ...]) -> nir.NIRGraph:
     )
 
 
-def _linear(layer: SynapseLayer) -> nir.NIRNode:
+def _linear(layer: OnCrossbar) -> nir.NIRNode:
     crossbar = layer.crossbar
     with torch.no_grad():
         gain = crossbar(torch.eye(len(crossbar.weight), dtype=crossbar.weight.dtype)).T.numpy()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -12,7 +11,7 @@ from torch import Tensor
 
 from memsim.files import write_text
 from memsim.learn.data import Split
-from memsim.networks.network import MemristiveNetwork
+from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.nonidealities import realised
 from memsim.networks.tables import NonidealityTable
 
@@ -54,8 +53,8 @@ def classify(network: MemristiveNetwork, split: Split, *, step: float | None = N
     """
     device = next(network.parameters()).device
     events = torch.Generator(device).manual_seed(seed)
-    samples = network.study.window / (network.study.step if step is None else step)
-    widest = max(math.prod(layer.shape) for layer in network.layers)
+    samples = len(network.clock.times(step))
+    widest = max(layer.neurons for layer in network.chain)
     size = max(1, min(512, int(VALUES_AT_ONCE / (samples * widest))))
     with torch.no_grad():
         parts = [
@@ -91,7 +90,7 @@ def evaluate(
 
 def compare_steps(network: MemristiveNetwork, split: Split) -> StepComparison:
     """How much of the accuracy is owed to the steps: the same network at its own and at finer steps."""
-    step = network.study.step
+    step = network.clock.step
     coarse, fine = (classify(network, split, step=s) for s in (step, step / FINE))
     right, fine_right = ((guesses == split.labels).double().mean() for guesses in (coarse, fine))
     same = (coarse == fine).double().mean()

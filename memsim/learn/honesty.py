@@ -18,7 +18,7 @@ from torch.nn.functional import cross_entropy
 from memsim.errors import ConvergenceError
 from memsim.files import write_text
 from memsim.learn.data import Split
-from memsim.networks.network import MemristiveNetwork
+from memsim.networks import Clock, MemristiveNetwork
 from memsim.surrogate import step_error
 
 ERROR_OF_STEPS = "step_error.json"
@@ -80,7 +80,7 @@ def error_of_steps(network: MemristiveNetwork, split: Split, images: int = EXAMP
     inputs, labels = split.batch(slice(images))
     device = next(network.parameters()).device
     inputs, labels = inputs.to(device), labels.to(device)
-    step = network.study.step
+    step = network.clock.step
     coarse, slope = _run(network, inputs, labels, step, refined=False)
     fine, finer_slope = _run(network, inputs, labels, step / 2, refined=True)
     found = step_error(coarse, fine, step=step, order=network.cell.stepper.order)
@@ -114,16 +114,16 @@ def shorten_steps(network: MemristiveNetwork, split: Split, error: float) -> boo
     Raises:
         ConvergenceError: the error stays larger down to 1/10000 of the window.
     """
-    before = network.study.step
+    before = network.clock.step
     while (found := error_of_steps(network, split).error) > error:
-        step = network.study.step / 2
-        if step < SHORTEST_SHARE * network.study.window:
+        step = network.clock.step / 2
+        if step < SHORTEST_SHARE * network.clock.window:
             raise ConvergenceError(
                 f"membrane potentials are off by {found:.1%} of a spike at steps of {2 * step:g} s",
                 remedy=f"allow a step_error above {error:g}, or look at how the potentials run.",
             )
-        network.study = network.study.model_copy(update={"step": step})
-    return network.study.step < before
+        network.clock = Clock(network.clock.window, step)
+    return network.clock.step < before
 
 
 def save_error(found: TrainingError, folder: Path) -> Path:

@@ -7,16 +7,17 @@ import math
 from torch.optim import Adam, AdamW, Optimizer
 
 from memsim.learn.study import Study
-from memsim.networks.network import MemristiveNetwork
+from memsim.networks import Network
 
 OPTIMIZERS: dict[str, type[Adam]] = {"adam": Adam, "adamw": AdamW}
 
 
-def make_optimizer(network: MemristiveNetwork, study: Study) -> Optimizer:
+def make_optimizer(network: Network, study: Study) -> Optimizer:
     """The study's optimiser; weight decay pulls at weights, not at parameters of neurons."""
     training = study.training
     weights = [crossbar.weight for crossbar in network.crossbars]
-    others = [p for neurons in network.neurons for p in neurons.parameters()]
+    known = {id(weight) for weight in weights}
+    others = [p for p in network.parameters() if id(p) not in known]
     groups = [{"params": weights, "weight_decay": training.weight_decay}]
     groups += [{"params": others, "weight_decay": 0.0}] if others else []
     return OPTIMIZERS[training.optimizer](groups, lr=study.learning_rate)

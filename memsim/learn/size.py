@@ -12,8 +12,7 @@ from dataclasses import dataclass
 
 from memsim.learn.study import Study
 from memsim.memory import check_memory, format_bytes, is_large
-from memsim.networks.synapses import as_image, output_sides
-from memsim.networks.tables import Convolution
+from memsim.networks.geometry import Convolution, as_image, output_sides
 from memsim.surrogate.fused.compiler import find_compiler
 
 BYTES_A_WEIGHT = 24

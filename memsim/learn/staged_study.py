@@ -12,7 +12,7 @@ from memsim.errors import InputError
 from memsim.files import write_text
 from memsim.imc.estimators import Estimator
 from memsim.imc.hardware import HardwareCard, load_hardware
-from memsim.networks.tables import Convolution, Size
+from memsim.networks.geometry import Convolution, Size
 from memsim.tables import Count, Positive, Table
 from memsim.toml import checked, read_toml
 

@@ -28,7 +28,7 @@ from memsim.learn.optimization import make_optimizer, set_learning_rate
 from memsim.learn.size import BYTES_A_PROCESS, check_training
 from memsim.learn.study import Study, load_study, save_study
 from memsim.memory import check_memory
-from memsim.networks.network import MemristiveNetwork
+from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.nonidealities import realised
 
 Progress = Callable[[int, int, EpochRecord | None], None]
@@ -183,7 +183,7 @@ class Trainer:
         """Shorten the steps where the study limits their error, and note the new step in the run's study."""
         limit = self.study.step_error
         if limit is not None and shorten_steps(self.network, self.examples, limit):
-            self.study = self.study.model_copy(update={"step": self.network.study.step})
+            self.study = self.study.model_copy(update={"step": self.network.clock.step})
             if self.fabric.is_global_zero:
                 save_study(self.study, folder / STUDY)
 
@@ -255,7 +255,7 @@ class Trainer:
     def _masks(self, batch: int, noise: torch.Generator) -> list[Tensor]:
         """Factors that silence the share `dropout` of hidden neurons and keep the mean current of the others."""
         kept = 1 - self.study.training.dropout
-        sizes = [math.prod(layer.shape) for layer in self.network.layers[:-1]]
+        sizes = [layer.neurons for layer in self.network.chain[:-1]]
         return [
             (torch.rand(batch, size, generator=noise, device=noise.device) < kept) / kept for size in sizes
         ]

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from memsim.circuits import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching
 from memsim.errors import InputError
 from memsim.networks.tables import NeuronName, ParameterTable
-from memsim.surrogate import CompiledCircuit
+from memsim.surrogate import CompiledCircuit, Coupling, State
 from memsim.surrogate.bounded import Bounded, check_enclosed
 from memsim.surrogate.reference import equilibrium
 
@@ -106,14 +106,27 @@ class NeuronLayer(nn.Module):
         """Values [neurons] of the circuit parameters that differ between neurons."""
         return {name.replace("__", "."): values() for name, values in self.bounded.items()}
 
-    def forward(self, current: Tensor, dt: float, *, refined: bool = False) -> Tensor:
-        """Membrane potentials [time, batch, neurons] in V above rest for currents of that shape in A.
+    def forward(
+        self,
+        current: Tensor,
+        state: State | None = None,
+        *,
+        dt: float,
+        refined: bool = False,
+        coupling: Tensor | None = None,
+    ) -> tuple[Tensor, State]:
+        """Membrane potentials [time, batch, neurons] in V above rest for currents of that shape in A, and the state.
 
         Args:
             current: into the membranes.
+            state: at the start; rest where left out.
             dt: time between samples [s].
             refined: divide steps twice as finely.
+            coupling: current into each neuron over the potential of each above rest, [neurons, neurons] in S.
         """
         parameters = {name: value.to(current) for name, value in self.parameters_by_name().items()}
-        waves, _ = self._cell[0](current, dt=dt, parameters=parameters, refined=refined)
-        return waves[MEMBRANE_VOLTAGE] - self.rest
+        coupled = None if coupling is None else Coupling(coupling, MEMBRANE_VOLTAGE, self.rest)
+        waves, after = self._cell[0](
+            current, state, dt=dt, parameters=parameters, refined=refined, coupling=coupled
+        )
+        return waves[MEMBRANE_VOLTAGE] - self.rest, after

@@ -30,6 +30,7 @@ from torch import Tensor
 from memsim.circuits.samples import Samples
 from memsim.circuits.stimuli import AlphaTrain, Array, ExponentialTrain, Stimulus, check_positive
 from memsim.errors import InputError
+from memsim.networks.synapses import Synapse
 
 Encoding = Literal["amplitude", "rate", "latency"]
 Pulse = Literal["alpha", "exponential", "held"]
@@ -131,6 +132,10 @@ class WordLines:
         columns = np.stack([stimulus(times) for stimulus in stimuli], axis=-1)
         return torch.as_tensor(columns, dtype=self.amplitude.dtype, device=self.amplitude.device)
 
+    def over(self, times: ArrayLike) -> LinesOverTime:
+        """The voltages at `times` [s]."""
+        return LinesOverTime(self, times)
+
     def voltages(self, times: ArrayLike) -> Tensor:
         """The voltages at `times` [s], [time, batch, rows] in V."""
         return torch.einsum("tk,bkr->tbr", self.pulses(times), self.amplitude)
@@ -139,6 +144,23 @@ class WordLines:
         """What each word line does while input `number` of the batch is applied, for a circuit simulator."""
         amplitudes: Array = self.amplitude[number].detach().double().cpu().numpy()
         return [self.drive.stimulus(column) for column in amplitudes.T]
+
+
+@dataclass(frozen=True)
+class LinesOverTime:
+    """Word lines at given times [s], for synapses: see `memsim.networks.network.Signal`."""
+
+    lines: WordLines
+    times: ArrayLike
+
+    @property
+    def values(self) -> Tensor:
+        """[time, batch, rows] in V."""
+        return self.lines.voltages(self.times)
+
+    def through(self, synapse: Synapse) -> Tensor:
+        """Currents [time, batch, neurons] in A."""
+        return synapse.driven(self.lines.amplitude, self.lines.pulses(self.times))
 
 
 def _rate(inputs: Tensor, slots: int, generator: torch.Generator | None) -> Tensor:

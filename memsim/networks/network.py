@@ -1,156 +1,183 @@
-"""A fully memristive spiking network: crossbar synapses between compiled neuron circuits.
-
-Spikes are the membrane waveforms themselves, as the circuit makes them: nothing is thresholded, and gradients
-are those of the circuit equations.
-"""
+"""Networks: layers in order, with a drive in front and a readout behind."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Sequence
-from typing import cast
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol, cast
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from memsim.crossbar import Crossbar, Hardware, Wires, conductance_range
-from memsim.devices import load_device
-from memsim.memory import check_memory
-from memsim.networks.circuit_neurons import MEMBRANE_VOLTAGE, NeuronLayer, resting_neuron
-from memsim.networks.drives import Drive
-from memsim.networks.readouts import Readout
-from memsim.networks.synapses import Convolutional, Dense, SynapseLayer, as_image
-from memsim.networks.tables import Convolution, NetworkTable
-from memsim.surrogate import CompiledCircuit
+from memsim.crossbar import Crossbar
+from memsim.errors import InputError
+from memsim.networks.layer import Layer
+from memsim.networks.synapses import Synapse
+
+Times = NDArray[np.float64]
+INPUT = "input"
+"""Name of what the drive gives, for joins."""
 
 
-class MemristiveNetwork(nn.Module):
-    """Layers of crossbar synapses and memristive neurons.
-
-    Args:
-        shape: of one input: (features,), (height, width) or (channels, height, width).
-        classes: neurons of the last layer.
-        study: layers, drive, devices, readout, integration and seed.
+@dataclass(frozen=True)
+class Clock:
+    """Time of circuits.
 
     Attributes:
-        neuron: the neuron circuit with its nominal parameters, started at rest.
-        readout: logits from the potentials of the last layer.
-
-    Raises:
-        InputError: unknown device or parameter, conductances that the device cannot reach, or layers that do not fit.
+        window: for one input [s].
+        step: between samples [s].
     """
 
-    def __init__(self, shape: tuple[int, ...], classes: int, study: NetworkTable) -> None:
-        super().__init__()
-        self.study = study
-        self.neuron = resting_neuron(study.neuron)
-        self.readout = Readout.of(study.readout, study.neuron)
-        self.cell = CompiledCircuit(
-            self.neuron.circuit(), inputs=("iin",), stepper=study.stepper, record=(MEMBRANE_VOLTAGE,)
-        )
-        generator = torch.Generator().manual_seed(study.seed)
-        self.synapses, self.neurons = nn.ModuleList(), nn.ModuleList()
-        for number, layer in enumerate((*study.hidden, classes)):
-            synapses = self._synapses(number, shape, layer, generator)
-            shape = synapses.shape
-            self.synapses.append(synapses)
-        for synapses in self.layers:
-            count, rest = math.prod(synapses.shape), self.neuron.initial_voltage
-            self.neurons.append(NeuronLayer(self.cell, rest, count, study.parameters, generator))
+    window: float
+    step: float
 
-    def _synapses(
-        self, number: int, shape: tuple[int, ...], layer: int | Convolution, generator: torch.Generator
-    ) -> SynapseLayer:
-        if isinstance(layer, Convolution):
-            image = as_image(shape)
-            rows = image[0] * layer.kernel**2
-            return Convolutional(image, layer, self._crossbar(number, rows, layer.channels, generator))
-        return Dense(self._crossbar(number, math.prod(shape), layer, generator))
+    def times(self, step: float | None = None) -> Times:
+        """Of all samples [s]."""
+        step = self.step if step is None else step
+        return np.arange(round(self.window / step) + 1, dtype=np.float64) * step
 
-    def _crossbar(self, number: int, rows: int, columns: int, generator: torch.Generator) -> Crossbar:
-        table = self.study.synapses
-        check_memory(
-            f"a crossbar of {rows} x {columns} cells", 8 * rows * columns, "make hidden or kernel smaller"
-        )
-        g_min, g_max = conductance_range(
-            load_device(table.device), table.conductance_min, table.conductance_max
-        )
-        ratios = table.mirror_ratio
-        ratio = ratios[number] if isinstance(ratios, tuple) else ratios
-        segment = table.wire_resistance
-        crossbar = Crossbar(
-            rows,
-            columns,
-            g_min=g_min,
-            g_max=g_max,
-            mirror_ratio=ratio,
-            generator=generator,
-            hardware=Hardware(wires=Wires(segment, segment)),
-        )
-        with torch.no_grad():
-            crossbar.weight.mul_(2 * table.initial_weight)
-        return crossbar
+
+class Signal(Protocol):
+    """What neurons or a drive put on word lines over time."""
 
     @property
-    def layers(self) -> list[SynapseLayer]:
-        """The synapses, layer by layer."""
-        return cast("list[SynapseLayer]", list(self.synapses))
+    def values(self) -> Tensor:
+        """[time, batch, lines]."""
+
+    def through(self, synapse: Synapse) -> Tensor:
+        """Currents [time, batch, neurons] of a synapse."""
+
+
+class Driven(Protocol):
+    """What a drive makes of a batch of inputs."""
+
+    def over(self, times: Times) -> Signal:
+        """At these times [s], which are none where time is counted in steps."""
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """Of neurons, [time, batch, neurons]; a `Signal`."""
+
+    values: Tensor
+
+    def through(self, synapse: Synapse) -> Tensor:
+        return synapse(self.values)
+
+
+Drive = Callable[[Tensor, torch.Generator | None], Driven]
+Readout = Callable[[Tensor], Tensor]
+
+
+class Network(nn.Module):
+    """Layers in order. Tensors are [time, batch, neurons] throughout.
+
+    Args:
+        layers: in order; each gets the outputs of the one before, the first what the drive gives.
+        drive: from a batch of inputs to what the first synapse gets.
+        readout: from the outputs of the last layer, [time, batch, neurons], to scores [batch, ...].
+        clock: of circuits; discrete neurons have none.
+
+    Raises:
+        InputError: two layers of one name, or a join from one that is not there or comes later.
+    """
+
+    def __init__(
+        self, layers: Sequence[Layer], *, drive: Drive, readout: Readout, clock: Clock | None = None
+    ) -> None:
+        super().__init__()
+        self.layers = nn.ModuleList(layers)
+        self.drive, self.readout, self.clock = drive, readout, clock
+        self._check_names()
+
+    def _check_names(self) -> None:
+        known = [INPUT]
+        for number, layer in enumerate(self.chain, start=1):
+            layer.name = layer.name or f"layer{number}"
+            if layer.name in known:
+                raise InputError(f"two layers have the name {layer.name!r}; give each its own")
+            for join in layer.connections:
+                if join.source not in known:
+                    raise InputError(
+                        f"layer {layer.name!r} has a connection from {join.source!r}; before it come: "
+                        f"{', '.join(known)}"
+                    )
+            known.append(layer.name)
+
+    @property
+    def chain(self) -> list[Layer]:
+        """The layers, with their type."""
+        return cast("list[Layer]", list(self.layers))
 
     @property
     def crossbars(self) -> list[Crossbar]:
-        """The crossbars, layer by layer."""
-        return [layer.crossbar for layer in self.layers]
-
-    @property
-    def drive(self) -> Drive:
-        """What turns inputs into voltages of the word lines."""
-        return Drive(**self.study.drive.model_dump(), window=self.study.window)
+        """Every crossbar, layer by layer."""
+        return [module for module in self.modules() if isinstance(module, Crossbar)]
 
     def waveforms(
         self,
-        images: Tensor,
+        inputs: Tensor,
         *,
         step: float | None = None,
         masks: Sequence[Tensor] | None = None,
         generator: torch.Generator | None = None,
         refined: bool = False,
     ) -> list[Tensor]:
-        """Membrane potentials relative to rest, layer by layer, each [time, batch, neurons] in V.
+        """Outputs layer by layer, each [time, batch, neurons]; of circuits, potentials relative to rest [V].
 
         Args:
-            images: [batch, inputs], or [batch, slots, inputs] in the time domain; in [0, 1].
-            step: time step [s]; the study's where left out.
+            inputs: as the drive takes them.
+            step: between samples of circuits [s]; the clock's where left out.
             masks: [batch, neurons] factors on the outputs of each hidden layer; none where left out.
-            generator: source of the events of rate coding.
+            generator: source of the events of a drive that draws some.
             refined: divide steps twice as finely.
         """
-        step = self.study.step if step is None else step
-        times = np.arange(round(self.study.window / step) + 1) * step
-        lines = self.drive(images, generator)
-        # a crossbar is linear: one product for each amplitude instead of one for each time
-        current = torch.einsum("tk,bkn->tbn", lines.pulses(times), self.layers[0](lines.amplitude))
-        membranes: list[Tensor] = []
-        for number, (layer, neurons) in enumerate(zip(self.layers, self.neurons, strict=True)):
-            if number:
-                current = layer(membranes[-1] if masks is None else membranes[-1] * masks[number - 1])
-            # mixed precision is for products; circuits are stepped in the precision of the images
-            with torch.autocast(images.device.type, enabled=False):
-                membranes.append(neurons(current.to(images.dtype), step, refined=refined))
-        return membranes
+        timing = self._timing(step, refined)
+        times = np.empty(0) if self.clock is None else self.clock.times(step)
+        given: dict[str, Signal] = {INPUT: self.drive(inputs, generator).over(times)}
+        before, outputs = given[INPUT], []
+        for number, layer in enumerate(self.chain):
+            current = _current(layer, before, given, timing)
+            # mixed precision is for products; neurons are stepped in the precision of the inputs
+            with torch.autocast(inputs.device.type, enabled=False):
+                out, _ = layer(current.to(inputs.dtype), **timing)
+            out = sum((given[join.source].values for join in layer.connections if join.synapse is None), out)
+            outputs.append(out)
+            silenced = masks is not None and number < len(masks)
+            before = given[layer.name] = Outputs(out * masks[number] if masks and silenced else out)
+        return outputs
+
+    def _timing(self, step: float | None, refined: bool) -> dict[str, Any]:
+        """What neurons want to know of time."""
+        if self.clock is None:
+            return {}
+        return {"dt": self.clock.step if step is None else step, "refined": refined}
 
     def forward(
         self,
-        images: Tensor,
+        inputs: Tensor,
         *,
         step: float | None = None,
         masks: Sequence[Tensor] | None = None,
         generator: torch.Generator | None = None,
     ) -> Tensor:
-        """Logits [batch, classes]; arguments as for `waveforms`."""
-        return self.readout(self.waveforms(images, step=step, masks=masks, generator=generator)[-1])
+        """Scores [batch, ...]; arguments as for `waveforms`."""
+        return self.readout(self.waveforms(inputs, step=step, masks=masks, generator=generator)[-1])
 
     def keep_in_range(self) -> None:
         """Hold all conductances within the device's range."""
         for crossbar in self.crossbars:
             crossbar.keep_in_range()
+
+
+def _current(layer: Layer, before: Signal, given: Mapping[str, Signal], timing: Mapping[str, Any]) -> Tensor:
+    """Of all connections of a layer but its own."""
+    if layer.delay is not None:
+        before = Outputs(layer.delay(before.values, timing.get("dt", 1.0)))
+    current = before.through(layer.synapse)
+    for join in layer.connections:
+        if join.synapse is not None:
+            current = current + given[join.source].through(join.synapse)
+    return current

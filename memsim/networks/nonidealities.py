@@ -10,14 +10,12 @@ import torch
 
 from memsim.crossbar import Crossbar, Hardware, LognormalVariation, ReadNoise, StuckCells
 from memsim.crossbar.nonidealities import Transform
-from memsim.networks.network import MemristiveNetwork
+from memsim.networks.network import Network
 from memsim.networks.tables import NonidealityTable
 
 
 @contextmanager
-def realised(
-    network: MemristiveNetwork, table: NonidealityTable, generator: torch.Generator
-) -> Iterator[None]:
+def realised(network: Network, table: NonidealityTable, generator: torch.Generator) -> Iterator[None]:
     """Hold the weights of a network on cells with these non-idealities.
 
     Everything random is drawn from `generator`, cells anew whenever weights have changed: at each update in training,

@@ -10,8 +10,7 @@ from torch import Tensor, nn
 
 from memsim.errors import InputError
 from memsim.networks.discrete_neurons import LeakyIntegrateAndFire
-from memsim.networks.synapses import as_image, output_sides
-from memsim.networks.tables import Convolution
+from memsim.networks.geometry import Convolution, as_image, output_sides
 
 
 class SpikingNetwork(nn.Module):

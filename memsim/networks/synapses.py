@@ -1,107 +1,172 @@
-"""Synapses between two layers of neurons: dense, or one crossbar that every patch of an image is applied to."""
+"""Synapses: from the outputs of neurons, or an input, to currents into other neurons.
+
+What they are made of and how they are laid out are two things: `Dense` and `Convolutional` put voltages on the word
+lines of a crossbar, or of what it is mapped to; `Ideal` is plain arithmetic, or what that is mapped to. A bias is a
+word line that is always on.
+"""
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any
 
+import torch
 from torch import Tensor, nn
 from torch.nn.functional import unfold
 
 from memsim.crossbar import Crossbar
-from memsim.errors import InputError
-from memsim.networks.tables import Convolution
+from memsim.networks.geometry import Convolution, as_image, output_sides
 
-Read = Callable[[Crossbar, Tensor], Tensor]
+Read = Callable[[Any, Tensor], Tensor]
 """What is asked of a crossbar, [..., columns], for voltages [..., rows] in V."""
 
 
-def currents(crossbar: Crossbar, voltage: Tensor) -> Tensor:
+def currents(crossbar: nn.Module, voltage: Tensor) -> Tensor:
     """Neuron currents of a crossbar [A]."""
     return crossbar(voltage)
 
 
-class SynapseLayer(ABC, nn.Module):
-    """From the voltages of one layer to the currents into the next.
+class Synapse(ABC, nn.Module):
+    """From the outputs of one layer to the currents into the next.
 
     Attributes:
-        crossbar: the cells.
         shape: of the neurons behind it: (neurons,) or (channels, height, width).
     """
 
-    crossbar: Crossbar
     shape: tuple[int, ...]
 
     @abstractmethod
-    def forward(self, voltage: Tensor, read: Read = currents) -> Tensor:
-        """Currents [..., neurons] in A, or what else `read` gives, for voltages [..., inputs] in V."""
+    def forward(self, x: Tensor) -> Tensor:
+        """Currents [..., neurons] for outputs [..., inputs]."""
+
+    def driven(self, amplitude: Tensor, pulses: Tensor) -> Tensor:
+        """Currents [time, batch, neurons] while inputs follow pulses, [time, slots], of amplitudes [batch, slots, in].
+
+        A synapse is linear: one product for each amplitude instead of one for each time.
+        """
+        return torch.einsum("tk,bkn->tbn", pulses, self(amplitude))
+
+    def matrix(self) -> Tensor | None:
+        """Currents over inputs, [inputs, neurons]; None where they are no product with one."""
+        return None
 
 
-class Dense(SynapseLayer):
-    """Every input meets every neuron.
+class OnCrossbar(Synapse):
+    """A synapse on one crossbar.
 
     Args:
-        crossbar: word lines are the inputs, columns the neurons.
+        crossbar: the cells.
+        bias: voltage of a last word line that is always on [V]; there is none where left out.
     """
 
-    def __init__(self, crossbar: Crossbar) -> None:
+    def __init__(self, crossbar: Crossbar, bias: float | None = None) -> None:
         super().__init__()
-        self.crossbar = crossbar
-        self.shape = (crossbar.weight.shape[1],)
+        self.crossbar, self.bias = crossbar, bias
+
+    @abstractmethod
+    def lay_out(self, voltage: Tensor) -> Tensor:
+        """Voltages of the word lines but the bias, with an axis of its own for places where there are several."""
+
+    @abstractmethod
+    def collect(self, found: Tensor, leading: tuple[int, ...]) -> Tensor:
+        """What was read as [..., neurons], where the shape of the leading axes is given."""
 
     def forward(self, voltage: Tensor, read: Read = currents) -> Tensor:
-        return read(self.crossbar, voltage)
+        """Currents [..., neurons] in A, or what else `read` gives, for voltages [..., inputs] in V."""
+        return self._read(voltage, self.bias, read)
+
+    def driven(self, amplitude: Tensor, pulses: Tensor) -> Tensor:
+        if self.bias is None:
+            return super().driven(amplitude, pulses)
+        pulsed = torch.einsum("tk,bkn->tbn", pulses, self._read(amplitude, 0.0, currents))
+        return pulsed + self._read(torch.zeros_like(amplitude[:1, :1]), self.bias, currents)
+
+    def _read(self, voltage: Tensor, bias: float | None, read: Read) -> Tensor:
+        lines = self.lay_out(voltage)
+        if bias is not None:
+            lines = torch.cat([lines, lines.new_full((*lines.shape[:-1], 1), bias)], dim=-1)
+        return self.collect(read(self.crossbar, lines), tuple(voltage.shape[:-1]))
 
 
-class Convolutional(SynapseLayer):
+class Dense(OnCrossbar):
+    """Every input meets every neuron: word lines are the inputs, columns the neurons."""
+
+    def __init__(self, crossbar: Crossbar, bias: float | None = None) -> None:
+        super().__init__(crossbar, bias)
+        self.shape = (crossbar.weight.shape[1],)
+
+    def lay_out(self, voltage: Tensor) -> Tensor:
+        return voltage
+
+    def collect(self, found: Tensor, leading: tuple[int, ...]) -> Tensor:
+        return found
+
+    def matrix(self) -> Tensor | None:
+        array: nn.Module = self.crossbar  # or what it is mapped to
+        if not isinstance(array, Crossbar) or self.bias is not None:
+            return None
+        made_of = array.hardware
+        if made_of.cell is not None or made_of.read_noise is not None:
+            return None
+        return array.weight * array.gain if made_of.ideal else array.matrix()
+
+
+class Convolutional(OnCrossbar):
     """Patches of an image applied to one crossbar, each with neurons of its own.
 
     Args:
         shape: of the input: (channels, height, width).
         convolution: kernel, stride, padding.
         crossbar: its word lines are the pixels of a patch, channel by channel and row by row.
+        bias: see `OnCrossbar`.
     """
 
-    def __init__(self, shape: tuple[int, int, int], convolution: Convolution, crossbar: Crossbar) -> None:
-        super().__init__()
-        self.crossbar, self.convolution, self.input_shape = crossbar, convolution, shape
-        sides = output_sides(shape, convolution)
-        self.shape = (convolution.channels, *sides)
+    def __init__(
+        self,
+        shape: tuple[int, int, int],
+        convolution: Convolution,
+        crossbar: Crossbar,
+        bias: float | None = None,
+    ) -> None:
+        super().__init__(crossbar, bias)
+        self.convolution, self.input_shape = convolution, shape
+        self.shape = (convolution.channels, *output_sides(shape, convolution))
 
-    def forward(self, voltage: Tensor, read: Read = currents) -> Tensor:
+    def lay_out(self, voltage: Tensor) -> Tensor:
         c = self.convolution
         images = voltage.reshape(-1, *self.input_shape)
-        patches = unfold(images, c.kernel, padding=c.padding, stride=c.stride).transpose(1, 2)
-        return read(self.crossbar, patches).transpose(1, 2).reshape(*voltage.shape[:-1], -1)
+        return unfold(images, c.kernel, padding=c.padding, stride=c.stride).transpose(1, 2)
+
+    def collect(self, found: Tensor, leading: tuple[int, ...]) -> Tensor:
+        return found.transpose(1, 2).reshape(*leading, -1)
 
 
-def output_sides(shape: tuple[int, int, int], convolution: Convolution) -> tuple[int, int]:
-    """Height and width of a convolution's output.
+class Ideal(Synapse):
+    """Plain arithmetic without unit: nn.Linear or nn.Conv2d, or what `map_to_imc` puts in their place.
 
-    Raises:
-        InputError: the kernel is larger than the padded input.
+    Args:
+        shape: of the input: (features,), (height, width) or (channels, height, width).
+        module: takes [n, features], or [n, channels, height, width].
+        convolution: where it is one.
     """
-    _, *sides = shape
-    spans = [side + 2 * convolution.padding - convolution.kernel for side in sides]
-    if min(spans) < 0:
-        raise InputError(
-            f"kernel = {convolution.kernel} is larger than the input of {sides[0]} x {sides[1]} pixels with a padding "
-            f"of {convolution.padding}; allowed: at most {min(sides) + 2 * convolution.padding}"
+
+    def __init__(
+        self, shape: tuple[int, ...], module: nn.Linear | nn.Conv2d, convolution: Convolution | None = None
+    ) -> None:
+        super().__init__()
+        self.module: nn.Module = module
+        self.image = None if convolution is None else as_image(shape)
+        self.shape = (
+            (int(module.weight.shape[0]),)
+            if self.image is None or convolution is None
+            else (convolution.channels, *output_sides(self.image, convolution))
         )
-    height, width = (span // convolution.stride + 1 for span in spans)
-    return height, width
 
+    def forward(self, x: Tensor) -> Tensor:
+        given = x.reshape(-1, *self.image) if self.image else x.reshape(-1, x.shape[-1])
+        return self.module(given).reshape(*x.shape[:-1], -1)
 
-def as_image(shape: tuple[int, ...]) -> tuple[int, int, int]:
-    """(channels, height, width) of an input or layer of this shape.
-
-    Raises:
-        InputError: a shape that is no image.
-    """
-    if len(shape) == 2:
-        return (1, *shape)
-    if len(shape) == 3:
-        return shape
-    raise InputError(
-        f"a convolution needs an image, and the layer before it has shape {shape}; put it before the dense layers"
-    )
+    def matrix(self) -> Tensor | None:
+        plain = isinstance(self.module, nn.Linear) and self.module.bias is None
+        return self.module.weight.mT if plain and isinstance(self.module, nn.Linear) else None

@@ -5,14 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from memsim.networks.defaults import BY_NEURON, MIRROR_RATIO, completed
 from memsim.networks.drives import Encoding, Pulse
+from memsim.networks.geometry import Convolution, Size
 from memsim.surrogate import DEFAULT_STEPPER
 from memsim.tables import Count, Finite, NonNegative, Positive, Seed, Share, Table, Whole
 
-Size = Annotated[int, Field(ge=1, le=4096, strict=True)]
 NeuronName = Literal[
     "integrate-and-fire-set1",
     "integrate-and-fire-set2",
@@ -23,20 +23,9 @@ NeuronName = Literal[
 ReadoutKind = Literal["mean", "maximum", "spike-count", "first-spike"]
 
 
-class Convolution(Table):
-    """A convolutional layer: one crossbar that every patch of the input is applied to.
-
-    Attributes:
-        channels: neurons at each position.
-        kernel: side of a patch [pixels].
-        stride: between patches [pixels].
-        padding: rim of zeros around the input [pixels].
-    """
-
-    channels: Size
-    kernel: Size
-    stride: Count = 1
-    padding: Whole = 0
+def _several(value: Any) -> Any:
+    """One name stands for a list of one."""
+    return (value,) if isinstance(value, str) else value
 
 
 class DriveTable(Table):
@@ -66,6 +55,8 @@ class SynapsesTable(Table):
         mirror_ratio: current into a neuron over difference of its bit line currents; one for all layers or one each.
         initial_weight: weights start uniform between plus and minus this share of the range.
         wire_resistance: of each segment of word lines and bit lines [ohm], solved exactly, in training too.
+        bias: whether every layer has a word line that is always on: at the voltage of the drive in front of the first
+            layer, at that of a spike in front of the others.
     """
 
     device: str = "pd-wo3-w"
@@ -74,6 +65,7 @@ class SynapsesTable(Table):
     mirror_ratio: Positive | tuple[Positive, ...] = MIRROR_RATIO
     initial_weight: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.5
     wire_resistance: NonNegative = 0.0
+    bias: bool = False
 
 
 class ParameterTable(Table):
@@ -125,6 +117,70 @@ class NonidealityTable(Table):
     read_noise: NonNegative = 0.0
 
 
+class LayerTable(Table):
+    """One layer: dense with `neurons`, convolutional with `channels` and `kernel`.
+
+    Attributes:
+        name: that other layers know it by; layer1, layer2, ... where left out.
+        neurons: how many.
+        channels, kernel, stride, padding: of a convolution, see `Convolution`.
+        recurrent: whether its neurons also hear each other.
+        bias: whether a word line that is always on leads to it; as `synapses.bias` says where left out.
+        sources: layers whose outputs it gets besides those of the layer before; `input` is what the first one gets.
+            In files it is called `from`.
+        join: `current`: each through a crossbar of its own; `spike`: added to its own outputs.
+        delay: of what comes from the layer before [s].
+        train_delay: whether that is the bound of delays that are trained, one for each word line.
+    """
+
+    model_config = ConfigDict(populate_by_name=True)
+
+    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")] | None = None
+    neurons: Size | None = None
+    channels: Size | None = None
+    kernel: Size | None = None
+    stride: Count = 1
+    padding: Whole = 0
+    recurrent: bool = False
+    bias: bool | None = None
+    sources: Annotated[tuple[str, ...], BeforeValidator(_several), Field(alias="from")] = ()
+    join: Literal["current", "spike"] = "current"
+    delay: Positive | None = None
+    train_delay: bool = False
+
+    @model_validator(mode="after")
+    def _one_kind(self) -> LayerTable:
+        if (self.channels is None) != (self.kernel is None):
+            raise ValueError("a convolution has channels and kernel; give both, or neurons")
+        if self.channels is not None and self.neurons is not None:
+            raise ValueError("a layer has neurons, or channels and kernel; give one of them")
+        if self.channels is None and (self.stride, self.padding) != (1, 0):
+            raise ValueError("stride and padding belong to a convolution; give channels and kernel, too")
+        if self.train_delay and self.delay is None:
+            raise ValueError("train_delay needs a delay, the longest that may be found")
+        if self.join != "current" and not self.sources:
+            raise ValueError("join changes nothing without `from`; name a layer, or leave join out")
+        if self.channels is not None and self.recurrent:
+            raise ValueError("a convolution cannot be recurrent; recurrent layers have neurons")
+        return self
+
+    @property
+    def layout(self) -> int | Convolution | None:
+        """Number of neurons, or a convolution; None of the last layer, which has one neuron for each class."""
+        if self.channels is None or self.kernel is None:
+            return self.neurons
+        return Convolution(
+            channels=self.channels, kernel=self.kernel, stride=self.stride, padding=self.padding
+        )
+
+    @classmethod
+    def of(cls, layout: int | Convolution | None) -> LayerTable:
+        """A layer that is nothing but that."""
+        if isinstance(layout, Convolution):
+            return cls(**layout.model_dump())
+        return cls(neurons=layout)
+
+
 class NetworkTable(Table):
     """A network, in SI units. It is stepped at `step` seconds over `window` seconds.
 
@@ -133,11 +189,14 @@ class NetworkTable(Table):
 
     Attributes:
         hidden: hidden layers: a number of neurons, or a table for a convolution; none where empty.
+        layers: the same with all that a layer can have, in the place of `hidden`. The last one, without neurons, is
+            that of the classes; where all have some, it follows by itself.
         neuron: circuit of the neurons, as `memsim run` names it.
         parameters: circuit parameters that differ between neurons, by name, such as "cmem" or "xm1.v_on".
     """
 
     hidden: tuple[Size | Convolution, ...] = (32,)
+    layers: tuple[LayerTable, ...] = ()
     neuron: NeuronName = "integrate-and-fire-set1"
     window: Positive = 10e-3
     step: Positive = 200e-6
@@ -166,9 +225,23 @@ class NetworkTable(Table):
             raise ValueError(
                 f"step = {self.step:g} s is too long for a window of {self.window:g} s; allowed: at most a quarter"
             )
-        ratios, layers = self.synapses.mirror_ratio, len(self.hidden) + 1
+        if self.layers and "hidden" in self.model_fields_set:
+            raise ValueError("hidden and layers both describe the hidden layers; give one of them")
+        if any(layer.layout is None for layer in self.every_layer[:-1]):
+            raise ValueError(
+                "a layer before the last one has no neurons; give it neurons, or channels and kernel"
+            )
+        ratios, layers = self.synapses.mirror_ratio, len(self.every_layer)
         if isinstance(ratios, tuple) and len(ratios) != layers:
             raise ValueError(
                 f"mirror_ratio has {len(ratios)} entries for {layers} layers; allowed: one number, or one for each"
             )
         return self
+
+    @property
+    def every_layer(self) -> tuple[LayerTable, ...]:
+        """All layers, that of the classes last."""
+        layers = self.layers or tuple(LayerTable.of(layout) for layout in self.hidden)
+        if layers and layers[-1].layout is None:
+            return layers
+        return (*layers, LayerTable())

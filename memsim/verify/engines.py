@@ -59,8 +59,8 @@ def twin(network: MemristiveNetwork, lines: WordLines, times: Array) -> list[Wav
     step = float(times[1] - times[0])
     layers: list[Waves] = []
     with torch.no_grad():
-        current = torch.einsum("tk,bkn->tbn", lines.pulses(times), network.layers[0](lines.amplitude))
-        for number, layer in enumerate(network.layers):
+        current = torch.einsum("tk,bkn->tbn", lines.pulses(times), network.synapses[0](lines.amplitude))
+        for number, layer in enumerate(network.synapses):
             if number:
                 current = layer(torch.from_numpy(relative(network, layers[-1])).transpose(0, 1))
             parameters = {name: torch.from_numpy(p) for name, p in neuron_values(network, number).items()}
@@ -71,7 +71,7 @@ def twin(network: MemristiveNetwork, lines: WordLines, times: Array) -> list[Wav
 
 def neuron_values(network: MemristiveNetwork, number: int) -> dict[str, Array]:
     """Circuit parameters in which the neurons of a layer differ, [neurons] each."""
-    parameters = cast("NeuronLayer", network.neurons[number]).parameters_by_name()
+    parameters = cast("NeuronLayer", network.chain[number].neuron).parameters_by_name()
     return {name: values.detach().double().numpy() for name, values in parameters.items()}
 
 
@@ -86,9 +86,9 @@ def layer_by_layer(
     """In ngspice, some neurons of some images in each deck."""
     layers: list[Waves] = []
     with torch.no_grad():
-        gains = network.layers[0](lines.amplitude).transpose(1, 2).numpy()
+        gains = network.synapses[0](lines.amplitude).transpose(1, 2).numpy()
         layers.append(_pulsed(network, lines, gains, times, advance))
-        for number, layer in enumerate(network.layers[1:], start=1):
+        for number, layer in enumerate(network.synapses[1:], start=1):
             currents = layer(torch.from_numpy(relative(network, layers[-1]))).transpose(1, 2).numpy()
             layers.append(_sampled(network, number, currents, times, advance))
     return layers
@@ -103,7 +103,7 @@ def whole(network: MemristiveNetwork, lines: WordLines, times: Array, advance: A
     reason = why_not_whole(network)
     if reason:
         raise InputError(f"the network cannot be simulated whole: {reason}; simulate it layer by layer")
-    layers = [_crossbar_layer(network, number) for number in range(len(network.layers))]
+    layers = [_crossbar_layer(network, number) for number in range(len(network.chain))]
     names = [
         [
             waveform_names(network.neuron, membrane(number, index), neuron_instance(number, index))
@@ -131,10 +131,10 @@ def whole(network: MemristiveNetwork, lines: WordLines, times: Array, advance: A
 
 def why_not_whole(network: MemristiveNetwork) -> str:
     """What keeps a network from being one circuit of ours; empty where nothing does."""
-    for layer in network.layers:
-        hardware = layer.crossbar.hardware
+    for layer in network.synapses:
         if not isinstance(layer, Dense):
             return "it has convolutional layers"
+        hardware = layer.crossbar.hardware
         if hardware.wired or hardware.signs != "pairs" or hardware.slices != 1:
             return "its crossbars are more than pairs of cells on ideal wires"
     return ""

@@ -68,7 +68,7 @@ def verify(
     chosen = is_small(run.network) if whole is None else whole
     network = _in_double(run)
     store = None if folder is None else Store(folder, key_of(network, FINE, chosen))
-    neurons = sum(int(np.prod(layer.shape)) for layer in network.layers)
+    neurons = sum(int(np.prod(layer.shape)) for layer in network.synapses)
     count = _Count(neurons * images, progress)
     batches = []
     # a circuit has no read noise that a twin could share; everything else is as in the study's tests
@@ -185,15 +185,15 @@ def _batch(
 
 def _times(network: MemristiveNetwork, parts: int) -> Array:
     """Samples over the window, `parts` to each training step."""
-    steps = round(network.study.window / network.study.step)
-    return np.linspace(0.0, steps * network.study.step, parts * steps + 1)
+    steps = round(network.clock.window / network.clock.step)
+    return np.linspace(0.0, steps * network.clock.step, parts * steps + 1)
 
 
 def _energy(network: MemristiveNetwork, lines: WordLines, times: Array, layers: list[Waves]) -> Array:
     """[image, layer, 2] in J: neurons, then synapses."""
     voltage = lines.voltages(times).transpose(0, 1)
     energies: list[Array] = []
-    for number, (layer, waves) in enumerate(zip(network.layers, layers, strict=True)):
+    for number, (layer, waves) in enumerate(zip(network.synapses, layers, strict=True)):
         heat = neuron_energy(network.neuron, waves, times, engines.neuron_values(network, number))
         energies.append(np.array([heat, read_energy(layer, voltage, times)]).T)
         voltage = torch.from_numpy(relative(network, waves))

@@ -296,7 +296,10 @@ def test_a_memristive_network_is_mapped() -> None:
     # what 8 bits of inputs and 9 of weights leave is amplified by neurons near their threshold
     fine = {"inputs.coding": "bit-serial", "inputs.bits": 8, "weights.bits": 9, "accumulation.bits": 32}
     mapped = map_to_imc(network, load_hardware("ideal", fine), sample=inputs).eval()
-    assert list(mapped_layers(mapped)) == ["synapses.0.crossbar.layer", "synapses.1.crossbar.layer"]
+    assert list(mapped_layers(mapped)) == [
+        "layers.0.synapse.crossbar.layer",
+        "layers.1.synapse.crossbar.layer",
+    ]
     with torch.no_grad():
         before, after = network(inputs), mapped(inputs)
         coarse = map_to_imc(

@@ -48,7 +48,7 @@ def test_weights_are_what_the_crossbars_give(network: MemristiveNetwork, shape: 
         ).flatten(1)
     else:
         expected = voltage @ weight.T
-    current = network.layers[0](voltage)
+    current = network.synapses[0](voltage)
     torch.testing.assert_close(current, expected, rtol=1e-5, atol=1e-5 * float(current.detach().abs().max()))
 
 

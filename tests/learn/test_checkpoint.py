@@ -99,17 +99,19 @@ def test_a_checkpoint_of_another_network_is_refused(small_run: tuple[Run, Path])
 @pytest.mark.parametrize("value", [1.5, -1.5, float("nan"), float("inf")])
 def test_weights_that_no_conductances_realise_are_refused(value: float, folder: Path):
     tensors = load((folder / CHECKPOINT).read_bytes())
-    tensors["network.synapses.0.crossbar.weight"][3, 2] = value
+    tensors["network.layers.0.synapse.crossbar.weight"][3, 2] = value
     del tensors["digest"]
     (folder / CHECKPOINT).write_bytes(save(tensors | {"digest": _digest(tensors)}))
-    with pytest.raises(CheckpointError, match=r"synapses\.0\.crossbar\.weight leaves the range -1 to 1"):
+    with pytest.raises(
+        CheckpointError, match=r"layers\.0\.synapse\.crossbar\.weight leaves the range -1 to 1"
+    ):
         load_run(folder)
 
 
 @pytest.mark.parametrize(
     "name",
     [
-        "network.synapses.1.crossbar.weight",
+        "network.layers.1.synapse.crossbar.weight",
         "history",
         "generator",
         "optimizer.0.step",

@@ -62,8 +62,8 @@ def test_everything_at_once_is_resumed_to_the_same_result(tmp_path: Path, assert
 
 def test_training_with_neurons_of_their_own_moves_them_within_their_bounds(tmp_path: Path):
     study = make_study(hidden=(4,), epochs=2, batch=300, step=1e-3, stepper="strang", parameters={"cmem": {}})
-    before = build(study)[0].neurons[0].parameters_by_name()["cmem"]
-    after = train(study, tmp_path / "run").network.neurons[0].parameters_by_name()["cmem"]
+    before = build(study)[0].chain[0].neuron.parameters_by_name()["cmem"]
+    after = train(study, tmp_path / "run").network.chain[0].neuron.parameters_by_name()["cmem"]
     assert bool((after != before).all())
     assert bool(((after > 0.5e-9) & (after < 2e-9)).all())
 

@@ -15,8 +15,8 @@ from memsim.imc import mapped_layers
 from memsim.learn import load_staged_run, make_staged_study, spikes_of, train_staged
 from memsim.learn.data.motion import moving_dots
 from memsim.networks import LeakyIntegrateAndFire, SpikingNetwork
+from memsim.networks.geometry import Convolution
 from memsim.networks.spikes import rate_coded
-from memsim.networks.tables import Convolution
 
 NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
 SMALL = {

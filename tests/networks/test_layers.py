@@ -10,8 +10,9 @@ from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.learn import build, make_study
 from memsim.networks.circuit_neurons import NEURONS, bounded, resting_neuron
+from memsim.networks.geometry import Convolution
 from memsim.networks.synapses import Convolutional
-from memsim.networks.tables import Convolution, ParameterTable, ReadoutTable
+from memsim.networks.tables import ParameterTable, ReadoutTable
 from memsim.surrogate import CompiledCircuit
 from memsim.surrogate.bounded import Bounded
 
@@ -46,7 +47,7 @@ def test_a_convolution_is_that_of_its_crossbar_s_matrix(shape, kernel, stride, p
 def test_a_later_convolution_takes_the_channels_of_the_one_before():
     convolutions = ({"channels": 3, "kernel": 3}, {"channels": 2, "kernel": 3, "stride": 2})
     network, data = build(make_study(hidden=(*convolutions, 7), step=1e-3))
-    assert [layer.shape for layer in network.layers] == [(3, 6, 6), (2, 2, 2), (7,), (10,)]
+    assert [layer.shape for layer in network.chain] == [(3, 6, 6), (2, 2, 2), (7,), (10,)]
     assert [tuple(c.weight.shape) for c in network.crossbars] == [(9, 3), (27, 2), (8, 7), (7, 10)]
     waves = network.waveforms(data.test.inputs(slice(2)))
     assert [wave.shape[1:] for wave in waves] == [(2, 108), (2, 8), (2, 7), (2, 10)]
@@ -59,8 +60,8 @@ def test_the_first_layer_drives_its_neurons_as_word_line_voltages_would():
     network.double()
     lines = network.drive(images)
     times = torch.arange(21, dtype=torch.float64) * 500e-6
-    current = network.layers[0](lines.voltages(times.numpy()))
-    expected = network.neurons[0](current, 500e-6)
+    current = network.synapses[0](lines.voltages(times.numpy()))
+    expected, _ = network.chain[0].neuron(current, dt=500e-6)
     # the same sums in another order, and a circuit that multiplies differences by less than 1e3
     torch.testing.assert_close(network.waveforms(images)[0], expected, rtol=1e-9, atol=1e-12)
 
@@ -105,10 +106,10 @@ def test_a_source_below_ground_keeps_its_sign():
 def test_parameters_that_are_not_trained_stay():
     network, _ = build(make_study(hidden=(4,), parameters={"cmem": {"trainable": False, "spread": 0.3}}))
     assert {name for name, _ in network.named_parameters()} == {
-        "synapses.0.crossbar.weight",
-        "synapses.1.crossbar.weight",
+        "layers.0.synapse.crossbar.weight",
+        "layers.1.synapse.crossbar.weight",
     }
-    assert float(network.neurons[0].parameters_by_name()["cmem"].detach().std()) > 0
+    assert float(network.chain[0].neuron.parameters_by_name()["cmem"].detach().std()) > 0
 
 
 def test_a_larger_capacitance_slows_its_own_neuron_alone():
@@ -117,7 +118,7 @@ def test_a_larger_capacitance_slows_its_own_neuron_alone():
     images = data.test.inputs(slice(1))
     with torch.no_grad():
         before = network.waveforms(images)[0]
-        network.neurons[0].bounded["cmem"].position[2] += 5.0
+        network.chain[0].neuron.bounded["cmem"].position[2] += 5.0
         after = network.waveforms(images)[0]
     others = [0, 1, 3]
     assert torch.equal(before[..., others], after[..., others])

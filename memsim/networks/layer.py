@@ -1,0 +1,102 @@
+"""One layer of a network: synapse, gate, neuron.
+
+    i(t) = gate(W x(t - d) + sum over joins W' x' + R y),    y = neuron(i)
+
+x is what the layer before gives, x' what others give, y its own outputs. A join without a synapse adds outputs to
+outputs: y + x' goes on.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any, cast
+
+from torch import Tensor, nn
+
+from memsim.errors import InputError
+from memsim.networks.delays import Delay
+from memsim.networks.recurrence import recur
+from memsim.networks.synapses import Synapse
+
+
+class Join(nn.Module):
+    """What comes into a layer beside the outputs of the layer before.
+
+    Args:
+        source: name of the layer whose outputs they are, or `input`.
+        synapse: that they pass; they are added to the outputs of the layer where left out.
+    """
+
+    def __init__(self, source: str, synapse: Synapse | None = None) -> None:
+        super().__init__()
+        self.source, self.synapse = source, synapse
+
+
+class Layer(nn.Module):
+    """Neurons and all that leads into them.
+
+    Args:
+        synapse: from the layer before.
+        neuron: from currents [time, batch, neurons] and a state to outputs of that shape and the state at the end.
+        name: that joins of later layers know it by.
+        gate: from currents to currents; they stay what they are where left out.
+        recurrent: synapse from its own outputs.
+        joins: from other layers.
+        delay: of what comes from the layer before.
+
+    Raises:
+        InputError: sizes that do not fit together.
+    """
+
+    def __init__(
+        self,
+        synapse: Synapse,
+        neuron: nn.Module,
+        *,
+        name: str = "",
+        gate: nn.Module | None = None,
+        recurrent: Synapse | None = None,
+        joins: Sequence[Join] = (),
+        delay: Delay | None = None,
+    ) -> None:
+        super().__init__()
+        self.synapse, self.neuron, self.name = synapse, neuron, name
+        self.gate, self.recurrent, self.delay = gate, recurrent, delay
+        self.joins = nn.ModuleList(joins)
+        others = [join.synapse for join in joins if join.synapse is not None]
+        for other in [*others, *([recurrent] if recurrent is not None else [])]:
+            if math.prod(other.shape) != self.neurons:
+                raise InputError(
+                    f"layer {name!r} has {self.neurons} neurons, and another connection leads to "
+                    f"{math.prod(other.shape)}; they must be as many"
+                )
+
+    @property
+    def neurons(self) -> int:
+        """How many there are."""
+        return math.prod(self.shape)
+
+    @property
+    def connections(self) -> list[Join]:
+        """The joins, with their type."""
+        return cast("list[Join]", list(self.joins))
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Of the neurons: (neurons,) or (channels, height, width)."""
+        return self.synapse.shape
+
+    def forward(self, current: Tensor, state: Any = None, **timing: Any) -> tuple[Tensor, Any]:
+        """Outputs [time, batch, neurons], and the state at the end.
+
+        Args:
+            current: of all connections but its own, of that shape.
+            state: at the start; that of rest where left out.
+            timing: what neurons of this kind want to know of time, as `dt` [s].
+        """
+        if self.gate is not None:
+            current = self.gate(current)
+        if self.recurrent is None:
+            return self.neuron(current, state, **timing)
+        return recur(self.neuron, self.recurrent, current, state, **timing)
