@@ -2,6 +2,7 @@
 
 For a stepper of order p the difference of the two, times 2^p / (2^p - 1), estimates the error of the coarser one
 (Richardson). At second order the error falls with h^2, so the step at which it would be smaller is known, too.
+Corners of stimuli that lie between samples are samples of the finer run: what equal steps pass over is seen.
 
 Rounding is a disturbance that comes anew at every step, and a circuit can make it grow. A third run starts a small
 distance away; by how much the two runs part is the growth, and growth times the last bit what rounding may do.
@@ -17,12 +18,14 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from memsim.circuits.stimuli import Stimulus, check_times
+from memsim.circuits.stimuli import Array, Stimulus, check_times
 from memsim.surrogate.compiled import CompiledCircuit
 
 DISTURBANCE = 1e-9
 """Distance of a start from another, in units of a state's range and of 0.1 V."""
 NOTICEABLE = 0.01
+SAME_TIME = 1e-9
+"""Of a run: knots so near to a sample are one."""
 
 
 @dataclass(frozen=True)
@@ -84,28 +87,33 @@ def estimate_error(
         ConvergenceError: a step fails however it is divided.
     """
     check_times(stop, step)
-    coarse, growth = _run(twin, stimuli, stop, step, refined=False), _growth(twin, stimuli, stop, step)
-    fine = _run(twin, stimuli, stop, step / 2, refined=True)
+    times = np.arange(round(stop / step) + 1, dtype=float) * step
+    with torch.no_grad():
+        coarse, _ = twin(_drive(twin, stimuli, times), dt=step)
+    growth = _growth(twin, stimuli, times, step)
+    fine = _finer(twin, stimuli, times)
     return replace(step_error(coarse, fine, step=step, order=twin.stepper.order), growth=growth)
 
 
-def _run(
-    twin: CompiledCircuit, stimuli: Mapping[str, Stimulus], stop: float, step: float, *, refined: bool
-) -> Mapping[str, Tensor]:
+def _finer(twin: CompiledCircuit, stimuli: Mapping[str, Stimulus], times: Array) -> Mapping[str, Tensor]:
+    """Waveforms at the ends and the middles of the steps, from a run that also ends steps at every knot between."""
+    halves = np.linspace(times[0], times[-1], 2 * len(times) - 1)
+    knots = np.concatenate([stimuli[name].knots(times[-1]) for name in twin.inputs])
+    near = halves[np.searchsorted(halves, knots).clip(1, len(halves) - 1) + np.array([[-1], [0]])]
+    inner = knots[(np.abs(near - knots).min(0) > SAME_TIME * times[-1]) & (knots < times[-1])]
+    every = np.union1d(halves, inner)
     with torch.no_grad():
-        return twin(_drive(twin, stimuli, stop, step), dt=step, refined=refined)[0]
+        waves, _ = twin(_drive(twin, stimuli, every), dt=torch.as_tensor(np.diff(every)), refined=True)
+    return {name: wave[np.searchsorted(every, halves)] for name, wave in waves.items()}
 
 
-def _drive(
-    twin: CompiledCircuit, stimuli: Mapping[str, Stimulus], stop: float, step: float
-) -> dict[str, Tensor]:
-    times = np.arange(round(stop / step) + 1) * step
+def _drive(twin: CompiledCircuit, stimuli: Mapping[str, Stimulus], times: Array) -> dict[str, Tensor]:
     return {name: torch.as_tensor(stimuli[name](times)) for name in twin.inputs}
 
 
-def _growth(twin: CompiledCircuit, stimuli: Mapping[str, Stimulus], stop: float, step: float) -> float:
+def _growth(twin: CompiledCircuit, stimuli: Mapping[str, Stimulus], times: Array, step: float) -> float:
     """How many times farther apart two runs get than they started."""
-    drive, scales = _drive(twin, stimuli, stop, step), twin.system.scales
+    drive, scales = _drive(twin, stimuli, times), twin.system.scales
     start = twin.initial_state(*(signal[0] for signal in drive.values()))
     # upwards, which no state at its lower end is projected away from
     moved = tuple(part + DISTURBANCE * scale for part, scale in zip(start, scales, strict=True))
