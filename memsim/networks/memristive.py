@@ -61,7 +61,13 @@ class MemristiveNetwork(Network):
             count, rest = math.prod(synapse.shape), neuron.initial_voltage
             neurons = NeuronLayer(cell, rest, count, study.parameters, parts.generator)
             layers.append(Layer(synapse, neurons, **others))
-        super().__init__(layers, drive=drive, readout=readout, clock=Clock(study.window, study.step))
+        super().__init__(
+            layers,
+            drive=drive,
+            readout=readout,
+            clock=Clock(study.window, study.step),
+            supply=study.synapses.supply,
+        )
         self.study, self.neuron, self.cell = study, neuron, cell
 
     @property

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from memsim.crossbar import Crossbar
-from memsim.errors import InputError
+from memsim.errors import ConvergenceError, InputError
 from memsim.networks.layer import Layer
 from memsim.networks.synapses import Synapse
 
@@ -79,17 +79,24 @@ class Network(nn.Module):
         drive: from a batch of inputs to what the first synapse gets.
         readout: from the outputs of the last layer, [time, batch, neurons], to scores [batch, ...].
         clock: of circuits; discrete neurons have none.
+        supply: of the mirrors in front of circuits, beyond which no potential can go [V]; not looked at where left out.
 
     Raises:
         InputError: two layers of one name, or a join from one that is not there or comes later.
     """
 
     def __init__(
-        self, layers: Sequence[Layer], *, drive: Drive, readout: Readout, clock: Clock | None = None
+        self,
+        layers: Sequence[Layer],
+        *,
+        drive: Drive,
+        readout: Readout,
+        clock: Clock | None = None,
+        supply: float | None = None,
     ) -> None:
         super().__init__()
         self.layers = nn.ModuleList(layers)
-        self.drive, self.readout, self.clock = drive, readout, clock
+        self.drive, self.readout, self.clock, self.supply = drive, readout, clock, supply
         self._check_names()
 
     def _check_names(self) -> None:
@@ -124,6 +131,7 @@ class Network(nn.Module):
         masks: Sequence[Tensor] | None = None,
         generator: torch.Generator | None = None,
         refined: bool = False,
+        layers: int | None = None,
     ) -> list[Tensor]:
         """Outputs layer by layer, each [time, batch, neurons]; of circuits, potentials relative to rest [V].
 
@@ -133,21 +141,37 @@ class Network(nn.Module):
             masks: [batch, neurons] factors on the outputs of each hidden layer; none where left out.
             generator: source of the events of a drive that draws some.
             refined: divide steps twice as finely.
+            layers: how many to run; all where left out.
+
+        Raises:
+            ConvergenceError: a potential beyond the supply.
         """
         timing = self._timing(step, refined)
         times = np.empty(0) if self.clock is None else self.clock.times(step)
         given: dict[str, Signal] = {INPUT: self.drive(inputs, generator).over(times)}
         before, outputs = given[INPUT], []
-        for number, layer in enumerate(self.chain):
+        for number, layer in enumerate(self.chain[:layers]):
             current = _current(layer, before, given, timing)
             # mixed precision is for products; neurons are stepped in the precision of the inputs
             with torch.autocast(inputs.device.type, enabled=False):
                 out, _ = layer(current.to(inputs.dtype), **timing)
+                self._check_supply(layer, out.detach())
             out = sum((given[join.source].values for join in layer.connections if join.synapse is None), out)
             outputs.append(out)
             silenced = masks is not None and number < len(masks)
             before = given[layer.name] = Outputs(out * masks[number] if masks and silenced else out)
         return outputs
+
+    def _check_supply(self, layer: Layer, out: Tensor) -> None:
+        if self.supply is None or float(out.abs().amax()) <= self.supply:
+            return
+        sample, example, neuron = (int(i) for i in torch.unravel_index(out.abs().argmax(), out.shape))
+        raise ConvergenceError(
+            f"the potential of neuron {neuron} of layer {layer.name!r} reaches {float(out[sample, example, neuron]):.3g} "
+            f"V above rest at sample {sample} of input {example}, which mirrors with a supply of {self.supply:g} V "
+            "cannot give",
+            remedy="lower mirror_ratio or learning_rate, or raise synapses.supply.",
+        )
 
     def _timing(self, step: float | None, refined: bool) -> dict[str, Any]:
         """What neurons want to know of time."""

@@ -57,6 +57,7 @@ class SynapsesTable(Table):
         wire_resistance: of each segment of word lines and bit lines [ohm], solved exactly, in training too.
         bias: whether every layer has a word line that is always on: at the voltage of the drive in front of the first
             layer, at that of a spike in front of the others.
+        supply: of the mirrors [V]; a potential farther from rest ends a training with an error.
     """
 
     device: str = "pd-wo3-w"
@@ -66,6 +67,7 @@ class SynapsesTable(Table):
     initial_weight: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.5
     wire_resistance: NonNegative = 0.0
     bias: bool = False
+    supply: Positive = 1.0
 
 
 class ParameterTable(Table):

@@ -7,7 +7,7 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memsim.errors import InputError
+from memsim.errors import ConvergenceError, InputError
 from memsim.learn import make_study
 from memsim.networks import MemristiveNetwork
 from memsim.networks.delays import Delay
@@ -149,3 +149,11 @@ def test_layers_that_cannot_be_are_named(layers, message):
 def test_hidden_and_layers_exclude_each_other():
     with pytest.raises(InputError, match="both describe"):
         make_study(hidden=(4,), layers=({"neurons": 3},))
+
+
+def test_potentials_beyond_the_supply_are_an_error():
+    net = network({"neurons": 5}, synapses={"mirror_ratio": 3e3})
+    with pytest.raises(ConvergenceError, match=r"layer 'layer1' reaches .* V above rest.*supply of 1 V"):
+        net(IMAGES)
+    net.supply = None
+    assert max(float(wave.detach().abs().amax()) for wave in net.waveforms(IMAGES)) > 1

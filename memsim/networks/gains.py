@@ -1,0 +1,66 @@
+"""Mirror ratios that need no guessing: a calibration pass that gives each layer the swing that its neurons ask for.
+
+Layer by layer, in order, the ratio r of the mirrors is set so that the peak potentials of a sample of inputs, at the
+`QUANTILE` over neurons and inputs, are a share of the spike level: `HIDDEN` of those that drive other layers, `LAST` of
+those that are read. Peaks grow with r, though not in proportion: r is multiplied by wanted over found until they agree.
+"""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from memsim.crossbar import Crossbar
+from memsim.errors import ConvergenceError
+from memsim.networks.memristive import MemristiveNetwork
+
+QUANTILE = 0.9
+HIDDEN, LAST = 0.8, 0.25
+WITHIN = 0.05
+ROUNDS = 30
+LARGEST_STEP = 4.0
+"""A ratio is multiplied by no more than that in one round: neurons near their threshold answer steeply."""
+
+
+def calibrate_gains(
+    network: MemristiveNetwork, inputs: Tensor, generator: torch.Generator | None = None
+) -> tuple[float, ...]:
+    """Set the mirror ratio of each layer, and return them.
+
+    Args:
+        network: with its initial weights; changed.
+        inputs: a sample of those that it will be trained with, [batch, ...].
+        generator: source of the events of a drive that draws some.
+
+    Raises:
+        ConvergenceError: potentials that no ratio brings to the wanted ones.
+    """
+    ratios = []
+    for number, layer in enumerate(network.chain):
+        share = LAST if number == len(network.chain) - 1 else HIDDEN
+        wanted = share * network.readout.level
+        crossbars = [module for module in layer.modules() if isinstance(module, Crossbar)]
+        for _ in range(ROUNDS):
+            found = _peak(network, inputs, number, generator)
+            if abs(found / wanted - 1) <= WITHIN:
+                break
+            factor = min(max(wanted / found if found else LARGEST_STEP, 1 / LARGEST_STEP), LARGEST_STEP)
+            for crossbar in crossbars:
+                crossbar.mirror_ratio *= factor
+        else:
+            raise ConvergenceError(
+                f"potentials of layer {layer.name!r} stay at {found:.3g} V where {wanted:.3g} V are wanted, whatever "
+                "the mirrors",
+                remedy="set synapses.mirror_ratio, or look at what the drive does.",
+            )
+        ratios.append(crossbars[0].mirror_ratio)
+    return tuple(ratios)
+
+
+def _peak(
+    network: MemristiveNetwork, inputs: Tensor, number: int, generator: torch.Generator | None
+) -> float:
+    """At the quantile over neurons and inputs [V]."""
+    with torch.no_grad():
+        wave = network.waveforms(inputs, generator=generator, layers=number + 1)[-1]
+    return float(wave.abs().amax(0).flatten().float().quantile(QUANTILE))
