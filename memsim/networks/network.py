@@ -167,8 +167,8 @@ class Network(nn.Module):
             return
         sample, example, neuron = (int(i) for i in torch.unravel_index(out.abs().argmax(), out.shape))
         raise ConvergenceError(
-            f"the potential of neuron {neuron} of layer {layer.name!r} reaches {float(out[sample, example, neuron]):.3g} "
-            f"V above rest at sample {sample} of input {example}, which mirrors with a supply of {self.supply:g} V "
+            f"the potential of neuron {neuron} of layer {layer.name!r} reaches "
+            f"{float(out[sample, example, neuron]):.3g} V above rest at sample {sample} of input {example}, which mirrors with a supply of {self.supply:g} V "
             "cannot give",
             remedy="lower mirror_ratio or learning_rate, or raise synapses.supply.",
         )

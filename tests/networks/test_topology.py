@@ -152,7 +152,7 @@ def test_hidden_and_layers_exclude_each_other():
 
 
 def test_potentials_beyond_the_supply_are_an_error():
-    net = network({"neurons": 5}, synapses={"mirror_ratio": 3e3})
+    net = network({"neurons": 5}, synapses={"mirror_ratio": 100.0})
     with pytest.raises(ConvergenceError, match=r"layer 'layer1' reaches .* V above rest.*supply of 1 V"):
         net(IMAGES)
     net.supply = None
