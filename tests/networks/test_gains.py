@@ -46,5 +46,5 @@ def test_ratios_follow_the_impedance_of_the_neurons():
 
 def test_nothing_to_calibrate_with_is_named():
     network, inputs = built(hidden=(8,))
-    with pytest.raises(ConvergenceError, match="layer 'layer1' stay at 0 V"):
+    with pytest.raises(ConvergenceError, match="potentials of layer 'layer1' stay at"):
         calibrate_gains(network, torch.zeros_like(inputs))
