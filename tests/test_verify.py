@@ -95,7 +95,7 @@ def test_layer_by_layer_passes_on_what_ngspice_made_of_the_layer_before(
 
     def silent(*arguments):
         waves = pulsed(*arguments)
-        rest = np.full_like(waves["v(mem)"], network.neuron.initial_voltage)
+        rest = np.full_like(waves["v(mem)"], network.cells[0].rest)
         return {**waves, "v(mem)": rest}
 
     monkeypatch.setattr(engines, "_pulsed", silent)

@@ -298,5 +298,5 @@ def _part(element: Element, name: str) -> Part:
     if element.subcircuit is None:
         return Part(name, element.kind, nodes)
     device = element.subcircuit.device
-    given = device.with_values(**{key: element.values[key] for key in device.parameters})
+    given = device.with_values(initial=None, **{key: element.values[key] for key in device.parameters})
     return Part(name, element.kind, nodes, given, isinstance(element.subcircuit, StaticDeviceSubCircuit))

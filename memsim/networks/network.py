@@ -17,12 +17,13 @@ from torch import Tensor, nn
 from memsim.crossbar import Crossbar, Hardware, Wires, conductance_range
 from memsim.devices import load_device
 from memsim.memory import check_memory
-from memsim.networks.circuit_neurons import MEMBRANE_VOLTAGE, NeuronLayer, resting_neuron
+from memsim.networks.cells import Cell
+from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.drives import Drive
+from memsim.networks.named_cells import load_cell
 from memsim.networks.readouts import Readout
 from memsim.networks.synapses import Convolutional, Dense, SynapseLayer, as_image
 from memsim.networks.tables import Convolution, NetworkTable
-from memsim.surrogate import CompiledCircuit
 
 
 class MemristiveNetwork(nn.Module):
@@ -34,7 +35,7 @@ class MemristiveNetwork(nn.Module):
         study: layers, drive, devices, readout, integration and seed.
 
     Attributes:
-        neuron: the neuron circuit with its nominal parameters, started at rest.
+        neurons: layer by layer, each a `CircuitNeuron`.
         readout: logits from the potentials of the last layer.
 
     Raises:
@@ -44,11 +45,8 @@ class MemristiveNetwork(nn.Module):
     def __init__(self, shape: tuple[int, ...], classes: int, study: NetworkTable) -> None:
         super().__init__()
         self.study = study
-        self.neuron = resting_neuron(study.neuron)
-        self.readout = Readout.of(study.readout, study.neuron)
-        self.cell = CompiledCircuit(
-            self.neuron.circuit(), inputs=("iin",), stepper=study.stepper, record=(MEMBRANE_VOLTAGE,)
-        )
+        cell = load_cell(study.neuron)
+        self.readout = Readout.of(study.readout, cell.regime)
         generator = torch.Generator().manual_seed(study.seed)
         self.synapses, self.neurons = nn.ModuleList(), nn.ModuleList()
         for number, layer in enumerate((*study.hidden, classes)):
@@ -56,8 +54,15 @@ class MemristiveNetwork(nn.Module):
             shape = synapses.shape
             self.synapses.append(synapses)
         for synapses in self.layers:
-            count, rest = math.prod(synapses.shape), self.neuron.initial_voltage
-            self.neurons.append(NeuronLayer(self.cell, rest, count, study.parameters, generator))
+            self.neurons.append(
+                CircuitNeuron(
+                    cell,
+                    math.prod(synapses.shape),
+                    parameters=study.parameters,
+                    generator=generator,
+                    stepper=study.stepper,
+                )
+            )
 
     def _synapses(
         self, number: int, shape: tuple[int, ...], layer: int | Convolution, generator: torch.Generator
@@ -103,6 +108,11 @@ class MemristiveNetwork(nn.Module):
         return [layer.crossbar for layer in self.layers]
 
     @property
+    def cells(self) -> list[Cell]:
+        """The neuron circuit of each layer."""
+        return [cast("CircuitNeuron", neurons).cell for neurons in self.neurons]
+
+    @property
     def drive(self) -> Drive:
         """What turns inputs into voltages of the word lines."""
         return Drive(**self.study.drive.model_dump(), window=self.study.window)
@@ -136,7 +146,7 @@ class MemristiveNetwork(nn.Module):
                 current = layer(membranes[-1] if masks is None else membranes[-1] * masks[number - 1])
             # mixed precision is for products; circuits are stepped in the precision of the images
             with torch.autocast(images.device.type, enabled=False):
-                membranes.append(neurons(current.to(images.dtype), step, refined=refined))
+                membranes.append(neurons(current.to(images.dtype), dt=step, refined=refined)[0])
         return membranes
 
     def forward(

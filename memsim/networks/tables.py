@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 
-from memsim.networks.defaults import BY_NEURON, MIRROR_RATIO, completed
+from memsim.errors import InputError
+from memsim.networks.defaults import completed, suiting
 from memsim.networks.drives import Encoding, Pulse
+from memsim.networks.named_cells import cell_of
 from memsim.surrogate import DEFAULT_STEPPER
 from memsim.tables import Count, Finite, NonNegative, Positive, Seed, Share, Table, Whole
 
 Size = Annotated[int, Field(ge=1, le=4096, strict=True)]
-NeuronName = Literal[
-    "integrate-and-fire-set1",
-    "integrate-and-fire-set2",
-    "integrate-and-fire-set3",
-    "threshold-switching-a",
-    "threshold-switching-b",
-]
+DEFAULT_NEURON = "integrate-and-fire-set1"
+"""What the defaults of all tables suit."""
 ReadoutKind = Literal["mean", "maximum", "spike-count", "first-spike"]
 
 
@@ -71,7 +68,7 @@ class SynapsesTable(Table):
     device: str = "pd-wo3-w"
     conductance_min: Positive | None = None
     conductance_max: Positive | None = None
-    mirror_ratio: Positive | tuple[Positive, ...] = MIRROR_RATIO
+    mirror_ratio: Positive | tuple[Positive, ...] = 0.3
     initial_weight: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.5
     wire_resistance: NonNegative = 0.0
 
@@ -128,17 +125,18 @@ class NonidealityTable(Table):
 class NetworkTable(Table):
     """A network, in SI units. It is stepped at `step` seconds over `window` seconds.
 
-    Where window, step, drive.pulse and synapses.mirror_ratio are left out, they are those that suit the neuron: see
+    Where window, step, pulses and mirrors are left out, they are those that suit the neuron: see
     memsim.networks.defaults.
 
     Attributes:
         hidden: hidden layers: a number of neurons, or a table for a convolution; none where empty.
-        neuron: circuit of the neurons, as `memsim run` names it.
+        neuron: circuit of the neurons: a cell of the package by name, or `FILE.py:CLASS` or `FILE.cir:NAME`; in
+            Python also an object, see memsim.networks.cells.
         parameters: circuit parameters that differ between neurons, by name, such as "cmem" or "xm1.v_on".
     """
 
     hidden: tuple[Size | Convolution, ...] = (32,)
-    neuron: NeuronName = "integrate-and-fire-set1"
+    neuron: str = DEFAULT_NEURON
     window: Positive = 10e-3
     step: Positive = 200e-6
     stepper: str = DEFAULT_STEPPER
@@ -152,13 +150,22 @@ class NetworkTable(Table):
     @classmethod
     def _suit_the_neuron(cls, entries: Any) -> Any:
         neuron = entries.get("neuron") if isinstance(entries, Mapping) else None
-        if not isinstance(neuron, str) or neuron not in BY_NEURON:
+        if neuron is None or neuron == DEFAULT_NEURON:
+            return entries
+        try:
+            cell = cell_of(neuron)
+        except InputError:  # which the entry itself says
             return entries
         given = {
             name: value.model_dump(exclude_unset=True) if isinstance(value, Table) else value
             for name, value in entries.items()
         }
-        return completed(given, BY_NEURON[neuron])
+        return completed(given, suiting(cell.regime))
+
+    @field_validator("neuron", mode="before")
+    @classmethod
+    def _full_name(cls, neuron: Any) -> str:
+        return cell_of(neuron).name
 
     @model_validator(mode="after")
     def _parts_fit(self) -> NetworkTable:

@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from PySpice.Spice.Netlist import Circuit
 
 from memsim.circuits import (
-    MEMBRANE,
     CrossbarLayer,
     membrane,
     network_circuit,
@@ -32,7 +31,7 @@ from memsim.circuits import (
 from memsim.circuits.stimuli import Stimulus
 from memsim.errors import InputError, SimulationError
 from memsim.networks import MemristiveNetwork
-from memsim.networks.circuit_neurons import NeuronLayer
+from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.drives import WordLines
 from memsim.networks.synapses import Dense
 from memsim.spice import Job, deck, simulate_many
@@ -45,7 +44,6 @@ Driven = tuple[Circuit, Mapping[str, Stimulus]]
 """A circuit and what its sources do."""
 Advance = Callable[[int], None]
 """Told how many neurons have been simulated since the last call."""
-MEMBRANE_VOLTAGE = f"v({MEMBRANE})"
 PACK = 16
 """Neurons in a deck: enough that starting ngspice does not count, few enough that none waits for another's steps."""
 DECKS = 64
@@ -55,29 +53,34 @@ TIMEOUT = 600.0
 
 def twin(network: MemristiveNetwork, lines: WordLines, times: Array) -> list[Waves]:
     """Layer by layer in torch, in float64."""
-    cell = CompiledCircuit(network.neuron.circuit(), inputs=("iin",), stepper=network.study.stepper)
     step = float(times[1] - times[0])
     layers: list[Waves] = []
     with torch.no_grad():
         current = torch.einsum("tk,bkn->tbn", lines.pulses(times), network.layers[0](lines.amplitude))
         for number, layer in enumerate(network.layers):
             if number:
-                current = layer(torch.from_numpy(relative(network, layers[-1])).transpose(0, 1))
+                before = relative(network, number - 1, layers[-1])
+                current = layer(torch.from_numpy(before).transpose(0, 1))
+            circuit = network.cells[number].circuit
+            compiled = CompiledCircuit(
+                circuit.circuit(), inputs=(circuit.source,), stepper=network.study.stepper
+            )
             parameters = {name: torch.from_numpy(p) for name, p in neuron_values(network, number).items()}
-            waves, _ = cell(current, dt=step, parameters=parameters)
+            waves, _ = compiled(current, dt=step, parameters=parameters)
             layers.append({name: wave.transpose(0, 1).numpy() for name, wave in waves.items()})
     return layers
 
 
 def neuron_values(network: MemristiveNetwork, number: int) -> dict[str, Array]:
     """Circuit parameters in which the neurons of a layer differ, [neurons] each."""
-    parameters = cast("NeuronLayer", network.neurons[number]).parameters_by_name()
+    parameters = cast("CircuitNeuron", network.neurons[number]).parameters_by_name()
     return {name: values.detach().double().numpy() for name, values in parameters.items()}
 
 
-def relative(network: MemristiveNetwork, waves: Waves) -> Array:
-    """Membrane potentials relative to rest, which is what the next word lines follow [V]."""
-    return waves[MEMBRANE_VOLTAGE] - network.neuron.initial_voltage
+def relative(network: MemristiveNetwork, number: int, waves: Waves) -> Array:
+    """Outputs of a layer relative to rest, which is what the next word lines follow [V]."""
+    cell = network.cells[number]
+    return waves[cell.output] - cell.rest
 
 
 def layer_by_layer(
@@ -89,7 +92,8 @@ def layer_by_layer(
         gains = network.layers[0](lines.amplitude).transpose(1, 2).numpy()
         layers.append(_pulsed(network, lines, gains, times, advance))
         for number, layer in enumerate(network.layers[1:], start=1):
-            currents = layer(torch.from_numpy(relative(network, layers[-1]))).transpose(1, 2).numpy()
+            before = torch.from_numpy(relative(network, number - 1, layers[-1]))
+            currents = layer(before).transpose(1, 2).numpy()
             layers.append(_sampled(network, number, currents, times, advance))
     return layers
 
@@ -104,9 +108,10 @@ def whole(network: MemristiveNetwork, lines: WordLines, times: Array, advance: A
     if reason:
         raise InputError(f"the network cannot be simulated whole: {reason}; simulate it layer by layer")
     layers = [_crossbar_layer(network, number) for number in range(len(network.layers))]
+    cells = [cell.circuit for cell in network.cells]
     names = [
         [
-            waveform_names(network.neuron, membrane(number, index), neuron_instance(number, index))
+            waveform_names(cells[number - 1], membrane(number, index), neuron_instance(number, index))
             for index in range(layer.g_plus.shape[1])
         ]
         for number, layer in enumerate(layers, start=1)
@@ -115,10 +120,10 @@ def whole(network: MemristiveNetwork, lines: WordLines, times: Array, advance: A
     jobs = []
     for number in range(len(lines.amplitude)):
         if lines.shared:
-            circuit = network_circuit(layers, network.neuron, lines.amplitude[number, 0].tolist())
+            circuit = network_circuit(layers, cells, lines.amplitude[number, 0].tolist())
             stimuli: dict[str, Stimulus] = {"vdrive": lines.shared}
         else:
-            circuit = network_circuit(layers, network.neuron)
+            circuit = network_circuit(layers, cells)
             stimuli = {f"vdrive{row}": stimulus for row, stimulus in enumerate(lines.stimuli(number))}
         jobs.append(Job(circuit, stimuli, float(times[-1]), float(times[1]), save=save, timeout=TIMEOUT))
     results = _simulated(jobs, [sum(len(layer) for layer in names)] * len(jobs), advance)
@@ -155,7 +160,7 @@ def _pulsed(
     stimuli = {f"vpulse{number}": pulse for number, pulse in enumerate(pulses)}
 
     def circuit(part: Array, values: Mapping[str, Array]) -> Driven:
-        return pulsed_population(network.neuron, part, values), stimuli
+        return pulsed_population(network.cells[0].circuit, part, values), stimuli
 
     return _packed(network, 0, gains, times, circuit, advance)
 
@@ -166,7 +171,7 @@ def _sampled(
     """Neurons behind a later crossbar: `currents` [image, neuron, time] in A."""
 
     def circuit(part: Array, values: Mapping[str, Array]) -> Driven:
-        return sampled_population(network.neuron, times, part, values), {}
+        return sampled_population(network.cells[number].circuit, times, part, values), {}
 
     return _packed(network, number, currents, times, circuit, advance)
 
@@ -183,7 +188,7 @@ def _packed(  # noqa: PLR0917 - each used once
     images, neurons = drives.shape[:2]
     flat = drives.reshape(images * neurons, -1)
     values = {name: np.tile(own, images) for name, own in neuron_values(network, number).items()}
-    names = [waveform_names(network.neuron, f"mem_{i}", f"xn_{i}") for i in range(PACK)]
+    names = [waveform_names(network.cells[number].circuit, f"mem_{i}", f"xn_{i}") for i in range(PACK)]
 
     def job(start: int) -> Job:
         part = slice(start, start + PACK)

@@ -9,7 +9,8 @@ from torch.nn.functional import conv2d
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.learn import build, make_study
-from memsim.networks.circuit_neurons import NEURONS, bounded, resting_neuron
+from memsim.networks.cells import SHIPPED
+from memsim.networks.circuit_neurons import bounded
 from memsim.networks.synapses import Convolutional
 from memsim.networks.tables import Convolution, ParameterTable, ReadoutTable
 from memsim.surrogate import CompiledCircuit
@@ -60,7 +61,7 @@ def test_the_first_layer_drives_its_neurons_as_word_line_voltages_would():
     lines = network.drive(images)
     times = torch.arange(21, dtype=torch.float64) * 500e-6
     current = network.layers[0](lines.voltages(times.numpy()))
-    expected = network.neurons[0](current, 500e-6)
+    expected = network.neurons[0](current, dt=500e-6)[0]
     # the same sums in another order, and a circuit that multiplies differences by less than 1e3
     torch.testing.assert_close(network.waveforms(images)[0], expected, rtol=1e-9, atol=1e-12)
 
@@ -137,9 +138,9 @@ def test_parameters_that_cannot_be_are_named(parameters: dict, message: str):
         build(make_study(parameters=parameters))
 
 
-@pytest.mark.parametrize("name", NEURONS)
+@pytest.mark.parametrize("name", SHIPPED)
 def test_neurons_start_at_rest(name):
-    neuron = resting_neuron(name)
+    neuron = SHIPPED[name]().circuit
     cell = CompiledCircuit(neuron.circuit(), inputs=("iin",))
     waves, _ = cell(torch.zeros(11, dtype=torch.float64), dt=1e-6)
     for wave in waves.values():
