@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 import shutil
+import sys
 import traceback
 from dataclasses import replace
 from pathlib import Path
@@ -80,6 +81,13 @@ def cell_of(neuron: object) -> Cell:
     return load_cell(neuron) if isinstance(neuron, str) else register(neuron)
 
 
+def full_name(entry: object, folder: Path, *, trust: bool = False) -> object:
+    """The full name of a cell that an entry of a study in a folder names by its file; any other entry as it is."""
+    if not isinstance(entry, str) or _NAME.fullmatch(entry) is None:
+        return entry
+    return load_cell(entry, trust=trust, folder=folder).name
+
+
 def register(neuron: Cell | Neuron | type[Neuron] | Netlist) -> Cell:
     """The cell of an object, under a name that studies of this process may use: its own, with its digest."""
     cell = Cell.of(neuron)
@@ -121,8 +129,9 @@ def _from_python(path: Path, item: str, text: str, trust: bool) -> Cell:
             f"{path} is code that would run; if you know where it comes from, let it with `--trust` (in Python "
             "`load_cell(..., trust=True)`)"
         )
-    module = ModuleType(path.stem)
+    module = ModuleType(f"{path.stem}_{hashlib.sha256(text.encode()).hexdigest()[:PIN]}")
     module.__file__ = str(path)
+    sys.modules[module.__name__] = module  # where dataclasses look for the names in annotations
     try:
         exec(compile(text, str(path), "exec"), module.__dict__)  # noqa: S102 - the user said so
     except Exception as error:
