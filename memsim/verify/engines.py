@@ -9,6 +9,7 @@ to layer as they do in one circuit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import cast
@@ -18,6 +19,7 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 from PySpice.Spice.Netlist import Circuit
+from torch import Tensor
 
 from memsim.circuits import (
     CrossbarLayer,
@@ -28,6 +30,7 @@ from memsim.circuits import (
     sampled_population,
     waveform_names,
 )
+from memsim.circuits.cell import nodes_of
 from memsim.circuits.stimuli import Stimulus
 from memsim.errors import InputError, SimulationError
 from memsim.networks import MemristiveNetwork
@@ -104,27 +107,18 @@ def whole(network: MemristiveNetwork, lines: WordLines, times: Array, advance: A
     Raises:
         InputError: a network that is not one circuit of dense layers with ideal wires.
     """
-    reason = why_not_whole(network)
-    if reason:
-        raise InputError(f"the network cannot be simulated whole: {reason}; simulate it layer by layer")
-    layers = [_crossbar_layer(network, number) for number in range(len(network.layers))]
     cells = [cell.circuit for cell in network.cells]
     names = [
         [
-            waveform_names(cells[number - 1], membrane(number, index), neuron_instance(number, index))
-            for index in range(layer.g_plus.shape[1])
+            waveform_names(cell, membrane(number, index), neuron_instance(number, index))
+            for index in range(math.prod(layer.shape))
         ]
-        for number, layer in enumerate(layers, start=1)
+        for number, (layer, cell) in enumerate(zip(network.layers, cells, strict=True), start=1)
     ]
     save = [wave for layer in names for neuron in layer for wave in neuron.values()]
     jobs = []
     for number in range(len(lines.amplitude)):
-        if lines.shared:
-            circuit = network_circuit(layers, cells, lines.amplitude[number, 0].tolist())
-            stimuli: dict[str, Stimulus] = {"vdrive": lines.shared}
-        else:
-            circuit = network_circuit(layers, cells)
-            stimuli = {f"vdrive{row}": stimulus for row, stimulus in enumerate(lines.stimuli(number))}
+        circuit, stimuli = whole_circuit(network, lines, number)
         jobs.append(Job(circuit, stimuli, float(times[-1]), float(times[1]), save=save, timeout=TIMEOUT))
     results = _simulated(jobs, [sum(len(layer) for layer in names)] * len(jobs), advance)
     collected = [_collected([(result, layer) for result in results], times) for layer in names]
@@ -132,6 +126,45 @@ def whole(network: MemristiveNetwork, lines: WordLines, times: Array, advance: A
         {name: wave.reshape(len(jobs), -1, len(times)).swapaxes(1, 2) for name, wave in waves.items()}
         for waves in collected
     ]
+
+
+def whole_circuit(network: MemristiveNetwork, lines: WordLines, number: int = 0) -> Driven:
+    """The network as one circuit, while input `number` of a batch is applied.
+
+    Raises:
+        InputError: a network that is not one circuit of dense layers with ideal wires.
+    """
+    reason = why_not_whole(network)
+    if reason:
+        raise InputError(f"the network cannot be simulated whole: {reason}; simulate it layer by layer")
+    layers = [_crossbar_layer(network, layer) for layer in range(len(network.layers))]
+    cells = [cell.circuit for cell in network.cells]
+    if lines.shared:
+        return network_circuit(layers, cells, lines.amplitude[number, 0].tolist()), {"vdrive": lines.shared}
+    stimuli = {f"vdrive{row}": stimulus for row, stimulus in enumerate(lines.stimuli(number))}
+    return network_circuit(layers, cells), stimuli
+
+
+def network_deck(network: MemristiveNetwork, image: Tensor) -> str:
+    """The network with one input applied as a deck of its own, which runs with plain ngspice.
+
+    Args:
+        network: the network.
+        image: [inputs], or [slots, inputs] in the time domain; in [0, 1].
+
+    Raises:
+        InputError: a network that is not one circuit of dense layers with ideal wires, or rate coding.
+    """
+    circuit, stimuli = whole_circuit(network, network.drive(image[None]))
+    outputs = [membrane(len(network.layers), index) for index in range(math.prod(network.layers[-1].shape))]
+    shown = [nodes_of(network.cells[-1].circuit, node)[-1] for node in outputs]
+    return deck(
+        circuit,
+        stimuli=stimuli,
+        stop=network.study.window,
+        step=network.study.step / 10,
+        plot=[f"v({node})" for node in shown],
+    )
 
 
 def why_not_whole(network: MemristiveNetwork) -> str:
