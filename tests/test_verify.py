@@ -95,13 +95,13 @@ def test_layer_by_layer_passes_on_what_ngspice_made_of_the_layer_before(
 
     def silent(*arguments):
         waves = pulsed(*arguments)
-        rest = np.full_like(waves["v(mem)"], network.neuron.initial_voltage)
+        rest = np.full_like(waves["v(mem)"], network.cells[0].rest)
         return {**waves, "v(mem)": rest}
 
     monkeypatch.setattr(engines, "_pulsed", silent)
-    output = engines.relative(network, engines.layer_by_layer(network, lines, times, lambda _: None)[-1])
+    output = engines.relative(network, -1, engines.layer_by_layer(network, lines, times, lambda _: None)[-1])
     assert np.abs(output).max() < 1e-6
-    assert np.abs(engines.relative(network, engines.twin(network, lines, times)[-1])).max() > 1e-3
+    assert np.abs(engines.relative(network, -1, engines.twin(network, lines, times)[-1])).max() > 1e-3
 
 
 def test_energies_are_positive_and_equal_in_both_engines(evidence: Evidence):
@@ -252,7 +252,7 @@ def test_halving_the_step_of_ngspice_moves_nothing_that_counts(run: Run, evidenc
     network, lines = lines_of(run, 2)
     fine = np.arange(2 * len(evidence.times) - 1) * (evidence.times[1] / 2)
     waves = engines.whole(network, lines, fine, lambda _: None)[-1]
-    moved = engines.relative(network, waves)[:, ::2] - evidence.ngspice[:2]
+    moved = engines.relative(network, -1, waves)[:, ::2] - evidence.ngspice[:2]
     # a tenth of the 1 % that is asked of twin and ngspice; 0.05 % was measured
     assert np.abs(moved / amplitude(evidence.ngspice[:2])).max() <= 1e-3
 
@@ -264,7 +264,7 @@ def test_the_twin_approaches_ngspice_when_its_step_shrinks(run: Run, evidence: E
     errors = []
     for parts in (1, 4):
         times = np.arange(parts * (len(evidence.times) - 1) + 1) * (evidence.times[1] / parts)
-        waves = engines.relative(network, engines.twin(network, lines, times)[-1])
+        waves = engines.relative(network, -1, engines.twin(network, lines, times)[-1])
         errors.append(np.abs((waves[:, ::parts] - spice) / amplitude(spice)).max())
     assert errors[1] < errors[0]
     assert errors[1] <= 1e-3  # what ngspice itself moves by when its step is halved

@@ -1,12 +1,13 @@
 """Circuits as PySpice objects, their stimuli, and their nodal equations."""
 
 from memsim.circuits.bench import device_bench, relaxation_oscillator
+from memsim.circuits.cell import CellCircuit, waveform_names
 from memsim.circuits.device import DeviceSubCircuit, StaticDeviceSubCircuit
 from memsim.circuits.flatten import Element, flatten, state_bounds
 from memsim.circuits.network import CrossbarLayer, membrane, network_circuit, neuron_instance
 from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
 from memsim.circuits.nodal import NodalEquations, nodal_equations
-from memsim.circuits.population import pulsed_population, sampled_population, waveform_names
+from memsim.circuits.population import pulsed_population, sampled_population
 from memsim.circuits.samples import Samples, triangle
 from memsim.circuits.sources import all_stimuli, own_stimuli
 from memsim.circuits.stimuli import (
@@ -22,6 +23,7 @@ from memsim.circuits.waveforms import dataset, with_device_currents
 __all__ = [
     "MEMBRANE",
     "AlphaTrain",
+    "CellCircuit",
     "Constant",
     "CrossbarLayer",
     "DeviceSubCircuit",

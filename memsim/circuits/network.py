@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PySpice.Spice.Netlist import Circuit
 
-from memsim.circuits.neurons import Neuron, instance_parameter
+from memsim.circuits.cell import CellCircuit, Definitions, as_cell, instance_parameter, nodes_of
+from memsim.circuits.neurons import Neuron
 from memsim.errors import InputError
 
 Array = NDArray[np.float64]
@@ -68,7 +69,7 @@ def neuron_instance(layer: int, index: int) -> str:
 
 def network_circuit(
     layers: Sequence[CrossbarLayer],
-    neuron: Neuron,
+    neuron: Neuron | CellCircuit | Sequence[Neuron | CellCircuit],
     inputs: Sequence[float] | None = None,
     *,
     title: str = "memristive network",
@@ -77,7 +78,8 @@ def network_circuit(
 
     Args:
         layers: conductances layer by layer; the word lines of a layer are the neurons of the one before.
-        neuron: the neuron circuit, started at rest; its initial potential is the rest potential.
+        neuron: the neuron circuit, started at rest, of all layers, or of each; its initial potential is the rest
+            potential.
         inputs: scale on each word line of the first layer of one pulse, which source `Vdrive` carries. Where left
             out, word line i has a source `Vdrive<i>` of its own.
         title: first line of the deck.
@@ -86,15 +88,15 @@ def network_circuit(
         InputError: sizes that do not fit together.
     """
     circuit = Circuit(title)
-    varying = sorted({name for layer in layers for name in layer.neurons})
-    neuron.define_in(circuit, varying=varying)
+    families = _families(circuit, layers, neuron)
     if inputs is None:
         sources = _own_sources(circuit, layers[0].g_plus.shape[0])
     else:
         circuit.V("drive", "pulse", circuit.gnd, 0)
         sources = [("pulse", circuit.gnd, float(scale)) for scale in inputs]
-    circuit.V("rest", "rest", circuit.gnd, neuron.initial_voltage)
-    for number, layer in enumerate(layers, start=1):
+    for family in dict.fromkeys(families):
+        circuit.V(family.rest, family.rest, circuit.gnd, family.cell.rest)
+    for number, (layer, family) in enumerate(zip(layers, families, strict=True), start=1):
         rows, columns = layer.g_plus.shape
         if len(sources) != rows:
             raise InputError(
@@ -105,9 +107,42 @@ def network_circuit(
                 f"w{number}_{row}", f"wl{number}_{row}", circuit.gnd, node, reference, voltage_gain=gain
             )
         for column in range(columns):
-            _column(circuit, number, column, layer)
-        sources = [(membrane(number, column), "rest", 1.0) for column in range(columns)]
+            _column(circuit, number, column, layer, family)
+        sources = [
+            (nodes_of(family.cell, membrane(number, column))[-1], family.rest, 1.0)
+            for column in range(columns)
+        ]
     return circuit
+
+
+@dataclass(frozen=True, eq=False)
+class _Family:
+    """Neurons of one circuit: the sub-circuit that they are, and the node of their rest potential."""
+
+    cell: CellCircuit
+    subcircuit: str
+    rest: str
+
+
+def _families(
+    circuit: Circuit,
+    layers: Sequence[CrossbarLayer],
+    neuron: Neuron | CellCircuit | Sequence[Neuron | CellCircuit],
+) -> list[_Family]:
+    """Family of each layer, its sub-circuit defined with all values in which its neurons differ."""
+    given = list(neuron) if isinstance(neuron, Sequence) else [neuron] * len(layers)
+    if len(given) != len(layers):
+        raise InputError(f"{len(given)} neurons do not fit {len(layers)} layers; give one, or one for each")
+    kinds = {id(one): as_cell(one) for one in given}
+    definitions, families = Definitions(circuit), dict[int, _Family]()
+    for index, (key, cell) in enumerate(kinds.items(), start=1):
+        number = str(index) if len(kinds) > 1 else ""
+        families[key] = _Family(cell, f"neuron{number}", f"rest{number}")
+        varying = {
+            name for layer, one in zip(layers, given, strict=True) if id(one) == key for name in layer.neurons
+        }
+        cell.define_in(definitions, families[key].subcircuit, varying=sorted(varying))
+    return [families[id(one)] for one in given]
 
 
 def _own_sources(circuit: Circuit, rows: int) -> list[tuple[str, object, float]]:
@@ -116,7 +151,7 @@ def _own_sources(circuit: Circuit, rows: int) -> list[tuple[str, object, float]]
     return [(f"drive{row}", circuit.gnd, 1.0) for row in range(rows)]
 
 
-def _column(circuit: Circuit, number: int, column: int, layer: CrossbarLayer) -> None:
+def _column(circuit: Circuit, number: int, column: int, layer: CrossbarLayer, family: _Family) -> None:
     """One neuron with its pair of bit lines."""
     key = f"{number}_{column}"
     for sign, conductance, ends in (
@@ -130,4 +165,4 @@ def _column(circuit: Circuit, number: int, column: int, layer: CrossbarLayer) ->
         circuit.V(f"s{sign}{key}", bit_line, circuit.gnd, 0)
         circuit.CCCS(f"{sign}{key}", *ends, source=f"Vs{sign}{key}", current_gain=layer.mirror_ratio)
     own = {instance_parameter(name): float(values[column]) for name, values in layer.neurons.items()}
-    circuit.X(f"n{key}", "neuron", membrane(number, column), **own)
+    circuit.X(f"n{key}", family.subcircuit, *nodes_of(family.cell, membrane(number, column)), **own)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Self
 
-from PySpice.Spice.Netlist import Circuit, Netlist, SubCircuit
+from PySpice.Spice.Netlist import Circuit, Netlist
 
 from memsim.circuits.device import DeviceSubCircuit, subcircuit_name
 from memsim.circuits.stimuli import check_finite, check_positive
@@ -16,7 +16,6 @@ from memsim.errors import InputError
 
 MEMBRANE = "mem"
 """Node name of the membrane in every neuron circuit."""
-_VALUES = {"Capacitor": "capacitance", "Resistor": "resistance", "VoltageSource": "dc_value"}
 
 
 @dataclass(frozen=True)
@@ -73,50 +72,6 @@ class Neuron(ABC):
         circuit.I("in", circuit.gnd, MEMBRANE, 0)
         return circuit
 
-    def define_in(self, circuit: Circuit, name: str = "neuron", *, varying: Collection[str] = ()) -> None:
-        """Define the neuron as sub-circuit `name` of `circuit`, with the membrane as its one terminal.
-
-        Its devices are defined beside it, because ngspice supports nested definitions with parameters poorly.
-
-        Args:
-            circuit: where to define it.
-            name: of the sub-circuit.
-            varying: values that instances may set, named as the twin names them (`cmem`, `v1`, `xm1.v_on`); the
-                sub-circuit has a parameter `instance_parameter(...)` for each, with the neuron's value as default.
-
-        Raises:
-            InputError: a value that the neuron does not have.
-        """
-        self._define_devices(circuit)
-        probe = SubCircuit(name, MEMBRANE)
-        self._build(probe)
-        defaults = {instance_parameter(value): self._opened(probe, value) for value in varying}
-        subcircuit = SubCircuit(name, MEMBRANE, **defaults)
-        self._build(subcircuit)
-        for value in varying:
-            self._opened(subcircuit, value)
-        circuit.subcircuit(subcircuit)
-
-    def _opened(self, netlist: Netlist, value: str) -> float:
-        """Put a parameter in the place of a value and return what was there."""
-        element, _, parameter = value.partition(".")
-        placeholder = f"{{{instance_parameter(value)}}}"
-        for candidate in netlist.elements:
-            if str(candidate.name).lower() != element:
-                continue
-            kind = type(candidate).__name__
-            if kind == "SubCircuitElement" and parameter in self._device(element).values:
-                candidate.parameters[parameter] = placeholder
-                return self._device(element).values[parameter]
-            if kind in _VALUES and not parameter:
-                before = float(getattr(candidate, _VALUES[kind]))
-                setattr(candidate, _VALUES[kind], placeholder)
-                return before
-        raise InputError(f"the neuron has no value {value!r} that could differ from instance to instance")
-
-    def _device(self, element: str) -> Device:
-        return self.devices[int(element.removeprefix("xm")) - 1]
-
     def starting_from(self, state: Mapping[str, float]) -> Self:
         """The same neuron, started from the unknowns of its `circuit()` as an equilibrium gives them."""
         devices = tuple(
@@ -124,11 +79,6 @@ class Neuron(ABC):
             for index, device in enumerate(self.devices, start=1)
         )
         return replace(self, devices=devices, initial_voltage=state[f"v({MEMBRANE})"])
-
-
-def instance_parameter(value: str) -> str:
-    """Name of the sub-circuit parameter that stands for a value: `xm1_v_on` for `xm1.v_on`."""
-    return value.replace(".", "_")
 
 
 def _same_kind(one: Device, other: Device) -> bool:

@@ -231,14 +231,19 @@ def _resistor(assembly: _Assembly, element: Element) -> None:
 def _capacitor(assembly: _Assembly, element: Element) -> None:
     value = _positive(element, element.source.capacitance, "capacitance", "F")
     value *= _factor(element, "scale") * _factor(element, "multiplier")
-    plus, minus = element.nodes
-    given = element.source.initial_condition
-    if given is None:
-        start = assembly.starts.get(plus, 0.0) - assembly.starts.get(minus, 0.0)
-    else:
-        start = evaluate(given, element.values, element.name)
     capacitance = assembly.parameter(element.name, value, positive=True)
+    start = start_of_capacitor(element, assembly.starts)
+    plus, minus = element.nodes
     assembly.capacitors.append((plus, minus, capacitance, start))
+
+
+def start_of_capacitor(element: Element, starts: Mapping[str, float]) -> float:
+    """Voltage of a capacitor at the start [V]: its own `ic`, or the difference of potentials that `.ic` lines give."""
+    given = element.source.initial_condition
+    if given is not None:
+        return evaluate(given, element.values, element.name)
+    plus, minus = element.nodes
+    return starts.get(plus, 0.0) - starts.get(minus, 0.0)
 
 
 def _current_source(assembly: _Assembly, element: Element) -> None:

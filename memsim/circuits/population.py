@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PySpice.Spice.Netlist import Circuit
 
-from memsim.circuits.device import DeviceSubCircuit
-from memsim.circuits.flatten import GROUND, flatten
-from memsim.circuits.neurons import MEMBRANE, Neuron, instance_parameter
+from memsim.circuits.cell import CellCircuit, Definitions, as_cell, instance_parameter, nodes_of
+from memsim.circuits.neurons import Neuron
 from memsim.errors import InputError
 
 Array = NDArray[np.float64]
@@ -21,7 +20,10 @@ _DIGITS = 12
 
 
 def pulsed_population(
-    neuron: Neuron, gains: Array, parameters: Mapping[str, Array] | None = None, title: str = "neurons"
+    neuron: Neuron | CellCircuit,
+    gains: Array,
+    parameters: Mapping[str, Array] | None = None,
+    title: str = "neurons",
 ) -> Circuit:
     """Neurons driven by pulses that they share; source `Vpulse<k>` carries pulse k in V.
 
@@ -54,7 +56,7 @@ def pulsed_population(
 
 
 def sampled_population(
-    neuron: Neuron,
+    neuron: Neuron | CellCircuit,
     times: Array,
     currents: Array,
     parameters: Mapping[str, Array] | None = None,
@@ -82,35 +84,18 @@ def sampled_population(
     return circuit
 
 
-def _population(neuron: Neuron, count: int, parameters: Mapping[str, Array], title: str) -> Circuit:
+def _population(
+    neuron: Neuron | CellCircuit, count: int, parameters: Mapping[str, Array], title: str
+) -> Circuit:
     for name, values in parameters.items():
         if np.shape(values) != (count,):
             raise InputError(
                 f"parameter {name} has shape {np.shape(values)}; give one for each of {count} neurons"
             )
     circuit = Circuit(title)
-    neuron.define_in(circuit, varying=parameters)
+    cell = as_cell(neuron)
+    cell.define_in(Definitions(circuit), varying=parameters)
     for index in range(count):
         own = {instance_parameter(name): float(values[index]) for name, values in parameters.items()}
-        circuit.X(f"n_{index}", "neuron", f"mem_{index}", **own)
+        circuit.X(f"n_{index}", "neuron", *nodes_of(cell, f"mem_{index}"), **own)
     return circuit
-
-
-def waveform_names(neuron: Neuron, membrane: str, instance: str) -> dict[str, str]:
-    """Waveforms of one neuron of a larger circuit, by their names in the neuron's own circuit.
-
-    Args:
-        neuron: the neuron.
-        membrane: node of its membrane, such as `mem_3`.
-        instance: its name, such as `xn_3`.
-
-    Returns:
-        Such as {"v(mem)": "v(mem_3)", "v(xm1.x)": "v(xn_3.xm1.x)"}: every potential and every state.
-    """
-    names = {f"v({MEMBRANE})": f"v({membrane})"}
-    for element in flatten(neuron.circuit()):
-        inner = [node for node in element.nodes if node not in {GROUND, MEMBRANE}]
-        if isinstance(element.subcircuit, DeviceSubCircuit):
-            inner += [f"{element.name}.{state}" for state in element.subcircuit.device.states]
-        names |= {f"v({node})": f"v({instance}.{node})" for node in inner}
-    return names

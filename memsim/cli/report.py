@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from memsim.cli.train import TRUST
+
 
 def report(
     source: Annotated[Path, typer.Argument(help="Folder of a trained run, or waveforms or a sweep (`.nc`).")],
@@ -16,6 +18,7 @@ def report(
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of the data sets of a run; MEMSIM_DATA where left out.")
     ] = None,
+    trust: Annotated[bool, typer.Option("--trust", help=TRUST)] = False,
 ) -> None:
     """Write one HTML page that needs no network: pictures, tables, and the commands that made them.
 
@@ -24,7 +27,7 @@ def report(
     Examples: `memsim report runs/digits`, `memsim report waves.nc --out waves.html`
     """
     if source.is_dir():
-        typer.echo(_run(source, out, data_dir))
+        typer.echo(_run(source, out, data_dir, trust=trust))
         return
     from memsim.files import read_waves
     from memsim.report.data import write_data_report
@@ -32,10 +35,10 @@ def report(
     typer.echo(write_data_report(read_waves(source), source, out or source.with_suffix(".html")))
 
 
-def _run(folder: Path, out: Path | None, data_dir: Path | None) -> Path:
+def _run(folder: Path, out: Path | None, data_dir: Path | None, *, trust: bool) -> Path:
     from memsim.learn import load_run
     from memsim.report.run import write_run_report
     from memsim.verify import evidence_of
 
-    run = load_run(folder, data_dir)
+    run = load_run(folder, data_dir, trust=trust)
     return write_run_report(run, folder, evidence_of(run, folder), page=out)

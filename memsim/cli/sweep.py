@@ -30,7 +30,11 @@ def sweep(  # noqa: PLR0917 - each argument is an option of the command
         bool, typer.Option("--retry-failed", help="Run points again that have failed.")
     ] = False,
     trust: Annotated[
-        bool, typer.Option("--trust", help="Let a deck run commands and reach other folders.")
+        bool,
+        typer.Option(
+            "--trust",
+            help="Let a deck run commands and reach other folders, and a network run the code of its neuron.",
+        ),
     ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:

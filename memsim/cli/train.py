@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from memsim.learn import EpochRecord, Progress, Run, StepComparison, Study, TrainingError
 
 STEP_IMAGES = 1_000
+TRUST = "Run the code of a Python file that the study names as its neuron."
 AUTO_ERROR = 0.05
 """Largest error of a membrane potential, in spikes, that `--step auto` allows."""
 
@@ -54,6 +55,7 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
             help="Test images on which the run is compared with ten times finer steps; none with 0.", min=0
         ),
     ] = STEP_IMAGES,
+    trust: Annotated[bool, typer.Option("--trust", help=TRUST)] = False,
     as_json: Annotated[
         bool, typer.Option("--json", help="Print the result as JSON; text goes to standard error.")
     ] = False,
@@ -87,7 +89,7 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         raise InputError(
             "--resume continues a run with the study in its folder; leave out the study, --epochs, --step and --seed"
         )
-    chosen = learn.load_study(source) if source else learn.make_study()
+    chosen = learn.load_study(source, trust=trust) if source else learn.make_study()
     chosen = learn.make_study(**{**chosen.model_dump(exclude_none=True), **changes})
     fabric = learn.devices(accelerator, devices)
     if accelerator == "cpu" and devices > cores() and fabric.is_global_zero:

@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from memsim.cli.train import TRUST
 from memsim.errors import InputError, SimulationError
 
 
@@ -24,6 +25,7 @@ def verify(
             help="One deck for each image, or layer by layer; whole where the network is small enough.",
         ),
     ] = None,
+    trust: Annotated[bool, typer.Option("--trust", help=TRUST)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Simulate a trained network or a device in ngspice and compare it with its torch twin.
@@ -39,12 +41,12 @@ def verify(
     `memsim verify stanford-pku`, `memsim verify fit/vteam.toml`
     """
     if Path(subject).is_dir():
-        _network(Path(subject), images, whole, as_json=as_json)
+        _network(Path(subject), images, whole, trust=trust, as_json=as_json)
     else:
         _device(subject, as_json=as_json)
 
 
-def _network(folder: Path, images: int, whole: bool | None, *, as_json: bool) -> None:
+def _network(folder: Path, images: int, whole: bool | None, *, trust: bool, as_json: bool) -> None:
     from memsim.cli.progress import counting_progress
     from memsim.learn import load_run
     from memsim.report.run import write_run_report
@@ -52,7 +54,7 @@ def _network(folder: Path, images: int, whole: bool | None, *, as_json: bool) ->
     from memsim.verify import save_verification
     from memsim.verify import verify as run_verification
 
-    result = load_run(folder)
+    result = load_run(folder, trust=trust)
     with counting_progress("ngspice") as progress:
         evidence = run_verification(result, images=images, whole=whole, folder=folder, progress=progress)
     v = evidence.verification

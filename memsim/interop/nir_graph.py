@@ -3,8 +3,8 @@
 A layer becomes a linear node, whose weights are what the crossbar and its mirrors give, [A/V], and a neuron node. NIR
 has no memristive neuron, so the node is the nearest one it has, with the circuit's own values:
 
-    integrate-and-fire   LI, a leaky integrator, because spikes are graded: R = 1 / (dI/dv at rest), tau = R C
-    threshold-switching  LIF: R = r_off, tau = R C, threshold v_threshold, reset to v_hold
+    graded spikes        LI, a leaky integrator: R = dv/dI with states held at rest, tau the mean time of its response
+    threshold switch     LIF: R and tau likewise, which are r_off and R C, threshold v_threshold, reset to v_hold
 
 What NIR cannot say, the study and every tensor, travels as metadata: memsim reads its own graphs back bit for bit.
 """
@@ -22,17 +22,15 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from memsim.circuits import IntegrateAndFire, Neuron, ThresholdSwitching, flatten
-from memsim.circuits.flatten import GROUND
-from memsim.devices import numeric
 from memsim.errors import CheckpointError, InputError
 from memsim.files import replacing
 from memsim.hdf5 import DAMAGED, check_hdf5
 from memsim.learn import Study, make_study
-from memsim.networks import MemristiveNetwork
+from memsim.networks import Cell, MemristiveNetwork
 from memsim.networks.geometry import as_image
 from memsim.networks.synapses import Convolutional, OnCrossbar
-from memsim.surrogate.reference import equilibrium
+from memsim.surrogate import CompiledCircuit
+from memsim.surrogate.small_signal import small_signal
 
 __all__ = ["from_nir", "read_nir", "to_nir", "write_nir"]
 
@@ -74,12 +72,12 @@ def to_nir(network: MemristiveNetwork, shape: tuple[int, ...]) -> nir.NIRGraph:
     """
     nodes: list[nir.NIRNode] = []
     image: tuple[int, ...] = shape
-    for layer in network.synapses:
+    for layer, cell in zip(network.synapses, network.cells, strict=True):
         if isinstance(layer, Convolutional):
             image = as_image(image)
         elif len(image) > 1:
             nodes.append(nir.Flatten(input_type={"input": np.array(image)}, start_dim=0, end_dim=-1))
-        nodes += [_linear(layer), _neurons(network.neuron, layer.shape)]
+        nodes += [_linear(layer), _neurons(cell, layer.shape)]
         image = layer.shape
     first, last = as_image(shape) if isinstance(network.synapses[0], Convolutional) else shape, image
     chain = [nir.Input(np.array(first)), *nodes, nir.Output(np.array(last))]
@@ -113,36 +111,17 @@ def _linear(layer: OnCrossbar) -> nir.NIRNode:
     return nir.Conv2d(tuple(sides), weight, c.stride, c.padding, 1, 1, bias)
 
 
-def _neurons(neuron: Neuron, shape: tuple[int, ...]) -> nir.NIRNode:
+def _neurons(cell: Cell, shape: tuple[int, ...]) -> nir.NIRNode:
     def each(value: float) -> Array:
         return np.full(shape, value)
 
-    if isinstance(neuron, ThresholdSwitching):
-        p = neuron.devices[0].values
-        tau = p["r_off"] * neuron.membrane_capacitance
-        return nir.LIF(each(tau), each(p["r_off"]), each(0.0), each(p["v_threshold"]), each(p["v_hold"]))
-    resistance = resistance_at_rest(neuron)
-    return nir.LI(
-        each(resistance * neuron.membrane_capacitance), each(resistance), each(neuron.initial_voltage)
-    )
-
-
-def resistance_at_rest(neuron: Neuron) -> float:
-    """Resistance [ohm] of a neuron's membrane to everything else, with all states held where they rest."""
-    circuit = neuron.circuit()
-    rest = equilibrium(circuit)
-    if isinstance(neuron, IntegrateAndFire):  # the ends of its two sources are no unknowns
-        rest = {**rest, "v(e1)": neuron.e1, "v(e2)": neuron.e2}
-    conductance = 0.0
-    for element in flatten(circuit):
-        if element.subcircuit is None:
-            continue
-        device = element.subcircuit.device
-        plus, minus = (0.0 if node == GROUND else rest[f"v({node})"] for node in element.nodes)
-        x = [np.asarray(rest[f"v({element.name}.{state})"]) for state in device.states]
-        p = [np.asarray(element.values[name]) for name in device.parameters]
-        conductance += float(numeric(device).jacobian(np.asarray(plus - minus), x, p)[0])
-    return 1 / conductance
+    found = small_signal(CompiledCircuit(cell.circuit.circuit(), inputs=(cell.circuit.source,)), cell.output)
+    resistance, tau = each(found.resistance), each(found.delay)
+    for device in cell.circuit.devices:
+        p = device.values
+        if "v_threshold" in p and "v_hold" in p:
+            return nir.LIF(tau, resistance, each(cell.rest), each(p["v_threshold"]), each(p["v_hold"]))
+    return nir.LI(tau, resistance, each(cell.rest))
 
 
 def from_nir(graph: nir.NIRGraph, study: Study | None = None) -> MemristiveNetwork:

@@ -10,13 +10,14 @@ from __future__ import annotations
 from collections.abc import Collection, Mapping
 
 import torch
+from PySpice.Spice.Netlist import Netlist
 from torch import Tensor, nn
 
-from memsim.circuits import impedance_scale
+from memsim.circuits import Neuron
 from memsim.errors import InputError
-from memsim.networks.circuit_neurons import MEMBRANE_VOLTAGE, NEURONS, resting_neuron
-from memsim.networks.readouts import SPIKES
-from memsim.networks.tables import NeuronName
+from memsim.networks.cells import Cell
+from memsim.networks.named_cells import load_cell
+from memsim.networks.tables import DEFAULT_NEURON
 from memsim.surrogate import DEFAULT_STEPPER, CompiledCircuit
 from memsim.surrogate.bounded import Bounds
 
@@ -27,9 +28,9 @@ class _Cell(nn.Module):
     """A neuron circuit behind an input without unit.
 
     Args:
-        name: of the circuit, such as `integrate-and-fire-set1` or `threshold-switching-a`.
+        cell: a neuron circuit: a `Cell`, what `Cell.of` makes one of, or a name such as `integrate-and-fire-set1`.
         dt: time of one step [s].
-        unit_current: current into the membrane for an input of 1 [A]; that of the published drive where left out.
+        unit_current: current into the membrane for an input of 1 [A]; that of the cell where left out.
         stepper: integrator.
         trainable: circuit parameters to train, such as `("cmem",)`, or their bounds, `{"cmem": (0.5e-9, 5e-9)}`; see
             `CompiledCircuit`. `circuit.trained_values()` gives their values in SI units.
@@ -40,7 +41,7 @@ class _Cell(nn.Module):
 
     def __init__(
         self,
-        name: NeuronName = "integrate-and-fire-set1",
+        cell: str | Cell | Neuron | type[Neuron] | Netlist = DEFAULT_NEURON,
         *,
         dt: float,
         unit_current: float | None = None,
@@ -48,25 +49,20 @@ class _Cell(nn.Module):
         trainable: Collection[str] | Mapping[str, Bounds] = (),
     ) -> None:
         super().__init__()
-        if name not in NEURONS:
-            raise InputError(f"unknown neuron {name!r}; known: {', '.join(NEURONS)}")
         if not 0 < dt < float("inf"):
             raise InputError(f"dt = {dt!r} s is out of range; allowed: > 0")
-        neuron = resting_neuron(name)
-        family, _, variant = name.rpartition("-")
-        scale = impedance_scale(int(variant[-1])) if variant.startswith("set") else 1.0
+        self.cell = load_cell(cell) if isinstance(cell, str) else Cell.of(cell)
+        regime = self.cell.regime
         self.dt = dt
-        self.unit_current = 5e-6 * scale if unit_current is None else unit_current
-        self.level, self.width = SPIKES[family]
-        self.rest = neuron.initial_voltage
+        self.unit_current = regime.unit_current if unit_current is None else unit_current
+        self.level, self.width, self.rest = regime.level, regime.width, self.cell.rest
         self.circuit = CompiledCircuit(
-            neuron.circuit(),
-            inputs=("iin",),
+            self.cell.circuit.circuit(),
+            inputs=(self.cell.circuit.source,),
             stepper=stepper,
             trainable=trainable,
-            record=(MEMBRANE_VOLTAGE,),
+            record=(self.cell.output,),
         )
-        self.index = self.circuit.unknowns.index(MEMBRANE_VOLTAGE)
 
     def _climb(self, before: Tensor, after: Tensor) -> Tensor:
         """Spikes between potentials above rest."""
@@ -77,8 +73,8 @@ class _Cell(nn.Module):
 class SpikingNeuron(_Cell):
     """`spk, mem = neuron(cur, mem)`: one step of `dt` with a constant current, as snnTorch's neurons are called.
 
-    `mem` holds all unknowns of the circuit, [unknowns, batch...], and goes in and out: the module keeps nothing. Its
-    row `neuron.index` is the membrane potential in V; `neuron.potential(mem)` is that above rest.
+    `mem` holds all unknowns of the circuit, [unknowns, batch...], and goes in and out: the module keeps nothing.
+    `neuron.potential(mem)` is the potential above rest.
 
     Arguments as for `SpikingSequence`.
     """
@@ -89,7 +85,7 @@ class SpikingNeuron(_Cell):
 
     def potential(self, mem: Tensor) -> Tensor:
         """Membrane potential above rest [V]."""
-        return mem[self.index] - self.rest
+        return self.circuit.observe(tuple(mem.unbind()))[self.cell.output] - self.rest
 
     def forward(self, cur: Tensor, mem: Tensor | None = None) -> tuple[Tensor, Tensor]:
         """Spikes [batch...] and the state after the step.
@@ -109,9 +105,9 @@ class SpikingSequence(_Cell):
     """A layer of neurons over all time steps, for `torch.nn.Sequential`: inputs and spikes are [time, batch, neurons].
 
     Args:
-        name: of the circuit, such as `integrate-and-fire-set1` or `threshold-switching-a`.
+        cell: a neuron circuit: a `Cell`, what `Cell.of` makes one of, or a name such as `integrate-and-fire-set1`.
         dt: time of one step [s].
-        unit_current: current into the membrane for an input of 1 [A]; that of the published drive where left out.
+        unit_current: current into the membrane for an input of 1 [A]; that of the cell where left out.
         stepper: integrator.
         trainable: circuit parameters to train, such as `("cmem",)`, or their bounds, `{"cmem": (0.5e-9, 5e-9)}`; see
             `CompiledCircuit`. `circuit.trained_values()` gives their values in SI units.
@@ -119,9 +115,13 @@ class SpikingSequence(_Cell):
     """
 
     def __init__(
-        self, name: NeuronName = "integrate-and-fire-set1", *, output: str = "spikes", **options: object
+        self,
+        cell: str | Cell | Neuron | type[Neuron] | Netlist = DEFAULT_NEURON,
+        *,
+        output: str = "spikes",
+        **options: object,
     ) -> None:
-        super().__init__(name, **options)  # type: ignore[arg-type]
+        super().__init__(cell, **options)  # type: ignore[arg-type]
         if output not in ("spikes", "potential"):
             raise InputError(f"output = {output!r} is unknown; use spikes or potential")
         self.output = output
@@ -129,7 +129,7 @@ class SpikingSequence(_Cell):
     def forward(self, cur: Tensor) -> Tensor:
         """Spikes or potentials [time, batch, neurons] for inputs of that shape; the first sample is at rest."""
         waves, _ = self.circuit(cur * self.unit_current, dt=self.dt)
-        above = waves[MEMBRANE_VOLTAGE] - self.rest
+        above = waves[self.cell.output] - self.rest
         if self.output == "potential":
             return above / self.level
         return torch.cat([torch.zeros_like(above[:1]), self._climb(above[:-1], above[1:])])

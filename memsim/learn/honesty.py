@@ -20,6 +20,7 @@ from memsim.files import write_text
 from memsim.learn.data import Split
 from memsim.networks import Clock, MemristiveNetwork
 from memsim.surrogate import step_error
+from memsim.surrogate.steppers import stepper_named
 
 ERROR_OF_STEPS = "step_error.json"
 EXAMPLES = 32
@@ -83,7 +84,7 @@ def error_of_steps(network: MemristiveNetwork, split: Split, images: int = EXAMP
     step = network.clock.step
     coarse, slope = _run(network, inputs, labels, step, refined=False)
     fine, finer_slope = _run(network, inputs, labels, step / 2, refined=True)
-    found = step_error(coarse, fine, step=step, order=network.cell.stepper.order)
+    found = step_error(coarse, fine, step=step, order=stepper_named(network.study.stepper).order)
     norms = float(slope.norm() * finer_slope.norm())
     return TrainingError(
         step=step,

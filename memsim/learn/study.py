@@ -9,6 +9,7 @@ import tomli_w
 from pydantic import Field, model_validator
 
 from memsim.files import write_text
+from memsim.networks.named_cells import full_name, keep_file
 from memsim.networks.tables import NetworkTable, NonidealityTable
 from memsim.tables import Count, NonNegative, Part, Positive, Table
 from memsim.toml import checked, read_toml
@@ -110,15 +111,24 @@ def make_study(**values: object) -> Study:
     return checked(Study, values, "the study")
 
 
-def load_study(path: Path) -> Study:
+def load_study(path: Path, *, trust: bool = False) -> Study:
     """Read a study from a TOML file.
+
+    Args:
+        path: of the file. A neuron's file is found from its folder.
+        trust: run the code of a Python file that the study names.
 
     Raises:
         InputError: no such file, not TOML, or an entry that cannot be used.
+        CheckpointError: a neuron's file that has changed since the study was saved.
     """
-    return checked(Study, read_toml(path, "study"), f"study {str(path)!r}")
+    entries = read_toml(path, "study")
+    if "neuron" in entries:
+        entries["neuron"] = full_name(entries["neuron"], path.parent, trust=trust)
+    return checked(Study, entries, f"study {str(path)!r}")
 
 
 def save_study(study: Study, path: Path) -> None:
-    """Write a study as TOML."""
+    """Write a study as TOML, and beside it the file of its neuron, if it has one."""
+    keep_file(study.neuron, path.parent)
     write_text(path, tomli_w.dumps(study.model_dump(exclude_none=True)))

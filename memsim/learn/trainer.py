@@ -109,13 +109,18 @@ def train(
     return Run(trainer.study, network.cpu(), data, trainer.history)
 
 
-def load_run(folder: Path, data_dir: Path | None = None) -> Run:
+def load_run(folder: Path, data_dir: Path | None = None, *, trust: bool = False) -> Run:
     """The trained run that `train` left in `folder`.
 
+    Args:
+        folder: of the run.
+        data_dir: folder of the data sets; the environment variable MEMSIM_DATA where left out.
+        trust: run the code of the Python file of its neuron, where it has one.
+
     Raises:
-        InputError: no study there. CheckpointError: no usable checkpoint.
+        InputError: no study there. CheckpointError: no usable checkpoint, or a neuron's file that has changed.
     """
-    study = load_study(folder / STUDY)
+    study = load_study(folder / STUDY, trust=trust)
     network, data = build(study, data_dir)
     return Run(study, network, data, load_checkpoint(folder, network))
 

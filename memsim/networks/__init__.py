@@ -1,15 +1,21 @@
 """Networks: synapses, neurons, and the drives and readouts around them."""
 
-from memsim.networks.circuit_neurons import resting_neuron
+from memsim.networks.cells import SHIPPED, Cell
+from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.discrete_neurons import LeakyIntegrateAndFire
 from memsim.networks.layer import Join, Layer
 from memsim.networks.memristive import MemristiveNetwork
+from memsim.networks.named_cells import load_cell, register
 from memsim.networks.network import Clock, Network
 from memsim.networks.nonidealities import realised
+from memsim.networks.regimes import Regime, graded, self_firing
 from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.tables import NetworkTable
 
 __all__ = [
+    "SHIPPED",
+    "Cell",
+    "CircuitNeuron",
     "Clock",
     "Join",
     "Layer",
@@ -17,7 +23,11 @@ __all__ = [
     "MemristiveNetwork",
     "Network",
     "NetworkTable",
+    "Regime",
     "SpikingNetwork",
+    "graded",
+    "load_cell",
     "realised",
-    "resting_neuron",
+    "register",
+    "self_firing",
 ]

@@ -6,41 +6,28 @@ Spread is log-normal about the value of the circuit: p exp(sigma n), held just i
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Mapping
 
 import torch
+from PySpice.Spice.Netlist import Netlist
 from torch import Tensor, nn
 
-from memsim.circuits import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching
+from memsim.circuits import Neuron
 from memsim.errors import InputError
-from memsim.networks.tables import NeuronName, ParameterTable
-from memsim.surrogate import CompiledCircuit, Coupling, State
+from memsim.networks.cells import Cell
+from memsim.networks.named_cells import load_cell
+from memsim.networks.tables import ParameterTable
+from memsim.surrogate import DEFAULT_STEPPER, CompiledCircuit, Coupling, State
 from memsim.surrogate.bounded import Bounded, check_enclosed
-from memsim.surrogate.reference import equilibrium
 
-MEMBRANE_VOLTAGE = f"v({MEMBRANE})"
-NEURONS: dict[NeuronName, Callable[[], Neuron]] = {
-    "integrate-and-fire-set1": partial(IntegrateAndFire.published, 1),
-    "integrate-and-fire-set2": partial(IntegrateAndFire.published, 2),
-    "integrate-and-fire-set3": partial(IntegrateAndFire.published, 3),
-    "threshold-switching-a": ThresholdSwitching.set_a,
-    "threshold-switching-b": ThresholdSwitching.set_b,
-}
 DEFAULT_FACTOR = 2.0
 """Without bounds in the study a parameter may go from half to twice the circuit's value."""
 MARGIN = 0.02
 """Share of the range that a start keeps from its ends, where the sigmoid has almost no slope."""
 
 
-def resting_neuron(name: NeuronName) -> Neuron:
-    """A neuron started from the state it relaxes to."""
-    neuron = NEURONS[name]()
-    return neuron.starting_from(equilibrium(neuron.circuit()))
-
-
 def bounded(
-    name: str, nominal: float, table: ParameterTable, count: int, generator: torch.Generator
+    name: str, nominal: float, table: ParameterTable, count: int, generator: torch.Generator | None
 ) -> Bounded:
     """One parameter of the circuit, with a value for each neuron between two bounds.
 
@@ -52,55 +39,102 @@ def bounded(
         generator: source of the spread.
 
     Raises:
-        InputError: bounds that do not enclose the nominal value.
+        InputError: bounds that do not enclose the nominal value, or a spread without a generator.
     """
     ends = sorted((nominal / DEFAULT_FACTOR, nominal * DEFAULT_FACTOR))
     low = ends[0] if table.low is None else table.low
     high = ends[1] if table.high is None else table.high
     check_enclosed(name, nominal, (low, high))
-    noise = torch.randn(count, generator=generator, dtype=torch.float64)
+    if generator is None and table.spread:
+        raise InputError(f"{name} has a spread of {table.spread:g}, which is random; give a torch.Generator")
+    if generator is None:
+        noise = torch.zeros(count, dtype=torch.float64)
+    else:
+        noise = torch.randn(count, generator=generator, dtype=torch.float64)
     start = nominal * (table.spread * noise).exp()
     return Bounded(start, (low, high), margin=MARGIN, trainable=table.trainable).float()
 
 
-class NeuronLayer(nn.Module):
-    """Neurons of one layer, from the currents into their membranes to membrane potentials relative to rest.
+class CircuitNeuron(nn.Module):
+    """Neurons that are any circuit, from the currents into them to output potentials relative to rest.
 
-    All start from the state in which the circuit with its nominal parameters rests.
+    All start from the state in which the circuit with its nominal parameters rests. Layers of one cell share its
+    compiled circuit; nothing is kept between calls.
 
     Args:
-        cell: the compiled circuit, shared by all layers.
-        rest: potential that waveforms are relative to [V].
-        count: neurons.
+        cell: a `Cell`, or what one is made of: a neuron or its class, a PySpice circuit, or the name of a cell.
+        count: neurons; needed where parameters differ between them.
         parameters: tables of the circuit parameters that differ between neurons, by name.
         generator: source of their spread.
+        stepper: integrator.
+
+    Attributes:
+        cell: the cell.
+        rest: potential of its output at rest [V].
+        level: potential above rest that a spike crosses [V].
+        width: of the transition at the level [V].
+        unit_current: that makes it fire well [A].
+        step: that resolves it in training [s].
 
     Raises:
-        InputError: a parameter the circuit does not have, or bounds that do not fit.
+        InputError: no cell, a parameter the circuit does not have, or bounds that do not fit.
     """
 
     def __init__(
         self,
-        cell: CompiledCircuit,
-        rest: float,
-        count: int,
-        parameters: Mapping[str, ParameterTable],
-        generator: torch.Generator,
+        cell: Cell | Neuron | type[Neuron] | Netlist | str,
+        count: int | None = None,
+        *,
+        parameters: Mapping[str, ParameterTable] | None = None,
+        generator: torch.Generator | None = None,
+        stepper: str = DEFAULT_STEPPER,
     ) -> None:
         super().__init__()
-        unknown = sorted(set(parameters) - set(cell.values))
+        self.cell = load_cell(cell) if isinstance(cell, str) else Cell.of(cell)
+        values, given = self.cell.circuit.values, dict(parameters or {})
+        unknown = sorted(set(given) - set(values))
         if unknown:
             raise InputError(
-                f"the neuron has no parameter {unknown[0]!r}; it has: {', '.join(sorted(cell.values))}"
+                f"the neuron has no parameter {unknown[0]!r}; it has: {', '.join(sorted(values))}"
             )
-        self._cell = (cell,)  # in a tuple, so that layers do not each count the shared module as their own
-        self.rest = rest
+        if given and count is None:
+            raise InputError(
+                f"{', '.join(given)} may differ from neuron to neuron; give count, how many there are"
+            )
+        self._twin = (
+            self.cell.twin(stepper),
+        )  # in a tuple, so that layers do not each count it as their own
         self.bounded = nn.ModuleDict(
             {
-                name.replace(".", "__"): bounded(name, cell.values[name], table, count, generator)
-                for name, table in parameters.items()
+                name.replace(".", "__"): bounded(name, values[name], table, count or 0, generator)
+                for name, table in given.items()
             }
         )
+
+    @property
+    def twin(self) -> CompiledCircuit:
+        """The compiled circuit."""
+        return self._twin[0]
+
+    @property
+    def rest(self) -> float:
+        return self.cell.rest
+
+    @property
+    def level(self) -> float:
+        return self.cell.regime.level
+
+    @property
+    def width(self) -> float:
+        return self.cell.regime.width
+
+    @property
+    def unit_current(self) -> float:
+        return self.cell.regime.unit_current
+
+    @property
+    def step(self) -> float:
+        return self.cell.regime.step
 
     def parameters_by_name(self) -> dict[str, Tensor]:
         """Values [neurons] of the circuit parameters that differ between neurons."""
@@ -115,18 +149,18 @@ class NeuronLayer(nn.Module):
         refined: bool = False,
         coupling: Tensor | None = None,
     ) -> tuple[Tensor, State]:
-        """Membrane potentials [time, batch, neurons] in V above rest for currents of that shape in A, and the state.
+        """Output potentials [time, batch, neurons] in V above rest, and the state at the last sample.
 
         Args:
-            current: into the membranes.
-            state: at the start; rest where left out.
+            current: into the neurons, [time, batch, neurons] in A.
+            state: where to start, as an earlier call returned it; rest where left out.
             dt: time between samples [s].
             refined: divide steps twice as finely.
             coupling: current into each neuron over the potential of each above rest, [neurons, neurons] in S.
         """
         parameters = {name: value.to(current) for name, value in self.parameters_by_name().items()}
-        coupled = None if coupling is None else Coupling(coupling, MEMBRANE_VOLTAGE, self.rest)
-        waves, after = self._cell[0](
+        coupled = None if coupling is None else Coupling(coupling, self.cell.output, self.rest)
+        waves, state = self.twin(
             current, state, dt=dt, parameters=parameters, refined=refined, coupling=coupled
         )
-        return waves[MEMBRANE_VOLTAGE] - self.rest, after
+        return waves[self.cell.output] - self.rest, state

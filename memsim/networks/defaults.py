@@ -1,35 +1,21 @@
-"""What suits each neuron: entries of a study that it changes where they are left out.
-
-Mirrors scale with the currents that a neuron takes. Neurons that fire by themselves do so under a current that is held,
-and are given time for some spikes, at steps that resolve them.
-"""
+"""What suits each neuron: entries of a study that its regime gives where they are left out."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from typing import Any
 
-from memsim.circuits import impedance_scale
-
-MIRROR_RATIO = 0.3
-"""For integrate-and-fire neurons of set 1."""
+from memsim.networks.regimes import Regime
 
 
-def _self_firing(window: float) -> dict[str, Any]:
+def suiting(regime: Regime) -> dict[str, Any]:
+    """Entries of a study that suit neurons of a regime."""
     return {
-        "window": window,
-        "step": window / 500,
-        "drive": {"pulse": "held"},
-        "synapses": {"mirror_ratio": 1.0},
+        "window": regime.window,
+        "step": regime.step,
+        "drive": {"pulse": regime.pulse, "tau": regime.tau},
+        "synapses": {"mirror_ratio": regime.mirror_ratio},
     }
-
-
-BY_NEURON: Mapping[str, Mapping[str, Any]] = {
-    "integrate-and-fire-set2": {"synapses": {"mirror_ratio": MIRROR_RATIO * impedance_scale(2)}},
-    "integrate-and-fire-set3": {"synapses": {"mirror_ratio": MIRROR_RATIO * impedance_scale(3)}},
-    "threshold-switching-a": _self_firing(window=5e-3),
-    "threshold-switching-b": _self_firing(window=0.5e-3),
-}
 
 
 def completed(entries: Mapping[str, Any], defaults: Mapping[str, Any]) -> dict[str, Any]:

@@ -16,16 +16,17 @@ from memsim.crossbar import Crossbar, Hardware, Wires, conductance_range
 from memsim.devices import load_device
 from memsim.errors import InputError
 from memsim.memory import check_memory
-from memsim.networks.circuit_neurons import MEMBRANE_VOLTAGE, NeuronLayer, resting_neuron
+from memsim.networks.cells import Cell
+from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.delays import Delay
 from memsim.networks.drives import Drive
 from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.layer import Join, Layer
+from memsim.networks.named_cells import load_cell
 from memsim.networks.network import INPUT, Clock, Network
 from memsim.networks.readouts import Readout
 from memsim.networks.synapses import Convolutional, Dense, OnCrossbar
 from memsim.networks.tables import LayerTable, NetworkTable
-from memsim.surrogate import CompiledCircuit
 
 
 class MemristiveNetwork(Network):
@@ -37,7 +38,6 @@ class MemristiveNetwork(Network):
         study: layers, drive, devices, readout, integration and seed.
 
     Attributes:
-        neuron: the neuron circuit with its nominal parameters, started at rest.
         readout: logits from the potentials of the last layer.
 
     Raises:
@@ -49,17 +49,19 @@ class MemristiveNetwork(Network):
     readout: Readout
 
     def __init__(self, shape: tuple[int, ...], classes: int, study: NetworkTable) -> None:
-        neuron = resting_neuron(study.neuron)
-        cell = CompiledCircuit(
-            neuron.circuit(), inputs=("iin",), stepper=study.stepper, record=(MEMBRANE_VOLTAGE,)
-        )
-        readout = Readout.of(study.readout, study.neuron)
+        cells = [load_cell(table.neuron or study.neuron) for table in study.every_layer]
+        readout = Readout.of(study.readout, cells[-1].regime)
         drive = Drive(**study.drive.model_dump(), window=study.window)
-        parts = _Parts(shape, classes, study, bias=(drive.voltage, readout.level))
+        parts = _Parts(shape, classes, study, bias=(drive.voltage, *(cell.regime.level for cell in cells)))
         layers = []
-        for synapse, others in zip(*parts.made(), strict=True):
-            count, rest = math.prod(synapse.shape), neuron.initial_voltage
-            neurons = NeuronLayer(cell, rest, count, study.parameters, parts.generator)
+        for cell, synapse, others in zip(cells, *parts.made(), strict=True):
+            neurons = CircuitNeuron(
+                cell,
+                math.prod(synapse.shape),
+                parameters=study.parameters,
+                generator=parts.generator,
+                stepper=study.stepper,
+            )
             layers.append(Layer(synapse, neurons, **others))
         super().__init__(
             layers,
@@ -68,7 +70,12 @@ class MemristiveNetwork(Network):
             clock=Clock(study.window, study.step),
             supply=study.synapses.supply,
         )
-        self.study, self.neuron, self.cell = study, neuron, cell
+        self.study = study
+
+    @property
+    def cells(self) -> list[Cell]:
+        """The neuron circuit of each layer."""
+        return [cast("CircuitNeuron", layer.neuron).cell for layer in self.chain]
 
     @property
     def synapses(self) -> list[OnCrossbar]:
@@ -80,7 +87,7 @@ class _Parts:
     """Makes the synapses of a network, drawing their weights in order."""
 
     def __init__(
-        self, shape: tuple[int, ...], classes: int, study: NetworkTable, bias: tuple[float, float]
+        self, shape: tuple[int, ...], classes: int, study: NetworkTable, bias: tuple[float, ...]
     ) -> None:
         self.study, self.classes, self.bias = study, classes, bias
         self.generator = torch.Generator().manual_seed(study.seed)
@@ -100,7 +107,7 @@ class _Parts:
     def _synapse(self, number: int, table: LayerTable) -> OnCrossbar:
         shape, layout = self.shapes[self._name(number - 1)], table.layout
         has_bias = self.study.synapses.bias if table.bias is None else table.bias
-        bias = self.bias[min(number, 1)] if has_bias else None
+        bias = self.bias[number] if has_bias else None
         made: OnCrossbar
         if isinstance(layout, Convolution):
             image = as_image(shape)

@@ -168,7 +168,8 @@ class Network(nn.Module):
         sample, example, neuron = (int(i) for i in torch.unravel_index(out.abs().argmax(), out.shape))
         raise ConvergenceError(
             f"the potential of neuron {neuron} of layer {layer.name!r} reaches "
-            f"{float(out[sample, example, neuron]):.3g} V above rest at sample {sample} of input {example}, which mirrors with a supply of {self.supply:g} V "
+            f"{float(out[sample, example, neuron]):.3g} V above rest at sample {sample} of input {example}, which "
+            f"mirrors with a supply of {self.supply:g} V "
             "cannot give",
             remedy="lower mirror_ratio or learning_rate, or raise synapses.supply.",
         )

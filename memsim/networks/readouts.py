@@ -20,7 +20,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from memsim.networks.tables import NeuronName, ReadoutKind, ReadoutTable
+from memsim.networks.regimes import Regime
+from memsim.networks.tables import ReadoutKind, ReadoutTable
 
 
 @dataclass(frozen=True)
@@ -40,15 +41,13 @@ class Readout:
     width: float
 
     @classmethod
-    def of(cls, table: ReadoutTable, neuron: NeuronName) -> Readout:
-        """The readout of a study, with what it leaves out taken from its kind and the neuron."""
-        family = neuron.rsplit("-", 1)[0]
-        level, width = SPIKES[family]
+    def of(cls, table: ReadoutTable, regime: Regime) -> Readout:
+        """The readout of a study, with what it leaves out taken from the regime of the neuron."""
         return cls(
             table.kind,
-            SCALES[family][table.kind] if table.scale is None else table.scale,
-            level if table.level is None else table.level,
-            width if table.width is None else table.width,
+            regime.scales[table.kind] if table.scale is None else table.scale,
+            regime.level if table.level is None else table.level,
+            regime.width if table.width is None else table.width,
         )
 
     def __call__(self, membrane: Tensor) -> Tensor:
@@ -68,12 +67,3 @@ class Readout:
 
     def _above(self, membrane: Tensor) -> Tensor:
         return torch.sigmoid((membrane - self.level) / self.width)
-
-
-SPIKES = {"integrate-and-fire": (30e-3, 5e-3), "threshold-switching": (65e-3, 10e-3)}
-"""Level and width [V] by family of neuron; the second level lies half way between hold and threshold voltage."""
-SCALES: dict[str, dict[ReadoutKind, float]] = {
-    "integrate-and-fire": {"mean": 2e-3, "maximum": 10e-3, "spike-count": 0.5, "first-spike": 0.05},
-    "threshold-switching": {"mean": 10e-3, "maximum": 10e-3, "spike-count": 2.0, "first-spike": 0.05},
-}
-"""Scales by family of neuron and kind of readout."""

@@ -5,21 +5,18 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
 
-from memsim.networks.defaults import BY_NEURON, MIRROR_RATIO, completed
+from memsim.errors import InputError
+from memsim.networks.defaults import completed, suiting
 from memsim.networks.drives import Encoding, Pulse
 from memsim.networks.geometry import Convolution, Size
+from memsim.networks.named_cells import cell_of
 from memsim.surrogate import DEFAULT_STEPPER
 from memsim.tables import Count, Finite, NonNegative, Positive, Seed, Share, Table, Whole
 
-NeuronName = Literal[
-    "integrate-and-fire-set1",
-    "integrate-and-fire-set2",
-    "integrate-and-fire-set3",
-    "threshold-switching-a",
-    "threshold-switching-b",
-]
+DEFAULT_NEURON = "integrate-and-fire-set1"
+"""What the defaults of all tables suit."""
 ReadoutKind = Literal["mean", "maximum", "spike-count", "first-spike"]
 
 
@@ -63,7 +60,7 @@ class SynapsesTable(Table):
     device: str = "pd-wo3-w"
     conductance_min: Positive | None = None
     conductance_max: Positive | None = None
-    mirror_ratio: Positive | tuple[Positive, ...] = MIRROR_RATIO
+    mirror_ratio: Positive | tuple[Positive, ...] = 0.3
     initial_weight: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.5
     wire_resistance: NonNegative = 0.0
     bias: bool = False
@@ -124,6 +121,7 @@ class LayerTable(Table):
 
     Attributes:
         name: that other layers know it by; layer1, layer2, ... where left out.
+        neuron: circuit of its neurons; the network's where left out.
         neurons: how many.
         channels, kernel, stride, padding: of a convolution, see `Convolution`.
         recurrent: whether its neurons also hear each other.
@@ -138,6 +136,7 @@ class LayerTable(Table):
     model_config = ConfigDict(populate_by_name=True)
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")] | None = None
+    neuron: str | None = None
     neurons: Size | None = None
     channels: Size | None = None
     kernel: Size | None = None
@@ -149,6 +148,11 @@ class LayerTable(Table):
     join: Literal["current", "spike"] = "current"
     delay: Positive | None = None
     train_delay: bool = False
+
+    @field_validator("neuron", mode="before")
+    @classmethod
+    def _full_name(cls, neuron: Any) -> str | None:
+        return None if neuron is None else cell_of(neuron).name
 
     @model_validator(mode="after")
     def _one_kind(self) -> LayerTable:
@@ -186,20 +190,21 @@ class LayerTable(Table):
 class NetworkTable(Table):
     """A network, in SI units. It is stepped at `step` seconds over `window` seconds.
 
-    Where window, step, drive.pulse and synapses.mirror_ratio are left out, they are those that suit the neuron: see
+    Where window, step, pulses and mirrors are left out, they are those that suit the neuron: see
     memsim.networks.defaults.
 
     Attributes:
         hidden: hidden layers: a number of neurons, or a table for a convolution; none where empty.
         layers: the same with all that a layer can have, in the place of `hidden`. The last one, without neurons, is
             that of the classes; where all have some, it follows by itself.
-        neuron: circuit of the neurons, as `memsim run` names it.
+        neuron: circuit of the neurons: a cell of the package by name, or `FILE.py:CLASS` or `FILE.cir:NAME`; in
+            Python also an object, see memsim.networks.cells.
         parameters: circuit parameters that differ between neurons, by name, such as "cmem" or "xm1.v_on".
     """
 
     hidden: tuple[Size | Convolution, ...] = (32,)
     layers: tuple[LayerTable, ...] = ()
-    neuron: NeuronName = "integrate-and-fire-set1"
+    neuron: str = DEFAULT_NEURON
     window: Positive = 10e-3
     step: Positive = 200e-6
     stepper: str = DEFAULT_STEPPER
@@ -213,13 +218,22 @@ class NetworkTable(Table):
     @classmethod
     def _suit_the_neuron(cls, entries: Any) -> Any:
         neuron = entries.get("neuron") if isinstance(entries, Mapping) else None
-        if not isinstance(neuron, str) or neuron not in BY_NEURON:
+        if neuron is None or neuron == DEFAULT_NEURON:
+            return entries
+        try:
+            cell = cell_of(neuron)
+        except InputError:  # which the entry itself says
             return entries
         given = {
             name: value.model_dump(exclude_unset=True) if isinstance(value, Table) else value
             for name, value in entries.items()
         }
-        return completed(given, BY_NEURON[neuron])
+        return completed(given, suiting(cell.regime))
+
+    @field_validator("neuron", mode="before")
+    @classmethod
+    def _full_name(cls, neuron: Any) -> str:
+        return cell_of(neuron).name
 
     @model_validator(mode="after")
     def _parts_fit(self) -> NetworkTable:

@@ -131,6 +131,11 @@ class CompiledCircuit(nn.Module):
         """Where a run starts that begins with these values of the inputs, each [batch...], in their order."""
         return tuple(self._initial(self._bind(inputs[0], {}), list(inputs)))
 
+    def observe(self, state: State) -> Waveforms:
+        """Recorded waveforms, [batch...] each, of a state, with all inputs at zero."""
+        u = [torch.zeros_like(state[0]) for _ in self.inputs]
+        return self._bind(u[0], {}).waveforms(list(state), u)
+
     def on_numbers(self) -> BoundSystem:
         """The equations on plain numbers, with the present values of the parameters."""
         trained = {name: value.item() for name, value in self.trained_values().items()}

@@ -190,15 +190,14 @@ def _integrate(problem: _Problem, times: Array, rtol: float, method: str, corner
 
 
 def equilibrium(circuit: Netlist) -> dict[str, float]:
-    """The state a circuit relaxes to with all sources at their DC values, by unknown name.
+    """The state a circuit relaxes to with all sources at their DC values, by name of waveform or unknown.
 
     Raises:
         ConvergenceError: the circuit does not come to rest (it oscillates), or the solver failed.
     """
     problem = _Problem(nodal_equations(circuit), {})
-    names = [symbol.name for symbol in problem.equations.unknowns]
     if not len(problem.dynamic):
-        return dict(zip(names, map(float, problem.complete(0.0, np.empty(0))), strict=True))
+        return _by_name(problem, problem.complete(0.0, np.empty(0)))
     calls = count()
 
     def rate(t: float, y: Array) -> Array:
@@ -221,5 +220,18 @@ def equilibrium(circuit: Netlist) -> dict[str, float]:
     drift = np.abs(solution.x - relaxed.y[:, -1]) / np.maximum(np.abs(solution.x), 1e-3)
     if not relaxed.success or np.max(drift) > 1e-3:
         raise ConvergenceError("the circuit drifts after it settled", remedy="start from a stated state.")
-    full = problem.complete(0.0, solution.x)
-    return dict(zip(names, map(float, full), strict=True))
+    return _by_name(problem, problem.complete(0.0, solution.x))
+
+
+def _by_name(problem: _Problem, y: Array) -> dict[str, float]:
+    """Every unknown, potential and state."""
+    equations = problem.equations
+    values = list(equations.parameters.values())
+    observe = generate(
+        (equations.unknowns, list(equations.parameters)), list(equations.waveforms.values()), "numpy"
+    )
+    unknowns = zip((symbol.name for symbol in equations.unknowns), y, strict=True)
+    return {
+        name: float(value)
+        for name, value in (*zip(equations.waveforms, observe(y, values), strict=True), *unknowns)
+    }

@@ -31,14 +31,16 @@ class TrainedNetwork:
     Attributes:
         folder: of the run.
         images: test images, the first ones; all where left out.
+        trust: run the code of the Python file of its neuron, where it has one.
     """
 
     folder: Path
     images: int | None
+    trust: bool = False
     needs_ngspice = False
 
     def parameters(self) -> dict[str, Nominal]:
-        table = _run(self.folder).study.nonidealities.test
+        table = _run(self.folder, self.trust).study.nonidealities.test
         values = {name: getattr(table, name) for name in type(table).model_fields}
         found = {
             name: Nominal(float("nan") if value is None else float(value), _UNITS.get(name, "1"))
@@ -53,7 +55,7 @@ class TrainedNetwork:
         from memsim.learn.evaluation import first
         from memsim.networks.tables import NonidealityTable
 
-        run = _run(self.folder)
+        run = _run(self.folder, self.trust)
         table = {
             name: round(value) if name == LEVELS else value for name, value in values.items() if name != CHIP
         }
@@ -71,15 +73,13 @@ class TrainedNetwork:
 
         from memsim.learn.checkpoint import CHECKPOINT
 
-        content = (self.folder / CHECKPOINT).read_bytes()
-        return (
-            f"{_run(self.folder).study.model_dump_json()} {hashlib.sha256(content).hexdigest()} {self.images}"
-        )
+        digest = hashlib.sha256((self.folder / CHECKPOINT).read_bytes()).hexdigest()
+        return f"{_run(self.folder, self.trust).study.model_dump_json()} {digest} {self.images}"
 
 
 @cache
-def _run(folder: Path) -> Run:
+def _run(folder: Path, trust: bool) -> Run:
     """The run with its data, kept: reading them takes longer than many an evaluation."""
     from memsim.learn import load_run
 
-    return load_run(folder)
+    return load_run(folder, trust=trust)

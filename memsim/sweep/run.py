@@ -144,7 +144,7 @@ def _subject(study: SweepStudy, folder: Path, circuit: Circuit | None, trust: bo
     if study.deck is not None:
         return deck_subject(folder / study.deck, study.timeout, trust=trust)
     if study.network is not None:
-        return TrainedNetwork((folder / study.network).absolute(), study.images)
+        return TrainedNetwork((folder / study.network).absolute(), study.images, trust)
     return ShippedCircuit(str(study.circuit), study.engine, study.stop, study.step, study.timeout)
 
 

@@ -19,7 +19,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from memsim.circuits import Neuron, flatten
+from memsim.circuits import Neuron
+from memsim.circuits.cell import CellCircuit, as_cell
 from memsim.circuits.flatten import GROUND
 from memsim.crossbar import Crossbar
 from memsim.devices import numeric
@@ -29,7 +30,10 @@ Array = NDArray[np.float64]
 
 
 def neuron_energy(
-    neuron: Neuron, waves: Mapping[str, Array], times: Array, parameters: Mapping[str, Array] | None = None
+    neuron: Neuron | CellCircuit,
+    waves: Mapping[str, Array],
+    times: Array,
+    parameters: Mapping[str, Array] | None = None,
 ) -> Array:
     """Heat in the devices of a layer's neurons, [image] in J.
 
@@ -39,20 +43,20 @@ def neuron_energy(
         times: [time] in s, evenly spaced.
         parameters: values that differ from neuron to neuron, [neurons] each.
     """
-    given = parameters or {}
+    cell = as_cell(neuron)
+    values = {**cell.values, **(parameters or {})}
     power = np.zeros(())
-    for element in flatten(neuron.circuit()):
-        if element.subcircuit is None:
+    for part in cell.parts:
+        if part.device is None:
             continue
-        device = element.subcircuit.device
-        plus, minus = (np.zeros(1) if node == GROUND else waves[f"v({node})"] for node in element.nodes)
-        states = [waves[f"v({element.name}.{state})"] for state in device.states]
-        values = [
-            np.asarray(given.get(f"{element.name}.{name}", element.values[name]))
-            for name in device.parameters
+        plus, minus = (np.zeros(1) if node == GROUND else waves[f"v({node})"] for node in part.nodes)
+        states = [
+            np.asarray(values[f"{part.name}.{state}"]) if part.frozen else waves[f"v({part.name}.{state})"]
+            for state in part.device.states
         ]
+        own = [np.asarray(values[f"{part.name}.{name}"]) for name in part.device.parameters]
         across = plus - minus
-        power = power + (across * numeric(device).current(across, states, values)).sum(axis=-1)
+        power = power + (across * numeric(part.device).current(across, states, own)).sum(axis=-1)
     return _integral(power, times)
 
 

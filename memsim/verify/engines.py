@@ -9,6 +9,7 @@ to layer as they do in one circuit.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from threading import Lock
 from typing import cast
@@ -18,9 +19,9 @@ import torch
 import xarray as xr
 from numpy.typing import NDArray
 from PySpice.Spice.Netlist import Circuit
+from torch import Tensor
 
 from memsim.circuits import (
-    MEMBRANE,
     CrossbarLayer,
     membrane,
     network_circuit,
@@ -29,10 +30,11 @@ from memsim.circuits import (
     sampled_population,
     waveform_names,
 )
+from memsim.circuits.cell import nodes_of
 from memsim.circuits.stimuli import Stimulus
 from memsim.errors import InputError, SimulationError
 from memsim.networks import MemristiveNetwork
-from memsim.networks.circuit_neurons import NeuronLayer
+from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.drives import WordLines
 from memsim.networks.synapses import Dense
 from memsim.spice import Job, deck, simulate_many
@@ -45,7 +47,6 @@ Driven = tuple[Circuit, Mapping[str, Stimulus]]
 """A circuit and what its sources do."""
 Advance = Callable[[int], None]
 """Told how many neurons have been simulated since the last call."""
-MEMBRANE_VOLTAGE = f"v({MEMBRANE})"
 PACK = 16
 """Neurons in a deck: enough that starting ngspice does not count, few enough that none waits for another's steps."""
 DECKS = 64
@@ -55,29 +56,34 @@ TIMEOUT = 600.0
 
 def twin(network: MemristiveNetwork, lines: WordLines, times: Array) -> list[Waves]:
     """Layer by layer in torch, in float64."""
-    cell = CompiledCircuit(network.neuron.circuit(), inputs=("iin",), stepper=network.study.stepper)
     step = float(times[1] - times[0])
     layers: list[Waves] = []
     with torch.no_grad():
         current = torch.einsum("tk,bkn->tbn", lines.pulses(times), network.synapses[0](lines.amplitude))
         for number, layer in enumerate(network.synapses):
             if number:
-                current = layer(torch.from_numpy(relative(network, layers[-1])).transpose(0, 1))
+                before = relative(network, number - 1, layers[-1])
+                current = layer(torch.from_numpy(before).transpose(0, 1))
+            circuit = network.cells[number].circuit
+            compiled = CompiledCircuit(
+                circuit.circuit(), inputs=(circuit.source,), stepper=network.study.stepper
+            )
             parameters = {name: torch.from_numpy(p) for name, p in neuron_values(network, number).items()}
-            waves, _ = cell(current, dt=step, parameters=parameters)
+            waves, _ = compiled(current, dt=step, parameters=parameters)
             layers.append({name: wave.transpose(0, 1).numpy() for name, wave in waves.items()})
     return layers
 
 
 def neuron_values(network: MemristiveNetwork, number: int) -> dict[str, Array]:
     """Circuit parameters in which the neurons of a layer differ, [neurons] each."""
-    parameters = cast("NeuronLayer", network.chain[number].neuron).parameters_by_name()
+    parameters = cast("CircuitNeuron", network.chain[number].neuron).parameters_by_name()
     return {name: values.detach().double().numpy() for name, values in parameters.items()}
 
 
-def relative(network: MemristiveNetwork, waves: Waves) -> Array:
-    """Membrane potentials relative to rest, which is what the next word lines follow [V]."""
-    return waves[MEMBRANE_VOLTAGE] - network.neuron.initial_voltage
+def relative(network: MemristiveNetwork, number: int, waves: Waves) -> Array:
+    """Outputs of a layer relative to rest, which is what the next word lines follow [V]."""
+    cell = network.cells[number]
+    return waves[cell.output] - cell.rest
 
 
 def layer_by_layer(
@@ -89,7 +95,8 @@ def layer_by_layer(
         gains = network.synapses[0](lines.amplitude).transpose(1, 2).numpy()
         layers.append(_pulsed(network, lines, gains, times, advance))
         for number, layer in enumerate(network.synapses[1:], start=1):
-            currents = layer(torch.from_numpy(relative(network, layers[-1]))).transpose(1, 2).numpy()
+            before = torch.from_numpy(relative(network, number - 1, layers[-1]))
+            currents = layer(before).transpose(1, 2).numpy()
             layers.append(_sampled(network, number, currents, times, advance))
     return layers
 
@@ -100,26 +107,18 @@ def whole(network: MemristiveNetwork, lines: WordLines, times: Array, advance: A
     Raises:
         InputError: a network that is not one circuit of dense layers with ideal wires.
     """
-    reason = why_not_whole(network)
-    if reason:
-        raise InputError(f"the network cannot be simulated whole: {reason}; simulate it layer by layer")
-    layers = [_crossbar_layer(network, number) for number in range(len(network.chain))]
+    cells = [cell.circuit for cell in network.cells]
     names = [
         [
-            waveform_names(network.neuron, membrane(number, index), neuron_instance(number, index))
-            for index in range(layer.g_plus.shape[1])
+            waveform_names(cell, membrane(number, index), neuron_instance(number, index))
+            for index in range(math.prod(layer.shape))
         ]
-        for number, layer in enumerate(layers, start=1)
+        for number, (layer, cell) in enumerate(zip(network.synapses, cells, strict=True), start=1)
     ]
     save = [wave for layer in names for neuron in layer for wave in neuron.values()]
     jobs = []
     for number in range(len(lines.amplitude)):
-        if lines.shared:
-            circuit = network_circuit(layers, network.neuron, lines.amplitude[number, 0].tolist())
-            stimuli: dict[str, Stimulus] = {"vdrive": lines.shared}
-        else:
-            circuit = network_circuit(layers, network.neuron)
-            stimuli = {f"vdrive{row}": stimulus for row, stimulus in enumerate(lines.stimuli(number))}
+        circuit, stimuli = whole_circuit(network, lines, number)
         jobs.append(Job(circuit, stimuli, float(times[-1]), float(times[1]), save=save, timeout=TIMEOUT))
     results = _simulated(jobs, [sum(len(layer) for layer in names)] * len(jobs), advance)
     collected = [_collected([(result, layer) for result in results], times) for layer in names]
@@ -127,6 +126,45 @@ def whole(network: MemristiveNetwork, lines: WordLines, times: Array, advance: A
         {name: wave.reshape(len(jobs), -1, len(times)).swapaxes(1, 2) for name, wave in waves.items()}
         for waves in collected
     ]
+
+
+def whole_circuit(network: MemristiveNetwork, lines: WordLines, number: int = 0) -> Driven:
+    """The network as one circuit, while input `number` of a batch is applied.
+
+    Raises:
+        InputError: a network that is not one circuit of dense layers with ideal wires.
+    """
+    reason = why_not_whole(network)
+    if reason:
+        raise InputError(f"the network cannot be simulated whole: {reason}; simulate it layer by layer")
+    layers = [_crossbar_layer(network, layer) for layer in range(len(network.synapses))]
+    cells = [cell.circuit for cell in network.cells]
+    if lines.shared:
+        return network_circuit(layers, cells, lines.amplitude[number, 0].tolist()), {"vdrive": lines.shared}
+    stimuli = {f"vdrive{row}": stimulus for row, stimulus in enumerate(lines.stimuli(number))}
+    return network_circuit(layers, cells), stimuli
+
+
+def network_deck(network: MemristiveNetwork, image: Tensor) -> str:
+    """The network with one input applied as a deck of its own, which runs with plain ngspice.
+
+    Args:
+        network: the network.
+        image: [inputs], or [slots, inputs] in the time domain; in [0, 1].
+
+    Raises:
+        InputError: a network that is not one circuit of dense layers with ideal wires, or rate coding.
+    """
+    circuit, stimuli = whole_circuit(network, network.drive(image[None]))
+    outputs = [membrane(len(network.synapses), index) for index in range(math.prod(network.chain[-1].shape))]
+    shown = [nodes_of(network.cells[-1].circuit, node)[-1] for node in outputs]
+    return deck(
+        circuit,
+        stimuli=stimuli,
+        stop=network.study.window,
+        step=network.study.step / 10,
+        plot=[f"v({node})" for node in shown],
+    )
 
 
 def why_not_whole(network: MemristiveNetwork) -> str:
@@ -155,7 +193,7 @@ def _pulsed(
     stimuli = {f"vpulse{number}": pulse for number, pulse in enumerate(pulses)}
 
     def circuit(part: Array, values: Mapping[str, Array]) -> Driven:
-        return pulsed_population(network.neuron, part, values), stimuli
+        return pulsed_population(network.cells[0].circuit, part, values), stimuli
 
     return _packed(network, 0, gains, times, circuit, advance)
 
@@ -166,7 +204,7 @@ def _sampled(
     """Neurons behind a later crossbar: `currents` [image, neuron, time] in A."""
 
     def circuit(part: Array, values: Mapping[str, Array]) -> Driven:
-        return sampled_population(network.neuron, times, part, values), {}
+        return sampled_population(network.cells[number].circuit, times, part, values), {}
 
     return _packed(network, number, currents, times, circuit, advance)
 
@@ -183,7 +221,7 @@ def _packed(  # noqa: PLR0917 - each used once
     images, neurons = drives.shape[:2]
     flat = drives.reshape(images * neurons, -1)
     values = {name: np.tile(own, images) for name, own in neuron_values(network, number).items()}
-    names = [waveform_names(network.neuron, f"mem_{i}", f"xn_{i}") for i in range(PACK)]
+    names = [waveform_names(network.cells[number].circuit, f"mem_{i}", f"xn_{i}") for i in range(PACK)]
 
     def job(start: int) -> Job:
         part = slice(start, start + PACK)

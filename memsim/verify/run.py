@@ -6,6 +6,7 @@ import json
 import resource
 import time
 from collections.abc import Callable
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 
@@ -139,9 +140,7 @@ class _Count:
 
 def _in_double(run: Run) -> MemristiveNetwork:
     """A copy of the network in float64; the run's own stays as it is."""
-    network = MemristiveNetwork(run.data.shape, run.data.classes, run.study).double()
-    network.load_state_dict(run.network.state_dict())
-    return network
+    return deepcopy(run.network).double()
 
 
 def _batch(
@@ -153,14 +152,18 @@ def _batch(
 ) -> Batch:
     times = _times(network, FINE)
     began = time.perf_counter()
-    coarse = relative(network, engines.twin(network, lines, _times(network, 1))[-1])
+    last = len(network.synapses) - 1
+    coarse = relative(network, last, engines.twin(network, lines, _times(network, 1))[-1])
     twin = engines.twin(network, lines, times)
     seconds_twin = time.perf_counter() - began
     began, processor = time.perf_counter(), _children_seconds()
     simulate = engines.whole if whole else engines.layer_by_layer
     spice = simulate(network, lines, times, advance)
     seconds = [time.perf_counter() - began, _children_seconds() - processor, seconds_twin]
-    pairs = [(relative(network, a), relative(network, b)) for a, b in zip(spice, twin, strict=True)]
+    pairs = [
+        (relative(network, number, a), relative(network, number, b))
+        for number, (a, b) in enumerate(zip(spice, twin, strict=True))
+    ]
     mean, worst = (
         np.stack(column, axis=1) for column in zip(*(errors(*pair) for pair in pairs), strict=True)
     )
@@ -194,9 +197,10 @@ def _energy(network: MemristiveNetwork, lines: WordLines, times: Array, layers: 
     voltage = lines.voltages(times).transpose(0, 1)
     energies: list[Array] = []
     for number, (layer, waves) in enumerate(zip(network.synapses, layers, strict=True)):
-        heat = neuron_energy(network.neuron, waves, times, engines.neuron_values(network, number))
+        cell = network.cells[number].circuit
+        heat = neuron_energy(cell, waves, times, engines.neuron_values(network, number))
         energies.append(np.array([heat, read_energy(layer, voltage, times)]).T)
-        voltage = torch.from_numpy(relative(network, waves))
+        voltage = torch.from_numpy(relative(network, number, waves))
     return np.stack(energies, axis=1)
 
 

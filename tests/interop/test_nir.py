@@ -9,11 +9,10 @@ import torch
 
 from memsim.errors import CheckpointError, InputError
 from memsim.interop import from_nir, read_nir, to_nir, write_nir
-from memsim.interop.nir_graph import resistance_at_rest
 from memsim.learn import make_study
-from memsim.networks import MemristiveNetwork
-from memsim.networks.circuit_neurons import resting_neuron
+from memsim.networks import MemristiveNetwork, load_cell
 from memsim.surrogate import CompiledCircuit
+from memsim.surrogate.small_signal import small_signal
 
 DENSE = MemristiveNetwork((6,), 3, make_study(hidden=(5,), seed=2, parameters={"cmem": {"spread": 0.1}}))
 IMAGES = MemristiveNetwork(
@@ -54,10 +53,12 @@ def test_weights_are_what_the_crossbars_give(network: MemristiveNetwork, shape: 
 
 def test_the_leaky_integrator_is_the_neuron_near_rest():
     """For currents so small and short that no state moves, the membrane follows the node's own equation."""
-    neuron = resting_neuron("integrate-and-fire-set1")
+    neuron = load_cell("integrate-and-fire-set1").circuit
     node = to_nir(DENSE, (6,)).nodes["li_1"]
     tau, r, rest = (float(value[0]) for value in (node.tau, node.r, node.v_leak))
-    assert r == pytest.approx(resistance_at_rest(neuron))
+    assert r == pytest.approx(
+        small_signal(CompiledCircuit(neuron.circuit(), inputs=("iin",)), "v(mem)").resistance
+    )
     current, dt = 1e-9, tau / 50
     twin = CompiledCircuit(neuron.circuit(), inputs=("iin",))
     potential = twin(torch.full((101,), current, dtype=torch.float64), dt=dt)[0]["v(mem)"].numpy()

@@ -1,0 +1,202 @@
+"""Cells: neuron circuits with all that a network has to know of them, of the package and of the user."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import cache, partial
+from typing import Any
+
+from PySpice.Spice.Netlist import Circuit, Netlist
+
+from memsim.circuits.cell import SOURCE, CellCircuit
+from memsim.circuits.flatten import state_bounds
+from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
+from memsim.errors import ConvergenceError, InputError
+from memsim.networks.regimes import Regime, probed
+from memsim.surrogate import DEFAULT_STEPPER, CompiledCircuit
+from memsim.surrogate.reference import equilibrium
+
+PIN = 16
+"""Hexadecimal digits of a digest that stand in a name."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """A neuron circuit as a network uses it.
+
+    Attributes:
+        name: as a study names it.
+        circuit: the circuit, started at rest.
+        regime: in which it fires.
+    """
+
+    name: str
+    circuit: CellCircuit
+    regime: Regime
+    _twins: dict[str, CompiledCircuit] = field(default_factory=dict, repr=False)
+
+    @classmethod
+    def of(
+        cls,
+        neuron: Cell | Neuron | type[Neuron] | Netlist,
+        *,
+        source: str = SOURCE,
+        output: str = MEMBRANE,
+        regime: Regime | None = None,
+        name: str | None = None,
+        **changes: Any,
+    ) -> Cell:
+        """The cell of a neuron, or of any PySpice circuit of R, C, V, I and memsim devices.
+
+        Rest is where the circuit settles without input; the regime is found by a probe unless it is stated.
+
+        Args:
+            neuron: a neuron or its class, or a circuit; a cell is taken as it is.
+            source: the circuit's current source from ground into the cell, which networks replace by their currents.
+            output: its output node.
+            regime: in which it fires; found by a probe where left out.
+            name: of the cell; that of the class or circuit where left out.
+            **changes: entries of the regime to replace, such as `level=40e-3`.
+
+        Raises:
+            InputError: a class that needs arguments, no such source or node, an element without a memsim model, no
+                rest, or a probe that never spikes or leaves the physical range.
+        """
+        if isinstance(neuron, Cell):
+            return replace(
+                neuron, regime=_changed(regime or neuron.regime, changes), name=name or neuron.name
+            )
+        circuit = neuron if isinstance(neuron, Netlist) else instance(neuron)
+        resting = at_rest(CellCircuit.of(circuit, source, output))
+        found = _changed(probed(resting) if regime is None else regime, changes)
+        return cls(name or _name(circuit), resting, found)
+
+    @property
+    def output(self) -> str:
+        """Waveform of the output."""
+        return f"v({self.circuit.output})"
+
+    @property
+    def rest(self) -> float:
+        """Potential of the output at rest [V]."""
+        return self.circuit.rest
+
+    @property
+    def digest(self) -> str:
+        """Hexadecimal digits that differ where circuits or regimes do."""
+        models = [device.model for device in self.circuit.devices]
+        return hashlib.sha256(repr((self.circuit, models, self.regime)).encode()).hexdigest()[:PIN]
+
+    def twin(self, stepper: str = DEFAULT_STEPPER) -> CompiledCircuit:
+        """The compiled circuit, its output recorded; one for all who ask."""
+        if stepper not in self._twins:
+            self._twins[stepper] = CompiledCircuit(
+                self.circuit.circuit(), inputs=(self.circuit.source,), stepper=stepper, record=(self.output,)
+            )
+        return self._twins[stepper]
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Cell:
+        return self
+
+
+def instance(neuron: object) -> Neuron:
+    """A neuron of a neuron or its class.
+
+    Raises:
+        InputError: neither of the two, or a class that cannot be made without arguments.
+    """
+    if isinstance(neuron, Neuron):
+        return neuron
+    if not (isinstance(neuron, type) and issubclass(neuron, Neuron)):
+        raise InputError(
+            f"{getattr(neuron, '__name__', type(neuron).__name__)} is no neuron; give a subclass of "
+            "memsim.circuits.Neuron, one made of it, a PySpice circuit, or a Cell"
+        )
+    if inspect.isabstract(neuron):
+        missing = ", ".join(sorted(neuron.__abstractmethods__))
+        raise InputError(f"{neuron.__name__} does not say what it is made of; define {missing}")
+    signature = inspect.signature(neuron)
+    needed = [one.name for one in signature.parameters.values() if one.default is one.empty]
+    if needed:
+        raise InputError(
+            f"{neuron.__name__} needs arguments: {', '.join(needed)}; give them defaults, or give an instance"
+        )
+    made: Neuron = neuron()  # type: ignore[call-arg] # it needs none
+    return made
+
+
+def at_rest(cell: CellCircuit) -> CellCircuit:
+    """The cell, started where it settles without input.
+
+    Raises:
+        InputError: it does not settle, or outside of the range of a state.
+    """
+    circuit = cell.circuit()
+    try:
+        state = equilibrium(circuit)
+    except ConvergenceError as error:
+        raise InputError(
+            f"the neuron finds no rest without input: {str(error).splitlines()[0]}; change its sources or devices so "
+            "that it is silent then"
+        ) from None
+    for name, (low, high) in state_bounds(circuit).items():
+        if not low - (slack := 1e-6 * (high - low)) <= state[name] <= high + slack:
+            raise InputError(f"the neuron rests at {name} = {state[name]:g}, outside {low:g} to {high:g}")
+    return cell.starting_from(state)
+
+
+def _changed(regime: Regime, changes: dict[str, Any]) -> Regime:
+    try:
+        return replace(regime, **changes)
+    except TypeError:
+        unknown = sorted(set(changes) - set(vars(regime)))
+        raise InputError(f"a regime has no entry {unknown[0]!r}; it has: {', '.join(vars(regime))}") from None
+
+
+def _name(circuit: Neuron | Netlist) -> str:
+    title = circuit.title if isinstance(circuit, Circuit) else None
+    return str(title or type(circuit).__name__)
+
+
+def _published(number: int) -> Cell:
+    regime = Regime(
+        unit_current=5e-6 * impedance_scale(number),
+        level=30e-3,
+        width=5e-3,
+        window=10e-3,
+        step=200e-6,
+        pulse="alpha",
+        tau=1e-3,
+        mirror_ratio=0.3 * impedance_scale(number),
+        scales={"mean": 2e-3, "maximum": 10e-3, "spike-count": 0.5, "first-spike": 0.05},
+    )
+    return Cell.of(IntegrateAndFire.published(number), regime=regime, name=f"integrate-and-fire-set{number}")
+
+
+def _switching(letter: str, neuron: ThresholdSwitching, window: float) -> Cell:
+    """Fires by itself; the level lies half way between hold and threshold voltage."""
+    regime = Regime(
+        unit_current=5e-6,
+        level=65e-3,
+        width=10e-3,
+        window=window,
+        step=window / 500,
+        pulse="held",
+        tau=1e-3,
+        mirror_ratio=1.0,
+        scales={"mean": 10e-3, "maximum": 10e-3, "spike-count": 2.0, "first-spike": 0.05},
+    )
+    return Cell.of(neuron, regime=regime, name=f"threshold-switching-{letter}")
+
+
+SHIPPED: dict[str, Callable[[], Cell]] = {
+    "integrate-and-fire-set1": cache(partial(_published, 1)),
+    "integrate-and-fire-set2": cache(partial(_published, 2)),
+    "integrate-and-fire-set3": cache(partial(_published, 3)),
+    "threshold-switching-a": cache(lambda: _switching("a", ThresholdSwitching.set_a(), 5e-3)),
+    "threshold-switching-b": cache(lambda: _switching("b", ThresholdSwitching.set_b(), 0.5e-3)),
+}
+"""Cells of the package, with the regimes that were published or measured for them."""
