@@ -4,10 +4,10 @@ from memsim.circuits.bench import device_bench, relaxation_oscillator
 from memsim.circuits.cell import CellCircuit, waveform_names
 from memsim.circuits.device import DeviceSubCircuit, StaticDeviceSubCircuit
 from memsim.circuits.flatten import Element, flatten, state_bounds
-from memsim.circuits.network import CrossbarLayer, membrane, network_circuit, neuron_instance
+from memsim.circuits.network import CrossbarLayer, PairArray, membrane, network_circuit, neuron_instance
 from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
 from memsim.circuits.nodal import NodalEquations, nodal_equations
-from memsim.circuits.population import pulsed_population, sampled_population
+from memsim.circuits.population import couple, pulsed_population, sampled_population
 from memsim.circuits.samples import Samples, triangle
 from memsim.circuits.sources import all_stimuli, own_stimuli
 from memsim.circuits.stimuli import (
@@ -32,6 +32,7 @@ __all__ = [
     "IntegrateAndFire",
     "Neuron",
     "NodalEquations",
+    "PairArray",
     "PulseTrain",
     "Samples",
     "Sine",
@@ -39,6 +40,7 @@ __all__ = [
     "Stimulus",
     "ThresholdSwitching",
     "all_stimuli",
+    "couple",
     "dataset",
     "device_bench",
     "flatten",

@@ -3,7 +3,8 @@
 Every word line i of a layer meets a pair of bit lines for each neuron j, through resistors of conductance
 G+_ij and G-_ij. Both bit lines are held at virtual ground by a sense source; current mirrors pass their
 difference, times the mirror ratio, into the membrane of neuron j. The word lines of the first layer follow one
-shared pulse, scaled by the image; those of later layers follow the membranes before them, relative to rest.
+shared pulse, scaled by the image; those of later layers follow the membranes before them, relative to rest. Layers may
+have further arrays, from other layers or from their own membranes, with mirrors of their own into the same neurons.
 """
 
 from __future__ import annotations
@@ -20,23 +21,23 @@ from memsim.circuits.neurons import Neuron
 from memsim.errors import InputError
 
 Array = NDArray[np.float64]
+Source = tuple[str, object, float]
+"""Node and reference of a voltage, and the gain from it to a word line."""
 
 
 @dataclass(frozen=True)
-class CrossbarLayer:
-    """Conductances of the differential pairs and the mirror ratio behind them.
+class PairArray:
+    """Conductances of differential pairs and the mirror ratio behind them.
 
     Attributes:
         g_plus: [word lines, neurons] in S; 0 for an open cell.
         g_minus: [word lines, neurons] in S.
         mirror_ratio: current into the membrane over difference of the bit line currents.
-        neurons: values in which the neurons differ from the network's, [neurons] each, such as `cmem`.
     """
 
     g_plus: Array
     g_minus: Array
     mirror_ratio: float
-    neurons: Mapping[str, Array] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         if self.g_plus.ndim != 2 or self.g_plus.shape != self.g_minus.shape:
@@ -50,6 +51,25 @@ class CrossbarLayer:
                 raise InputError(
                     f"{name}{list(cell)} = {matrix[cell]!r} S is out of range; allowed: finite, >= 0"
                 )
+
+
+@dataclass(frozen=True)
+class CrossbarLayer(PairArray):
+    """The array of a layer, whose word lines are the neurons of the layer before, and its neurons.
+
+    Attributes:
+        neurons: values in which the neurons differ from the network's, [neurons] each, such as `cmem`.
+        bias: voltage of a last word line that is always on [V]; there is none where left out.
+        others: further arrays by the number of the layer that drives them, from 1 on: its own for a recurrent one, 0
+            for the inputs.
+    """
+
+    neurons: Mapping[str, Array] = field(default_factory=dict)
+    bias: float | None = None
+    others: Sequence[tuple[int, PairArray]] = ()
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
         for name, values in self.neurons.items():
             if np.shape(values) != self.g_plus.shape[1:]:
                 raise InputError(
@@ -90,29 +110,63 @@ def network_circuit(
     circuit = Circuit(title)
     families = _families(circuit, layers, neuron)
     if inputs is None:
-        sources = _own_sources(circuit, layers[0].g_plus.shape[0])
+        sources = _own_sources(circuit, layers[0].g_plus.shape[0] - (layers[0].bias is not None))
     else:
         circuit.V("drive", "pulse", circuit.gnd, 0)
         sources = [("pulse", circuit.gnd, float(scale)) for scale in inputs]
     for family in dict.fromkeys(families):
         circuit.V(family.rest, family.rest, circuit.gnd, family.cell.rest)
+    outputs = [sources]
     for number, (layer, family) in enumerate(zip(layers, families, strict=True), start=1):
-        rows, columns = layer.g_plus.shape
-        if len(sources) != rows:
-            raise InputError(
-                f"layer {number} has {rows} word lines and {len(sources)} inputs; they must match"
-            )
-        for row, (node, reference, gain) in enumerate(sources):
-            circuit.VCVS(
-                f"w{number}_{row}", f"wl{number}_{row}", circuit.gnd, node, reference, voltage_gain=gain
-            )
-        for column in range(columns):
-            _column(circuit, number, column, layer, family)
-        sources = [
-            (nodes_of(family.cell, membrane(number, column))[-1], family.rest, 1.0)
-            for column in range(columns)
-        ]
+        columns = layer.g_plus.shape[1]
+        outputs.append(
+            [
+                (nodes_of(family.cell, membrane(number, column))[-1], family.rest, 1.0)
+                for column in range(columns)
+            ]
+        )
+        membranes = [membrane(number, column) for column in range(columns)]
+        add_array(circuit, str(number), layer, outputs[number - 1], membranes, layer.bias)
+        for index, (source, array) in enumerate(layer.others):
+            add_array(circuit, f"{number}x{index}", array, outputs[source], membranes)
+        for column, node in enumerate(membranes):
+            own = {instance_parameter(name): float(values[column]) for name, values in layer.neurons.items()}
+            circuit.X(f"n{number}_{column}", family.subcircuit, *nodes_of(family.cell, node), **own)
     return circuit
+
+
+def add_array(  # noqa: PLR0917 - what it lies between
+    circuit: Circuit,
+    name: str,
+    array: PairArray,
+    sources: Sequence[Source],
+    membranes: Sequence[str],
+    bias: float | None = None,
+) -> None:
+    """Add an array of pairs and its mirrors.
+
+    Args:
+        circuit: where to add it.
+        name: that its nodes and elements have in common; that of a layer's own array is its number.
+        array: the array.
+        sources: node, reference and gain of what each word line follows.
+        membranes: nodes that the mirrors drive.
+        bias: voltage of a last word line that is always on [V]; there is none where left out.
+
+    Raises:
+        InputError: not one source for each word line.
+    """
+    rows = array.g_plus.shape[0]
+    if len(sources) + (bias is not None) != rows:
+        raise InputError(
+            f"layer {name} has {rows} word lines and {len(sources) + (bias is not None)} inputs; they must match"
+        )
+    for row, (node, reference, gain) in enumerate(sources):
+        circuit.VCVS(f"w{name}_{row}", f"wl{name}_{row}", circuit.gnd, node, reference, voltage_gain=gain)
+    if bias is not None:
+        circuit.V(f"bias{name}", f"wl{name}_{rows - 1}", circuit.gnd, bias)
+    for column, node in enumerate(membranes):
+        _column(circuit, name, column, array, node)
 
 
 @dataclass(frozen=True, eq=False)
@@ -145,24 +199,22 @@ def _families(
     return [families[id(one)] for one in given]
 
 
-def _own_sources(circuit: Circuit, rows: int) -> list[tuple[str, object, float]]:
+def _own_sources(circuit: Circuit, rows: int) -> list[Source]:
     for row in range(rows):
         circuit.V(f"drive{row}", f"drive{row}", circuit.gnd, 0)
     return [(f"drive{row}", circuit.gnd, 1.0) for row in range(rows)]
 
 
-def _column(circuit: Circuit, number: int, column: int, layer: CrossbarLayer, family: _Family) -> None:
-    """One neuron with its pair of bit lines."""
-    key = f"{number}_{column}"
+def _column(circuit: Circuit, name: str, column: int, array: PairArray, node: str) -> None:
+    """A pair of bit lines and the mirrors from them into a membrane."""
+    key = f"{name}_{column}"
     for sign, conductance, ends in (
-        ("p", layer.g_plus, (circuit.gnd, membrane(number, column))),
-        ("n", layer.g_minus, (membrane(number, column), circuit.gnd)),
+        ("p", array.g_plus, (circuit.gnd, node)),
+        ("n", array.g_minus, (node, circuit.gnd)),
     ):
         bit_line = f"bl{sign}{key}"
         for row, value in enumerate(conductance[:, column]):
             if value:
-                circuit.R(f"{sign}{number}_{row}_{column}", f"wl{number}_{row}", bit_line, float(1 / value))
+                circuit.R(f"{sign}{name}_{row}_{column}", f"wl{name}_{row}", bit_line, float(1 / value))
         circuit.V(f"s{sign}{key}", bit_line, circuit.gnd, 0)
-        circuit.CCCS(f"{sign}{key}", *ends, source=f"Vs{sign}{key}", current_gain=layer.mirror_ratio)
-    own = {instance_parameter(name): float(values[column]) for name, values in layer.neurons.items()}
-    circuit.X(f"n{key}", family.subcircuit, *nodes_of(family.cell, membrane(number, column)), **own)
+        circuit.CCCS(f"{sign}{key}", *ends, source=f"Vs{sign}{key}", current_gain=array.mirror_ratio)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from PySpice.Spice.Netlist import Circuit
 
 from memsim.circuits.cell import CellCircuit, Definitions, as_cell, instance_parameter, nodes_of
+from memsim.circuits.network import PairArray, add_array
 from memsim.circuits.neurons import Neuron
 from memsim.errors import InputError
 
@@ -82,6 +83,20 @@ def sampled_population(
         samples = ",".join(f"{time},{current:.{_DIGITS}g}" for time, current in zip(stamps, row, strict=True))
         circuit.B(f"in_{index}", circuit.gnd, f"mem_{index}", i=f"pwl(time,{samples})")
     return circuit
+
+
+def couple(circuit: Circuit, neuron: Neuron | CellCircuit, array: PairArray) -> None:
+    """Let the neurons of a population drive each other through an array, whose word lines follow their outputs.
+
+    Args:
+        circuit: of `pulsed_population` or `sampled_population`.
+        neuron: the circuit of each.
+        array: [neurons, neurons].
+    """
+    cell, count = as_cell(neuron), len(array.g_plus)
+    circuit.V("rest", "rest", circuit.gnd, cell.rest)
+    membranes = [f"mem_{index}" for index in range(count)]
+    add_array(circuit, "r", array, [(nodes_of(cell, node)[-1], "rest", 1.0) for node in membranes], membranes)
 
 
 def _population(

@@ -67,6 +67,8 @@ class Outputs:
         return synapse(self.values)
 
 
+Arriving = Sequence[tuple[Synapse, Signal]]
+"""What comes into a layer, its own outputs aside, and the synapses that it passes."""
 Drive = Callable[[Tensor, torch.Generator | None], Driven]
 Readout = Callable[[Tensor], Tensor]
 
@@ -148,14 +150,41 @@ class Network(nn.Module):
         """
         timing = self._timing(step, refined)
         times = np.empty(0) if self.clock is None else self.clock.times(step)
-        given: dict[str, Signal] = {INPUT: self.drive(inputs, generator).over(times)}
-        before, outputs = given[INPUT], []
-        for number, layer in enumerate(self.chain[:layers]):
-            current = _current(layer, before, given, timing)
+
+        def fire(number: int, arriving: Arriving) -> Tensor:
+            layer, current = self.chain[number], current_of(arriving)
             # mixed precision is for products; neurons are stepped in the precision of the inputs
             with torch.autocast(inputs.device.type, enabled=False):
                 out, _ = layer(current.to(inputs.dtype), **timing)
                 self._check_supply(layer, out.detach())
+            return out
+
+        signal = self.drive(inputs, generator).over(times)
+        return self.flow(signal, fire, dt=timing.get("dt", 1.0), masks=masks, layers=layers)
+
+    def flow(
+        self,
+        signal: Signal,
+        fire: Callable[[int, Arriving], Tensor],
+        *,
+        dt: float,
+        masks: Sequence[Tensor] | None = None,
+        layers: int | None = None,
+    ) -> list[Tensor]:
+        """Outputs layer by layer, whatever makes them of what arrives at each layer.
+
+        Args:
+            signal: what the drive gives.
+            fire: from the number of a layer and what arrives there to the outputs of its neurons, [time, batch,
+                neurons].
+            dt: between samples, for delays [s, or 1 where time is counted in steps].
+            masks: factors on outputs, see `waveforms`.
+            layers: how many to run; all where left out.
+        """
+        given: dict[str, Signal] = {INPUT: signal}
+        before, outputs = signal, []
+        for number, layer in enumerate(self.chain[:layers]):
+            out = fire(number, _arriving(layer, before, given, dt))
             out = sum((given[join.source].values for join in layer.connections if join.synapse is None), out)
             outputs.append(out)
             silenced = masks is not None and number < len(masks)
@@ -197,12 +226,14 @@ class Network(nn.Module):
             crossbar.keep_in_range()
 
 
-def _current(layer: Layer, before: Signal, given: Mapping[str, Signal], timing: Mapping[str, Any]) -> Tensor:
-    """Of all connections of a layer but its own."""
+def current_of(arriving: Arriving) -> Tensor:
+    """The current of all connections, [time, batch, neurons]."""
+    first, *others = (signal.through(synapse) for synapse, signal in arriving)
+    return sum(others, first)
+
+
+def _arriving(layer: Layer, before: Signal, given: Mapping[str, Signal], dt: float) -> Arriving:
     if layer.delay is not None:
-        before = Outputs(layer.delay(before.values, timing.get("dt", 1.0)))
-    current = before.through(layer.synapse)
-    for join in layer.connections:
-        if join.synapse is not None:
-            current = current + given[join.source].through(join.synapse)
-    return current
+        before = Outputs(layer.delay(before.values, dt))
+    joined = [(join.synapse, given[join.source]) for join in layer.connections if join.synapse is not None]
+    return [(layer.synapse, before), *joined]

@@ -247,6 +247,8 @@ class NetworkTable(Table):
             raise ValueError(
                 "a layer before the last one has no neurons; give it neurons, or channels and kernel"
             )
+        if self.every_layer[-1].join == "spike":
+            raise ValueError('the last layer is read as it is; join = "spike" is for those before')
         ratios, layers = self.synapses.mirror_ratio, len(self.every_layer)
         if isinstance(ratios, tuple) and len(ratios) != layers:
             raise ValueError(

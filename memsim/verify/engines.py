@@ -23,6 +23,8 @@ from torch import Tensor
 
 from memsim.circuits import (
     CrossbarLayer,
+    PairArray,
+    couple,
     membrane,
     network_circuit,
     neuron_instance,
@@ -36,9 +38,10 @@ from memsim.errors import InputError, SimulationError
 from memsim.networks import MemristiveNetwork
 from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.drives import WordLines
-from memsim.networks.synapses import Dense
+from memsim.networks.network import Arriving, current_of
+from memsim.networks.synapses import Dense, Synapse
 from memsim.spice import Job, deck, simulate_many
-from memsim.surrogate import CompiledCircuit
+from memsim.surrogate import CompiledCircuit, Coupling
 
 Array = NDArray[np.float64]
 Waves = dict[str, Array]
@@ -58,19 +61,21 @@ def twin(network: MemristiveNetwork, lines: WordLines, times: Array) -> list[Wav
     """Layer by layer in torch, in float64."""
     step = float(times[1] - times[0])
     layers: list[Waves] = []
+
+    def fire(number: int, arriving: Arriving) -> Tensor:
+        cell, layer = network.cells[number], network.chain[number]
+        compiled = CompiledCircuit(
+            cell.circuit.circuit(), inputs=(cell.circuit.source,), stepper=network.study.stepper
+        )
+        parameters = {name: torch.from_numpy(p) for name, p in neuron_values(network, number).items()}
+        matrix = None if layer.recurrent is None else layer.recurrent.matrix()
+        coupling = None if matrix is None else Coupling(matrix, cell.output, cell.rest)
+        waves, _ = compiled(current_of(arriving), dt=step, parameters=parameters, coupling=coupling)
+        layers.append({name: wave.transpose(0, 1).numpy() for name, wave in waves.items()})
+        return waves[cell.output] - cell.rest
+
     with torch.no_grad():
-        current = torch.einsum("tk,bkn->tbn", lines.pulses(times), network.synapses[0](lines.amplitude))
-        for number, layer in enumerate(network.synapses):
-            if number:
-                before = relative(network, number - 1, layers[-1])
-                current = layer(torch.from_numpy(before).transpose(0, 1))
-            circuit = network.cells[number].circuit
-            compiled = CompiledCircuit(
-                circuit.circuit(), inputs=(circuit.source,), stepper=network.study.stepper
-            )
-            parameters = {name: torch.from_numpy(p) for name, p in neuron_values(network, number).items()}
-            waves, _ = compiled(current, dt=step, parameters=parameters)
-            layers.append({name: wave.transpose(0, 1).numpy() for name, wave in waves.items()})
+        network.flow(lines.over(times), fire, dt=step)
     return layers
 
 
@@ -91,14 +96,25 @@ def layer_by_layer(
 ) -> list[Waves]:
     """In ngspice, some neurons of some images in each deck."""
     layers: list[Waves] = []
-    with torch.no_grad():
-        gains = network.synapses[0](lines.amplitude).transpose(1, 2).numpy()
-        layers.append(_pulsed(network, lines, gains, times, advance))
-        for number, layer in enumerate(network.synapses[1:], start=1):
-            before = torch.from_numpy(relative(network, number - 1, layers[-1]))
-            currents = layer(before).transpose(1, 2).numpy()
+
+    def fire(number: int, arriving: Arriving) -> Tensor:
+        if not number and _is_pulsed(network):
+            gains = network.synapses[0](lines.amplitude).transpose(1, 2).numpy()
+            layers.append(_pulsed(network, lines, gains, times, advance))
+        else:
+            currents = current_of(arriving).permute(1, 2, 0).numpy()
             layers.append(_sampled(network, number, currents, times, advance))
+        return torch.from_numpy(relative(network, number, layers[-1])).transpose(0, 1)
+
+    with torch.no_grad():
+        network.flow(lines.over(times), fire, dt=float(times[1] - times[0]))
     return layers
+
+
+def _is_pulsed(network: MemristiveNetwork) -> bool:
+    """Whether the currents of the first layer are pulses of the drive, and nothing else."""
+    first = network.chain[0]
+    return network.synapses[0].bias is None and first.delay is None and not first.connections
 
 
 def whole(network: MemristiveNetwork, lines: WordLines, times: Array, advance: Advance) -> list[Waves]:
@@ -169,19 +185,41 @@ def network_deck(network: MemristiveNetwork, image: Tensor) -> str:
 
 def why_not_whole(network: MemristiveNetwork) -> str:
     """What keeps a network from being one circuit of ours; empty where nothing does."""
-    for layer in network.synapses:
-        if not isinstance(layer, Dense):
+    for layer, synapse in zip(network.chain, network.synapses, strict=True):
+        if not isinstance(synapse, Dense):
             return "it has convolutional layers"
-        hardware = layer.crossbar.hardware
+        if layer.delay is not None:
+            return "it has delays"
+        if any(join.synapse is None for join in layer.connections):
+            return "it adds outputs to outputs"
+    for crossbar in network.crossbars:
+        hardware = crossbar.hardware
         if hardware.wired or hardware.signs != "pairs" or hardware.slices != 1:
             return "its crossbars are more than pairs of cells on ideal wires"
     return ""
 
 
 def _crossbar_layer(network: MemristiveNetwork, number: int) -> CrossbarLayer:
-    crossbar = network.crossbars[number]
+    layer, synapse = network.chain[number], network.synapses[number]
+    own = [(number + 1, _array(layer.recurrent))] if layer.recurrent is not None else []
+    names = ["input", *(one.name for one in network.chain)]
+    joined = [(names.index(join.source), _array(join.synapse)) for join in layer.connections if join.synapse]
+    return CrossbarLayer(
+        *_conductances(synapse),
+        neurons=neuron_values(network, number),
+        bias=synapse.bias,
+        others=[*own, *joined],
+    )
+
+
+def _array(synapse: Synapse) -> PairArray:
+    return PairArray(*_conductances(synapse))
+
+
+def _conductances(synapse: Synapse) -> tuple[Array, Array, float]:
+    crossbar = cast("Dense", synapse).crossbar
     plus, minus = (g.detach().double().numpy() for g in crossbar.conductances())
-    return CrossbarLayer(plus, minus, crossbar.mirror_ratio, neuron_values(network, number))
+    return plus, minus, crossbar.mirror_ratio
 
 
 def _pulsed(
@@ -193,7 +231,8 @@ def _pulsed(
     stimuli = {f"vpulse{number}": pulse for number, pulse in enumerate(pulses)}
 
     def circuit(part: Array, values: Mapping[str, Array]) -> Driven:
-        return pulsed_population(network.cells[0].circuit, part, values), stimuli
+        population = pulsed_population(network.cells[0].circuit, part, values)
+        return _coupled(network, 0, population), stimuli
 
     return _packed(network, 0, gains, times, circuit, advance)
 
@@ -204,9 +243,17 @@ def _sampled(
     """Neurons behind a later crossbar: `currents` [image, neuron, time] in A."""
 
     def circuit(part: Array, values: Mapping[str, Array]) -> Driven:
-        return sampled_population(network.cells[number].circuit, times, part, values), {}
+        population = sampled_population(network.cells[number].circuit, times, part, values)
+        return _coupled(network, number, population), {}
 
     return _packed(network, number, currents, times, circuit, advance)
+
+
+def _coupled(network: MemristiveNetwork, number: int, population: Circuit) -> Circuit:
+    recurrent = network.chain[number].recurrent
+    if recurrent is not None:
+        couple(population, network.cells[number].circuit, _array(recurrent))
+    return population
 
 
 def _packed(  # noqa: PLR0917 - each used once
@@ -217,14 +264,15 @@ def _packed(  # noqa: PLR0917 - each used once
     circuit: Callable[[Array, Mapping[str, Array]], Driven],
     advance: Advance,
 ) -> Waves:
-    """Neurons of one layer with drives [image, neuron, ...], PACK in each deck."""
+    """Neurons of one layer with drives [image, neuron, ...], PACK in each deck, or all that hear each other."""
     images, neurons = drives.shape[:2]
+    pack = PACK if network.chain[number].recurrent is None else neurons
     flat = drives.reshape(images * neurons, -1)
     values = {name: np.tile(own, images) for name, own in neuron_values(network, number).items()}
-    names = [waveform_names(network.cells[number].circuit, f"mem_{i}", f"xn_{i}") for i in range(PACK)]
+    names = [waveform_names(network.cells[number].circuit, f"mem_{i}", f"xn_{i}") for i in range(pack)]
 
     def job(start: int) -> Job:
-        part = slice(start, start + PACK)
+        part = slice(start, start + pack)
         packed, stimuli = circuit(flat[part], {name: own[part] for name, own in values.items()})
         save = [wave for one in names[: len(flat[part])] for wave in one.values()]
         # as text: a circuit would be taken apart into one deck for each neuron
@@ -232,9 +280,9 @@ def _packed(  # noqa: PLR0917 - each used once
         return Job(text, trust=True, timeout=TIMEOUT)
 
     waves: list[Waves] = []
-    for first in range(0, len(flat), PACK * DECKS):
-        starts = range(first, min(first + PACK * DECKS, len(flat)), PACK)
-        present = [names[: len(flat[start : start + PACK])] for start in starts]
+    for first in range(0, len(flat), pack * DECKS):
+        starts = range(first, min(first + pack * DECKS, len(flat)), pack)
+        present = [names[: len(flat[start : start + pack])] for start in starts]
         results = _simulated([job(start) for start in starts], [len(one) for one in present], advance)
         waves.append(_collected(zip(results, present, strict=True), times))
     return {

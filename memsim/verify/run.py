@@ -9,10 +9,12 @@ from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from memsim.errors import InputError
 from memsim.files import write_text
@@ -20,7 +22,9 @@ from memsim.learn import Run
 from memsim.learn.evaluation import EVALUATION_SEED
 from memsim.networks import MemristiveNetwork
 from memsim.networks.drives import WordLines
+from memsim.networks.network import Arriving, Outputs
 from memsim.networks.nonidealities import realised
+from memsim.networks.synapses import OnCrossbar
 from memsim.spice import ngspice_version
 from memsim.verify import engines
 from memsim.verify.comparison import Batch, Evidence, Verification, amplitude, errors, summary
@@ -194,13 +198,21 @@ def _times(network: MemristiveNetwork, parts: int) -> Array:
 
 def _energy(network: MemristiveNetwork, lines: WordLines, times: Array, layers: list[Waves]) -> Array:
     """[image, layer, 2] in J: neurons, then synapses."""
-    voltage = lines.voltages(times).transpose(0, 1)
     energies: list[Array] = []
-    for number, (layer, waves) in enumerate(zip(network.synapses, layers, strict=True)):
-        cell = network.cells[number].circuit
-        heat = neuron_energy(cell, waves, times, engines.neuron_values(network, number))
-        energies.append(np.array([heat, read_energy(layer, voltage, times)]).T)
-        voltage = torch.from_numpy(relative(network, number, waves))
+
+    def fire(number: int, arriving: Arriving) -> Tensor:
+        layer, cell = network.chain[number], network.cells[number].circuit
+        outputs = torch.from_numpy(relative(network, number, layers[number])).transpose(0, 1)
+        own = [] if layer.recurrent is None else [(layer.recurrent, Outputs(outputs))]
+        heat = neuron_energy(cell, layers[number], times, engines.neuron_values(network, number))
+        reads = [
+            read_energy(cast("OnCrossbar", synapse), signal.values.transpose(0, 1), times)
+            for synapse, signal in [*arriving, *own]
+        ]
+        energies.append(np.array([heat, sum(reads)]).T)
+        return outputs
+
+    network.flow(lines.over(times), fire, dt=float(times[1] - times[0]))
     return np.stack(energies, axis=1)
 
 

@@ -1,0 +1,63 @@
+"""Recurrent and joined layers, bias lines and delays: in ngspice what they are in the twin."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from memsim.errors import InputError
+from memsim.learn import Run, build, make_study
+from memsim.verify import verify
+from memsim.verify.comparison import amplitude
+
+pytestmark = pytest.mark.spice
+EVERYTHING = (
+    {"neurons": 6, "recurrent": True},
+    {"neurons": 5, "from": "input", "neuron": "integrate-and-fire-set1"},
+    {"from": "layer1"},
+)
+
+
+def verified(layers, *, whole, **study):
+    table = make_study(
+        layers=layers, step=100e-6, synapses={"mirror_ratio": 0.6, "bias": True}, training={}, **study
+    )
+    network, data = build(table)
+    return verify(Run(table, network, data, []), images=2, whole=whole)
+
+
+@pytest.fixture(scope="module")
+def whole():
+    return verified(EVERYTHING, whole=True)
+
+
+def test_a_network_with_all_kinds_of_connections_is_one_circuit(whole):
+    # 0.2 % was measured; the promise is 1 % of a spike
+    assert whole.verification.worst_error <= 0.01
+    assert whole.verification.same_class == 1.0
+    assert amplitude(whole.ngspice).min() > 3e-3
+    for layer in whole.verification.layers:
+        assert layer.synapses_ngspice == pytest.approx(layer.synapses_twin, rel=5e-3)
+
+
+def test_layer_by_layer_is_that_circuit(whole):
+    by_layer = verified(EVERYTHING, whole=False)
+    difference = np.abs(by_layer.ngspice - whole.ngspice) / amplitude(whole.ngspice)
+    assert difference.max() <= 0.005  # straight lines between samples 10 us apart
+    assert by_layer.verification.worst_error <= 0.01
+
+
+def test_the_recurrence_is_not_small(whole):
+    """What is compared above would differ by far more without it."""
+    plain = verified(({"neurons": 6}, *EVERYTHING[1:]), whole=True)
+    difference = np.abs(plain.ngspice - whole.ngspice) / amplitude(whole.ngspice)
+    assert difference.max() > 0.05
+
+
+def test_delays_and_added_outputs_are_verified_layer_by_layer():
+    layers = ({"neurons": 6}, {"neurons": 6, "from": "layer1", "join": "spike", "delay": 1.5e-3}, {})
+    found = verified(layers, whole=None)
+    assert not found.verification.whole
+    assert found.verification.worst_error <= 0.01
+    with pytest.raises(InputError, match="it has delays"):
+        verified(layers, whole=True)
