@@ -173,12 +173,12 @@ def test_rate_codes_have_as_many_spikes_as_the_value_says() -> None:
 
 def test_neurons_follow_their_equation() -> None:
     neurons = LeakyIntegrateAndFire()
-    spikes, membrane = neurons(torch.tensor([0.6, 0.6, 0.6, 3.0])[:, None])
+    spikes, state = neurons(torch.tensor([0.6, 0.6, 0.6, 3.0])[:, None])
     # m = 0.6, 0.9 * 0.6 + 0.6 = 1.14 fires and leaves 0.14, then 0.726, then 3.6534, which fires once
     assert spikes.flatten().tolist() == [0, 1, 0, 1]
-    assert membrane.item() == pytest.approx(2.6534)
+    assert state.membrane.item() == pytest.approx(2.6534)
     halves = neurons(torch.full((2, 1), 0.6))[1]
-    assert neurons(torch.tensor([[0.6], [3.0]]), halves)[1].item() == pytest.approx(2.6534)
+    assert neurons(torch.tensor([[0.6], [3.0]]), halves)[1].membrane.item() == pytest.approx(2.6534)
 
 
 def test_a_recurrent_layer_hears_its_own_spikes() -> None:

@@ -1,0 +1,90 @@
+"""Neurons of snnTorch as discrete neurons: the same spikes, step for step, and the same gradients.
+
+    Leaky      m <- beta m + i - theta o', o' of the step before          Reset(when="next")
+               reset_delay=False: m <- beta m + i, then m <- m - theta o  Reset(when="now")
+    Synaptic   s <- alpha s + i in place of the input                     Compartment(alpha, feeds="input")
+
+Only attributes of the module are read; snnTorch itself is not needed. With reset_delay=False and a subtracting reset,
+snnTorch keeps a neuron silent that is still above the threshold after a reset, which takes an input of more than one
+threshold a step; converted neurons fire there.
+"""
+
+from __future__ import annotations
+
+import inspect
+import math
+from collections.abc import Callable
+from typing import Any
+
+from torch import Tensor, nn
+
+from memsim.errors import InputError
+from memsim.networks.discrete import Coefficient, Compartment, Fixed, Learned, Reset, Spike
+from memsim.networks.discrete_neurons import DiscreteNeuron
+
+__all__ = ["from_snntorch"]
+
+SLOPES: dict[str, Callable[..., Spike]] = {
+    "atan": lambda alpha: Spike("arctan", alpha / 2, 2 / (math.pi * alpha), relative=False),
+    "fast_sigmoid": lambda slope: Spike("fast-sigmoid", 1.0, 1 / slope, relative=False),
+    "sigmoid": lambda slope: Spike("logistic", slope / 4, 1 / slope, relative=False),
+    "straight_through_estimator": lambda: Spike("straight-through", 1.0, relative=False),
+}
+"""Surrogate functions by name, from their parameters."""
+REFUSED = ("inhibition", "state_quant", "recurrent")
+SMALLEST = 1e-6
+"""Lowest threshold that a trained one is held above; snnTorch does not hold it."""
+
+
+def from_snntorch(module: nn.Module, spike: Spike | None = None) -> DiscreteNeuron:
+    """Neurons that fire as a `Leaky` or `Synaptic` of snnTorch does.
+
+    Args:
+        module: of snnTorch; its values are copied.
+        spike: when it fires and its slope; that of the module where left out.
+
+    Raises:
+        InputError: another module, or an option of it that discrete neurons do not have.
+    """
+    given: Any = module
+    if not all(hasattr(given, name) for name in ("beta", "threshold", "reset_mechanism", "reset_delay")):
+        raise InputError(
+            f"{type(module).__name__} is no Leaky or Synaptic of snnTorch; give one, or build a DiscreteNeuron"
+        )
+    refused = [name for name in REFUSED if getattr(given, name, False)]
+    if refused or float(given.graded_spikes_factor) != 1:
+        name = refused[0] if refused else "graded_spikes_factor"
+        raise InputError(f"the module has {name}, which discrete neurons do not have; switch it off")
+    alpha = getattr(given, "alpha", None)
+    synapse = Compartment(_number(alpha, 0.0), driven_by="input", feeds="input") if alpha is not None else None
+    return DiscreteNeuron(
+        _number(given.beta, 0.0),
+        _number(given.threshold, SMALLEST),
+        reset=Reset(
+            given.reset_mechanism,
+            when="next" if given.reset_delay else "now",
+            detach=bool(given.reset_delay),
+            detach_amount=False,
+        ),
+        compartments=(synapse,) if synapse else (),
+        spike=spike or _spike(given.spike_grad),
+    )
+
+
+def _number(value: Tensor, low: float) -> Coefficient:
+    """Trained where it is a parameter there."""
+    if isinstance(value, nn.Parameter):
+        return Learned(value, low=low)
+    return Fixed(value.item() if value.numel() == 1 else value)
+
+
+def _spike(surrogate: Callable[..., Tensor]) -> Spike:
+    """That of a function which one of snnTorch's makers of surrogate functions returned."""
+    maker = getattr(surrogate, "__qualname__", "").partition(".")[0]
+    if maker not in SLOPES:
+        raise InputError(
+            f"the surrogate function {maker or surrogate!r} is unknown; allowed: {', '.join(SLOPES)}; "
+            "for another give spike = Spike(...)"
+        )
+    values = inspect.getclosurevars(surrogate).nonlocals
+    return SLOPES[maker](*(values[name] for name in values if name in ("alpha", "slope")))
