@@ -56,7 +56,9 @@ def from_snntorch(module: nn.Module, spike: Spike | None = None) -> DiscreteNeur
         name = refused[0] if refused else "graded_spikes_factor"
         raise InputError(f"the module has {name}, which discrete neurons do not have; switch it off")
     alpha = getattr(given, "alpha", None)
-    synapse = Compartment(_number(alpha, 0.0), driven_by="input", feeds="input") if alpha is not None else None
+    synapse = (
+        Compartment(_number(alpha, 0.0), driven_by="input", feeds="input") if alpha is not None else None
+    )
     return DiscreteNeuron(
         _number(given.beta, 0.0),
         _number(given.threshold, SMALLEST),
