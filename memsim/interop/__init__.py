@@ -6,8 +6,8 @@ import importlib
 from typing import Any
 
 from memsim.errors import InputError
-from memsim.interop.snntorch_neurons import from_snntorch
-from memsim.interop.spikingjelly_neurons import from_spikingjelly
+from memsim.interop.snntorch_neurons import from_snntorch, to_snntorch
+from memsim.interop.spikingjelly_neurons import from_spikingjelly, to_spikingjelly
 from memsim.interop.stepwise import SpikingNeuron, SpikingSequence
 
 __all__ = [
@@ -20,6 +20,8 @@ __all__ = [
     "spiking_from_nir",
     "spiking_to_nir",
     "to_nir",
+    "to_snntorch",
+    "to_spikingjelly",
     "write_nir",
 ]
 

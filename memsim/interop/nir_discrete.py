@@ -158,7 +158,9 @@ def _restore(network: SpikingNetwork, own: Mapping[str, Any]) -> None:
         shape = tuple(json.loads(text.decode() if isinstance(text, bytes) else str(text))["shape"])
         if math.prod(shape) != math.prod(network.shape):
             raise ValueError(f"inputs of {shape} are not those of the graph")
-        tensors = {name: torch.tensor(np.asarray(value)).reshape(()) for name, value in own["tensors"].items()}
+        tensors = {
+            name: torch.tensor(np.asarray(value)).reshape(()) for name, value in own["tensors"].items()
+        }
         if not all(bool(value.isfinite()) for value in tensors.values()):
             raise ValueError("numbers of neurons are not finite")
         network.neurons.load_state_dict(tensors, assign=True)

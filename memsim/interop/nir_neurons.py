@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 
 from memsim.errors import InputError
 from memsim.networks.discrete import Compartment, Reset, Spike
+from memsim.networks.discrete.coefficients import numbers
 from memsim.networks.discrete_neurons import DiscreteNeuron
 
 Array = NDArray[np.float64]
@@ -43,8 +44,8 @@ def neuron_node(neuron: DiscreteNeuron, shape: tuple[int, ...], dt: float) -> ni
     """
     _check_sayable(neuron)
 
-    def each(value: object) -> Array:
-        return np.broadcast_to(torch.as_tensor(value).detach().cpu().double().numpy(), shape).copy()
+    def each(value: torch.Tensor | float) -> Array:
+        return np.broadcast_to(numbers(value).cpu().double().numpy(), shape).copy()
 
     leak, gain = each(neuron.leak.value()), each(neuron.gain.value())
     tau, r = _euler(leak, gain, dt)

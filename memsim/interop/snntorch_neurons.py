@@ -4,9 +4,9 @@
                reset_delay=False: m <- beta m + i, then m <- m - theta o  Reset(when="now")
     Synaptic   s <- alpha s + i in place of the input                     Compartment(alpha, feeds="input")
 
-Only attributes of the module are read; snnTorch itself is not needed. With reset_delay=False and a subtracting reset,
-snnTorch keeps a neuron silent that is still above the threshold after a reset, which takes an input of more than one
-threshold a step; converted neurons fire there.
+Only attributes of the module are read; snnTorch itself is needed for the way back alone. With reset_delay=False and a
+subtracting reset, snnTorch keeps a neuron silent that is still above the threshold after a reset, which takes an input
+of more than 2 - beta thresholds in a step; converted neurons fire there.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ from typing import Any
 from torch import Tensor, nn
 
 from memsim.errors import InputError
+from memsim.interop.surrogates import Surrogate, check_simple, has_no_gain
 from memsim.networks.discrete import Coefficient, Compartment, Fixed, Learned, Reset, Spike
+from memsim.networks.discrete.coefficients import numbers
 from memsim.networks.discrete_neurons import DiscreteNeuron
 
-__all__ = ["from_snntorch"]
+__all__ = ["from_snntorch", "to_snntorch"]
 
 SLOPES: dict[str, Callable[..., Spike]] = {
     "atan": lambda alpha: Spike("arctan", alpha / 2, 2 / (math.pi * alpha), relative=False),
@@ -73,6 +75,34 @@ def from_snntorch(module: nn.Module, spike: Spike | None = None) -> DiscreteNeur
     )
 
 
+def to_snntorch(neuron: DiscreteNeuron) -> nn.Module:
+    """A `Leaky` of snnTorch that fires as these neurons do, with their slope.
+
+    Its gradients are theirs where resets are passed alike: snnTorch passes one that acts at once, not one at the next
+    step, and always passes the amount.
+
+    Raises:
+        InputError: snnTorch is not installed, or a part that `Leaky` does not have.
+    """
+    try:
+        import snntorch
+    except ModuleNotFoundError:
+        raise InputError("Leaky needs the package snntorch: pip install snntorch") from None
+    check_simple(neuron, "Leaky", resets=("subtract", "zero", "none"), inclusive=False)
+    if not has_no_gain(neuron):
+        raise InputError("Leaky has no gain of its input; scale the weights instead")
+    policies = {"beta": neuron.leak, "threshold": neuron.threshold}
+    values = {name: numbers(one.value()).clone() for name, one in policies.items()}
+    trained = {f"learn_{name}": isinstance(one, Learned) for name, one in policies.items()}
+    return snntorch.Leaky(
+        **values,
+        **trained,
+        spike_grad=Surrogate.of(neuron),
+        reset_mechanism=neuron.reset.kind,
+        reset_delay=neuron.reset.waits,
+    )
+
+
 def _number(value: Tensor, low: float) -> Coefficient:
     """Trained where it is a parameter there."""
     if isinstance(value, nn.Parameter):
@@ -82,6 +112,8 @@ def _number(value: Tensor, low: float) -> Coefficient:
 
 def _spike(surrogate: Callable[..., Tensor]) -> Spike:
     """That of a function which one of snnTorch's makers of surrogate functions returned."""
+    if isinstance(surrogate, Surrogate):
+        return surrogate.spike
     maker = getattr(surrogate, "__qualname__", "").partition(".")[0]
     if maker not in SLOPES:
         raise InputError(

@@ -6,7 +6,7 @@
     IFNode              v <- v + x                                                      leak 1
 
 v_reset is what potentials are counted from: they are lower by v_reset here, and so is the threshold. v_reset=None is a
-reset that subtracts. Only attributes of the module are read; SpikingJelly itself is not needed.
+reset that subtracts. Only attributes of the module are read; SpikingJelly itself is needed for the way back alone.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ import torch
 from torch import nn
 
 from memsim.errors import InputError
+from memsim.interop.surrogates import Surrogate, check_simple, has_no_gain
 from memsim.networks.discrete import Coefficient, Complement, Fixed, Logistic, Reset, Spike
+from memsim.networks.discrete.coefficients import numbers
 from memsim.networks.discrete_neurons import DiscreteNeuron
 
-__all__ = ["from_spikingjelly"]
+__all__ = ["from_spikingjelly", "to_spikingjelly"]
 
 SLOPES: dict[str, Callable[[float], Spike]] = {
     "ATan": lambda a: Spike("arctan", a / 2, 2 / (math.pi * a), relative=False, inclusive=True),
@@ -60,6 +62,43 @@ def from_spikingjelly(module: nn.Module, spike: Spike | None = None) -> Discrete
     )
 
 
+def to_spikingjelly(neuron: DiscreteNeuron) -> nn.Module:
+    """An `IFNode`, `LIFNode` or `ParametricLIFNode` that fires as these neurons do, with their slope and gradients.
+
+    It takes all steps at once, [time, batch, ...], as neurons here do. Threshold and leak must be one for the layer.
+
+    Raises:
+        InputError: SpikingJelly is not installed, or a part that its nodes do not have.
+    """
+    try:
+        from spikingjelly.activation_based import neuron as nodes
+    except ModuleNotFoundError:
+        raise InputError("its nodes need the package spikingjelly: pip install 'memsim[peers]'") from None
+    check_simple(neuron, "LIFNode", resets=("subtract", "zero"), inclusive=True)
+    leak, theta = (numbers(one.value()) for one in (neuron.leak, neuron.threshold))
+    if neuron.reset.waits or leak.numel() > 1 or theta.numel() > 1:
+        raise InputError("LIFNode has one leak and one threshold, and resets at once; use such neurons")
+    options = {
+        "v_threshold": float(theta),
+        "v_reset": None if neuron.reset.kind == "subtract" else 0.0,
+        "surrogate_function": Surrogate.of(neuron),
+        "detach_reset": neuron.reset.detach,
+        "step_mode": "m",
+    }
+    decays = isinstance(neuron.gain, Complement) and neuron.gain.factor.value() == 1
+    if not decays and not has_no_gain(neuron):
+        raise InputError("LIFNode has a gain of 1 or of 1 - leak; scale the weights instead")
+    if float(leak) == 1:
+        return nodes.IFNode(**options)
+    tau = 1 / (1 - float(leak))
+    if not isinstance(neuron.leak, Logistic):
+        return nodes.LIFNode(tau, decays, **options)
+    node = nodes.ParametricLIFNode(tau, decays, **options).to(leak.dtype)
+    with torch.no_grad():
+        node.w.copy_(neuron.leak.raw if not neuron.leak.rising else -neuron.leak.raw)
+    return node
+
+
 def _leak(given: Any) -> Coefficient:
     if hasattr(given, "w"):
         leak = Logistic(1 - given.w.detach().sigmoid(), rising=False)
@@ -70,6 +109,8 @@ def _leak(given: Any) -> Coefficient:
 
 
 def _spike(surrogate: Any) -> Spike:
+    if isinstance(surrogate, Surrogate):
+        return surrogate.spike
     name = type(surrogate).__name__
     if name not in SLOPES:
         raise InputError(

@@ -23,6 +23,7 @@ from memsim.networks.discrete.coefficients import (
     Learned,
     Shape,
     coefficient,
+    numbers,
 )
 from memsim.networks.discrete.compartments import INPUT, SPIKE, Compartment, check_compartments
 from memsim.networks.discrete.fused import can_fuse, fused
@@ -124,7 +125,7 @@ class DiscreteNeuron(nn.Module):
     @property
     def unit(self) -> Unit:
         """Rest, level and unit current in the numbers of the membrane; one step is 1."""
-        level = float(torch.as_tensor(self.threshold.value()).mean())
+        level = float(numbers(self.threshold.value()).mean())
         return Unit(rest=0.0, level=level, unit_current=level, step=1.0)
 
     def start(self, like: Tensor) -> State:

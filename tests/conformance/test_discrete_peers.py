@@ -9,9 +9,9 @@ import torch
 from torch import Tensor, nn
 
 from memsim.errors import InputError
-from memsim.interop import from_snntorch, from_spikingjelly
-from memsim.networks import DiscreteNeuron
-from memsim.networks.discrete import Spike
+from memsim.interop import from_snntorch, from_spikingjelly, to_snntorch, to_spikingjelly
+from memsim.networks import DiscreteNeuron, LeakyIntegrateAndFire
+from memsim.networks.discrete import Compartment, Complement, Learned, Logistic, Reset, Spike
 
 F64 = torch.float64
 STEPS, NEURONS = 200, 500
@@ -140,6 +140,55 @@ def test_slopes_of_spikingjelly(name: str) -> None:
     assert differing == 0
 
 
+@pytest.mark.parametrize(
+    "reset", [Reset(kind, when=when) for kind in ("subtract", "zero") for when in ("now", "next")]
+)
+@pytest.mark.parametrize("relative", [True, False])
+def test_there_and_back_by_snntorch(reset: Reset, relative: bool) -> None:
+    pytest.importorskip("snntorch", reason="snnTorch is in the extra bench")
+    leak, theta = (Learned(torch.tensor(value, dtype=F64)) for value in (0.85, 1.3))
+    ours = DiscreteNeuron(leak, theta, reset=reset, spike=Spike("gaussian", 0.6, 0.7, 2.0, relative=relative))
+    there = to_snntorch(ours)
+    inputs = drive(1.2)
+    spikes, _ = ours(inputs)
+    assert torch.equal(stepped(there, 1)(inputs), spikes)
+    assert spikes.sum() > 10_000
+    back = from_snntorch(there)
+    assert torch.equal(back(inputs)[0], spikes)
+    assert (back.reset.kind, back.reset.when) == (reset.kind, reset.when)
+    # snnTorch passes the reset itself where it acts at once, so only one at the next step is the same in gradients
+    if reset.waits:
+        compared(stepped(there, 1), ours, inputs, SNNTORCH_TOLERANCE)
+
+
+def test_the_neurons_of_spiking_networks_fire_the_same_in_snntorch() -> None:
+    pytest.importorskip("snntorch", reason="snnTorch is in the extra bench")
+    ours, inputs = LeakyIntegrateAndFire(), drive(1.2).float()
+    assert torch.equal(stepped(to_snntorch(ours), 1)(inputs), ours(inputs)[0].to(F64))
+
+
+@pytest.mark.parametrize("kind", ["subtract", "zero"])
+@pytest.mark.parametrize("leak", ["1", "0.8", "trained"])
+@pytest.mark.parametrize("averages", [True, False])
+def test_there_and_back_by_spikingjelly(kind: str, leak: str, averages: bool) -> None:
+    pytest.importorskip("spikingjelly.activation_based.neuron", reason=JELLY)
+    policy = (
+        Logistic(torch.tensor(0.8, dtype=F64), rising=False) if leak == "trained" else Learned(float(leak))
+    )
+    averages = averages and leak != "1"  # a gain of 0
+    spike = Spike("triangle", 0.6, 0.7, relative=False, inclusive=True)
+    ours = DiscreteNeuron(
+        policy.double(), 0.9, reset=Reset(kind), spike=spike, gain=Complement(policy) if averages else 1.0
+    )
+    inputs = drive(4.0 if averages else 0.8)
+    there = to_spikingjelly(ours)
+    spikes, differing = compared(there, ours, inputs, 1e-12)  # rounding of float64
+    assert spikes > 10_000
+    assert differing == 0
+    there.reset()
+    assert torch.equal(from_spikingjelly(there)(inputs)[0], ours(inputs)[0])
+
+
 class Leaky(nn.Module):
     """What a module of snnTorch shows, for the cases that it takes no snnTorch to refuse."""
 
@@ -152,6 +201,7 @@ class Leaky(nn.Module):
 
 
 def test_what_cannot_be_taken_over_is_refused_by_name() -> None:
+    pytest.importorskip("snntorch", reason="snnTorch is in the extra bench")
     assert isinstance(from_snntorch(Leaky(), Spike()), DiscreteNeuron)
     cases = {
         "Linear is no Leaky": lambda: from_snntorch(nn.Linear(2, 2)),
@@ -160,6 +210,10 @@ def test_what_cannot_be_taken_over_is_refused_by_name() -> None:
         "has graded_spikes_factor": lambda: from_snntorch(Leaky(graded_spikes_factor=torch.tensor(2.0))),
         "surrogate function .* is unknown": lambda: from_snntorch(Leaky()),
         "Linear is no neuron": lambda: from_spikingjelly(nn.Linear(2, 2)),
+        "has no compartments": lambda: to_snntorch(DiscreteNeuron(compartments=(Compartment(0.9),))),
+        "has no such reset": lambda: to_snntorch(DiscreteNeuron(reset=Reset("set"))),
+        "above the threshold alone": lambda: to_snntorch(DiscreteNeuron(spike=Spike(inclusive=True))),
+        "no gain": lambda: to_snntorch(DiscreteNeuron(gain=2.0)),
     }
     for words, make in cases.items():
         with pytest.raises(InputError, match=words):

@@ -124,7 +124,7 @@ class Learned(Coefficient):
     def bind(self, role: Role, shape: Shape | None) -> None:
         self.low = role.held if self.low is None else self.low
         self.high = role.high if self.high is None else self.high
-        check_range(role.name, self.raw.detach(), self.low, self.high)
+        check_range(role.name, self.raw, self.low, self.high)
         if shape is not None and self.raw.ndim == 0:
             own = SHARED[self.shared](shape)
             self.raw = nn.Parameter(self.raw.detach().expand(own).clone(), self.raw.requires_grad)
@@ -191,6 +191,11 @@ def coefficient(value: Coefficient | Tensor | float) -> Coefficient:
     return value if isinstance(value, Coefficient) else Fixed(value)
 
 
+def numbers(value: Tensor | float) -> Tensor:
+    """A value without its gradient, and to all its digits."""
+    return value.detach() if isinstance(value, Tensor) else torch.tensor(value, dtype=torch.float64)
+
+
 def _bound(limit: float | None) -> float | None:
     return None if limit is None or math.isinf(limit) else limit
 
@@ -201,10 +206,10 @@ def check_range(name: str, value: Tensor | float, low: float, high: float) -> No
     Raises:
         InputError: what was given and what is allowed.
     """
-    numbers = torch.as_tensor(value)
-    good = numbers.isfinite() & (numbers >= low) & (numbers <= high)
+    given = numbers(value)
+    good = given.isfinite() & (given >= low) & (given <= high)
     if not bool(good.all()):
-        worst = numbers[~good].flatten()[0].item()
+        worst = given[~good].flatten()[0].item()
         raise InputError(f"{name} = {worst:g} is out of range; allowed: {low:g} to {high:g}")
 
 
