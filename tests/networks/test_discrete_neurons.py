@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import math
+import statistics
+import time
 from pathlib import Path
 from typing import Any
 
@@ -276,6 +278,22 @@ def test_a_reset_at_the_next_step_is_one_of_theta_over_lambda_at_once() -> None:
     assert int((late != other).sum()) > 1000
 
 
+def test_rates_of_a_recurrent_layer_settle_at_their_equilibrium() -> None:
+    i = torch.arange(6, dtype=F64)
+    weights = ((7 * i[:, None] + 3 * i) % 5 - 2) / 10
+    weights *= 0.8 / torch.linalg.matrix_norm(weights, 2)
+    drive = tensor(0.9, 0.2, 0.6, 0.4, 0.7, 0.3)
+    settled = tensor(0.733354, 0.337508, 0.617608, 0.373568, 0.737963, 0.133354)
+    neuron, state = DiscreteNeuron(1.0, 1.0, spike=Spike(**CLOSED)), None
+    spikes, count, distances = torch.zeros(6, dtype=F64), torch.zeros(6, dtype=F64), []
+    for step in range(1, 1001):
+        spikes, state = neuron.step(weights @ spikes + drive, state)
+        count += spikes
+        if step in (10, 100, 1000):
+            distances.append(float((count / step - settled).norm()))
+    assert distances == pytest.approx([0.1039, 0.01459, 0.001458], abs=6e-5)  # printed digits
+
+
 def test_what_is_shared_by_whom() -> None:
     counts = {}
     for shared in ("layer", "column", "neuron"):
@@ -398,3 +416,17 @@ def test_what_cannot_be_is_refused_by_name() -> None:
     for words, make in cases.items():
         with pytest.raises(InputError, match=words.replace("(", r"\(")):
             make()
+
+
+@pytest.mark.bench
+def test_the_layer_is_faster_than_the_plain_loop() -> None:
+    inputs, weights = torch.rand(50, 64, 256), torch.randn(50, 64, 256)
+    ratios = []
+    for _ in range(9):
+        times = []
+        for layer in (LeakyIntegrateAndFire(), _Plain()):
+            began = time.process_time()
+            _results(layer, inputs, weights)
+            times.append(time.process_time() - began)
+        ratios.append(times[0] / times[1])
+    assert statistics.median(ratios) < 0.95  # 0.7 on a quiet machine
