@@ -109,6 +109,8 @@ class DiscreteNeuron(nn.Module):
     def shaped(self, shape: Shape) -> DiscreteNeuron:
         """This layer, told that it has the shape (channels, ...), which numbers of columns or neurons need.
 
+        Parameters that are not one for the layer are made here, so an optimiser is made afterwards.
+
         Raises:
             InputError: numbers that do not fit.
         """
@@ -187,7 +189,10 @@ class DiscreteNeuron(nn.Module):
         self, current: Tensor, state: State, gain: Tensor | float
     ) -> tuple[Tensor, Tensor | None, tuple[Tensor, ...]]:
         """What the membrane takes in, what the threshold is raised by, and the compartments after the step."""
-        drives: dict[str, Any] = {INPUT: current if _is_one(gain) else gain * current, SPIKE: state.spikes}
+        given = current if _is_one(gain) else gain * current
+        if not state.compartments:
+            return given, None, ()
+        drives: dict[str, Any] = {INPUT: given, SPIKE: state.spikes}
         drives |= {one.name: c for one, c in zip(self.compartments, state.compartments, strict=True)}
         fed: dict[str, list[Tensor]] = {"membrane": [], "input": [], "threshold": [], "nothing": []}
         after: list[Tensor] = []
@@ -221,10 +226,14 @@ class DiscreteNeuron(nn.Module):
     def _checked(self, state: State | None, like: Tensor) -> State:
         if state is None:
             return self.start(like)
-        if state.membrane.shape != like.shape:
+        whole = (
+            len(state.compartments) == len(self.compartments) and (state.spikes is None) != self._remembers
+        )
+        if state.membrane.shape != like.shape or not whole:
             raise InputError(
-                f"the state is of neurons {tuple(state.membrane.shape)}, the current of {tuple(like.shape)}; "
-                "give the state that this layer returned for such a batch"
+                f"the state is of neurons {tuple(state.membrane.shape)} with {len(state.compartments)} compartments, "
+                f"the current of {tuple(like.shape)} with {len(self.compartments)}; give the state that this layer "
+                "returned for such a batch"
             )
         return state
 

@@ -412,6 +412,9 @@ def test_what_cannot_be_is_refused_by_name() -> None:
         "the state is of neurons": lambda: LeakyIntegrateAndFire()(
             torch.rand(2, 3), LeakyIntegrateAndFire().start(torch.rand(4))
         ),
+        "with 0 compartments": lambda: DiscreteNeuron(compartments=(Compartment(0.9),))(
+            torch.rand(2, 3), LeakyIntegrateAndFire().start(torch.rand(3))
+        ),
     }
     for words, make in cases.items():
         with pytest.raises(InputError, match=words.replace("(", r"\(")):

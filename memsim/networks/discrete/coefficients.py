@@ -221,11 +221,8 @@ def check_fits(name: str, value: Tensor | float, shape: Shape | None) -> None:
     """
     if shape is None or not isinstance(value, Tensor):
         return
-    try:
-        fits = torch.broadcast_shapes(value.shape, shape) == torch.Size(shape)
-    except RuntimeError:
-        fits = False
-    if not fits:
+    sides = zip(value.shape, shape, strict=False)
+    if value.numel() > 1 and not (value.ndim == len(shape) and all(own in (1, side) for own, side in sides)):
         raise InputError(
             f"{name} has the shape {tuple(value.shape)}, which does not fit to a layer of {shape}; give one number, "
             "or one for each of its columns or neurons"

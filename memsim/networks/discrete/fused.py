@@ -4,7 +4,8 @@
     backward   a[t] = (dm/dp) b[t] + (dL/do[t]) (do/dp),   b[t-1] = lambda a[t],   b[T] = dL/dm[T],   dL/di[t] = a[t]
                dL/dlambda = sum a[t] m[t-1],   dL/dtheta = sum (dL/do[t]) (do/dtheta)
 
-It does what autograd does through the loop, in the same order, so that not a digit differs; p is all it keeps.
+It does what autograd does through the loop, in the same order, so that not a digit differs; of each step it keeps the
+spikes, the membranes after them, and what the slope is taken at.
 """
 
 from __future__ import annotations
@@ -31,22 +32,18 @@ PASSED: dict[str, Callable[[Tensor, Tensor], Tensor]] = {
 
 def can_fuse(neuron: DiscreteNeuron) -> bool:
     """Whether neurons fire, change nothing with time, and have a reset that is not differentiated."""
-    reset, spike = neuron.reset, neuron.spike
-    amount = neuron.threshold if reset.amount is None else reset.amount
-    amount_fixed = not isinstance(amount, Tensor) or not amount.requires_grad
-    if isinstance(amount, torch.nn.Module):
-        amount_fixed = not any(one.requires_grad for one in amount.parameters())
-    kept = reset.detach if reset.detach_amount is None else reset.detach_amount
-    return (
-        neuron.spiking
-        and not (neuron.leak.changes or neuron.gain.changes or neuron.threshold.changes)
-        and not len(neuron.compartments)
-        and not reset.waits
-        and reset.kind in PASSED
-        and reset.detach
-        and (kept or amount_fixed)
-        and spike.centre is None
-    )
+    reset = neuron.reset
+    steady = not (neuron.leak.changes or neuron.gain.changes or neuron.threshold.changes)
+    plain = neuron.spiking and not len(neuron.compartments) and neuron.spike.centre is None
+    return steady and plain and reset.kind in PASSED and not reset.waits and _is_detached(neuron)
+
+
+def _is_detached(neuron: DiscreteNeuron) -> bool:
+    reset = neuron.reset
+    if not reset.detach or reset.detaches_amount:
+        return reset.detach
+    amount = neuron.threshold.value() if reset.amount is None else reset.amount
+    return not (isinstance(amount, Tensor) and amount.requires_grad)
 
 
 def fused(neuron: DiscreteNeuron, current: Tensor, membrane: Tensor) -> tuple[Tensor, Tensor]:

@@ -74,6 +74,11 @@ class Reset:
         return self.when == "next"
 
     @property
+    def detaches_amount(self) -> bool:
+        """Whether no gradient goes to the amount."""
+        return self.detach if self.detach_amount is None else self.detach_amount
+
+    @property
     def leaks(self) -> bool:
         """Whether a reset at the next step comes before the leak."""
         return self.kind != "subtract"
@@ -81,7 +86,6 @@ class Reset:
     def __call__(self, membrane: Tensor, spikes: Tensor, threshold: Amount) -> Tensor:
         """The membrane after spikes, both [batch, ...]."""
         amount = threshold if self.amount is None else self.amount
-        fixed = self.detach if self.detach_amount is None else self.detach_amount
-        if fixed and isinstance(amount, Tensor):
+        if self.detaches_amount and isinstance(amount, Tensor):
             amount = amount.detach()
         return KINDS[self.kind](membrane, spikes.detach() if self.detach else spikes, amount)
