@@ -6,9 +6,24 @@ import importlib
 from typing import Any
 
 from memsim.errors import InputError
+from memsim.interop.snntorch_neurons import from_snntorch, to_snntorch
+from memsim.interop.spikingjelly_neurons import from_spikingjelly, to_spikingjelly
 from memsim.interop.stepwise import SpikingNeuron, SpikingSequence
 
-__all__ = ["SpikingNeuron", "SpikingSequence", "from_nir", "read_nir", "to_nir", "write_nir"]
+__all__ = [
+    "SpikingNeuron",
+    "SpikingSequence",
+    "from_nir",
+    "from_snntorch",
+    "from_spikingjelly",
+    "read_nir",
+    "spiking_from_nir",
+    "spiking_to_nir",
+    "to_nir",
+    "to_snntorch",
+    "to_spikingjelly",
+    "write_nir",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -25,27 +25,29 @@ from numpy.typing import NDArray
 from memsim.errors import CheckpointError, InputError
 from memsim.files import replacing
 from memsim.hdf5 import DAMAGED, check_hdf5
+from memsim.interop.nir_discrete import DISCRETE, METADATA, spiking_from_nir, spiking_to_nir
 from memsim.learn import Study, make_study
-from memsim.networks import Cell, MemristiveNetwork
+from memsim.networks import Cell, MemristiveNetwork, SpikingNetwork
 from memsim.networks.geometry import as_image
 from memsim.networks.synapses import Convolutional, OnCrossbar
 from memsim.surrogate import CompiledCircuit
 from memsim.surrogate.small_signal import small_signal
 
-__all__ = ["from_nir", "read_nir", "to_nir", "write_nir"]
+__all__ = ["from_nir", "read_nir", "spiking_from_nir", "spiking_to_nir", "to_nir", "write_nir"]
 
-METADATA = "memsim"
 Array = NDArray[np.float64]
 
 
-def write_nir(path: str | Path, network: MemristiveNetwork, shape: tuple[int, ...]) -> None:
+def write_nir(
+    path: str | Path, network: MemristiveNetwork | SpikingNetwork, shape: tuple[int, ...] | None = None
+) -> None:
     """Write a network as a NIR file (HDF5); arguments as for `to_nir`."""
     graph = to_nir(network, shape)
     with replacing(path) as temporary:
         nir.write(temporary, graph)
 
 
-def read_nir(path: str | Path, study: Study | None = None) -> MemristiveNetwork:
+def read_nir(path: str | Path, study: Study | None = None) -> MemristiveNetwork | SpikingNetwork:
     """Read a network from a NIR file; arguments and errors as for `from_nir`.
 
     Raises:
@@ -63,13 +65,20 @@ def read_nir(path: str | Path, study: Study | None = None) -> MemristiveNetwork:
     return from_nir(graph, study)
 
 
-def to_nir(network: MemristiveNetwork, shape: tuple[int, ...]) -> nir.NIRGraph:
-    """A network as a NIR graph from word line voltages [V] to membrane potentials.
+def to_nir(network: MemristiveNetwork | SpikingNetwork, shape: tuple[int, ...] | None = None) -> nir.NIRGraph:
+    """A network as a NIR graph: a memristive one from word line voltages [V] to membrane potentials.
 
     Args:
-        network: the network.
-        shape: of one input: (features,), (height, width) or (channels, height, width).
+        network: the network; one of discrete neurons as `spiking_to_nir` writes it.
+        shape: of one input: (features,), (height, width) or (channels, height, width); discrete networks know theirs.
+
+    Raises:
+        InputError: no shape for a memristive network, or a part that NIR has no node for.
     """
+    if isinstance(network, SpikingNetwork):
+        return spiking_to_nir(network)
+    if shape is None:
+        raise InputError("shape = None, but a memristive network does not know that of its inputs; give it")
     nodes: list[nir.NIRNode] = []
     image: tuple[int, ...] = shape
     for layer, cell in zip(network.synapses, network.cells, strict=True):
@@ -124,13 +133,14 @@ def _neurons(cell: Cell, shape: tuple[int, ...]) -> nir.NIRNode:
     return nir.LI(tau, resistance, each(cell.rest))
 
 
-def from_nir(graph: nir.NIRGraph, study: Study | None = None) -> MemristiveNetwork:
+def from_nir(graph: nir.NIRGraph, study: Study | None = None) -> MemristiveNetwork | SpikingNetwork:
     """A network from a NIR graph.
 
     A graph that memsim wrote comes back as it was. Any other must be a chain of dense layers, `Linear` or `Affine`
     without bias, with a neuron node after each. Its neurons become memristive ones of the study, and each weight matrix
     is scaled into the range of the conductances, its scale going into the mirrors relative to the other layers: a start
-    for training, because the neurons are not the same.
+    for training, because the neurons are not the same. With discrete neurons, which are the same, `spiking_from_nir`
+    reads such graphs.
 
     Args:
         graph: the network.
@@ -141,6 +151,8 @@ def from_nir(graph: nir.NIRGraph, study: Study | None = None) -> MemristiveNetwo
         CheckpointError: memsim's own metadata that does not fit together.
     """
     own = graph.metadata.get(METADATA) if isinstance(graph.metadata, Mapping) else None
+    if isinstance(own, Mapping) and DISCRETE in own:
+        return spiking_from_nir(graph)
     return _own(own) if own is not None else _foreign(graph, study or make_study())
 
 

@@ -37,7 +37,7 @@ TRAINING_SAMPLE = 1_000
 """Training examples that the training accuracy is taken from after each epoch."""
 CALIBRATION_SAMPLE = 500
 """Training examples that decisions are calibrated with."""
-BYTES_A_SPIKE = 36
+BYTES_A_SPIKE = 18
 """Measured: what one neuron leaves at one step for the way back."""
 TRIM_RATE = 10.0
 """Learning rate of column references, which are counted in cells, over that of weights, which are fractions."""

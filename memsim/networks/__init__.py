@@ -2,7 +2,7 @@
 
 from memsim.networks.cells import SHIPPED, Cell
 from memsim.networks.circuit_neurons import CircuitNeuron
-from memsim.networks.discrete_neurons import LeakyIntegrateAndFire
+from memsim.networks.discrete_neurons import DiscreteNeuron, LeakyIntegrateAndFire
 from memsim.networks.layer import Join, Layer
 from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.named_cells import load_cell, register
@@ -17,6 +17,7 @@ __all__ = [
     "Cell",
     "CircuitNeuron",
     "Clock",
+    "DiscreteNeuron",
     "Join",
     "Layer",
     "LeakyIntegrateAndFire",

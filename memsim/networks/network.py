@@ -100,6 +100,7 @@ class Network(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.drive, self.readout, self.clock, self.supply = drive, readout, clock, supply
         self._check_names()
+        self.register_load_state_dict_pre_hook(_of_earlier_checkpoints)
 
     def _check_names(self) -> None:
         known = [INPUT]
@@ -237,3 +238,22 @@ def _arriving(layer: Layer, before: Signal, given: Mapping[str, Signal], dt: flo
         before = Outputs(layer.delay(before.values, dt))
     joined = [(join.synapse, given[join.source]) for join in layer.connections if join.synapse is not None]
     return [(layer.synapse, before), *joined]
+
+
+def _of_earlier_checkpoints(network: nn.Module, tensors: dict[str, Any], prefix: str, *_: object) -> None:
+    """Names that parts had before synapses and neurons became layers."""
+    known = network.state_dict().keys()
+    again = next((name.partition("recurrent.")[0] for name in known if ".recurrent." in name), "")
+    for name in [name for name in tensors if name.startswith(prefix)]:
+        kind, _dot, rest = name.removeprefix(prefix).partition(".")
+        number, _dot, last = rest.partition(".")
+        if kind == "neurons":
+            new = f"layers.{number}.neuron.{last}"
+        elif kind == "synapses":
+            new = f"layers.{number}.synapse.{last}"
+            new = new if new in known else f"layers.{number}.synapse.module.{last}"
+        elif kind == "recurrent":
+            new = f"{again}recurrent.module.{rest}"
+        else:
+            continue
+        tensors[prefix + new] = tensors.pop(name)

@@ -1,20 +1,27 @@
-"""Spiking networks for in-memory computing: layers of synapses, each followed by leaky neurons, over time steps."""
+"""Networks of discrete-time neurons for in-memory computing: plain synapses, each layer followed by leaky neurons."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from memsim.errors import InputError
-from memsim.networks.discrete_neurons import LeakyIntegrateAndFire
-from memsim.networks.geometry import Convolution, as_image, output_sides
+from memsim.networks.discrete_neurons import DiscreteNeuron, LeakyIntegrateAndFire
+from memsim.networks.geometry import Convolution, as_image
+from memsim.networks.layer import Layer
+from memsim.networks.network import Network, Outputs, Times
+from memsim.networks.synapses import Ideal
 
 
-class SpikingNetwork(nn.Module):
+class SpikingNetwork(Network):
     """Dense and convolutional layers between discrete-time spiking neurons.
+
+    Inputs are spikes [time, batch, inputs]; the scores are the membranes of the last layer, averaged over time.
 
     Args:
         shape: of one input: (features,), (height, width) or (channels, height, width).
@@ -36,70 +43,69 @@ class SpikingNetwork(nn.Module):
         recurrent: bool = False,
         generator: torch.Generator | None = None,
     ) -> None:
-        super().__init__()
         self.shape = shape
-        self.synapses, self.neurons = nn.ModuleList(), nn.ModuleList()
-        for number, layer in enumerate((*hidden, outputs)):
-            synapses, shape = _synapses(shape, layer)
-            self.synapses.append(synapses)
-            self.neurons.append(LeakyIntegrateAndFire(spiking=number < len(hidden)))
-        self.recurrent: nn.Module | None = None
-        if recurrent:
-            if not hidden or not isinstance(hidden[-1], int):
-                raise InputError(
-                    "a recurrent network needs a dense hidden layer; put a number of neurons last"
-                )
-            self.recurrent = nn.Linear(hidden[-1], hidden[-1])
-        for module in self.modules():
-            if isinstance(module, nn.Linear | nn.Conv2d):
-                _start(module, generator)
+        synapses = []
+        for layout in (*hidden, outputs):
+            synapses.append(_synapse(shape, layout))
+            shape = synapses[-1].shape
+        again = _recurrence(hidden) if recurrent else None
+        for synapse in [*synapses, *([again] if again else [])]:
+            _start(cast("nn.Linear | nn.Conv2d", synapse.module), generator)
+        layers = [
+            Layer(
+                synapse,
+                LeakyIntegrateAndFire(spiking=number < len(hidden)),
+                recurrent=again if number == len(hidden) - 1 else None,
+            )
+            for number, synapse in enumerate(synapses)
+        ]
+        super().__init__(layers, drive=_given, readout=_mean)
 
-    def forward(self, inputs: Tensor) -> Tensor:
-        """Membranes of the last layer, averaged over time, [batch, outputs].
+    @property
+    def synapses(self) -> list[nn.Module]:
+        """From each layer to the next: nn.Linear or nn.Conv2d, or what they are mapped to."""
+        return [cast("Ideal", layer.synapse).module for layer in self.chain]
 
-        Args:
-            inputs: spikes [time, batch, inputs].
-        """
-        spikes = inputs
-        for number, (synapses, neurons) in enumerate(zip(self.synapses, self.neurons, strict=True)):
-            current = _apply(synapses, spikes, self.shape)
-            if self.recurrent is not None and number == len(self.synapses) - 2:
-                spikes = self._recurrent(neurons, current)
-            else:
-                spikes, _ = neurons(current)
-        return spikes.mean(0)
+    @property
+    def neurons(self) -> list[DiscreteNeuron]:
+        """Layer by layer."""
+        return [cast("DiscreteNeuron", layer.neuron) for layer in self.chain]
 
-    def _recurrent(self, neurons: nn.Module, current: Tensor) -> Tensor:
-        """Spikes of a layer that also gets its own."""
-        assert self.recurrent is not None  # noqa: S101 - only called where it is there
-        out, membrane = [torch.zeros_like(current[:1].flatten(2))], None
-        for step in current:
-            spikes, membrane = neurons((step.flatten(1) + self.recurrent(out[-1][0]))[None], membrane)
-            out.append(spikes)
-        return torch.cat(out[1:])
+    @property
+    def recurrent(self) -> nn.Module | None:
+        """From the spikes of the last hidden layer to its currents."""
+        return next((cast("Ideal", layer.recurrent).module for layer in self.chain if layer.recurrent), None)
 
 
-def _apply(synapses: nn.Module, spikes: Tensor, shape: tuple[int, ...]) -> Tensor:
-    """Currents [time, batch, ...] for spikes of all time steps at once."""
-    steps, batch = spikes.shape[:2]
-    if _is_dense(synapses):
-        return synapses(spikes.flatten(2).flatten(0, 1)).unflatten(0, (steps, batch))
-    images = spikes if spikes.ndim == 5 else spikes.reshape(steps, batch, *as_image(shape))
-    return synapses(images.flatten(0, 1)).unflatten(0, (steps, batch))
+@dataclass(frozen=True)
+class _Given:
+    """Spikes, as they are."""
+
+    spikes: Tensor
+
+    def over(self, _: Times) -> Outputs:
+        return Outputs(self.spikes.flatten(2))
 
 
-def _is_dense(synapses: nn.Module) -> bool:
-    """Linear layers, and what they are mapped to."""
-    return not isinstance(synapses, nn.Conv2d) and getattr(synapses, "patches", None) is None
+def _given(spikes: Tensor, _: torch.Generator | None) -> _Given:
+    return _Given(spikes)
 
 
-def _synapses(shape: tuple[int, ...], layer: int | Convolution) -> tuple[nn.Module, tuple[int, ...]]:
-    if isinstance(layer, int):
-        return nn.Linear(math.prod(shape), layer), (layer,)
-    image = as_image(shape)
-    sides = output_sides(image, layer)
-    conv = nn.Conv2d(image[0], layer.channels, layer.kernel, layer.stride, layer.padding)
-    return conv, (layer.channels, *sides)
+def _mean(membranes: Tensor) -> Tensor:
+    return membranes.mean(0)
+
+
+def _synapse(shape: tuple[int, ...], layout: int | Convolution) -> Ideal:
+    if isinstance(layout, int):
+        return Ideal(shape, nn.Linear(math.prod(shape), layout))
+    conv = nn.Conv2d(as_image(shape)[0], layout.channels, layout.kernel, layout.stride, layout.padding)
+    return Ideal(shape, conv, layout)
+
+
+def _recurrence(hidden: Sequence[int | Convolution]) -> Ideal:
+    if not hidden or not isinstance(hidden[-1], int):
+        raise InputError("a recurrent network needs a dense hidden layer; put a number of neurons last")
+    return Ideal((hidden[-1],), nn.Linear(hidden[-1], hidden[-1]))
 
 
 def _start(module: nn.Linear | nn.Conv2d, generator: torch.Generator | None) -> None:

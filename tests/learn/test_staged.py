@@ -65,7 +65,7 @@ def test_every_stage_leaves_its_accuracy_and_a_network_that_has_it(folder: Path)
 def test_a_stage_begins_with_the_weights_of_the_last(folder: Path) -> None:
     software = load_staged_run(folder, stages=1).network
     first = load_staged_run(folder, stages=2).network
-    before, after = software.synapses[0].weight.flatten(1), mapped_layers(first)["synapses.0"].weight
+    before, after = software.synapses[0].weight.flatten(1), mapped_layers(first)["layers.0.synapse.module"].weight
     change = float((before - after).detach().abs().max())
     # 13 updates of at most about 2e-3 each
     assert 0 < change < 13 * 2e-3 * 2
@@ -173,12 +173,12 @@ def test_rate_codes_have_as_many_spikes_as_the_value_says() -> None:
 
 def test_neurons_follow_their_equation() -> None:
     neurons = LeakyIntegrateAndFire()
-    spikes, membrane = neurons(torch.tensor([0.6, 0.6, 0.6, 3.0])[:, None])
+    spikes, state = neurons(torch.tensor([0.6, 0.6, 0.6, 3.0])[:, None])
     # m = 0.6, 0.9 * 0.6 + 0.6 = 1.14 fires and leaves 0.14, then 0.726, then 3.6534, which fires once
     assert spikes.flatten().tolist() == [0, 1, 0, 1]
-    assert membrane.item() == pytest.approx(2.6534)
+    assert state.membrane.item() == pytest.approx(2.6534)
     halves = neurons(torch.full((2, 1), 0.6))[1]
-    assert neurons(torch.tensor([[0.6], [3.0]]), halves)[1].item() == pytest.approx(2.6534)
+    assert neurons(torch.tensor([[0.6], [3.0]]), halves)[1].membrane.item() == pytest.approx(2.6534)
 
 
 def test_a_recurrent_layer_hears_its_own_spikes() -> None:

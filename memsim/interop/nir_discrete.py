@@ -1,0 +1,209 @@
+"""Networks of discrete neurons as NIR graphs: Affine and Conv2d nodes, a neuron node after each, a loop for recurrence.
+
+Weights stand in their nodes as they are. What NIR cannot say, leaks and thresholds to the last digit, and that a reset
+subtracts, travels as metadata: memsim reads its own graphs back bit for bit.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping
+from itertools import pairwise
+from typing import Any, cast
+
+import nir
+import numpy as np
+import torch
+from torch import nn
+
+from memsim.errors import CheckpointError, InputError
+from memsim.hdf5 import DAMAGED
+from memsim.interop.nir_layers import Layer, layers_of
+from memsim.interop.nir_neurons import discrete_neuron, neuron_node
+from memsim.networks.discrete import Fixed, Learned, Reset, Spike
+from memsim.networks.discrete_neurons import DiscreteNeuron
+from memsim.networks.geometry import Convolution, as_image
+from memsim.networks.spiking import SpikingNetwork
+
+__all__ = ["spiking_from_nir", "spiking_to_nir"]
+
+METADATA, DISCRETE = "memsim", "discrete"
+DT = 1e-4
+"""Length of a step where none is known [s]: that of snnTorch and SpikingJelly."""
+Shape = tuple[int, ...]
+
+
+def spiking_to_nir(network: SpikingNetwork, dt: float = DT) -> nir.NIRGraph:
+    """A network of discrete neurons as a NIR graph.
+
+    Args:
+        network: the network; not mapped to hardware.
+        dt: what one step is to be [s].
+
+    Raises:
+        InputError: a part that NIR has no node for.
+    """
+    shape = first = _input_shape(network)
+    nodes: dict[str, nir.NIRNode] = {}
+    for number, (synapses, neurons) in enumerate(zip(network.synapses, network.neurons, strict=True)):
+        if isinstance(synapses, nn.Linear) and len(shape) > 1:
+            nodes[f"flatten_{number}"] = nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
+        nodes[f"synapses_{number}"], shape = _synapse_node(synapses, shape)
+        nodes[f"neurons_{number}"] = neuron_node(neurons, shape, dt)
+    chain = {"input": nir.Input(np.array(first)), **nodes, "output": nir.Output(np.array(shape))}
+    edges = list(pairwise(chain))
+    if network.recurrent is not None:
+        chain["recurrent"], _ = _synapse_node(network.recurrent, ())
+        hidden = f"neurons_{len(network.synapses) - 2}"
+        edges += [(hidden, "recurrent"), ("recurrent", hidden)]
+    own = {METADATA: _own(network, dt)} if all(map(_is_default, network.neurons)) else {}
+    return nir.NIRGraph(nodes=chain, edges=edges, metadata=own)
+
+
+def spiking_from_nir(
+    graph: nir.NIRGraph, dt: float = DT, *, reset: Reset | None = None, spike: Spike | None = None
+) -> SpikingNetwork:
+    """A network of discrete neurons from a NIR graph.
+
+    A graph that memsim wrote comes back as it was. Any other must be a chain of Linear, Affine or Conv2d nodes with a
+    neuron node after each, the last dense; the last hidden layer may be driven by its own spikes of the step before.
+    Leaks and thresholds of such a graph stay as they are when the network is trained.
+
+    Args:
+        graph: the network.
+        dt: of a step of a graph from elsewhere [s]; NIR leaves it to the reader.
+        reset: in place of NIR's, which sets membranes to v_reset; snnTorch's graphs mean `Reset(when="next")`.
+        spike: and its slope.
+
+    Raises:
+        InputError: a part that such a network does not have.
+        CheckpointError: memsim's own metadata that do not fit together.
+    """
+    if not 0 < dt < float("inf"):
+        raise InputError(f"dt = {dt!r} s is out of range; allowed: above 0")
+    shape, layers = layers_of(graph)
+    network = _synapses(shape, layers)
+    own = graph.metadata.get(METADATA) if isinstance(graph.metadata, Mapping) else None
+    if isinstance(own, Mapping) and DISCRETE in own:
+        _restore(network, own)
+        return network
+    for number, (layer, places) in enumerate(
+        zip(layers, (layer.shape for layer in network.chain), strict=True)
+    ):
+        neurons = discrete_neuron(layer.neurons, dt, layer.name, reset, spike)
+        network.chain[number].neuron = neurons.shaped(places)
+    return network.to(_dtype(layers))
+
+
+def _synapses(shape: Shape, layers: list[Layer]) -> SpikingNetwork:
+    """A network with the weights of the graph."""
+    network = SpikingNetwork(
+        shape,
+        len(layers[-1].synapses.weight),
+        tuple(_table(layer) for layer in layers[:-1]),
+        recurrent=any(layer.recurrent is not None for layer in layers),
+    )
+    for synapses, layer in zip(network.synapses, layers, strict=True):
+        _fill(synapses, layer.synapses, f"before {layer.name}")
+        if layer.recurrent is not None:
+            _fill(cast("nn.Module", network.recurrent), layer.recurrent, f"after {layer.name}")
+    return network.to(_dtype(layers))
+
+
+def _synapse_node(synapses: nn.Module, shape: Shape) -> tuple[nir.NIRNode, Shape]:
+    """The node of a layer's synapses, and the shape of what comes out."""
+    if not isinstance(synapses, nn.Linear | nn.Conv2d):
+        raise InputError(
+            f"{type(synapses).__name__} is no node of NIR; export the network before it is mapped"
+        )
+    weight = synapses.weight.detach().cpu().numpy()
+    bias = None if synapses.bias is None else synapses.bias.detach().cpu().numpy()
+    if isinstance(synapses, nn.Linear):
+        return nir.Linear(weight) if bias is None else nir.Affine(weight, bias), (len(weight),)
+    conv: Any = synapses
+    bias = np.zeros(len(weight), weight.dtype) if bias is None else bias
+    node = nir.Conv2d(shape[1:], weight, conv.stride, conv.padding, conv.dilation, conv.groups, bias)
+    return node, tuple(int(side) for side in node.output_type["output"])
+
+
+def _input_shape(network: SpikingNetwork) -> Shape:
+    return as_image(network.shape) if isinstance(network.synapses[0], nn.Conv2d) else network.shape
+
+
+def _is_default(neurons: nn.Module) -> bool:
+    """Whether the neurons are those that a SpikingNetwork makes, so that two numbers say all."""
+    return (
+        isinstance(neurons, DiscreteNeuron)
+        and type(neurons.leak) is type(neurons.threshold) is Learned
+        and isinstance(neurons.gain, Fixed)
+        and isinstance(neurons.gain.number, float)
+        and neurons.gain.number == 1
+        and (neurons.reset, neurons.spike) == (Reset(), Spike())
+        and not len(neurons.compartments)
+        and not neurons.leak.raw.shape
+        and not neurons.threshold.raw.shape
+    )
+
+
+def _own(network: SpikingNetwork, dt: float) -> dict[str, object]:
+    numbers = {
+        name: value.cpu().numpy() for name, value in nn.ModuleList(network.neurons).state_dict().items()
+    }
+    tensors = {name: np.atleast_1d(value) for name, value in numbers.items()}  # HDF5 compresses no scalars
+    return {DISCRETE: json.dumps({"shape": network.shape, "dt": dt}), "tensors": tensors}
+
+
+def _restore(network: SpikingNetwork, own: Mapping[str, Any]) -> None:
+    """Neurons as memsim wrote them."""
+    try:
+        text = own[DISCRETE]
+        shape = tuple(json.loads(text.decode() if isinstance(text, bytes) else str(text))["shape"])
+        if math.prod(shape) != math.prod(network.shape):
+            raise ValueError(f"inputs of {shape} are not those of the graph")
+        tensors = {
+            name: torch.tensor(np.asarray(value)).reshape(()) for name, value in own["tensors"].items()
+        }
+        if not all(bool(value.isfinite()) for value in tensors.values()):
+            raise ValueError("numbers of neurons are not finite")
+        nn.ModuleList(network.neurons).load_state_dict(tensors, assign=True)
+        network.shape = shape
+    except DAMAGED as error:
+        reason = str(error).splitlines()[0]
+        raise CheckpointError(f"memsim's metadata in the NIR graph do not fit together: {reason}") from None
+
+
+def _fill(synapses: nn.Module, node: Any, name: str) -> None:
+    """Weights and bias of a node, which must have the shape of the synapses."""
+    module: Any = synapses
+    weight = torch.tensor(np.asarray(node.weight))
+    bias = getattr(node, "bias", None)
+    if weight.shape != module.weight.shape:
+        raise InputError(
+            f"the node {name} has weights of shape {tuple(weight.shape)}; its inputs ask for "
+            f"{tuple(module.weight.shape)}"
+        )
+    if not (bool(torch.isfinite(weight).all()) and (bias is None or np.isfinite(bias).all())):
+        raise InputError(f"the node {name} has weights or biases that are not finite; correct them")
+    module.weight = nn.Parameter(weight)
+    module.register_parameter("bias", None if bias is None else nn.Parameter(torch.tensor(np.asarray(bias))))
+
+
+def _dtype(layers: list[Layer]) -> torch.dtype:
+    found = np.result_type(np.float32, *(layer.synapses.weight for layer in layers))
+    return torch.float64 if found == np.float64 else torch.float32
+
+
+def _table(layer: Layer) -> int | Convolution:
+    """A layer as networks are told of it."""
+    node = layer.synapses
+    if not isinstance(node, nir.Conv2d):
+        return len(node.weight)
+    sides = {"kernel": node.weight.shape[2:], "stride": node.stride, "padding": node.padding}
+    square = all(not isinstance(side, str) and side[0] == side[1] for side in sides.values())
+    if not square or node.groups != 1 or tuple(np.atleast_1d(node.dilation)) not in {(1,), (1, 1)}:
+        raise InputError(
+            f"the Conv2d before {layer.name!r} has groups, dilation, or sides that differ; allowed: square kernels of "
+            "one group, not dilated"
+        )
+    return Convolution(channels=len(node.weight), **{name: int(side[0]) for name, side in sides.items()})

@@ -1,0 +1,91 @@
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from memsim.errors import InputError
+
+Amount = Tensor | float
+
+
+def _subtract(membrane: Tensor, spikes: Tensor, amount: Amount) -> Tensor:
+    return membrane - amount * spikes
+
+
+def _set(membrane: Tensor, spikes: Tensor, amount: Amount) -> Tensor:
+    return (1 - spikes) * membrane + amount * spikes
+
+
+def _zero(membrane: Tensor, spikes: Tensor, _: Amount) -> Tensor:
+    return (1 - spikes) * membrane
+
+
+def _none(membrane: Tensor, *_: Amount) -> Tensor:
+    return membrane
+
+
+KINDS: dict[str, Callable[[Tensor, Tensor, Amount], Tensor]] = {
+    "subtract": _subtract,
+    "zero": _zero,
+    "set": _set,
+    "none": _none,
+}
+"""The membrane after spikes, from membrane, spikes and amount; one more line here is one more kind."""
+
+
+@dataclass(frozen=True)
+class Reset:
+    """What a spike does to the membrane.
+
+        now:   m <- leak m + i;  o = fires(m);  m <- reset(m, o)
+        next:  a subtracting reset is taken unleaked, m <- leak m + i - amount o of the step before;
+               any other is the one above, seen later: m <- leak reset(m, o of the step before) + i
+
+    A subtracting reset at the next step fires as one at once does that takes amount / leak.
+
+    Attributes:
+        kind: subtract (takes the amount), set (leaves the amount), zero or none; see KINDS.
+        amount: a number or tensor; the threshold where left out.
+        when: now or next, the step in which it acts.
+        detach: whether no gradient goes back from the reset to the spike.
+        detach_amount: the same for the amount; as `detach` where left out.
+
+    Raises:
+        InputError: an unknown kind or time.
+    """
+
+    kind: str = "subtract"
+    amount: Amount | None = None
+    when: str = "now"
+    detach: bool = True
+    detach_amount: bool | None = None
+
+    def __post_init__(self) -> None:
+        for name, allowed in (("kind", tuple(KINDS)), ("when", ("now", "next"))):
+            if getattr(self, name) not in allowed:
+                given = getattr(self, name)
+                raise InputError(f"{name} = {given!r} of a reset is unknown; allowed: {', '.join(allowed)}")
+
+    @property
+    def waits(self) -> bool:
+        """Whether it acts in the step after the spike, so that spikes are part of the state."""
+        return self.when == "next"
+
+    @property
+    def detaches_amount(self) -> bool:
+        """Whether no gradient goes to the amount."""
+        return self.detach if self.detach_amount is None else self.detach_amount
+
+    @property
+    def leaks(self) -> bool:
+        """Whether a reset at the next step comes before the leak."""
+        return self.kind != "subtract"
+
+    def __call__(self, membrane: Tensor, spikes: Tensor, threshold: Amount) -> Tensor:
+        """The membrane after spikes, both [batch, ...]."""
+        amount = threshold if self.amount is None else self.amount
+        if self.detaches_amount and isinstance(amount, Tensor):
+            amount = amount.detach()
+        return KINDS[self.kind](membrane, spikes.detach() if self.detach else spikes, amount)
