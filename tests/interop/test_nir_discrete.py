@@ -204,7 +204,7 @@ def test_what_nir_or_a_network_cannot_say_is_refused_by_name() -> None:
     loud = network("dense")
     loud.chain[0].neuron = DiscreteNeuron(0.9, Hoyer())
     wired = network("dense")
-    wired.synapses[0] = Crossbar(6, 5, g_min=4e-6, g_max=25e-6)
+    wired.chain[0].synapse.module = Crossbar(6, 5, g_min=4e-6, g_max=25e-6)
     kernel = nir.Conv2d((4, 4), np.ones((2, 1, 3, 2)), 1, 0, 1, 1, np.zeros(2))
     twice = {
         "in": nir.Input(np.array([2])),
