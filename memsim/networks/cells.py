@@ -66,6 +66,8 @@ class Cell:
                 rest, or a probe that never spikes or leaves the physical range.
         """
         if isinstance(neuron, Cell):
+            if regime is None and name is None and not changes:
+                return neuron
             return replace(
                 neuron, regime=_changed(regime or neuron.regime, changes), name=name or neuron.name
             )

@@ -72,7 +72,9 @@ def test_a_neuron_that_almost_fires_feels_how_close_it_came(kind):
 
 
 def test_what_a_study_leaves_out_comes_from_kind_and_neuron():
-    mine = Readout.of(ReadoutTable(kind="mean", scale=5e-3, level=0.02), load_cell("integrate-and-fire-set1").regime)
+    mine = Readout.of(
+        ReadoutTable(kind="mean", scale=5e-3, level=0.02), load_cell("integrate-and-fire-set1").regime
+    )
     assert (mine.scale, mine.level) == (5e-3, 0.02)
     for neuron, between in (("integrate-and-fire-set1", (0, 0.06)), ("threshold-switching-a", (0.02, 0.11))):
         for kind in ("mean", "maximum", "spike-count", "first-spike"):
