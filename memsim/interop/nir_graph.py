@@ -27,6 +27,7 @@ from memsim.files import replacing
 from memsim.hdf5 import DAMAGED, check_hdf5
 from memsim.learn import Study, make_study
 from memsim.networks import Cell, MemristiveNetwork
+from memsim.networks.named_cells import full_name
 from memsim.networks.synapses import Convolutional, SynapseLayer, as_image
 from memsim.surrogate import CompiledCircuit
 from memsim.surrogate.small_signal import small_signal
@@ -44,7 +45,7 @@ def write_nir(path: str | Path, network: MemristiveNetwork, shape: tuple[int, ..
         nir.write(temporary, graph)
 
 
-def read_nir(path: str | Path, study: Study | None = None) -> MemristiveNetwork:
+def read_nir(path: str | Path, study: Study | None = None, *, trust: bool = False) -> MemristiveNetwork:
     """Read a network from a NIR file; arguments and errors as for `from_nir`.
 
     Raises:
@@ -59,7 +60,7 @@ def read_nir(path: str | Path, study: Study | None = None) -> MemristiveNetwork:
         raise
     except DAMAGED as error:
         raise CheckpointError(f"{path} is not a NIR graph ({error}); write it with nir.write") from None
-    return from_nir(graph, study)
+    return from_nir(graph, study, trust=trust)
 
 
 def to_nir(network: MemristiveNetwork, shape: tuple[int, ...]) -> nir.NIRGraph:
@@ -123,7 +124,7 @@ def _neurons(cell: Cell, shape: tuple[int, ...]) -> nir.NIRNode:
     return nir.LI(tau, resistance, each(cell.rest))
 
 
-def from_nir(graph: nir.NIRGraph, study: Study | None = None) -> MemristiveNetwork:
+def from_nir(graph: nir.NIRGraph, study: Study | None = None, *, trust: bool = False) -> MemristiveNetwork:
     """A network from a NIR graph.
 
     A graph that memsim wrote comes back as it was. Any other must be a chain of dense layers, `Linear` or `Affine`
@@ -134,18 +135,20 @@ def from_nir(graph: nir.NIRGraph, study: Study | None = None) -> MemristiveNetwo
     Args:
         graph: the network.
         study: neurons, devices and integration for a graph from elsewhere; its hidden layers are replaced.
+        trust: run the code of the Python file of its neuron, where memsim's own graph names one.
 
     Raises:
         InputError: a part of the graph that memristive hardware of memsim does not have.
         CheckpointError: memsim's own metadata that does not fit together.
     """
     own = graph.metadata.get(METADATA) if isinstance(graph.metadata, Mapping) else None
-    return _own(own) if own is not None else _foreign(graph, study or make_study())
+    return _own(own, trust) if own is not None else _foreign(graph, study or make_study())
 
 
-def _own(own: Mapping[str, Any]) -> MemristiveNetwork:
+def _own(own: Mapping[str, Any], trust: bool) -> MemristiveNetwork:
     try:
-        study = make_study(**json.loads(_text(own["study"])))
+        entries = json.loads(_text(own["study"]))
+        study = make_study(**entries | {"neuron": full_name(entries["neuron"], Path.cwd(), trust=trust)})
         shape = tuple(int(side) for side in np.atleast_1d(own["shape"]))
         network = MemristiveNetwork(shape, int(own["classes"]), study)
         network.load_state_dict({name: torch.as_tensor(np.asarray(v)) for name, v in own["tensors"].items()})

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
@@ -14,7 +15,7 @@ from PySpice.Spice.Netlist import Circuit, Netlist
 from memsim.circuits.cell import SOURCE, CellCircuit
 from memsim.circuits.flatten import state_bounds
 from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
-from memsim.errors import ConvergenceError, InputError
+from memsim.errors import ConvergenceError, InputError, MemsimError
 from memsim.networks.regimes import Regime, probed
 from memsim.surrogate import DEFAULT_STEPPER, CompiledCircuit
 from memsim.surrogate.reference import equilibrium
@@ -71,10 +72,10 @@ class Cell:
             return replace(
                 neuron, regime=_changed(regime or neuron.regime, changes), name=name or neuron.name
             )
-        circuit = neuron if isinstance(neuron, Netlist) else instance(neuron)
+        circuit = neuron if isinstance(neuron, Netlist) else _drawn(instance(neuron))
         resting = at_rest(CellCircuit.of(circuit, source, output))
         found = _changed(probed(resting) if regime is None else regime, changes)
-        return cls(name or _name(circuit), resting, found)
+        return cls(name or _name(neuron), resting, found)
 
     @property
     def output(self) -> str:
@@ -126,8 +127,27 @@ def instance(neuron: object) -> Neuron:
         raise InputError(
             f"{neuron.__name__} needs arguments: {', '.join(needed)}; give them defaults, or give an instance"
         )
-    made: Neuron = neuron()  # type: ignore[call-arg] # it needs none
+    with _said_of(neuron.__name__):
+        made: Neuron = neuron()  # type: ignore[call-arg] # it needs none
     return made
+
+
+def _drawn(neuron: Neuron) -> Circuit:
+    with _said_of(type(neuron).__name__):
+        return neuron.circuit()
+
+
+@contextmanager
+def _said_of(name: str) -> Iterator[None]:
+    """Whatever a neuron of the user's raises while it is made, as an InputError that names it."""
+    try:
+        yield
+    except MemsimError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{name} cannot be made: {type(error).__name__}: {error}; correct its class"
+        ) from error
 
 
 def at_rest(cell: CellCircuit) -> CellCircuit:
@@ -158,9 +178,10 @@ def _changed(regime: Regime, changes: dict[str, Any]) -> Regime:
         raise InputError(f"a regime has no entry {unknown[0]!r}; it has: {', '.join(vars(regime))}") from None
 
 
-def _name(circuit: Neuron | Netlist) -> str:
-    title = circuit.title if isinstance(circuit, Circuit) else None
-    return str(title or type(circuit).__name__)
+def _name(neuron: object) -> str:
+    if isinstance(neuron, Circuit):
+        return str(neuron.title)
+    return (neuron if isinstance(neuron, type) else type(neuron)).__name__
 
 
 def _published(number: int) -> Cell:
