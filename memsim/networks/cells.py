@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
@@ -184,7 +184,15 @@ def _name(neuron: object) -> str:
     return (neuron if isinstance(neuron, type) else type(neuron)).__name__
 
 
-def _published(number: int) -> Cell:
+@dataclass(frozen=True)
+class Shipped:
+    """A neuron of the package, and the regime that was published or measured for it."""
+
+    neuron: Callable[[], Neuron]
+    regime: Regime
+
+
+def _published(number: int) -> Shipped:
     regime = Regime(
         unit_current=5e-6 * impedance_scale(number),
         level=30e-3,
@@ -196,10 +204,10 @@ def _published(number: int) -> Cell:
         mirror_ratio=0.3 * impedance_scale(number),
         scales={"mean": 2e-3, "maximum": 10e-3, "spike-count": 0.5, "first-spike": 0.05},
     )
-    return Cell.of(IntegrateAndFire.published(number), regime=regime, name=f"integrate-and-fire-set{number}")
+    return Shipped(partial(IntegrateAndFire.published, number), regime)
 
 
-def _switching(letter: str, neuron: ThresholdSwitching, window: float) -> Cell:
+def _switching(neuron: Callable[[], Neuron], window: float) -> Shipped:
     """Fires by itself; the level lies half way between hold and threshold voltage."""
     regime = Regime(
         unit_current=5e-6,
@@ -212,14 +220,19 @@ def _switching(letter: str, neuron: ThresholdSwitching, window: float) -> Cell:
         mirror_ratio=1.0,
         scales={"mean": 10e-3, "maximum": 10e-3, "spike-count": 2.0, "first-spike": 0.05},
     )
-    return Cell.of(neuron, regime=regime, name=f"threshold-switching-{letter}")
+    return Shipped(neuron, regime)
 
 
-SHIPPED: dict[str, Callable[[], Cell]] = {
-    "integrate-and-fire-set1": cache(partial(_published, 1)),
-    "integrate-and-fire-set2": cache(partial(_published, 2)),
-    "integrate-and-fire-set3": cache(partial(_published, 3)),
-    "threshold-switching-a": cache(lambda: _switching("a", ThresholdSwitching.set_a(), 5e-3)),
-    "threshold-switching-b": cache(lambda: _switching("b", ThresholdSwitching.set_b(), 0.5e-3)),
+SHIPPED: Mapping[str, Shipped] = {
+    "integrate-and-fire-set1": _published(1),
+    "integrate-and-fire-set2": _published(2),
+    "integrate-and-fire-set3": _published(3),
+    "threshold-switching-a": _switching(ThresholdSwitching.set_a, window=5e-3),
+    "threshold-switching-b": _switching(ThresholdSwitching.set_b, window=0.5e-3),
 }
-"""Cells of the package, with the regimes that were published or measured for them."""
+
+
+@cache
+def shipped_cell(name: str) -> Cell:
+    """The cell of a neuron of the package."""
+    return Cell.of(SHIPPED[name].neuron(), regime=SHIPPED[name].regime, name=name)

@@ -38,7 +38,7 @@ def ahp() -> Cell:
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_a_probe_comes_near_what_is_known_of_the_shipped_neurons(name: str):
-    cell = SHIPPED[name]()
+    cell = load_cell(name)
     found, known = probed(cell.circuit), cell.regime
     factor = FACTORS[name.rpartition("-")[0]]
     assert found.pulse == known.pulse
