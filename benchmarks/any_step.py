@@ -24,7 +24,7 @@ from memsim.circuits.flatten import state_bounds
 from memsim.circuits.nodal import nodal_equations
 from memsim.devices import card_names, load_card
 from memsim.errors import ConvergenceError, SimulationError
-from memsim.networks import SHIPPED
+from memsim.networks import SHIPPED, load_cell
 from memsim.surrogate import CompiledCircuit, reference
 from memsim.surrogate.estimate import estimate_error
 
@@ -83,7 +83,7 @@ def subjects() -> Iterator[Subject]:
             drives[f"sine, {share:g}"] = Sine(share * d.amplitude, d.frequency, share * d.offset)
         bench = device_bench(card.device, series_resistance=d.series_resistance)
         yield Subject(name, bench, "vdrive", drives, period)
-    for neuron, make in SHIPPED.items():
+    for neuron in SHIPPED:
         scale = 1e-3 ** (int(neuron[-1]) - 1) if neuron[-1].isdigit() else 1.0
         stop = 1e-3 if neuron.endswith("-b") else 5e-3
         kicks = {
@@ -92,7 +92,9 @@ def subjects() -> Iterator[Subject]:
         }
         steady = {f"steady, {level:g} A": Constant(level) for level in (5e-6 * scale, 20e-6 * scale)}
         edges = PulseTrain(30e-6 * scale, stop / 5, stop / 2, stop / 1e3, stop / 1e3)
-        yield Subject(neuron, make().circuit.circuit(), "iin", {**kicks, **steady, "rectangles": edges}, stop)
+        yield Subject(
+            neuron, load_cell(neuron).circuit.circuit(), "iin", {**kicks, **steady, "rectangles": edges}, stop
+        )
 
 
 def fastest(circuit: Netlist, source: str, stimulus: Stimulus, stop: float) -> float:

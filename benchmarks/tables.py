@@ -31,6 +31,7 @@ SOURCES = (
     "adcless_training",
     "digits",
     "self_firing",
+    "own_neuron",
     "bptt",
     "throughput",
     "crossbar_solver",
@@ -90,6 +91,23 @@ def _self_firing() -> list[str]:
             ),
         ]
     return lines
+
+
+def _own_neuron() -> list[str]:
+    result = _result("own_neuron")
+    own, check = result["own"], result["own"]["verification"]
+    shipped = ", ".join(f"{row['mean']:.1%}" for row in result["shipped"].values())
+    return [
+        (
+            "| digits, 64-32-10, with nothing stated but the neuron: integrate-and-fire sets 1, 2, 3, mean of "
+            f"{len(own['seeds'])} seeds | {shipped} |"
+        ),
+        (
+            f"| the same with an after-hyperpolarising neuron from a file of {own['lines']} lines (lowest); same class "
+            f"in ngspice | {own['mean']:.1%} ({min(own['seeds'].values()):.1%}); "
+            f"{check['same_class'] * check['images']:.0f} of {check['images']} images |"
+        ),
+    ]
 
 
 def _memprop() -> list[str]:
@@ -327,6 +345,7 @@ def everything() -> list[str]:
             *_any_step(),
             *_digits(),
             *_self_firing(),
+            *_own_neuron(),
             *_bptt(),
             *_throughput(),
             *_crossbar(),

@@ -29,6 +29,7 @@ from memsim.interop.nir_discrete import DISCRETE, METADATA, spiking_from_nir, sp
 from memsim.learn import Study, make_study
 from memsim.networks import Cell, MemristiveNetwork, SpikingNetwork
 from memsim.networks.geometry import as_image
+from memsim.networks.named_cells import full_name
 from memsim.networks.synapses import Convolutional, OnCrossbar
 from memsim.surrogate import CompiledCircuit
 from memsim.surrogate.small_signal import small_signal
@@ -47,7 +48,9 @@ def write_nir(
         nir.write(temporary, graph)
 
 
-def read_nir(path: str | Path, study: Study | None = None) -> MemristiveNetwork | SpikingNetwork:
+def read_nir(
+    path: str | Path, study: Study | None = None, *, trust: bool = False
+) -> MemristiveNetwork | SpikingNetwork:
     """Read a network from a NIR file; arguments and errors as for `from_nir`.
 
     Raises:
@@ -62,7 +65,7 @@ def read_nir(path: str | Path, study: Study | None = None) -> MemristiveNetwork 
         raise
     except DAMAGED as error:
         raise CheckpointError(f"{path} is not a NIR graph ({error}); write it with nir.write") from None
-    return from_nir(graph, study)
+    return from_nir(graph, study, trust=trust)
 
 
 def to_nir(network: MemristiveNetwork | SpikingNetwork, shape: tuple[int, ...] | None = None) -> nir.NIRGraph:
@@ -133,7 +136,9 @@ def _neurons(cell: Cell, shape: tuple[int, ...]) -> nir.NIRNode:
     return nir.LI(tau, resistance, each(cell.rest))
 
 
-def from_nir(graph: nir.NIRGraph, study: Study | None = None) -> MemristiveNetwork | SpikingNetwork:
+def from_nir(
+    graph: nir.NIRGraph, study: Study | None = None, *, trust: bool = False
+) -> MemristiveNetwork | SpikingNetwork:
     """A network from a NIR graph.
 
     A graph that memsim wrote comes back as it was. Any other must be a chain of dense layers, `Linear` or `Affine`
@@ -145,6 +150,7 @@ def from_nir(graph: nir.NIRGraph, study: Study | None = None) -> MemristiveNetwo
     Args:
         graph: the network.
         study: neurons, devices and integration for a graph from elsewhere; its hidden layers are replaced.
+        trust: run the code of the Python file of its neuron, where memsim's own graph names one.
 
     Raises:
         InputError: a part of the graph that memristive hardware of memsim does not have.
@@ -153,12 +159,13 @@ def from_nir(graph: nir.NIRGraph, study: Study | None = None) -> MemristiveNetwo
     own = graph.metadata.get(METADATA) if isinstance(graph.metadata, Mapping) else None
     if isinstance(own, Mapping) and DISCRETE in own:
         return spiking_from_nir(graph)
-    return _own(own) if own is not None else _foreign(graph, study or make_study())
+    return _own(own, trust) if own is not None else _foreign(graph, study or make_study())
 
 
-def _own(own: Mapping[str, Any]) -> MemristiveNetwork:
+def _own(own: Mapping[str, Any], trust: bool) -> MemristiveNetwork:
     try:
-        study = make_study(**json.loads(_text(own["study"])))
+        entries = json.loads(_text(own["study"]))
+        study = make_study(**entries | {"neuron": full_name(entries["neuron"], Path.cwd(), trust=trust)})
         shape = tuple(int(side) for side in np.atleast_1d(own["shape"]))
         network = MemristiveNetwork(shape, int(own["classes"]), study)
         network.load_state_dict({name: torch.as_tensor(np.asarray(v)) for name, v in own["tensors"].items()})

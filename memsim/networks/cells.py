@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
@@ -14,7 +15,7 @@ from PySpice.Spice.Netlist import Circuit, Netlist
 from memsim.circuits.cell import SOURCE, CellCircuit
 from memsim.circuits.flatten import state_bounds
 from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
-from memsim.errors import ConvergenceError, InputError
+from memsim.errors import ConvergenceError, InputError, MemsimError
 from memsim.networks.regimes import Regime, probed
 from memsim.surrogate import DEFAULT_STEPPER, CompiledCircuit
 from memsim.surrogate.reference import equilibrium
@@ -66,13 +67,15 @@ class Cell:
                 rest, or a probe that never spikes or leaves the physical range.
         """
         if isinstance(neuron, Cell):
+            if regime is None and name is None and not changes:
+                return neuron
             return replace(
                 neuron, regime=_changed(regime or neuron.regime, changes), name=name or neuron.name
             )
-        circuit = neuron if isinstance(neuron, Netlist) else instance(neuron)
+        circuit = neuron if isinstance(neuron, Netlist) else _drawn(instance(neuron))
         resting = at_rest(CellCircuit.of(circuit, source, output))
         found = _changed(probed(resting) if regime is None else regime, changes)
-        return cls(name or _name(circuit), resting, found)
+        return cls(name or _name(neuron), resting, found)
 
     @property
     def output(self) -> str:
@@ -124,8 +127,27 @@ def instance(neuron: object) -> Neuron:
         raise InputError(
             f"{neuron.__name__} needs arguments: {', '.join(needed)}; give them defaults, or give an instance"
         )
-    made: Neuron = neuron()  # type: ignore[call-arg] # it needs none
+    with _said_of(neuron.__name__):
+        made: Neuron = neuron()  # type: ignore[call-arg] # it needs none
     return made
+
+
+def _drawn(neuron: Neuron) -> Circuit:
+    with _said_of(type(neuron).__name__):
+        return neuron.circuit()
+
+
+@contextmanager
+def _said_of(name: str) -> Iterator[None]:
+    """Whatever a neuron of the user's raises while it is made, as an InputError that names it."""
+    try:
+        yield
+    except MemsimError:
+        raise
+    except Exception as error:
+        raise InputError(
+            f"{name} cannot be made: {type(error).__name__}: {error}; correct its class"
+        ) from error
 
 
 def at_rest(cell: CellCircuit) -> CellCircuit:
@@ -156,12 +178,21 @@ def _changed(regime: Regime, changes: dict[str, Any]) -> Regime:
         raise InputError(f"a regime has no entry {unknown[0]!r}; it has: {', '.join(vars(regime))}") from None
 
 
-def _name(circuit: Neuron | Netlist) -> str:
-    title = circuit.title if isinstance(circuit, Circuit) else None
-    return str(title or type(circuit).__name__)
+def _name(neuron: object) -> str:
+    if isinstance(neuron, Circuit):
+        return str(neuron.title)
+    return (neuron if isinstance(neuron, type) else type(neuron)).__name__
 
 
-def _published(number: int) -> Cell:
+@dataclass(frozen=True)
+class Shipped:
+    """A neuron of the package, and the regime that was published or measured for it."""
+
+    neuron: Callable[[], Neuron]
+    regime: Regime
+
+
+def _published(number: int) -> Shipped:
     regime = Regime(
         unit_current=5e-6 * impedance_scale(number),
         level=30e-3,
@@ -173,10 +204,10 @@ def _published(number: int) -> Cell:
         mirror_ratio=0.3 * impedance_scale(number),
         scales={"mean": 2e-3, "maximum": 10e-3, "spike-count": 0.5, "first-spike": 0.05},
     )
-    return Cell.of(IntegrateAndFire.published(number), regime=regime, name=f"integrate-and-fire-set{number}")
+    return Shipped(partial(IntegrateAndFire.published, number), regime)
 
 
-def _switching(letter: str, neuron: ThresholdSwitching, window: float) -> Cell:
+def _switching(neuron: Callable[[], Neuron], window: float) -> Shipped:
     """Fires by itself; the level lies half way between hold and threshold voltage."""
     regime = Regime(
         unit_current=5e-6,
@@ -189,14 +220,19 @@ def _switching(letter: str, neuron: ThresholdSwitching, window: float) -> Cell:
         mirror_ratio=1.0,
         scales={"mean": 10e-3, "maximum": 10e-3, "spike-count": 2.0, "first-spike": 0.05},
     )
-    return Cell.of(neuron, regime=regime, name=f"threshold-switching-{letter}")
+    return Shipped(neuron, regime)
 
 
-SHIPPED: dict[str, Callable[[], Cell]] = {
-    "integrate-and-fire-set1": cache(partial(_published, 1)),
-    "integrate-and-fire-set2": cache(partial(_published, 2)),
-    "integrate-and-fire-set3": cache(partial(_published, 3)),
-    "threshold-switching-a": cache(lambda: _switching("a", ThresholdSwitching.set_a(), 5e-3)),
-    "threshold-switching-b": cache(lambda: _switching("b", ThresholdSwitching.set_b(), 0.5e-3)),
+SHIPPED: Mapping[str, Shipped] = {
+    "integrate-and-fire-set1": _published(1),
+    "integrate-and-fire-set2": _published(2),
+    "integrate-and-fire-set3": _published(3),
+    "threshold-switching-a": _switching(ThresholdSwitching.set_a, window=5e-3),
+    "threshold-switching-b": _switching(ThresholdSwitching.set_b, window=0.5e-3),
 }
-"""Cells of the package, with the regimes that were published or measured for them."""
+
+
+@cache
+def shipped_cell(name: str) -> Cell:
+    """The cell of a neuron of the package."""
+    return Cell.of(SHIPPED[name].neuron(), regime=SHIPPED[name].regime, name=name)

@@ -19,7 +19,8 @@ from PySpice.Spice.Netlist import Circuit, Netlist
 
 from memsim.circuits import Neuron
 from memsim.errors import CheckpointError, InputError
-from memsim.networks.cells import PIN, SHIPPED, Cell
+from memsim.networks.cells import PIN, SHIPPED, Cell, shipped_cell
+from memsim.networks.regimes import Regime
 from memsim.spice.subcircuits import read_subcircuit
 from memsim.text import read_text
 
@@ -48,7 +49,7 @@ def load_cell(name: str | Cell, *, trust: bool = False, folder: Path | None = No
     if isinstance(name, Cell):
         return name
     if name in SHIPPED:
-        return SHIPPED[name]()
+        return shipped_cell(name)
     found = _NAME.fullmatch(name)
     if found is None:
         return _registered(name)
@@ -72,13 +73,16 @@ def load_cell(name: str | Cell, *, trust: bool = False, folder: Path | None = No
     return _KNOWN[full]
 
 
-def cell_of(neuron: object) -> Cell:
-    """The cell of a name, or of an object, which is registered.
+def known_as(neuron: object) -> tuple[str, Regime]:
+    """Full name and regime of a named cell, or of an object, which is registered.
 
     Raises:
         InputError: as `load_cell` and `Cell.of`.
     """
-    return load_cell(neuron) if isinstance(neuron, str) else register(neuron)
+    if isinstance(neuron, str) and neuron in SHIPPED:  # without making its circuit
+        return neuron, SHIPPED[neuron].regime
+    cell = load_cell(neuron) if isinstance(neuron, str) else register(neuron)
+    return cell.name, cell.regime
 
 
 def full_name(entry: object, folder: Path, *, trust: bool = False) -> object:

@@ -128,21 +128,22 @@ class _Probe:
                 f"the output {cell.output!r} does not rise when a current flows into {cell.entry!r}; choose another "
                 "output node"
             )
+        self.failure = ""
         steps = np.arange(2 * np.log2(HIGHEST / LOWEST))
         self.currents: Array = LOWEST / found.resistance * np.sqrt(2) ** steps
         self.times = found.times or (found.delay,)
 
     def run(self, shape: Array, dt: Array, currents: Array) -> Array:
-        """Output above rest [time, current] for currents of a shape [time]."""
+        """Output above rest [time, current] for currents of a shape [time]; not a number where a run fails."""
         drive = torch.from_numpy(shape[:, None] * currents)
         try:
             with torch.no_grad():
                 waves, _ = self.twin(drive, dt=torch.from_numpy(dt))
         except ConvergenceError as error:
-            raise InputError(
-                f"probing the neuron with currents up to {currents[-1]:.3g} A failed: {str(error).splitlines()[0]}. "
-                f"Correct the circuit, or where this is more than it takes, {HINT}"
-            ) from None
+            if len(currents) > 1:
+                return np.concatenate([self.run(shape, dt, one) for one in currents[:, None]], axis=1)
+            self.failure = f"a probe with {currents[0]:.3g} A failed: {str(error).splitlines()[0]}"
+            return np.full((len(shape), 1), np.nan)
         return waves[self.output].numpy() - self.rest
 
     def held(self, dt: Array, currents: Array) -> Array:
@@ -193,10 +194,7 @@ class _Probe:
             giving_back = np.flatnonzero(_given_back(wave) >= wave.max(axis=0) / 2)
             if len(giving_back):
                 return self._graded(times, wave[:, giving_back[0]])
-        raise InputError(
-            f"the neuron never spikes: with currents up to {self.currents[-1]:.3g} A held, its output neither swings "
-            f"nor comes back from a peak. If it is meant so, {HINT}"
-        )
+        raise self._silent("held, its output neither swings nor comes back from a peak")
 
     def _graded(self, times: Array, wave: Array) -> Regime:
         peak = int(wave.argmax())
@@ -210,13 +208,14 @@ class _Probe:
         growth = np.diff(np.log(peaks)) / np.diff(np.log(self.currents))
         slow = np.flatnonzero(growth < 0.5)
         if not len(slow):
-            raise InputError(
-                f"the neuron never spikes: the peak of its output grows with pulses up to {self.currents[-1]:.3g} A. "
-                f"If it is meant so, {HINT}"
-            )
+            raise self._silent("in pulses, the peak of its output grows like its input")
         unit = 2 * float(self.currents[slow[0]])
         highest = float(self.run(shape, np.diff(ends), np.array([unit])).max())
         return graded(unit_current=unit, level=highest / 2, tau=tau)
+
+    def _silent(self, why: str) -> InputError:
+        found = self.failure or f"with up to {self.currents[-1]:.3g} A {why}"
+        return InputError(f"the neuron never spikes in a probe: {found}. Correct its circuit, or {HINT}")
 
     def _portions(self) -> list[Array]:
         """Currents from the lowest on, a few at a time, so that none is tried that is not needed."""

@@ -11,7 +11,7 @@ from memsim.errors import InputError
 from memsim.networks.defaults import completed, suiting
 from memsim.networks.drives import Encoding, Pulse
 from memsim.networks.geometry import Convolution, Size
-from memsim.networks.named_cells import cell_of
+from memsim.networks.named_cells import known_as
 from memsim.surrogate import DEFAULT_STEPPER
 from memsim.tables import Count, Finite, NonNegative, Positive, Seed, Share, Table, Whole
 
@@ -152,7 +152,7 @@ class LayerTable(Table):
     @field_validator("neuron", mode="before")
     @classmethod
     def _full_name(cls, neuron: Any) -> str | None:
-        return None if neuron is None else cell_of(neuron).name
+        return None if neuron is None else known_as(neuron)[0]
 
     @model_validator(mode="after")
     def _one_kind(self) -> LayerTable:
@@ -221,19 +221,19 @@ class NetworkTable(Table):
         if neuron is None or neuron == DEFAULT_NEURON:
             return entries
         try:
-            cell = cell_of(neuron)
+            _, regime = known_as(neuron)
         except InputError:  # which the entry itself says
             return entries
         given = {
             name: value.model_dump(exclude_unset=True) if isinstance(value, Table) else value
             for name, value in entries.items()
         }
-        return completed(given, suiting(cell.regime))
+        return completed(given, suiting(regime))
 
     @field_validator("neuron", mode="before")
     @classmethod
     def _full_name(cls, neuron: Any) -> str:
-        return cell_of(neuron).name
+        return known_as(neuron)[0]
 
     @model_validator(mode="after")
     def _parts_fit(self) -> NetworkTable:

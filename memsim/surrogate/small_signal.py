@@ -25,7 +25,7 @@ class SmallSignal:
 
     Attributes:
         resistance: potential of the output over current, states held [ohm].
-        delay: mean time of the response, states held [s].
+        delay: mean time of the response, states held [s]; 0 where there is none.
         times: in which the circuit relaxes, from the shortest to the longest that is finite [s].
     """
 
@@ -51,9 +51,10 @@ def small_signal(twin: CompiledCircuit, output: str) -> SmallSignal:
     free = slice(system.states, size)
     inverse = np.linalg.inv(jacobian[free, free])
     resistance = float(-moved[free] @ inverse @ slope[free])
-    delay = float(moved[free] @ inverse @ mass[free, free] @ inverse @ slope[free] / resistance)
+    moment = float(moved[free] @ inverse @ mass[free, free] @ inverse @ slope[free])
     with np.errstate(divide="ignore", invalid="ignore"):
         times = -1 / eigvals(jacobian, mass).real
+    delay = moment / resistance if resistance else 0.0
     return SmallSignal(resistance, delay, tuple(sorted(times[np.isfinite(times) & (times > 0)].tolist())))
 
 

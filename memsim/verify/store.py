@@ -55,7 +55,8 @@ class Store:
 
 def key_of(network: MemristiveNetwork, *settings: object) -> str:
     """SHA-256 of everything that a verification depends on besides the images."""
-    digest = hashlib.sha256(f"{network.study.model_dump_json()} {settings}".encode())
+    others = [f"{cell.name} {cell.digest}" for cell in network.cells if cell.name != network.study.neuron]
+    digest = hashlib.sha256(" ".join([network.study.model_dump_json(), str(settings), *others]).encode())
     for name, value in sorted(network.state_dict().items()):
         digest.update(f"{name} {value.dtype} {tuple(value.shape)}".encode())
         digest.update(value.detach().cpu().reshape(-1).view(torch.uint8).numpy().tobytes())

@@ -65,7 +65,10 @@ def test_every_stage_leaves_its_accuracy_and_a_network_that_has_it(folder: Path)
 def test_a_stage_begins_with_the_weights_of_the_last(folder: Path) -> None:
     software = load_staged_run(folder, stages=1).network
     first = load_staged_run(folder, stages=2).network
-    before, after = software.synapses[0].weight.flatten(1), mapped_layers(first)["layers.0.synapse.module"].weight
+    before, after = (
+        software.synapses[0].weight.flatten(1),
+        mapped_layers(first)["layers.0.synapse.module"].weight,
+    )
     change = float((before - after).detach().abs().max())
     # 13 updates of at most about 2e-3 each
     assert 0 < change < 13 * 2e-3 * 2

@@ -9,7 +9,7 @@ from torch.nn.functional import conv2d
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.learn import build, make_study
-from memsim.networks.cells import SHIPPED
+from memsim.networks import SHIPPED, load_cell
 from memsim.networks.circuit_neurons import bounded
 from memsim.networks.geometry import Convolution
 from memsim.networks.synapses import Convolutional
@@ -141,7 +141,7 @@ def test_parameters_that_cannot_be_are_named(parameters: dict, message: str):
 
 @pytest.mark.parametrize("name", SHIPPED)
 def test_neurons_start_at_rest(name):
-    neuron = SHIPPED[name]().circuit
+    neuron = load_cell(name).circuit
     cell = CompiledCircuit(neuron.circuit(), inputs=("iin",))
     waves, _ = cell(torch.zeros(11, dtype=torch.float64), dt=1e-6)
     for wave in waves.values():
