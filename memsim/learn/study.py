@@ -9,6 +9,7 @@ import tomli_w
 from pydantic import Field, model_validator
 
 from memsim.files import write_text
+from memsim.learn.data import DataTable, anchored
 from memsim.networks.tables import NetworkTable, NonidealityTable
 from memsim.tables import Count, NonNegative, Part, Positive, Table
 from memsim.toml import checked, read_toml
@@ -22,12 +23,23 @@ class AugmentationTable(Table):
         rotation: largest angle either way [degrees].
         scale: largest relative change of size.
         elastic: standard deviation of the elastic displacement at its knots [pixels].
+        flip_across, flip_down: whether images are mirrored, left to right and top to bottom, half of the time.
+        time_shift: largest shift of a series in time [slots].
+        amplitude: largest relative change of a series' size.
+        channel_dropout: share of channels that are silent.
+        noise: standard deviation of noise on a series, of its range.
     """
 
     shift: Annotated[int, Field(ge=0, strict=True)] = 0
     rotation: Annotated[float, Field(ge=0, le=180, strict=True)] = 0.0
     scale: Part = 0.0
     elastic: NonNegative = 0.0
+    flip_across: bool = False
+    flip_down: bool = False
+    time_shift: Annotated[int, Field(ge=0, strict=True)] = 0
+    amplitude: Part = 0.0
+    channel_dropout: Part = 0.0
+    noise: NonNegative = 0.0
 
 
 class NonidealitiesTable(Table):
@@ -59,6 +71,10 @@ class TrainingTable(Table):
         dropout: share of hidden neurons that are silent, drawn anew for each image.
         validation: share of the training data that is held out, to see when training stops helping.
         patience: epochs without a better accuracy on the held-out data after which training ends.
+        loss: a name in memsim.learn.losses; cross entropy of classes and mean square error of numbers where left out.
+        class_weights: `balanced`, or the weight of each class in the loss.
+        metrics: names in memsim.learn.metrics of what else is measured on the test data after each epoch.
+        keep: the weights after the last epoch, or those of the best one on the held-out data.
         precision: of the crossbar products in training; circuits are always stepped in full precision.
     """
 
@@ -72,12 +88,20 @@ class TrainingTable(Table):
     dropout: Part = 0.0
     validation: Part = 0.0
     patience: Count | None = None
+    loss: str | None = None
+    class_weights: str | tuple[Positive, ...] | None = None
+    metrics: tuple[str, ...] = ()
+    keep: Literal["last", "best"] = "last"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
 
     @model_validator(mode="after")
     def _patience_needs_data(self) -> TrainingTable:
         if self.patience is not None and not self.validation:
             raise ValueError("patience needs data that is held out; set validation, for example to 0.1")
+        if self.keep == "best" and not self.validation:
+            raise ValueError(
+                "the best epoch is chosen on data that are held out; set validation, for example to 0.1"
+            )
         return self
 
 
@@ -85,13 +109,13 @@ class Study(NetworkTable):
     """Parameters of a training run, in SI units: a network, and how it is trained.
 
     Attributes:
-        data: name of the data set.
+        data: name of a data set, path of data of your own, or a table with more about them.
         batch: images an update is made from.
         step_error: largest estimated error of a membrane potential in spikes; steps are halved until they keep it, at
             the start and before each epoch. Steps stay as they are where left out.
     """
 
-    data: str = "digits"
+    data: str | DataTable = "digits"
     step_error: Annotated[float, Field(ge=1e-4, le=1, strict=True)] | None = None
     epochs: Count = 20
     batch: Count = 64
@@ -111,12 +135,12 @@ def make_study(**values: object) -> Study:
 
 
 def load_study(path: Path) -> Study:
-    """Read a study from a TOML file.
+    """Read a study from a TOML file; paths of data are relative to its folder.
 
     Raises:
         InputError: no such file, not TOML, or an entry that cannot be used.
     """
-    return checked(Study, read_toml(path, "study"), f"study {str(path)!r}")
+    return checked(Study, anchored(read_toml(path, "study"), path.parent), f"study {str(path)!r}")
 
 
 def save_study(study: Study, path: Path) -> None:

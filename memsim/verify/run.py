@@ -17,6 +17,7 @@ from memsim.errors import InputError
 from memsim.files import write_text
 from memsim.learn import Run
 from memsim.learn.evaluation import EVALUATION_SEED
+from memsim.learn.trainer import network_of
 from memsim.networks import MemristiveNetwork
 from memsim.networks.drives import WordLines
 from memsim.networks.nonidealities import realised
@@ -139,7 +140,7 @@ class _Count:
 
 def _in_double(run: Run) -> MemristiveNetwork:
     """A copy of the network in float64; the run's own stays as it is."""
-    network = MemristiveNetwork(run.data.shape, run.data.classes, run.study).double()
+    network = network_of(run.study, run.data).double()
     network.load_state_dict(run.network.state_dict())
     return network
 
@@ -147,7 +148,7 @@ def _in_double(run: Run) -> MemristiveNetwork:
 def _batch(
     network: MemristiveNetwork,
     lines: WordLines,
-    labels: NDArray[np.int64],
+    labels: NDArray,
     whole: bool,
     advance: Advance,
 ) -> Batch:
@@ -170,9 +171,9 @@ def _batch(
         ngspice=output,
         twin=output_twin,
         labels=labels,
-        class_ngspice=_classes(network, output),
-        class_twin=_classes(network, output_twin),
-        class_coarse=_classes(network, coarse),
+        class_ngspice=_answers(network, output, labels),
+        class_twin=_answers(network, output_twin, labels),
+        class_coarse=_answers(network, coarse, labels),
         mean_error=mean,
         worst_error=worst,
         coarse_error=coarse_error.max(axis=(1, 2)),
@@ -200,9 +201,10 @@ def _energy(network: MemristiveNetwork, lines: WordLines, times: Array, layers: 
     return np.stack(energies, axis=1)
 
 
-def _classes(network: MemristiveNetwork, waves: Array) -> NDArray[np.int64]:
-    """By the network's readout."""
-    return network.readout(torch.from_numpy(waves).transpose(0, 1)).argmax(dim=1).numpy()
+def _answers(network: MemristiveNetwork, waves: Array, labels: NDArray) -> NDArray:
+    """Classes by the network's readout, or numbers where labels are numbers."""
+    said = network.readout(torch.from_numpy(waves).transpose(0, 1))
+    return said.numpy() if labels.dtype.kind == "f" else said.argmax(dim=1).numpy()
 
 
 def _children_seconds() -> float:

@@ -1,0 +1,106 @@
+"""The data of a run: found, fitted to the study, and known again when the run is loaded."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import tomli_w
+
+from memsim.errors import InputError
+from memsim.files import write_text
+from memsim.learn.data import Data, Dataset, data_name, is_own, load_dataset
+from memsim.learn.data.own import IN_PYTHON
+from memsim.learn.study import Study
+from memsim.tables import Table
+from memsim.toml import checked, read_toml
+
+DATA = "data.toml"
+SERIES_VOLTAGE = 0.2
+"""Peak of the short pulses of a series [V], chosen on held-out training data of benchmarks/own_data.py."""
+
+
+class DataRecord(Table):
+    """Which data a run was trained on.
+
+    Attributes:
+        path: where they were.
+        sha256: of the file, or of names and contents of a folder's files.
+    """
+
+    path: str
+    sha256: str
+
+
+def data_of(
+    study: Study, data_dir: Path | None = None, *, run: Path | None = None, given: Dataset | None = None
+) -> tuple[Study, Dataset]:
+    """The data of a study, and the study with the drive that suits them where it leaves entries out.
+
+    Args:
+        study: the study.
+        data_dir: folder of the data sets; the environment variable MEMSIM_DATA where left out.
+        run: folder of a run of this study, whose data they must be.
+        given: data that Python has.
+
+    Raises:
+        InputError: data that are not found, cannot be used, or have changed since the run.
+    """
+    own_series = is_own(data_name(study.data)) and "slots" not in study.drive.model_fields_set
+    bins = None if own_series else study.drive.slots
+    data = load_again(study.data, data_dir, bins=bins, run=run, given=given)
+    return suited(study, data), data
+
+
+def load_again(
+    data: Data,
+    data_dir: Path | None = None,
+    *,
+    bins: int | None,
+    run: Path | None = None,
+    given: Dataset | None = None,
+) -> Dataset:
+    """Data of a study, the same ones that a run was trained on; arguments as for `data_of`.
+
+    Raises:
+        InputError: data that are not found, cannot be used, or have changed since the run.
+    """
+    path = None if run is None else run / DATA
+    kept = checked(DataRecord, read_toml(path, "record"), str(path)) if path and path.exists() else None
+    if given is None and kept and kept.path == IN_PYTHON:
+        raise InputError(f"the data of the run in {run} were given in Python; give them again with data=")
+    found = given or load_dataset(data, data_dir, bins=bins, last=kept.path if kept else None)
+    if kept and kept.sha256 != found.digest:
+        raise InputError(
+            f"data {found.origin or data_name(data)!r} have changed since the run in {run}: SHA-256 is "
+            f"{found.digest}, and was {kept.sha256}; give the folder of the old ones with --data-dir, or train anew"
+        )
+    return found
+
+
+def save_record(data: Dataset, folder: Path) -> None:
+    """Note in the folder of a run which data of the user's own it has."""
+    if data.origin is not None and data.digest is not None:
+        record = DataRecord(path=data.origin, sha256=data.digest)
+        write_text(folder / DATA, tomli_w.dumps(record.model_dump()))
+
+
+def suited(study: Study, data: Dataset) -> Study:
+    """The study with what suits its data where it leaves entries out.
+
+    Raises:
+        InputError: the study asks for other slots than the data have.
+    """
+    if data.digest is None or data.slots is None:
+        return study
+    wanted: dict[str, float] = {"slots": data.slots}
+    if study.drive.pulse != "held":
+        # pulses are over soon after the next ones begin, and each is short
+        wanted |= {"tau": study.window / data.slots, "voltage": SERIES_VOLTAGE}
+    given = study.drive.model_fields_set
+    if "slots" in given and study.drive.slots != data.slots:
+        raise InputError(
+            f"drive.slots = {study.drive.slots}, and the data have {data.slots} time bins; leave it out, or make "
+            f"the data with slots={study.drive.slots}"
+        )
+    left_out = {name: value for name, value in wanted.items() if name not in given}
+    return study.model_copy(update={"drive": study.drive.model_copy(update=left_out)})
