@@ -39,7 +39,7 @@ NOISE, JITTER = 0.7, 0.08
 RHYTHMS = ((3.0, 0.0), (3.0, 0.5), (6.0, 0.0), (6.0, 0.25), (4.5, 0.5))
 """Periods in the window, and the lag of the next channel in periods, of each class."""
 DATA_SEED = 0
-CANDIDATES = [(rate, decay) for rate in (2e-3, 5e-3, 1e-2) for decay in (0.7, 0.8, 0.9)]
+CANDIDATES = [(rate, decay) for rate in (5e-3, 1e-2, 2e-2) for decay in (0.5, 0.6, 0.7, 0.8, 0.9)]
 """Learning rates, and decays of membranes in a slot at the start."""
 
 

@@ -73,7 +73,7 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     `.csv` with the label in its last column, or a folder of CLASS/NAME with `.npy`, `.wav` or images. Inputs are
     [n, features], [n, h, w], [n, c, h, w] or [n, time, channels], of any range and sign; targets are classes by number
     or text, or numbers to predict, and then R² stands for accuracy. What is made of them is printed, and what cannot be
-    right is refused. A table [data] in the study has more options: name, label, test, range, centre and others.
+    right is refused. A table [data] in the study has more options: name, label, test_share, range, centre and others.
 
     A study with a table for each of its [[stages]] is trained for in-memory computing hardware of growing realism.
 

@@ -23,6 +23,8 @@ from memsim.memory import check_memory
 
 Numbers = NDArray[np.floating]
 BYTE = 255.0
+LARGEST = 1e30
+"""Of what single precision can still add up."""
 AT_ONCE = 256
 """Series that are averaged at once."""
 CHANNEL_AXIS: dict[Layout, int] = {"static": 1, "images": 1, "series": 2}
@@ -68,10 +70,10 @@ def prepare_inputs(found: Found, test: Examples, table: DataTable, slots: int | 
         slots: of a series; its length, up to 32, where left out.
 
     Raises:
-        InputError: inputs of a shape that cannot be, that differ in shape, or are not finite.
+        InputError: inputs of a shape that cannot be, or that differ in shape.
     """
     layout, said = layout_of(found, table)
-    parts = [_checked(name, part.inputs, layout) for name, part in (("train", found.train), ("test", test))]
+    parts = [_in_layout(part.inputs, layout) for part in (found.train, test)]
     _check_same(parts[0], parts[1], layout)
     if layout == "images" and _are_bytes(parts) and table.range is None and not (table.centre or table.rails):
         return _bytes(parts, said)
@@ -142,8 +144,8 @@ def _are_bytes(parts: Sequence[Values]) -> bool:
     return all(isinstance(part, np.ndarray) and part.dtype == np.uint8 for part in parts)
 
 
-def _checked(name: str, values: Values, layout: Layout) -> Values:
-    """Values as real numbers, images with a dimension of channels."""
+def check_values(name: str, values: Values) -> None:
+    """Raise InputError unless all values of the part of that name are real, finite numbers."""
     for number, one in enumerate([values] if isinstance(values, np.ndarray) else values):
         if one.dtype.kind not in "biuf":
             raise InputError(f"inputs ({name}) are of type {one.dtype}; allowed: real numbers")
@@ -158,6 +160,14 @@ def _checked(name: str, values: Values, layout: Layout) -> Values:
                 f"inputs ({name}) are not finite at {len(where)} place(s), the first at {place}; "
                 "remove these examples, or fill the gaps"
             )
+        if one.dtype.kind == "f" and max(one.max(), -one.min()) > LARGEST:
+            raise InputError(
+                f"inputs ({name}) reach {max(one.max(), -one.min()):.3g}; allowed: up to {LARGEST:g}, in other units"
+            )
+
+
+def _in_layout(values: Values, layout: Layout) -> Values:
+    """Images with a dimension of channels."""
     if layout == "images" and isinstance(values, np.ndarray) and values.ndim == 3:
         return values[:, None]
     return values
@@ -284,7 +294,7 @@ def _along(ends: Numbers, values: Numbers, axis: int) -> Numbers:
 def _scaled(values: Numbers, axis: int, low: Numbers, high: Numbers) -> Numbers:
     span = np.where(high > low, high - low, 1)
     low, span = _along(low, values, axis), _along(span, values, axis)
-    return np.clip((values - low) / span, 0, 1).astype(np.float32)
+    return (np.clip(values - low, 0, span) / span).astype(np.float32)
 
 
 def _told(values: Values, layout: Layout, slots: int, *, signed: bool, centred: bool) -> list[str]:

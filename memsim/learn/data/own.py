@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +12,7 @@ from torch import Tensor
 from memsim.errors import InputError
 from memsim.learn.data.dataset import Dataset
 from memsim.learn.data.formats import read_data
-from memsim.learn.data.inputs import layout_of, prepare_inputs
+from memsim.learn.data.inputs import check_values, layout_of, prepare_inputs
 from memsim.learn.data.places import digest_of
 from memsim.learn.data.raw import Array, Examples, Found
 from memsim.learn.data.splits import check_leak, divide
@@ -67,17 +66,20 @@ def make_dataset(train: Any, test: Any = None, *, slots: int | None = None, **op
 
 
 def _dataset(found: Found, table: DataTable, slots: int | None, origin: str, digest: str) -> Dataset:
-    given = [part for part in (found.train, found.test) if part is not None]
-    for part in given:
+    given = {"train": found.train} | ({"test": found.test} if found.test is not None else {})
+    for name, part in given.items():
         if not len(part):
-            raise InputError("there are no examples in a part of the data; give at least one")
-    kinds = {kind_of(part.targets, table.targets) for part in given}
+            raise InputError(f"there are no examples to {name}; give at least one")
+        check_values(name, part.inputs)
+    kinds = {kind_of(part.targets, table.targets) for part in given.values()}
     if len(kinds) > 1:
         raise InputError("labels are classes in one part and numbers in the other; say which with targets")
     (kind,) = kinds
+    if table.centre is None:
+        table = table.model_copy(update={"centre": kind == "numbers" and table.range is None})
     layout, _ = layout_of(found, table)
     if found.test is None:
-        train, test = divide(found.train, table.test, table.split_seed, stratified=kind == "classes")
+        train, test = divide(found.train, table.test_share, table.split_seed, stratified=kind == "classes")
         told = f"{len(train)} examples to train on, {len(test)} drawn from them to test on"
     else:
         train, test = found.train, found.test
@@ -113,7 +115,7 @@ def _given(part: Examples | None) -> Examples:
 
 def _examples(part: Any) -> Examples:
     """Of a pair of arrays, or of a torch Dataset."""
-    if isinstance(part, Sequence) and len(part) == 2 and all(hasattr(one, "shape") for one in part):
+    if isinstance(part, tuple) and len(part) == 2:
         inputs, targets = map(_array, part)
     else:
         try:

@@ -22,13 +22,14 @@ class DataTable(Table):
             are whole numbers of a byte, and series otherwise.
         targets: classes or numbers to predict; whole numbers and texts are classes where left out.
         label: column of a table with the label, by its title or its number from 0; the last one where left out.
-        test: share of the examples to test on, where the data have no split of their own.
+        test_share: share of the examples to test on, where the data have no split of their own.
         split_seed: of the draw of that share.
         range: values that become 0 and 1; of signed inputs, the larger of both in size becomes 1.
         quantile: where range is left out, the share of values in training that stay below 1; others are clipped.
         by_channel: whether each channel or feature has a range of its own; of images all share one where left out.
         rails: whether signed inputs become two word lines each, one for each sign; yes where both signs occur.
-        centre: whether the mean of each channel in training is taken off first.
+        centre: whether the mean of each channel in training is taken off first; where left out, if numbers are to be
+            predicted and range is left out, because these are learned as distances from their mean, too.
         duration: length of a sound that is looked at [s]; that of the longest one where left out.
         repeats: whether test examples may be the same as examples to train on.
     """
@@ -37,13 +38,13 @@ class DataTable(Table):
     inputs: Layout | None = None
     targets: Kind | None = None
     label: str | Whole | None = None
-    test: Annotated[Part, Field(gt=0)] = 0.2
+    test_share: Annotated[Part, Field(gt=0)] = 0.2
     split_seed: Seed = 0
     range: tuple[Finite, Finite] | None = None
     quantile: Annotated[float, Field(gt=0.5, le=1, strict=True)] = 0.999
     by_channel: bool | None = None
     rails: bool | None = None
-    centre: bool = False
+    centre: bool | None = None
     duration: Positive | None = None
     repeats: bool = False
 
