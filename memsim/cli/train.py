@@ -194,7 +194,9 @@ def _train_staged(
         )
 
     try:
-        run = learn.train_staged(chosen, out, data_dir=data_dir, resume=resume, progress=tell)
+        run = learn.train_staged(
+            chosen, out, data_dir=data_dir, resume=resume, progress=tell, tell=partial(typer.echo, err=True)
+        )
     except KeyboardInterrupt:
         typer.echo(
             f"interrupted; finished epochs are kept. Continue with: memsim train --out {out} --resume",

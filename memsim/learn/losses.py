@@ -67,7 +67,7 @@ def make_loss(
         labels: of the examples to train on.
         outputs: neurons of the last layer.
         loss: a name in LOSSES, or a function of outputs and what is wanted; by the labels where left out.
-        class_weights: of each class, or `balanced`: in inverse proportion to its examples, with a mean of 1 over them.
+        class_weights: of each class, or `balanced`: in inverse proportion to its examples, on average 1 for an example.
         smoothing: share of the target that is spread over all classes, in cross entropy.
 
     Raises:

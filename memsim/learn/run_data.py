@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TypeVar
 
 import tomli_w
 
 from memsim.errors import InputError
 from memsim.files import write_text
-from memsim.learn.data import Data, Dataset, data_name, is_own, load_dataset
+from memsim.learn.data import Data, Dataset, Known, data_name, is_own, load_dataset
 from memsim.learn.data.own import IN_PYTHON
 from memsim.learn.study import Study
 from memsim.tables import Table
@@ -16,16 +17,14 @@ from memsim.toml import checked, read_toml
 
 DATA = "data.toml"
 SERIES_VOLTAGE = 0.2
-"""Peak of the short pulses of a series [V], chosen on held-out training data of benchmarks/own_data.py."""
+"""Peak of the short pulses of a series [V]."""
+GRADIENT_CLIP = 1.0
+"""Both were chosen on held-out training data of benchmarks/own_data.py."""
+Part = TypeVar("Part", bound=Table)
 
 
 class DataRecord(Table):
-    """Which data a run was trained on.
-
-    Attributes:
-        path: where they were.
-        sha256: of the file, or of names and contents of a folder's files.
-    """
+    """Which data a run was trained on; see memsim.learn.data.places.Known."""
 
     path: str
     sha256: str
@@ -65,10 +64,11 @@ def load_again(
         InputError: data that are not found, cannot be used, or have changed since the run.
     """
     path = None if run is None else run / DATA
-    kept = checked(DataRecord, read_toml(path, "record"), str(path)) if path and path.exists() else None
+    record = checked(DataRecord, read_toml(path, "record"), str(path)) if path and path.exists() else None
+    kept = Known(**record.model_dump()) if record else None
     if given is None and kept and kept.path == IN_PYTHON:
         raise InputError(f"the data of the run in {run} were given in Python; give them again with data=")
-    found = given or load_dataset(data, data_dir, bins=bins, last=kept.path if kept else None)
+    found = given or load_dataset(data, data_dir, bins=bins, known=kept)
     if kept and kept.sha256 != found.digest:
         raise InputError(
             f"data {found.origin or data_name(data)!r} have changed since the run in {run}: SHA-256 is "
@@ -85,22 +85,29 @@ def save_record(data: Dataset, folder: Path) -> None:
 
 
 def suited(study: Study, data: Dataset) -> Study:
-    """The study with what suits its data where it leaves entries out.
+    """The study with what suits data of the user's own where it leaves entries out.
 
     Raises:
         InputError: the study asks for other slots than the data have.
     """
-    if data.digest is None or data.slots is None:
+    if data.digest is None:
         return study
-    wanted: dict[str, float] = {"slots": data.slots}
-    if study.drive.pulse != "held":
-        # pulses are over soon after the next ones begin, and each is short
-        wanted |= {"tau": study.window / data.slots, "voltage": SERIES_VOLTAGE}
-    given = study.drive.model_fields_set
-    if "slots" in given and study.drive.slots != data.slots:
+    training = _completed(study.training, {"gradient_clip": GRADIENT_CLIP})
+    if data.slots is None:
+        return study.model_copy(update={"training": training})
+    if "slots" in study.drive.model_fields_set and study.drive.slots != data.slots:
         raise InputError(
             f"drive.slots = {study.drive.slots}, and the data have {data.slots} time bins; leave it out, or make "
             f"the data with slots={study.drive.slots}"
         )
-    left_out = {name: value for name, value in wanted.items() if name not in given}
-    return study.model_copy(update={"drive": study.drive.model_copy(update=left_out)})
+    wanted: dict[str, float] = {"slots": data.slots}
+    if study.drive.pulse != "held":
+        # pulses are over soon after the next ones begin, and each is short
+        wanted |= {"tau": study.window / data.slots, "voltage": SERIES_VOLTAGE}
+    return study.model_copy(update={"training": training, "drive": _completed(study.drive, wanted)})
+
+
+def _completed(table: Part, entries: dict[str, float]) -> Part:
+    """A table with entries that it leaves out."""
+    given = table.model_fields_set
+    return table.model_copy(update={name: value for name, value in entries.items() if name not in given})

@@ -74,6 +74,7 @@ def train_staged(
     data_dir: Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> StagedRun:
     """Train a study stage by stage; each leaves a folder with its checkpoint and history, saved after every epoch.
 
@@ -85,6 +86,7 @@ def train_staged(
         data_dir: folder of the data sets; the environment variable MEMSIM_DATA where left out.
         resume: continue the run in `folder` instead of starting one.
         progress: called after every epoch.
+        tell: called with what was made of data of the user's own.
 
     Raises:
         InputError: the folder cannot be written, holds another run, or the study or its data cannot be used.
@@ -92,6 +94,9 @@ def train_staged(
         ConvergenceError: the loss is no longer a number.
     """
     data = load_again(study.data, data_dir, bins=study.steps, run=folder if resume else None)
+    if tell:
+        for note in data.notes:
+            tell(note)
     _check_memory(study, data)
     _prepare(folder, study, resume=resume)
     save_record(data, folder)

@@ -23,7 +23,7 @@ REPORT = "report.html"
 def run_figures(run: Run, evidence: Evidence | None = None) -> dict[str, Figure]:
     """Pictures of a run by file name."""
     figures = {
-        "training.png": plots.training_curves(run.history),
+        "training.png": plots.training_curves(run.history, score=_score(run)),
         "conductances.png": plots.conductance_map(
             *(g.detach().numpy() for g in run.network.crossbars[0].conductances())
         ),
@@ -37,6 +37,10 @@ def run_figures(run: Run, evidence: Evidence | None = None) -> dict[str, Figure]
             "v(mem)",
         )
     return figures
+
+
+def _score(run: Run) -> str:
+    return "R²" if run.data.regression else "accuracy"
 
 
 def confusion_matrix(run: Run) -> np.ndarray:
@@ -72,7 +76,7 @@ def run_sections(run: Run, folder: Path, evidence: Evidence | None = None) -> li
 
 
 def _training_section(run: Run, figures: dict[str, Figure]) -> Section:
-    last, what = run.kept, "R²" if run.data.regression else "accuracy"
+    last, what = run.kept, _score(run)
     rows = [
         (f"test {what}", f"{last.test_accuracy:.2%}"),
         (f"training {what}", f"{last.train_accuracy:.2%}"),
@@ -91,7 +95,7 @@ def _training_section(run: Run, figures: dict[str, Figure]) -> Section:
         rows.append(("SHA-256 of the data", run.data.digest))
     told = "".join(f"\n\nData: {note}." for note in run.data.notes)
     pictures = [
-        ("loss and accuracy over the epochs", figures["training.png"]),
+        (f"loss and {what} over the epochs", figures["training.png"]),
         ("conductances of the first crossbar", figures["conductances.png"]),
     ]
     if "confusion.png" in figures:

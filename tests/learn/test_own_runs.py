@@ -28,6 +28,7 @@ from memsim.learn.evaluation import activity, first
 from memsim.learn.run_data import DATA
 from memsim.learn.staged import load_staged_run
 from memsim.learn.trainer import best_epoch
+from memsim.sweep.networks import TrainedNetwork
 from memsim.verify import verify
 
 SMALL = {"hidden": (4,), "epochs": 2, "batch": 20, "step": 1e-3, "seed": 3}
@@ -57,6 +58,7 @@ def test_a_study_says_nothing_but_its_data_and_gets_the_drive_that_suits_them(fo
     run = train(load_study(folder / "study.toml"), folder / "run", tell=told.append)
     assert (run.study.drive.slots, run.data.slots) == (12, 12)
     assert run.study.drive.tau == pytest.approx(run.study.window / 12)
+    assert run.study.training.gradient_clip == 1.0
     assert told == list(run.data.notes)
     assert "signed" in " ".join(told)
     assert run.data.names == ("fist", "rest", "wave")
@@ -67,9 +69,12 @@ def test_a_study_says_nothing_but_its_data_and_gets_the_drive_that_suits_them(fo
 
 
 def test_what_a_study_says_of_its_drive_counts(folder: Path):
-    study = make_study(data=str(folder / "my.npz"), drive={"slots": 5, "tau": 2e-3}, **SMALL)
+    study = make_study(
+        data=str(folder / "my.npz"), drive={"slots": 5, "tau": 2e-3}, training={"gradient_clip": 7.0}, **SMALL
+    )
     run = train(study, folder / "run")
     assert (run.data.slots, run.study.drive.tau, run.study.drive.voltage) == (5, 2e-3, 0.2)
+    assert run.study.training.gradient_clip == 7.0
     data = make_dataset((np.random.default_rng(0).random((20, 9, 1)), np.arange(20) % 2), slots=6)
     with pytest.raises(InputError, match=r"drive\.slots = 5, and the data have 6 time bins"):
         train(study, folder / "other", data=data)
@@ -110,6 +115,23 @@ def test_changed_data_are_refused_by_name(folder: Path):
     for again in (lambda: load_run(folder / "run"), lambda: train(study, folder / "run", resume=True)):
         with pytest.raises(InputError, match=r"my\.npz' have changed since the run in .*SHA-256"):
             again()
+
+
+def test_the_data_of_old_are_found_beside_changed_ones(folder: Path):
+    train(load_study(folder / "study.toml"), folder / "run")
+    elsewhere = folder / "data"
+    elsewhere.mkdir()
+    (folder / "my.npz").rename(elsewhere / "my.npz")
+    write(folder / "my.npz", seed=1)
+    with pytest.raises(InputError, match="have changed"):
+        load_run(folder / "run")
+    assert load_run(folder / "run", elsewhere).data.origin == str(elsewhere / "my.npz")
+
+
+def test_a_sweep_evaluates_a_run_on_own_data(folder: Path):
+    run = train(load_study(folder / "study.toml"), folder / "run")
+    found = TrainedNetwork(folder / "run", None).run({})
+    assert float(found["accuracy"]) == pytest.approx(run.history[-1].test_accuracy)
 
 
 def test_moved_data_are_found_again(folder: Path):
@@ -179,14 +201,12 @@ def test_a_number_at_each_time_is_learned(tmp_path: Path):
 
 def test_the_best_epoch_is_kept_and_chosen_on_held_out_data(folder: Path):
     study = make_study(
-        data=str(folder / "my.npz"), **{**SMALL, "epochs": 5}, training={"validation": 0.3, "keep": "best"}
+        data=str(folder / "my.npz"), **{**SMALL, "epochs": 4}, training={"validation": 0.3, "keep": "best"}
     )
     run = train(study, folder / "run")
     scores = [record.validation_accuracy for record in run.history]
     assert run.kept.validation_accuracy == max(scores)
     assert run.kept.epoch == best_epoch(run.history) + 1
-    short = train(study.model_copy(update={"epochs": 5}), folder / "again", progress=None)
-    assert torch.equal(short.network.crossbars[0].weight, run.network.crossbars[0].weight)
     loaded = load_run(folder / "run")
     assert torch.equal(loaded.network.crossbars[0].weight, run.network.crossbars[0].weight)
     outputs = respond(loaded.network, loaded.data.test).argmax(1)
@@ -272,6 +292,7 @@ def test_a_staged_run_takes_own_data_and_knows_them_again(folder: Path):
         load_staged_run(folder / "run")
 
 
+@pytest.mark.slow
 def test_the_command_trains_on_a_path_and_says_what_it_made_of_it(folder: Path):
     out = folder / "run"
     called = ["train", str(folder / "study.toml"), "--out", str(out), "--epochs", "1", "--step-images", "5"]

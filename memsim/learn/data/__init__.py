@@ -28,7 +28,7 @@ from memsim.learn.data.images import digits, fashion_mnist, mnist
 from memsim.learn.data.motion import MOVING_DOTS, moving_dots
 from memsim.learn.data.nmnist import nmnist
 from memsim.learn.data.own import make_dataset, own_dataset
-from memsim.learn.data.places import find_data
+from memsim.learn.data.places import Known, find_data
 from memsim.learn.data.planetoid import GRAPHS, Graph, load_graph, planetoid
 from memsim.learn.data.speech import spoken_digits
 from memsim.learn.data.table import Data, DataTable, data_name
@@ -47,6 +47,7 @@ __all__ = [
     "DataTable",
     "Dataset",
     "Graph",
+    "Known",
     "Split",
     "anchored",
     "data_name",
@@ -75,7 +76,7 @@ TIME_BINS = 32
 
 
 def load_dataset(
-    data: Data, folder: Path | None = None, *, bins: int | None = None, last: str | None = None
+    data: Data, folder: Path | None = None, *, bins: int | None = None, known: Known | None = None
 ) -> Dataset:
     """A data set by its name, or data of one's own by their path.
 
@@ -85,7 +86,7 @@ def load_dataset(
         folder: where data sets are kept; the environment variable MEMSIM_DATA where left out.
         bins: time bins of a time-domain input; where left out 32, or the length of a series of one's own that is
             shorter.
-        last: where data of one's own were found the last time.
+        known: what data of one's own were the last time.
 
     Raises:
         InputError: unknown name, files that are missing or damaged, or data that cannot be trained on.
@@ -95,7 +96,7 @@ def load_dataset(
     table = DataTable(name=data) if isinstance(data, str) else data
     name = table.name
     if is_own(name):
-        return own_dataset(find_data(name, (Path(), data_folder(folder)), last), table, bins)
+        return own_dataset(find_data(name, (Path(), data_folder(folder)), known), table, bins)
     if table != DataTable(name=name):
         raise InputError(
             f"data set {name!r} has no options; leave all but name out of the table data, or give a path"

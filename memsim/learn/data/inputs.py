@@ -87,7 +87,7 @@ def prepare_inputs(found: Found, test: Examples, table: DataTable, slots: int | 
     given = table.range or (None if table.centre else found.range)
     apart = layout != "images" if table.by_channel is None else table.by_channel
     ranges = _ranges(values[0], axis, table.quantile, given, signed=signed, apart=apart)
-    notes = [*said, *_told(parts[0], layout, length, signed=signed, centred=table.centre)]
+    notes = [*said, *_told(parts[0], layout, length, signed=signed, centred=bool(table.centre))]
     scaled = [_scaled(part, axis, *ranges) for part in values]
     notes += [_range_told(*ranges), *_clipped(values, axis, *ranges)]
     shape = _shape(scaled[0], layout)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 from memsim.errors import InputError
@@ -12,32 +13,46 @@ from memsim.learn.data.folders import DATA_VARIABLE
 _CHUNK = 2**20
 
 
-def find_data(name: str, folders: Iterable[Path | None], last: str | None = None) -> Path:
+@dataclass(frozen=True)
+class Known:
+    """Data that a run was trained on.
+
+    Attributes:
+        path: where they were.
+        sha256: of the file, or of names and contents of a folder's files.
+    """
+
+    path: str
+    sha256: str
+
+
+def find_data(name: str, folders: Iterable[Path | None], known: Known | None = None) -> Path:
     """The file or folder that a path means.
 
     Args:
         name: the path; from each of the folders where it is relative, and by its last part.
         folders: to look in, in this order; None stands for none.
-        last: where it was found the last time.
+        known: what it was the last time: the place that still holds the same comes before all others.
 
     Raises:
         InputError: it is nowhere.
     """
-    path, known = Path(name).expanduser(), [folder for folder in folders if folder is not None]
-    candidates = [Path(last)] if last else []
-    candidates += [path] if path.is_absolute() else [folder / path for folder in known]
-    candidates += [folder / path.name for folder in known]
+    path, places = Path(name).expanduser(), [folder for folder in folders if folder is not None]
+    candidates = [Path(known.path)] if known else []
+    candidates += [path] if path.is_absolute() else [folder / path for folder in places]
+    candidates += [folder / path.name for folder in places]
     try:
-        found = next((one for one in candidates if one.exists()), None)
+        found = [one for one in dict.fromkeys(candidates) if one.exists()]
     except (OSError, ValueError):  # too long, or with a null byte
-        found = None
-    if found is None:
+        found = []
+    if not found:
         looked = ", ".join(dict.fromkeys(str(one.parent) for one in candidates))
         raise InputError(
             f"data {name!r} were not found in {looked}; give their path, or their folder with --data-dir or "
             f"{DATA_VARIABLE}"
         )
-    return found.absolute()
+    same = (one for one in found if known and digest_of(one) == known.sha256)
+    return next(same, found[0]).absolute()
 
 
 def digest_of(path: Path) -> str:
