@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -17,7 +17,7 @@ from memsim.units import parse_si
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from memsim.learn import EpochRecord, Progress, Run, StepComparison, Study, TrainingError
+    from memsim.learn import Dataset, EpochRecord, Progress, Run, StepComparison, Study, TrainingError
 
 STEP_IMAGES = 1_000
 TRUST = "Run the code of a Python file that the study names as its neuron."
@@ -28,6 +28,12 @@ AUTO_ERROR = 0.05
 def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     study: Annotated[Path | None, typer.Argument(help="Study as TOML; every entry has a default.")] = None,
     out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/digits"),
+    data: Annotated[
+        str | None,
+        typer.Option(
+            help="Replace the study's data: a data set by name, or your own by path: `.npz`, `.csv`, or a folder."
+        ),
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of the data sets; MEMSIM_DATA where left out.")
     ] = None,
@@ -65,9 +71,16 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     The run is saved after every epoch, with its history as CSV; `--resume` continues it to the same result. At the
     end the accuracy is reported with the steps of the study and with ten times finer ones.
 
+    Your own data: `.npz` with x_train, y_train, x_test and y_test (or x and y, of which a fifth is kept for the test),
+    `.csv` with the label in its last column, or a folder of CLASS/NAME with `.npy`, `.wav` or images. Inputs are
+    [n, features], [n, h, w], [n, c, h, w] or [n, time, channels], of any range and sign; targets are classes by number
+    or text, or numbers to predict, and then R² stands for accuracy. What is made of them is printed, and what cannot be
+    right is refused. A table [data] in the study has more options: name, label, test_share, range, centre and others.
+
     A study with a table for each of its [[stages]] is trained for in-memory computing hardware of growing realism.
 
     Examples: `memsim train --epochs 5`, `memsim train my.toml --out runs/mine --seed 1`,
+    `memsim train --data my.npz --out runs/mine`,
     `memsim train mnist.toml --out runs/mnist --data-dir data --accelerator cuda`
     """
     from memsim import learn
@@ -81,16 +94,17 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
                 "a study with stages has epochs for each, and is trained on one CPU process; leave out --epochs, "
                 "--step, --accelerator, --devices and --tensorboard"
             )
-        _train_staged(source, out, data_dir, seed, resume, as_json=as_json)
+        _train_staged(source, out, data_dir, {"data": data, "seed": seed}, resume, as_json=as_json)
         return
-    given = {"epochs": epochs, "seed": seed, **_steps(step)}
+    given = {"data": data, "epochs": epochs, "seed": seed, **_steps(step)}
     changes = {name: value for name, value in given.items() if value is not None}
     if resume and (study or changes):
         raise InputError(
-            "--resume continues a run with the study in its folder; leave out the study, --epochs, --step and --seed"
+            "--resume continues a run with the study in its folder; leave out the study, --data, --epochs, --step "
+            "and --seed"
         )
     chosen = learn.load_study(source, trust=trust) if source else learn.make_study()
-    chosen = learn.make_study(**{**chosen.model_dump(exclude_none=True), **changes})
+    chosen = learn.make_study(**{**chosen.model_dump(exclude_none=True, exclude_unset=True), **changes})
     fabric = learn.devices(accelerator, devices)
     if accelerator == "cpu" and devices > cores() and fabric.is_global_zero:
         typer.echo(
@@ -105,16 +119,22 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         )
         raise typer.Exit(130) from None
     if fabric.is_global_zero:
-        last = run.history[-1]
+        last = run.kept
         typer.echo(
-            f"test accuracy {last.test_accuracy:.2%} after {last.epoch} epochs (loss {last.loss:.3g})",
+            f"test {_score(run.data, last.test_accuracy)} after {last.epoch} epochs (loss {last.loss:.3g})",
             err=as_json,
         )
+        for name, value in last.scores.items():
+            typer.echo(f"test {name} {value:.4g}", err=as_json)
         steps, error = _report_steps(run, out, step_images, err=as_json), _report_error(run, out, err=as_json)
         typer.echo(write_run_report(run, out), err=as_json)
         if as_json:
             found = {"steps": steps and asdict(steps), "step_error": asdict(error)}
             typer.echo(json.dumps({"out": str(out), **asdict(last), **found}))
+
+
+def _score(data: Dataset, value: float) -> str:
+    return f"R² {value:.4f}" if data.regression else f"accuracy {value:.2%}"
 
 
 def _steps(step: str | None) -> dict[str, float | None]:
@@ -158,15 +178,15 @@ def _train(  # noqa: PLR0917 - the options of the command
 
 
 def _train_staged(
-    study: Path, out: Path, data_dir: Path | None, seed: int | None, resume: bool, *, as_json: bool
+    study: Path, out: Path, data_dir: Path | None, changes: dict[str, Any], resume: bool, *, as_json: bool
 ) -> None:
     from memsim import learn
 
     chosen = learn.load_staged_study(study)
-    if seed is not None:
-        if resume:
-            raise InputError("--resume continues a run with the study in its folder; leave out --seed")
-        chosen = chosen.model_copy(update={"seed": seed})
+    changes = {name: value for name, value in changes.items() if value is not None}
+    if changes and resume:
+        raise InputError("--resume continues a run with the study in its folder; leave out --data and --seed")
+    chosen = chosen.model_copy(update=changes)
 
     def tell(stage: learn.Stage, record: EpochRecord) -> None:
         typer.echo(
@@ -176,7 +196,9 @@ def _train_staged(
         )
 
     try:
-        run = learn.train_staged(chosen, out, data_dir=data_dir, resume=resume, progress=tell)
+        run = learn.train_staged(
+            chosen, out, data_dir=data_dir, resume=resume, progress=tell, tell=partial(typer.echo, err=True)
+        )
     except KeyboardInterrupt:
         typer.echo(
             f"interrupted; finished epochs are kept. Continue with: memsim train --out {out} --resume",
@@ -199,11 +221,14 @@ def _report_steps(run: Run, out: Path, images: int, *, err: bool) -> StepCompari
         return None
     found = compare_steps(run.network, first(run.data.test, images))
     save_comparison(found, out)
-    typer.echo(
-        f"steps of {found.step:g} s: {found.accuracy:.2%} of {found.images} test images; ten times finer: "
-        f"{found.fine_accuracy:.2%} ({100 * found.difference:+.2f} points, same class {found.same_class:.1%})",
-        err=err,
-    )
+    if found.same_class is None:
+        told = f"R² {found.accuracy:.4f} on {found.images} test examples; ten times finer: {found.fine_accuracy:.4f}"
+    else:
+        told = (
+            f"{found.accuracy:.2%} of {found.images} test images; ten times finer: {found.fine_accuracy:.2%} "
+            f"({100 * found.difference:+.2f} points, same class {found.same_class:.1%})"
+        )
+    typer.echo(f"steps of {found.step:g} s: {told}", err=err)
     return found
 
 

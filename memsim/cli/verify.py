@@ -13,7 +13,7 @@ from memsim.cli.train import TRUST
 from memsim.errors import InputError, SimulationError
 
 
-def verify(
+def verify(  # noqa: PLR0917 - the options of the command
     subject: Annotated[
         str, typer.Argument(help="Folder of a trained run, or a device card by name or path (`.toml`).")
     ],
@@ -24,6 +24,9 @@ def verify(
             "--whole/--by-layer",
             help="One deck for each image, or layer by layer; whole where the network is small enough.",
         ),
+    ] = None,
+    data_dir: Annotated[
+        Path | None, typer.Option(help="Folder of the data sets of a run; MEMSIM_DATA where left out.")
     ] = None,
     trust: Annotated[bool, typer.Option("--trust", help=TRUST)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
@@ -41,12 +44,14 @@ def verify(
     `memsim verify stanford-pku`, `memsim verify fit/vteam.toml`
     """
     if Path(subject).is_dir():
-        _network(Path(subject), images, whole, trust=trust, as_json=as_json)
+        _network(Path(subject), images, whole, data_dir, trust=trust, as_json=as_json)
     else:
         _device(subject, as_json=as_json)
 
 
-def _network(folder: Path, images: int, whole: bool | None, *, trust: bool, as_json: bool) -> None:
+def _network(
+    folder: Path, images: int, whole: bool | None, data_dir: Path | None, *, trust: bool, as_json: bool
+) -> None:
     from memsim.cli.progress import counting_progress
     from memsim.learn import load_run
     from memsim.report.run import write_run_report
@@ -54,7 +59,7 @@ def _network(folder: Path, images: int, whole: bool | None, *, trust: bool, as_j
     from memsim.verify import save_verification
     from memsim.verify import verify as run_verification
 
-    result = load_run(folder, trust=trust)
+    result = load_run(folder, data_dir, trust=trust)
     with counting_progress("ngspice") as progress:
         evidence = run_verification(result, images=images, whole=whole, folder=folder, progress=progress)
     v = evidence.verification
@@ -63,11 +68,13 @@ def _network(folder: Path, images: int, whole: bool | None, *, trust: bool, as_j
     if as_json:
         typer.echo(json.dumps({**asdict(v), "report": str(page)}))
         return
-    typer.echo(f"{v.images} images: {v.same_class:.1%} same class as the torch twin")
+    if v.same_class is not None:
+        typer.echo(f"{v.images} images: {v.same_class:.1%} same class as the torch twin")
     typer.echo(
         f"waveform error of the output layer: worst {v.worst_error:.2%}, mean {v.mean_error:.3%} of spike amplitude"
     )
-    typer.echo(f"accuracy on these images: ngspice {v.ngspice_accuracy:.1%}, torch {v.twin_accuracy:.1%}")
+    what, form = ("accuracy", ".1%") if v.same_class is not None else ("R²", ".4f")
+    typer.echo(f"{what} on these images: ngspice {v.ngspice_accuracy:{form}}, torch {v.twin_accuracy:{form}}")
     typer.echo(
         f"energy of one inference: ngspice {format_si(v.energy_ngspice, 'J')}, torch {format_si(v.energy_twin, 'J')}"
     )

@@ -5,8 +5,10 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 import math
-from dataclasses import astuple, dataclass, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 import torch
@@ -19,6 +21,7 @@ from memsim.errors import CheckpointError
 from memsim.files import write_bytes, write_text
 
 STUDY, CHECKPOINT, HISTORY = "study.toml", "checkpoint.safetensors", "history.csv"
+NUMBERS = ("epoch", "loss", "train_accuracy", "test_accuracy", "seconds", "validation_accuracy")
 ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -26,7 +29,12 @@ ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
 class EpochRecord:
     """What one epoch gave: mean training loss, accuracies, and seconds it took.
 
-    The training accuracy is that of the first images, the validation accuracy that of held-out ones, if any are.
+    The training accuracy is that of the first images, the validation accuracy that of held-out ones, if any are. Of
+    numbers to predict, accuracies are R^2.
+
+    Attributes:
+        scores: further metrics on the test data, by name.
+        activity: spikes of a neuron for one example, mean of each layer.
     """
 
     epoch: int
@@ -35,6 +43,15 @@ class EpochRecord:
     test_accuracy: float
     seconds: float
     validation_accuracy: float | None = None
+    scores: dict[str, float] = field(default_factory=dict)
+    activity: tuple[float, ...] = ()
+
+    @property
+    def numbers(self) -> dict[str, float | None]:
+        """Everything that is one number, by name."""
+        single = {one.name: getattr(self, one.name) for one in fields(self) if one.name in NUMBERS}
+        spikes = {f"spikes_{layer}": mean for layer, mean in enumerate(self.activity, start=1)}
+        return {**single, **self.scores, **spikes}
 
 
 def save_checkpoint(
@@ -43,20 +60,37 @@ def save_checkpoint(
     optimizer: Optimizer,
     generator: torch.Generator,
     history: list[EpochRecord],
+    *,
+    best: Mapping[str, Tensor] | None = None,
 ) -> None:
-    """Write weights, optimiser, shuffling state and history; each file is replaced whole."""
+    """Write weights, optimiser, shuffling state and history; each file is replaced whole.
+
+    Args:
+        folder: of the run.
+        network: as it is after the last epoch.
+        optimizer: of its parameters.
+        generator: of the order of the examples.
+        history: of all epochs.
+        best: the weights that are kept, where they are not the last ones.
+    """
     tensors = {f"network.{name}": value.cpu().contiguous() for name, value in network.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value.cpu().contiguous() for name, value in state.items()}
+    tensors |= {f"best.{name}": value.cpu().contiguous() for name, value in (best or {}).items()}
     tensors["generator"] = generator.get_state()
     # the history travels inside, so that a kill between two writes cannot leave files that disagree
     tensors["history"] = torch.tensor([_numbers(record) for record in history], dtype=torch.float64)
+    further = json.dumps([{"scores": record.scores, "activity": record.activity} for record in history])
+    tensors["further"] = torch.tensor(list(further.encode()), dtype=torch.uint8)
     tensors["digest"] = _digest(tensors)
     write_bytes(folder / CHECKPOINT, save(tensors))
     table = io.StringIO()
-    writer = csv.writer(table, lineterminator="\n")
-    writer.writerow([field.name for field in fields(EpochRecord)])
-    writer.writerows(astuple(record) for record in history)
+    rows = [record.numbers for record in history]
+    writer = csv.DictWriter(
+        table, list(dict.fromkeys(name for row in rows for name in row)), lineterminator="\n"
+    )
+    writer.writeheader()
+    writer.writerows(rows)
     write_text(folder / HISTORY, table.getvalue())
 
 
@@ -68,15 +102,18 @@ def load_checkpoint(
 ) -> list[EpochRecord]:
     """Restore what `save_checkpoint` wrote and return the history.
 
+    To train on, with an optimiser, weights are the last ones; otherwise those that are kept.
+
     Raises:
         CheckpointError: no checkpoint, a damaged one, or one of another network.
     """
     tensors = _read(folder / CHECKPOINT)
-    weights = _section(tensors, "network.")
+    kept = {} if optimizer is not None else _section(tensors, "best.")
+    weights = kept or _section(tensors, "network.")
     _check_weights(folder / CHECKPOINT, weights)
     try:
         network.load_state_dict(weights)
-        history = [_record(row) for row in tensors["history"].tolist()]
+        history = _history(tensors)
         if generator is not None:
             generator.set_state(tensors["generator"])
         if optimizer is not None:
@@ -89,13 +126,27 @@ def load_checkpoint(
     return history
 
 
+def load_best(folder: Path) -> dict[str, Tensor] | None:
+    """The weights that a run keeps so far; None where those are the last ones."""
+    return _section(_read(folder / CHECKPOINT), "best.") or None
+
+
 def _numbers(record: EpochRecord) -> list[float]:
-    return [math.nan if value is None else value for value in astuple(record)]
+    return [math.nan if (value := getattr(record, name)) is None else value for name in NUMBERS]
 
 
-def _record(numbers: list[float]) -> EpochRecord:
-    epoch, *others = numbers
-    return EpochRecord(int(epoch), *(None if math.isnan(value) else value for value in others))  # type: ignore[arg-type]
+def _history(tensors: dict[str, Tensor]) -> list[EpochRecord]:
+    rows = tensors["history"].tolist()
+    if "further" in tensors:
+        further = json.loads(bytes(tensors["further"].tolist()))
+    else:  # of a checkpoint that has none
+        further = [{"scores": {}, "activity": ()} for _ in rows]
+    return [_record(row, **more) for row, more in zip(rows, further, strict=True)]
+
+
+def _record(numbers: list[float], scores: dict[str, float], activity: Sequence[float]) -> EpochRecord:
+    known = {name: None if math.isnan(value) else value for name, value in zip(NUMBERS, numbers, strict=True)}
+    return EpochRecord(**{**known, "epoch": int(numbers[0]), "scores": scores, "activity": tuple(activity)})  # type: ignore[arg-type]
 
 
 def _read(path: Path) -> dict[str, Tensor]:

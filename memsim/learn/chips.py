@@ -15,8 +15,10 @@ from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
 from memsim.imc.mapping import calibrate, map_to_imc, mapped_layers
 from memsim.imc.workloads import Workload, workload_of
 from memsim.learn.checkpoint import STUDY
+from memsim.learn.data import data_name
 from memsim.learn.evaluation import first
-from memsim.learn.staged import CALIBRATION_SAMPLE, StagedRun, accuracy, load_data, load_staged_run, spikes_of
+from memsim.learn.run_data import load_again
+from memsim.learn.staged import CALIBRATION_SAMPLE, StagedRun, accuracy, load_staged_run, spikes_of
 from memsim.learn.staged_study import StagedStudy, is_staged, load_staged_study
 
 COSTED_IMAGES = 20
@@ -107,7 +109,7 @@ def chips_of_run(
             f"{folder} holds no run with stages; train one from a study with [[stages]], or give --workload"
         )
     study = load_staged_study(folder / STUDY)
-    data = load_data(study, data_dir)
+    data = load_again(study.data, data_dir, bins=study.steps, run=folder)
     return [
         _chip(
             load_staged_run(folder, stages=number + 1, data=data),
@@ -161,7 +163,7 @@ def _chip(
     test = run.data.test if images is None else first(run.data.test, images)
     shown = first(test, COSTED_IMAGES).inputs()
     workload = workload_of(
-        network, spikes_of(shown, steps), steps=steps, inferences=len(shown), name=run.study.data
+        network, spikes_of(shown, steps), steps=steps, inferences=len(shown), name=data_name(run.study.data)
     )
     return Chip(
         card,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
@@ -11,6 +12,7 @@ from torch import Tensor
 
 from memsim.files import write_text
 from memsim.learn.data import Split
+from memsim.learn.metrics import Metric, main_metric
 from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.nonidealities import realised
 from memsim.networks.tables import NonidealityTable
@@ -22,19 +24,25 @@ EVALUATION_SEED = 0
 """Of the events of rate coding and the draws of non-idealities, so that an accuracy can be repeated."""
 FINE = 10
 """Steps are compared with steps this many times shorter."""
+ACTIVE_EXAMPLES = 64
+"""Examples that spikes are counted on after each epoch."""
+MAIN = "main"
 SPLIT_SEED = 0
 """The held-out part of the training data is the same in all runs."""
 
 
 @dataclass(frozen=True)
 class StepComparison:
-    """Accuracy of the same network on the same images, stepped as in training and `FINE` times finer."""
+    """Accuracy of the same network on the same images, stepped as in training and `FINE` times finer.
+
+    Of numbers to predict, accuracies are R^2, and there is no class.
+    """
 
     images: int
     step: float
     accuracy: float
     fine_accuracy: float
-    same_class: float
+    same_class: float | None
 
     @property
     def difference(self) -> float:
@@ -43,7 +51,12 @@ class StepComparison:
 
 
 def classify(network: MemristiveNetwork, split: Split, *, step: float | None = None, seed: int = 0) -> Tensor:
-    """Classes [n] that the network names.
+    """Classes [n] that the network names; arguments as for `respond`."""
+    return respond(network, split, step=step, seed=seed).argmax(dim=1)
+
+
+def respond(network: MemristiveNetwork, split: Split, *, step: float | None = None, seed: int = 0) -> Tensor:
+    """What the network says of examples: logits [n, classes], or numbers, [n, k] or [n, slots, k].
 
     Args:
         network: the network.
@@ -53,13 +66,10 @@ def classify(network: MemristiveNetwork, split: Split, *, step: float | None = N
     """
     device = next(network.parameters()).device
     events = torch.Generator(device).manual_seed(seed)
-    samples = len(network.clock.times(step))
-    widest = max(layer.neurons for layer in network.chain)
-    size = max(1, min(512, int(VALUES_AT_ONCE / (samples * widest))))
+    size = max(1, min(512, int(VALUES_AT_ONCE / _values_of_one(network, step))))
     with torch.no_grad():
         parts = [
-            network(inputs.to(device), step=step, generator=events).argmax(dim=1).cpu()
-            for inputs, _ in split.batches(size)
+            network(inputs.to(device), step=step, generator=events).cpu() for inputs, _ in split.batches(size)
         ]
     return torch.cat(parts)
 
@@ -72,7 +82,7 @@ def evaluate(
     step: float | None = None,
     seed: int = EVALUATION_SEED,
 ) -> float:
-    """Share of examples whose class is right, on one draw of hardware for all of them.
+    """Share of examples whose class is right, on one draw of hardware for all of them; of numbers, R^2.
 
     Args:
         network: the network.
@@ -81,20 +91,60 @@ def evaluate(
         step: time step [s]; the study's where left out.
         seed: of everything random in hardware and drive.
     """
+    metrics = {MAIN: main_metric(split.labels)}
+    return scores_of(network, split, metrics, nonidealities, step=step, seed=seed)[MAIN]
+
+
+def scores_of(
+    network: MemristiveNetwork,
+    split: Split,
+    metrics: Mapping[str, Metric],
+    nonidealities: NonidealityTable | None = None,
+    *,
+    step: float | None = None,
+    seed: int = EVALUATION_SEED,
+) -> dict[str, float]:
+    """Metrics on one draw of hardware for all examples; arguments as for `evaluate`."""
     device = next(network.parameters()).device
     draws = torch.Generator(device).manual_seed(seed)
     with realised(network, nonidealities or NonidealityTable(), draws):
-        guesses = classify(network, split, step=step, seed=seed)
-    return float((guesses == split.labels).double().mean())
+        outputs = respond(network, split, step=step, seed=seed)
+    return {name: float(metric(outputs, split.labels)) for name, metric in metrics.items()}
+
+
+def activity(network: MemristiveNetwork, split: Split, examples: int = ACTIVE_EXAMPLES) -> tuple[float, ...]:
+    """Spikes of a neuron for one example, mean of each layer: upward crossings of the level of the readout.
+
+    Args:
+        network: the network.
+        split: of which the first examples are looked at.
+        examples: how many; fewer of a network whose waveforms are long.
+    """
+    size = max(1, min(examples, int(VALUES_AT_ONCE / _values_of_one(network, None))))
+    inputs = split.inputs(slice(size)).to(next(network.parameters()).device)
+    events = torch.Generator(inputs.device).manual_seed(EVALUATION_SEED)
+    with torch.no_grad():
+        waves = network.waveforms(inputs, generator=events)
+    above = [wave >= network.readout.level for wave in waves]
+    return tuple(
+        float((layer[1:] & ~layer[:-1]).sum()) / (layer.shape[1] * layer.shape[2]) for layer in above
+    )
+
+
+def _values_of_one(network: MemristiveNetwork, step: float | None) -> float:
+    """Membrane samples of the widest layer for one example."""
+    return len(network.clock.times(step)) * max(layer.neurons for layer in network.chain)
 
 
 def compare_steps(network: MemristiveNetwork, split: Split) -> StepComparison:
     """How much of the accuracy is owed to the steps: the same network at its own and at finer steps."""
-    step = network.clock.step
-    coarse, fine = (classify(network, split, step=s) for s in (step, step / FINE))
-    right, fine_right = ((guesses == split.labels).double().mean() for guesses in (coarse, fine))
-    same = (coarse == fine).double().mean()
-    return StepComparison(len(split), step, float(right), float(fine_right), float(same))
+    step, metric = network.clock.step, main_metric(split.labels)
+    coarse, fine = (respond(network, split, step=s) for s in (step, step / FINE))
+    scores = [metric(outputs, split.labels) for outputs in (coarse, fine)]
+    same = None
+    if not split.labels.is_floating_point():
+        same = float((coarse.argmax(dim=1) == fine.argmax(dim=1)).double().mean())
+    return StepComparison(len(split), step, scores[0], scores[1], same)
 
 
 def save_comparison(comparison: StepComparison, folder: Path) -> Path:
@@ -115,10 +165,16 @@ def part(split: Split, chosen: Tensor | slice) -> Split:
     return Split(split.stored[chosen], split.labels[chosen], split.full_scale)
 
 
-def hold_out(split: Split, share: float) -> tuple[Split, Split | None]:
-    """What is left to train on, and the share that is held out; None where that is nothing."""
-    count = round(share * len(split))
-    if not count:
+def hold_out(split: Split, share: float, *, stratified: bool = False) -> tuple[Split, Split | None]:
+    """What is left to train on, and the share that is held out, of each class where stratified; None if nothing is."""
+    generator = torch.Generator().manual_seed(SPLIT_SEED)
+    if stratified and not split.labels.is_floating_point():
+        groups = [torch.nonzero(split.labels == label)[:, 0] for label in split.labels.unique()]
+    else:
+        groups = [torch.arange(len(split))]
+    orders = [own[torch.randperm(len(own), generator=generator)] for own in groups]
+    held = torch.cat([order[: round(share * len(order))] for order in orders])
+    if not len(held):
         return split, None
-    order = torch.randperm(len(split), generator=torch.Generator().manual_seed(SPLIT_SEED))
-    return part(split, order[count:].sort().values), part(split, order[:count].sort().values)
+    kept = torch.cat([order[round(share * len(order)) :] for order in orders])
+    return part(split, kept.sort().values), part(split, held.sort().values)

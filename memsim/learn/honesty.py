@@ -13,11 +13,11 @@ from pathlib import Path
 
 import torch
 from torch import Tensor
-from torch.nn.functional import cross_entropy
 
 from memsim.errors import ConvergenceError
 from memsim.files import write_text
 from memsim.learn.data import Split
+from memsim.learn.losses import loss_of
 from memsim.networks import Clock, MemristiveNetwork
 from memsim.surrogate import step_error
 from memsim.surrogate.steppers import stepper_named
@@ -104,7 +104,7 @@ def _run(
     weights = [weight for weight in network.parameters() if weight.requires_grad]
     with torch.enable_grad():
         waves = network.waveforms(inputs, step=step, generator=events, refined=refined)
-        gradients = torch.autograd.grad(cross_entropy(network.readout(waves[-1]), labels), weights)
+        gradients = torch.autograd.grad(loss_of(network.readout(waves[-1]), labels), weights)
     flat = torch.cat([gradient.reshape(-1).double() for gradient in gradients])
     return {f"layer {number}": wave.detach() for number, wave in enumerate(waves, start=1)}, flat
 

@@ -36,5 +36,9 @@ def tensorboard_log(folder: Path) -> Iterator[Progress]:
             writer.add_scalar("accuracy/test", record.test_accuracy, record.epoch)
             if record.validation_accuracy is not None:
                 writer.add_scalar("accuracy/validation", record.validation_accuracy, record.epoch)
+            for name, value in record.scores.items():
+                writer.add_scalar(f"test/{name}", value, record.epoch)
+            for layer, spikes in enumerate(record.activity, start=1):
+                writer.add_scalar(f"spikes/layer {layer}", spikes, record.epoch)
 
         yield log

@@ -12,17 +12,18 @@ from pathlib import Path
 
 import torch
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, mse_loss
 from torch.optim import Adam
 
 from memsim.errors import CheckpointError, ConvergenceError, InputError
 from memsim.files import ensure_folder, write_text
 from memsim.imc.mapping import calibrate, evaluating, map_to_imc, mapped_layers
 from memsim.learn.checkpoint import CHECKPOINT, STUDY, EpochRecord, load_checkpoint, save_checkpoint
-from memsim.learn.data import Dataset, Split, load_dataset
-from memsim.learn.data.motion import MOVING_DOTS, Motion, moving_dots
+from memsim.learn.data import Dataset, Split
 from memsim.learn.evaluation import first
+from memsim.learn.losses import loss_of
+from memsim.learn.metrics import main_metric
 from memsim.learn.optimization import cosine
+from memsim.learn.run_data import load_again, save_record
 from memsim.learn.size import BYTES_A_WEIGHT, layer_sizes
 from memsim.learn.staged_study import Stage, StagedStudy, load_staged_study, save_staged_study
 from memsim.memory import check_memory
@@ -62,7 +63,7 @@ class StagedRun:
 
     study: StagedStudy
     network: nn.Module
-    data: Dataset | Motion
+    data: Dataset
     records: list[StageRecord]
 
 
@@ -73,6 +74,7 @@ def train_staged(
     data_dir: Path | None = None,
     resume: bool = False,
     progress: Progress | None = None,
+    tell: Callable[[str], None] | None = None,
 ) -> StagedRun:
     """Train a study stage by stage; each leaves a folder with its checkpoint and history, saved after every epoch.
 
@@ -84,15 +86,20 @@ def train_staged(
         data_dir: folder of the data sets; the environment variable MEMSIM_DATA where left out.
         resume: continue the run in `folder` instead of starting one.
         progress: called after every epoch.
+        tell: called with what was made of data of the user's own.
 
     Raises:
         InputError: the folder cannot be written, holds another run, or the study or its data cannot be used.
         CheckpointError: nothing to resume, or a checkpoint of another study.
         ConvergenceError: the loss is no longer a number.
     """
-    data = load_data(study, data_dir)
+    data = load_again(study.data, data_dir, bins=study.steps, run=folder if resume else None)
+    if tell:
+        for note in data.notes:
+            tell(note)
     _check_memory(study, data)
     _prepare(folder, study, resume=resume)
+    save_record(data, folder)
     network: nn.Module = initial_network(study, data)
     records: list[StageRecord] = []
     for number, stage in enumerate(study.stages):
@@ -118,7 +125,7 @@ def load_staged_run(
     data_dir: Path | None = None,
     *,
     stages: int | None = None,
-    data: Dataset | Motion | None = None,
+    data: Dataset | None = None,
 ) -> StagedRun:
     """The run that `train_staged` left in a folder, after its last finished stage or after the first `stages`.
 
@@ -136,7 +143,7 @@ def load_staged_run(
     wanted = len(study.stages) if stages is None else stages
     if not 1 <= wanted <= len(study.stages):
         raise InputError(f"stages = {stages} is out of range; {folder} has 1 to {len(study.stages)}")
-    data = data or load_data(study, data_dir)
+    data = load_again(study.data, data_dir, bins=study.steps, run=folder, given=data)
     network: nn.Module = initial_network(study, data)
     records: list[StageRecord] = []
     for number, stage in enumerate(study.stages[:wanted]):
@@ -147,18 +154,7 @@ def load_staged_run(
     return StagedRun(study, network.eval(), data, records)
 
 
-def load_data(study: StagedStudy, data_dir: Path | None = None) -> Dataset | Motion:
-    """The data of a study: as memsim.learn.data names it, or moving dots.
-
-    Raises:
-        InputError: an unknown name, or files that are missing or damaged.
-    """
-    if study.data == MOVING_DOTS:
-        return moving_dots(study.steps)
-    return load_dataset(study.data, data_dir, bins=study.steps)
-
-
-def initial_network(study: StagedStudy, data: Dataset | Motion) -> SpikingNetwork:
+def initial_network(study: StagedStudy, data: Dataset) -> SpikingNetwork:
     """The untrained network of a study."""
     generator = torch.Generator().manual_seed(study.seed)
     return SpikingNetwork(
@@ -166,7 +162,7 @@ def initial_network(study: StagedStudy, data: Dataset | Motion) -> SpikingNetwor
     )
 
 
-def enter(network: nn.Module, stage: Stage, study: StagedStudy, data: Dataset | Motion) -> nn.Module:
+def enter(network: nn.Module, stage: Stage, study: StagedStudy, data: Dataset) -> nn.Module:
     """The network as a stage begins: on its hardware, its decisions calibrated where they are new."""
     if stage.card is None:
         return network
@@ -184,22 +180,10 @@ def spikes_of(inputs: Tensor, steps: int) -> Tensor:
 
 
 def accuracy(network: nn.Module, split: Split, steps: int) -> float:
-    """Share of examples whose class is right, on one chip; of numbers to predict, R^2, the share of variance explained.
-
-    R^2 = 1 - sum |found - wanted|^2 / sum |wanted - mean|^2 is at most 1, and 0 of a network that only knows the mean.
-    """
+    """Share of examples whose class is right, on one chip; of numbers to predict, R^2."""
     with torch.no_grad(), evaluating(network):
         found = [network(spikes_of(inputs, steps)) for inputs, _ in split.batches(EVALUATED_AT_ONCE)]
-    outputs, wanted = torch.cat(found), split.labels
-    if not wanted.is_floating_point():
-        return float((outputs.argmax(1) == wanted).double().mean())
-    residual = (outputs - wanted).square().sum() / (wanted - wanted.mean(0)).square().sum()
-    return 1 - float(residual)
-
-
-def loss_of(outputs: Tensor, wanted: Tensor) -> Tensor:
-    """Cross entropy of classes, mean square error of numbers."""
-    return mse_loss(outputs, wanted) if wanted.is_floating_point() else cross_entropy(outputs, wanted)
+    return main_metric(split.labels)(torch.cat(found), split.labels)
 
 
 def stage_folder(folder: Path, study: StagedStudy, number: int) -> Path:
@@ -210,7 +194,7 @@ def stage_folder(folder: Path, study: StagedStudy, number: int) -> Path:
 class _StageTrainer:
     """One stage: its optimiser, order of examples, noise, and history."""
 
-    def __init__(self, study: StagedStudy, number: int, network: nn.Module, data: Dataset | Motion) -> None:
+    def __init__(self, study: StagedStudy, number: int, network: nn.Module, data: Dataset) -> None:
         self.study, self.stage, self.number = study, study.stages[number], number
         self.network, self.data = network, data
         self.shuffling = torch.Generator().manual_seed(_derived(study.seed, number))
@@ -303,7 +287,7 @@ def _prepare(folder: Path, study: StagedStudy, *, resume: bool) -> None:
     save_staged_study(study, folder / STUDY)
 
 
-def _check_memory(study: StagedStudy, data: Dataset | Motion) -> None:
+def _check_memory(study: StagedStudy, data: Dataset) -> None:
     """Refuse what does not fit even in software; arrays and converters take more."""
     layers = list(layer_sizes(data.shape, data.classes, study.hidden))
     weights = sum(layer.rows * layer.columns for layer in layers)

@@ -12,6 +12,7 @@ from memsim.errors import InputError
 from memsim.files import write_text
 from memsim.imc.estimators import Estimator
 from memsim.imc.hardware import HardwareCard, load_hardware
+from memsim.learn.data import DataTable, anchored
 from memsim.networks.geometry import Convolution, Size
 from memsim.tables import Count, Positive, Table
 from memsim.toml import checked, read_toml
@@ -66,7 +67,7 @@ class StagedStudy(Table):
     """Parameters of a staged training run.
 
     Attributes:
-        data: name of the data set.
+        data: name of a data set, path of data of your own, or a table with more about them.
         hidden: hidden layers: a number of neurons, or a table for a convolution.
         recurrent: whether the last hidden layer, a dense one, also gets its own spikes.
         steps: of time, for each input; bins of events, or what still images are rate coded to.
@@ -74,7 +75,7 @@ class StagedStudy(Table):
         stages: in the order of training; software comes first.
     """
 
-    data: str = "digits"
+    data: str | DataTable = "digits"
     hidden: tuple[Size | Convolution, ...] = (32,)
     recurrent: bool = False
     steps: Annotated[int, Field(ge=1, le=1000, strict=True)] = 4
@@ -112,12 +113,12 @@ def make_staged_study(**values: object) -> StagedStudy:
 
 
 def load_staged_study(path: Path) -> StagedStudy:
-    """Read a staged study from a TOML file.
+    """Read a staged study from a TOML file; paths of data are relative to its folder.
 
     Raises:
         InputError: no such file, not TOML, or an entry that cannot be used.
     """
-    return checked(StagedStudy, read_toml(path, "study"), f"study {str(path)!r}")
+    return checked(StagedStudy, anchored(read_toml(path, "study"), path.parent), f"study {str(path)!r}")
 
 
 def save_staged_study(study: StagedStudy, path: Path) -> None:

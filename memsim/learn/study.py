@@ -9,6 +9,7 @@ import tomli_w
 from pydantic import Field, model_validator
 
 from memsim.files import write_text
+from memsim.learn.data import DataTable, anchored
 from memsim.networks.named_cells import full_name, keep_file
 from memsim.networks.tables import NetworkTable, NonidealityTable
 from memsim.tables import Count, NonNegative, Part, Positive, Table
@@ -23,12 +24,23 @@ class AugmentationTable(Table):
         rotation: largest angle either way [degrees].
         scale: largest relative change of size.
         elastic: standard deviation of the elastic displacement at its knots [pixels].
+        flip_across, flip_down: whether images are mirrored, left to right and top to bottom, half of the time.
+        time_shift: largest shift of a series in time [slots].
+        amplitude: largest relative change of a series' size.
+        channel_dropout: share of channels that are silent.
+        noise: standard deviation of noise on a series, of its range.
     """
 
     shift: Annotated[int, Field(ge=0, strict=True)] = 0
     rotation: Annotated[float, Field(ge=0, le=180, strict=True)] = 0.0
     scale: Part = 0.0
     elastic: NonNegative = 0.0
+    flip_across: bool = False
+    flip_down: bool = False
+    time_shift: Annotated[int, Field(ge=0, strict=True)] = 0
+    amplitude: Part = 0.0
+    channel_dropout: Part = 0.0
+    noise: NonNegative = 0.0
 
 
 class NonidealitiesTable(Table):
@@ -60,6 +72,10 @@ class TrainingTable(Table):
         dropout: share of hidden neurons that are silent, drawn anew for each image.
         validation: share of the training data that is held out, to see when training stops helping.
         patience: epochs without a better accuracy on the held-out data after which training ends.
+        loss: a name in memsim.learn.losses; cross entropy of classes and mean square error of numbers where left out.
+        class_weights: `balanced`, or the weight of each class in the loss.
+        metrics: names in memsim.learn.metrics of what else is measured on the test data after each epoch.
+        keep: the weights after the last epoch, or those of the best one on the held-out data.
         precision: of the crossbar products in training; circuits are always stepped in full precision.
     """
 
@@ -73,12 +89,20 @@ class TrainingTable(Table):
     dropout: Part = 0.0
     validation: Part = 0.0
     patience: Count | None = None
+    loss: str | None = None
+    class_weights: str | tuple[Positive, ...] | None = None
+    metrics: tuple[str, ...] = ()
+    keep: Literal["last", "best"] = "last"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
 
     @model_validator(mode="after")
     def _patience_needs_data(self) -> TrainingTable:
         if self.patience is not None and not self.validation:
             raise ValueError("patience needs data that is held out; set validation, for example to 0.1")
+        if self.keep == "best" and not self.validation:
+            raise ValueError(
+                "the best epoch is chosen on data that are held out; set validation, for example to 0.1"
+            )
         return self
 
 
@@ -86,13 +110,13 @@ class Study(NetworkTable):
     """Parameters of a training run, in SI units: a network, and how it is trained.
 
     Attributes:
-        data: name of the data set.
+        data: name of a data set, path of data of your own, or a table with more about them.
         batch: images an update is made from.
         step_error: largest estimated error of a membrane potential in spikes; steps are halved until they keep it, at
             the start and before each epoch. Steps stay as they are where left out.
     """
 
-    data: str = "digits"
+    data: str | DataTable = "digits"
     step_error: Annotated[float, Field(ge=1e-4, le=1, strict=True)] | None = None
     epochs: Count = 20
     batch: Count = 64
@@ -112,7 +136,7 @@ def make_study(**values: object) -> Study:
 
 
 def load_study(path: Path, *, trust: bool = False) -> Study:
-    """Read a study from a TOML file.
+    """Read a study from a TOML file; paths of data are relative to its folder.
 
     Args:
         path: of the file. A neuron's file is found from its folder.
@@ -122,13 +146,16 @@ def load_study(path: Path, *, trust: bool = False) -> Study:
         InputError: no such file, not TOML, or an entry that cannot be used.
         CheckpointError: a neuron's file that has changed since the study was saved.
     """
-    entries = read_toml(path, "study")
-    if "neuron" in entries:
-        entries["neuron"] = full_name(entries["neuron"], path.parent, trust=trust)
+    entries = anchored(read_toml(path, "study"), path.parent)
+    layers = entries.get("layers")
+    for table in [entries, *(layers if isinstance(layers, list) else [])]:
+        if isinstance(table, dict) and "neuron" in table:
+            table["neuron"] = full_name(table["neuron"], path.parent, trust=trust)
     return checked(Study, entries, f"study {str(path)!r}")
 
 
 def save_study(study: Study, path: Path) -> None:
     """Write a study as TOML, and beside it the file of its neuron, if it has one."""
-    keep_file(study.neuron, path.parent)
+    for neuron in [study.neuron, *(layer.neuron for layer in study.layers if layer.neuron)]:
+        keep_file(neuron, path.parent)
     write_text(path, tomli_w.dumps(study.model_dump(exclude_none=True)))

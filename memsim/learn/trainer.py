@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,17 +14,27 @@ import numpy as np
 import torch
 from lightning_fabric import Fabric
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy
 from torch.optim import Optimizer
 
 from memsim.errors import CheckpointError, ConvergenceError, InputError
 from memsim.files import ensure_folder
 from memsim.learn.augment import Augmentation
-from memsim.learn.checkpoint import CHECKPOINT, STUDY, EpochRecord, load_checkpoint, save_checkpoint
-from memsim.learn.data import Dataset, load_dataset
-from memsim.learn.evaluation import evaluate, first, hold_out
+from memsim.learn.checkpoint import (
+    CHECKPOINT,
+    STUDY,
+    EpochRecord,
+    load_best,
+    load_checkpoint,
+    save_checkpoint,
+)
+from memsim.learn.data import Dataset
+from memsim.learn.evaluation import MAIN, activity, evaluate, first, hold_out, scores_of
 from memsim.learn.honesty import shorten_steps
+from memsim.learn.losses import LossFunction, make_loss
+from memsim.learn.metrics import Metric, chosen_metrics, main_metric
 from memsim.learn.optimization import make_optimizer, set_learning_rate
+from memsim.learn.per_slot import read_each_slot
+from memsim.learn.run_data import data_of, save_record
 from memsim.learn.size import BYTES_A_PROCESS, check_training
 from memsim.learn.study import Study, load_study, save_study
 from memsim.memory import check_memory
@@ -48,14 +58,27 @@ class Run:
     data: Dataset
     history: list[EpochRecord]
 
+    @property
+    def kept(self) -> EpochRecord:
+        """Of the epoch whose weights the network has."""
+        return self.history[best_epoch(self.history) if self.study.training.keep == "best" else -1]
+
 
 def build(study: Study, data_dir: Path | None = None) -> tuple[MemristiveNetwork, Dataset]:
     """The untrained network of a study, and its data, read from `data_dir` where they do not ship with memsim."""
-    data = load_dataset(study.data, data_dir, bins=study.drive.slots)
-    return MemristiveNetwork(data.shape, data.classes, study), data
+    study, data = data_of(study, data_dir)
+    return network_of(study, data), data
 
 
-def train(
+def network_of(study: Study, data: Dataset) -> MemristiveNetwork:
+    """The untrained network of a study for its data."""
+    network = MemristiveNetwork(data.shape, data.classes, study)
+    if data.train.labels.ndim == 3:
+        read_each_slot(network, data.train.labels.shape[1])
+    return network
+
+
+def train(  # noqa: PLR0913 - each is a choice of its own
     study: Study,
     folder: Path,
     *,
@@ -64,6 +87,9 @@ def train(
     progress: Progress | None = None,
     tell: Callable[[str], None] | None = None,
     fabric: Fabric | None = None,
+    data: Dataset | None = None,
+    loss: LossFunction | None = None,
+    metrics: Mapping[str, Metric] | None = None,
 ) -> Run:
     """Train a study and leave study, checkpoint and history in `folder`, saved after every epoch.
 
@@ -77,6 +103,9 @@ def train(
         progress: called after every batch.
         tell: called with what one should know before long work starts, if there is something.
         fabric: processors to train on, as `devices` gives them; one CPU process where left out.
+        data: what `make_dataset` made, instead of the study's data.
+        loss: of outputs and targets, instead of the study's.
+        metrics: what else to measure on the test data after each epoch, by name, besides the study's.
 
     Raises:
         InputError: the folder cannot be written, holds another run, the study or its data cannot be used, or training
@@ -85,15 +114,20 @@ def train(
         ConvergenceError: the loss is no longer a number.
     """
     fabric = devices() if fabric is None else fabric
-    data = load_dataset(study.data, data_dir, bins=study.drive.slots)
-    if (known := check_training(data.shape, data.classes, study)) and tell and fabric.is_global_zero:
-        tell(known)
-    network = MemristiveNetwork(data.shape, data.classes, study)
+    study, data = data_of(study, data_dir, run=folder if resume else None, given=data)
+    notes = [*data.notes, check_training(data.shape, data.classes, study)]
+    if tell and fabric.is_global_zero:
+        for note in filter(None, notes):
+            tell(note)
+    network = network_of(study, data)
     _prepare(folder, study, resume, write=fabric.is_global_zero)
-    trainer = Trainer(study, network, data, fabric)
+    if fabric.is_global_zero:
+        save_record(data, folder)
+    trainer = Trainer(study, network, data, fabric, loss=loss, metrics=metrics)
     # a run that was interrupted in its first epoch has a study but no checkpoint, and starts again
     if resume and (folder / CHECKPOINT).exists():
         trainer.history += load_checkpoint(folder, network, trainer.optimizer, trainer.shuffling)
+        trainer.best = load_best(folder)
     elif study.training.start is not None:
         load_checkpoint(Path(study.training.start), network)
     with _threads_for(study, data):
@@ -101,27 +135,36 @@ def train(
             trainer.keep_step_error(folder)
             trainer.run_epoch(progress)
             if fabric.is_global_zero:
-                save_checkpoint(folder, network, trainer.optimizer, trainer.shuffling, trainer.history)
+                save_checkpoint(
+                    folder, network, trainer.optimizer, trainer.shuffling, trainer.history, best=trainer.best
+                )
             if progress:
                 done = len(trainer.history) * trainer.updates
                 progress(done, study.epochs * trainer.updates, trainer.history[-1])
         trainer.keep_step_error(folder)
+    if trainer.best is not None:
+        network.load_state_dict(trainer.best)
     return Run(trainer.study, network.cpu(), data, trainer.history)
 
 
-def load_run(folder: Path, data_dir: Path | None = None, *, trust: bool = False) -> Run:
+def load_run(
+    folder: Path, data_dir: Path | None = None, *, trust: bool = False, data: Dataset | None = None
+) -> Run:
     """The trained run that `train` left in `folder`.
 
     Args:
         folder: of the run.
         data_dir: folder of the data sets; the environment variable MEMSIM_DATA where left out.
         trust: run the code of the Python file of its neuron, where it has one.
+        data: that it was trained on, where Python has them and no file.
 
     Raises:
-        InputError: no study there. CheckpointError: no usable checkpoint, or a neuron's file that has changed.
+        InputError: no study there, or data that are not found or have changed.
+        CheckpointError: no usable checkpoint, or a neuron's file that has changed.
     """
     study = load_study(folder / STUDY, trust=trust)
-    network, data = build(study, data_dir)
+    study, data = data_of(study, data_dir, run=folder, given=data)
+    network = network_of(study, data)
     return Run(study, network, data, load_checkpoint(folder, network))
 
 
@@ -157,14 +200,36 @@ class Trainer:
         optimizer: of its parameters.
         shuffling: source of the order of the examples, whose state is part of a checkpoint.
         history: what the epochs so far gave.
+        best: weights of the best epoch so far, where the study keeps those.
     """
 
-    def __init__(self, study: Study, network: MemristiveNetwork, data: Dataset, fabric: Fabric) -> None:
+    def __init__(
+        self,
+        study: Study,
+        network: MemristiveNetwork,
+        data: Dataset,
+        fabric: Fabric,
+        *,
+        loss: LossFunction | None = None,
+        metrics: Mapping[str, Metric] | None = None,
+    ) -> None:
         self.study, self.network, self.data, self.fabric = study, network, data, fabric
         self.optimizer: Optimizer = make_optimizer(network, study)
         self._module: nn.Module
         self._module, self._stepping = fabric.setup(network, self.optimizer)
-        self.examples, self.held_out = hold_out(data.train, study.training.validation)
+        training = study.training
+        stratified = data.digest is not None or training.keep == "best"
+        self.examples, self.held_out = hold_out(data.train, training.validation, stratified=stratified)
+        labels = fabric.to_device(self.examples.labels)
+        self.loss = make_loss(
+            labels,
+            data.classes,
+            loss=loss or training.loss,
+            class_weights=training.class_weights,
+            smoothing=training.label_smoothing,
+        )
+        self.metrics = {**chosen_metrics(training.metrics, labels), **(metrics or {})}
+        self.best: dict[str, Tensor] | None = None
         self.shuffling = torch.Generator().manual_seed(study.seed)
         self.history: list[EpochRecord] = []
 
@@ -181,8 +246,7 @@ class Trainer:
         patience = self.study.training.patience
         if patience is None or not self.history:
             return False
-        scores = [record.validation_accuracy or 0.0 for record in self.history]
-        return len(scores) - 1 - scores.index(max(scores)) >= patience
+        return len(self.history) - 1 - best_epoch(self.history) >= patience
 
     def keep_step_error(self, folder: Path) -> None:
         """Shorten the steps where the study limits their error, and note the new step in the run's study."""
@@ -213,21 +277,27 @@ class Trainer:
                 if progress:
                     progress(epoch * self.updates + len(losses), self.study.epochs * self.updates, None)
         self.history.append(self.fabric.broadcast(self._record(losses, began)))
+        if self.study.training.keep == "best" and best_epoch(self.history) == epoch:
+            self.best = {name: value.clone() for name, value in self.network.state_dict().items()}
 
     def _record(self, losses: list[float], began: float) -> EpochRecord:
         loss = cast("Tensor", self.fabric.all_reduce(torch.tensor(losses, dtype=torch.float64).mean()))
         test = self.study.nonidealities.test
-        scores = [
+        metrics = {MAIN: main_metric(self.data.test.labels), **self.metrics}
+        scores = scores_of(self.network, self.data.test, metrics, test)
+        others = [
             None if split is None else evaluate(self.network, split, test)
-            for split in (first(self.examples, TRAINING_SAMPLE), self.data.test, self.held_out)
+            for split in (first(self.examples, TRAINING_SAMPLE), self.held_out)
         ]
         return EpochRecord(
             epoch=len(self.history) + 1,
             loss=float(loss),
-            train_accuracy=scores[0] or 0.0,
-            test_accuracy=scores[1] or 0.0,
+            train_accuracy=others[0] or 0.0,
+            test_accuracy=scores.pop(MAIN),
             seconds=time.perf_counter() - began,
-            validation_accuracy=scores[2],
+            validation_accuracy=others[1],
+            scores=scores,
+            activity=activity(self.network, self.examples),
         )
 
     def _update(self, chosen: Tensor, noise: torch.Generator) -> float:
@@ -240,7 +310,7 @@ class Trainer:
         # Fabric's own precision plugins would round the inputs as well
         with torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=mixed):
             logits = self._module(self._distorted(images, noise), masks=masks, generator=noise)
-        loss = cross_entropy(logits, labels, label_smoothing=training.label_smoothing)
+        loss = self.loss(logits, labels)
         self._stepping.zero_grad()
         self.fabric.backward(loss)
         if training.gradient_clip is not None:
@@ -255,7 +325,7 @@ class Trainer:
         distortion = Augmentation(**self.study.augmentation.model_dump())
         if distortion == Augmentation():
             return images
-        return distortion(images, self.data.plane, noise)
+        return distortion(images, self.data.plane, noise, rails=self.data.rails)
 
     def _masks(self, batch: int, noise: torch.Generator) -> list[Tensor]:
         """Factors that silence the share `dropout` of hidden neurons and keep the mean current of the others."""
@@ -264,6 +334,12 @@ class Trainer:
         return [
             (torch.rand(batch, size, generator=noise, device=noise.device) < kept) / kept for size in sizes
         ]
+
+
+def best_epoch(history: Sequence[EpochRecord]) -> int:
+    """Number from 0 of the first epoch with the best accuracy on the held-out data."""
+    scores = [record.validation_accuracy or 0.0 for record in history]
+    return scores.index(max(scores))
 
 
 def _derived(*numbers: int) -> int:

@@ -16,8 +16,8 @@ EDGE = 0.5  # epochs on either side
 
 
 @styled
-def training_curves(history: Sequence[EpochRecord]) -> Figure:
-    """Loss and accuracies over the epochs of a run.
+def training_curves(history: Sequence[EpochRecord], *, score: str = "accuracy") -> Figure:
+    """Loss and accuracies over the epochs of a run; `score` says what takes the place of accuracy.
 
     Raises:
         InputError: the history is empty.
@@ -35,7 +35,7 @@ def training_curves(history: Sequence[EpochRecord]) -> Figure:
     right.plot(
         epochs, [100 * record.test_accuracy for record in history], marker="s", markersize=3, label="test"
     )
-    right.set(xlabel="epoch", ylabel="accuracy (%)")
+    right.set(xlabel="epoch", ylabel=f"{score} (%)")
     right.legend(loc="lower right")
     for axes in (left, right):
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))

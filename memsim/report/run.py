@@ -11,10 +11,11 @@ from matplotlib.figure import Figure
 from memsim import plots
 from memsim.circuits import dataset
 from memsim.learn import Run
-from memsim.learn.evaluation import classify
+from memsim.learn.evaluation import respond
+from memsim.learn.metrics import confusion
 from memsim.report.page import Section, write_report
 from memsim.units import format_si
-from memsim.verify import Evidence
+from memsim.verify import Evidence, Verification
 
 REPORT = "report.html"
 
@@ -22,12 +23,13 @@ REPORT = "report.html"
 def run_figures(run: Run, evidence: Evidence | None = None) -> dict[str, Figure]:
     """Pictures of a run by file name."""
     figures = {
-        "training.png": plots.training_curves(run.history),
+        "training.png": plots.training_curves(run.history, score=_score(run)),
         "conductances.png": plots.conductance_map(
             *(g.detach().numpy() for g in run.network.crossbars[0].conductances())
         ),
-        "confusion.png": plots.confusion(confusion_matrix(run)),
     }
+    if not run.data.regression:
+        figures["confusion.png"] = plots.confusion(confusion_matrix(run))
     if evidence:
         figures["ngspice-and-torch.png"] = plots.overlay(
             output_waves(evidence, evidence.ngspice, "ngspice"),
@@ -37,12 +39,13 @@ def run_figures(run: Run, evidence: Evidence | None = None) -> dict[str, Figure]
     return figures
 
 
+def _score(run: Run) -> str:
+    return "R²" if run.data.regression else "accuracy"
+
+
 def confusion_matrix(run: Run) -> np.ndarray:
     """[class, guess] counts over the test images."""
-    guesses = classify(run.network, run.data.test)
-    matrix = np.zeros((run.data.classes, run.data.classes), dtype=int)
-    np.add.at(matrix, (run.data.test.labels.numpy(), guesses.numpy()), 1)
-    return matrix
+    return confusion(respond(run.network, run.data.test), run.data.test.labels).long().numpy()
 
 
 def output_waves(evidence: Evidence, waves: np.ndarray, engine: str) -> xr.Dataset:
@@ -57,7 +60,7 @@ def write_run_report(
 ) -> Path:
     """Write the pictures of a run into its folder, and the page, `report.html` there if left out; returns its path."""
     path = page or folder / REPORT
-    write_report(path, f"Memristive network on {run.study.data}", run_sections(run, folder, evidence))
+    write_report(path, f"Memristive network on {run.data.name}", run_sections(run, folder, evidence))
     return path
 
 
@@ -73,26 +76,37 @@ def run_sections(run: Run, folder: Path, evidence: Evidence | None = None) -> li
 
 
 def _training_section(run: Run, figures: dict[str, Figure]) -> Section:
-    last = run.history[-1]
+    last, what = run.kept, _score(run)
     rows = [
-        ("test accuracy", f"{last.test_accuracy:.2%}"),
-        ("training accuracy", f"{last.train_accuracy:.2%}"),
+        (f"test {what}", f"{last.test_accuracy:.2%}"),
+        (f"training {what}", f"{last.train_accuracy:.2%}"),
+        *((f"test {name}", f"{value:.4g}") for name, value in last.scores.items()),
         ("epochs", last.epoch),
         ("seconds of training", f"{sum(record.seconds for record in run.history):.0f}"),
         ("hidden neurons", ", ".join(map(str, run.study.hidden))),
         ("synapse", run.study.synapses.device),
         ("seed", run.study.seed),
     ]
+    if last.activity:
+        rows.append(
+            ("spikes of a neuron, layer by layer", ", ".join(f"{mean:.2f}" for mean in last.activity))
+        )
+    if run.data.digest:
+        rows.append(("SHA-256 of the data", run.data.digest))
+    told = "".join(f"\n\nData: {note}." for note in run.data.notes)
+    pictures = [
+        (f"loss and {what} over the epochs", figures["training.png"]),
+        ("conductances of the first crossbar", figures["conductances.png"]),
+    ]
+    if "confusion.png" in figures:
+        told_of = "classes of the test images against what the network says"
+        pictures.append((told_of, figures["confusion.png"]))
     return Section(
         heading="Training",
         text="Backpropagation through time on the differentiable twin of the circuit; no surrogate gradients. "
-        "Weights are differences of two bounded conductances.",
+        f"Weights are differences of two bounded conductances.{told}",
         tables=[(("quantity", "value"), rows)],
-        figures=[
-            ("loss and accuracy over the epochs", figures["training.png"]),
-            ("conductances of the first crossbar", figures["conductances.png"]),
-            ("classes of the test images against what the network says", figures["confusion.png"]),
-        ],
+        figures=pictures,
         command="memsim train",
     )
 
@@ -106,10 +120,7 @@ def _verification_section(evidence: Evidence, figures: dict[str, Figure], folder
     )
     rows = [
         ("test images in ngspice", v.images),
-        ("same class as the torch twin", f"{v.same_class:.1%}"),
-        ("same class, twin at its training step", f"{v.same_class_at_training_step:.1%}"),
-        ("accuracy in ngspice", f"{v.ngspice_accuracy:.1%}"),
-        ("accuracy of the twin", f"{v.twin_accuracy:.1%}"),
+        *_agreement(v),
         ("worst waveform error, of spike amplitude", f"{v.worst_error:.2%}"),
         ("mean waveform error", f"{v.mean_error:.3%}"),
         ("worst waveform error at the training step", f"{v.worst_error_at_training_step:.2%}"),
@@ -140,3 +151,15 @@ def _verification_section(evidence: Evidence, figures: dict[str, Figure], folder
         ],
         command=f"memsim verify {folder} --images {v.images} {'--whole' if v.whole else '--by-layer'}",
     )
+
+
+def _agreement(v: Verification) -> list[tuple[str, str]]:
+    """What networks say in both engines."""
+    if v.same_class is None or v.same_class_at_training_step is None:
+        return [("R² in ngspice", f"{v.ngspice_accuracy:.4f}"), ("R² of the twin", f"{v.twin_accuracy:.4f}")]
+    return [
+        ("same class as the torch twin", f"{v.same_class:.1%}"),
+        ("same class, twin at its training step", f"{v.same_class_at_training_step:.1%}"),
+        ("accuracy in ngspice", f"{v.ngspice_accuracy:.1%}"),
+        ("accuracy of the twin", f"{v.twin_accuracy:.1%}"),
+    ]

@@ -5,7 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
+
+from memsim.learn.metrics import r_squared
 
 Array = NDArray[np.float64]
 
@@ -39,6 +42,7 @@ class Verification:
     one inference in J, mean over images; see memsim.verify.energy for what is counted.
 
     Attributes:
+        same_class: share of images; None where numbers are to be predicted, whose accuracies are R^2.
         whole: whether ngspice had the network in one deck for each image, or layer by layer.
         energy_difference: largest of all images, relative to the energy in ngspice.
         cpu_seconds_ngspice: of the ngspice processes alone.
@@ -46,10 +50,10 @@ class Verification:
 
     images: int
     whole: bool
-    same_class: float
+    same_class: float | None
     ngspice_accuracy: float
     twin_accuracy: float
-    same_class_at_training_step: float
+    same_class_at_training_step: float | None
     mean_error: float
     worst_error: float
     worst_error_at_training_step: float
@@ -70,7 +74,7 @@ class Evidence:
     times: Array
     ngspice: Array
     twin: Array
-    labels: NDArray[np.int64]
+    labels: NDArray
 
 
 @dataclass(frozen=True)
@@ -79,7 +83,8 @@ class Batch:
 
     Attributes:
         ngspice, twin: membrane potentials of the output layer relative to rest, [image, time, neuron] in V.
-        labels, class_ngspice, class_twin, class_coarse: classes; `coarse` is the twin at its training step.
+        labels, class_ngspice, class_twin, class_coarse: classes, or numbers where these are to be predicted; `coarse`
+            is the twin at its training step.
         mean_error, worst_error: of each layer, [image, layer].
         coarse_error: worst of the output layer.
         energy_ngspice, energy_twin: [image, layer, 2] in J: neurons, then synapses.
@@ -89,10 +94,10 @@ class Batch:
 
     ngspice: Array
     twin: Array
-    labels: NDArray[np.int64]
-    class_ngspice: NDArray[np.int64]
-    class_twin: NDArray[np.int64]
-    class_coarse: NDArray[np.int64]
+    labels: NDArray
+    class_ngspice: NDArray
+    class_twin: NDArray
+    class_coarse: NDArray
     mean_error: Array
     worst_error: Array
     coarse_error: Array
@@ -132,13 +137,18 @@ def summary(batches: list[Batch], *, whole: bool) -> Verification:
         )
         for number, neurons in enumerate(batches[0].neurons)
     )
+    numbers = labels.dtype.kind == "f"
+    same, same_coarse = (None if numbers else float(np.mean(spice == other)) for other in (twin, coarse))
+    accuracies = [
+        _r_squared(said, labels) if numbers else float(np.mean(said == labels)) for said in (spice, twin)
+    ]
     return Verification(
         images=len(labels),
         whole=whole,
-        same_class=float(np.mean(spice == twin)),
-        ngspice_accuracy=float(np.mean(spice == labels)),
-        twin_accuracy=float(np.mean(twin == labels)),
-        same_class_at_training_step=float(np.mean(spice == coarse)),
+        same_class=same,
+        ngspice_accuracy=accuracies[0],
+        twin_accuracy=accuracies[1],
+        same_class_at_training_step=same_coarse,
         mean_error=layers[-1].mean_error,
         worst_error=layers[-1].worst_error,
         worst_error_at_training_step=float(_joined(batches, "coarse_error").max()),
@@ -150,6 +160,10 @@ def summary(batches: list[Batch], *, whole: bool) -> Verification:
         seconds_twin=wall_twin,
         layers=layers,
     )
+
+
+def _r_squared(said: Array, labels: NDArray) -> float:
+    return r_squared(torch.from_numpy(said), torch.from_numpy(labels))
 
 
 def _joined(batches: list[Batch], name: str) -> Array:

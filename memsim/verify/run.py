@@ -150,7 +150,7 @@ def _in_double(run: Run) -> MemristiveNetwork:
 def _batch(
     network: MemristiveNetwork,
     lines: WordLines,
-    labels: NDArray[np.int64],
+    labels: NDArray,
     whole: bool,
     advance: Advance,
 ) -> Batch:
@@ -177,9 +177,9 @@ def _batch(
         ngspice=output,
         twin=output_twin,
         labels=labels,
-        class_ngspice=_classes(network, output),
-        class_twin=_classes(network, output_twin),
-        class_coarse=_classes(network, coarse),
+        class_ngspice=_answers(network, output, labels),
+        class_twin=_answers(network, output_twin, labels),
+        class_coarse=_answers(network, coarse, labels),
         mean_error=mean,
         worst_error=worst,
         coarse_error=coarse_error.max(axis=(1, 2)),
@@ -216,9 +216,10 @@ def _energy(network: MemristiveNetwork, lines: WordLines, times: Array, layers: 
     return np.stack(energies, axis=1)
 
 
-def _classes(network: MemristiveNetwork, waves: Array) -> NDArray[np.int64]:
-    """By the network's readout."""
-    return network.readout(torch.from_numpy(waves).transpose(0, 1)).argmax(dim=1).numpy()
+def _answers(network: MemristiveNetwork, waves: Array, labels: NDArray) -> NDArray:
+    """Classes by the network's readout, or numbers where labels are numbers."""
+    said = network.readout(torch.from_numpy(waves).transpose(0, 1))
+    return said.numpy() if labels.dtype.kind == "f" else said.argmax(dim=1).numpy()
 
 
 def _children_seconds() -> float:

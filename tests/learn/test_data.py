@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from memsim.errors import InputError
-from memsim.learn.data import DATA_VARIABLE, DATASETS, Dataset, Split, load_dataset
+from memsim.learn.data import DATA_VARIABLE, DATASETS, Dataset, Split, load_dataset, load_graph
 
 REAL = os.environ.get(DATA_VARIABLE)
 needs_data = pytest.mark.skipif(not REAL, reason=f"set {DATA_VARIABLE} to a folder with data sets")
@@ -19,8 +19,14 @@ SIZES = {
     "yin-yang": (5000, 1000),
     "nmnist": (1000, 100),
     "fsdd": (600, 300),
+    "cora": (140, 1000),
+    "citeseer": (120, 1000),
+    "moving-dots": (4000, 1000),
+    "tactile-objects": (576, 144),
+    "tactile-containers": (240, 60),
 }
-HERE = [pytest.param(name, marks=[] if name in {"digits", "yin-yang"} else needs_data) for name in DATASETS]
+COMPUTED = {"digits", "yin-yang", "moving-dots"}
+HERE = [pytest.param(name, marks=[] if name in COMPUTED else needs_data) for name in DATASETS]
 
 
 @pytest.mark.parametrize("name", HERE)
@@ -30,12 +36,15 @@ def test_a_data_set_is_complete_scaled_and_the_same_every_time(name: str):
     assert data.features == int(np.prod(data.shape))
     assert data.train.stored[0].numel() % int(np.prod(data.plane)) == 0
     for split in (data.train, data.test):
-        inputs, labels = split.batch(slice(0, 200))
+        inputs, labels = split.inputs(slice(0, 200)), split.labels
         assert inputs.dtype == torch.float32
         assert inputs.min() >= 0
         assert 0.9 < inputs.max() <= 1
         assert inputs.ndim == (3 if data.time_domain else 2)
-        assert set(labels.tolist()) == set(range(data.classes))
+        if data.regression:
+            assert labels.shape[1] == data.classes
+        else:
+            assert set(labels.tolist()) == set(range(data.classes))
     assert torch.equal(load_dataset(name, bins=8).test.inputs(slice(20)), data.test.inputs(slice(20)))
 
 
@@ -94,6 +103,28 @@ def make(labels: list[int], inputs: int) -> Dataset:
 def test_labels_that_cannot_be_are_named(labels: list[int], inputs: int, message: str):
     with pytest.raises(InputError, match=message):
         make(labels, inputs)
+
+
+@needs_data
+@pytest.mark.parametrize(
+    ("name", "nodes", "words", "edges"), [("cora", 2708, 1433, 5278), ("citeseer", 3327, 3703, 4552)]
+)
+def test_citation_graphs_are_the_published_ones(name: str, nodes: int, words: int, edges: int):
+    graph = load_graph(name, Path(str(REAL)))
+    assert (graph.features.shape, len(graph.edges)) == ((nodes, words), edges)
+    parts = [set(part.tolist()) for part in (graph.train, graph.validation, graph.test)]
+    assert not parts[0] & parts[1] and not parts[0] & parts[2] and not parts[1] & parts[2]  # noqa: PT018
+    assert graph.labels[graph.train].bincount().unique().tolist() == [20]  # 20 papers of each class
+
+
+@needs_data
+def test_tactile_events_are_all_counted_whatever_the_bins():
+    few, many = (load_dataset("tactile-containers", bins=bins) for bins in (5, 65))
+    assert few.duration == pytest.approx(6.5)
+    # bins of 5 samples hold 65 / 5 of the others; neither saturates below its full scale
+    total = few.train.stored.sum(dim=(1, 2), dtype=torch.int64)
+    assert (total <= many.train.stored.sum(dim=(1, 2), dtype=torch.int64)).all()
+    assert few.train.stored.shape == (240, 5, 78)
 
 
 def test_what_does_not_exist_is_named(tmp_path: Path):

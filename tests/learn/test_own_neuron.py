@@ -95,8 +95,8 @@ def test_two_families_in_one_network(run: Run, whole: bool) -> None:
     torch.manual_seed(0)
     study = make_study(hidden=(4,), step=2e-4, synapses={"mirror_ratio": [0.3, 2.0]})
     network = MemristiveNetwork(run.data.shape, run.data.classes, study)
-    network.neurons[0] = CircuitNeuron(load_cell(f"{AHP}:AhpCell", trust=True), 4)
-    network.neurons[1] = CircuitNeuron("threshold-switching-a", run.data.classes)
+    network.chain[0].neuron = CircuitNeuron(load_cell(f"{AHP}:AhpCell", trust=True), 4)
+    network.chain[1].neuron = CircuitNeuron("threshold-switching-a", run.data.classes)
     evidence = verify(dataclasses.replace(run, network=network, study=study), images=1, whole=whole)
     assert network.cells[0].rest != network.cells[1].rest
     layers = evidence.verification.layers

@@ -7,20 +7,32 @@
 | yin-yang | 4 numbers | none, computed |
 | nmnist | events of a 34x34 camera, binned in time | folders Train/ and Test/ |
 | fsdd | spoken digits, 40 bands over time | folder recordings/ |
+| moving-dots | events of a 16x16 camera; two numbers to predict | none, computed |
+| cora, citeseer | words of papers | planetoid/NAME.npz |
+| tactile-objects, tactile-containers | events of a fingertip, binned in time | tactile_neutouch/Ev-*.zip |
 | tonic:NAME | events, binned in time | the package tonic fetches them |
+| a path | your own: see memsim.learn.data.table and memsim.learn.data.formats | that file or folder |
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 from memsim.errors import InputError
 from memsim.learn.data.dataset import Dataset, Split
 from memsim.learn.data.folders import DATA_VARIABLE, data_folder
 from memsim.learn.data.images import digits, fashion_mnist, mnist
+from memsim.learn.data.motion import MOVING_DOTS, moving_dots
 from memsim.learn.data.nmnist import nmnist
+from memsim.learn.data.own import make_dataset, own_dataset
+from memsim.learn.data.places import Known, find_data
+from memsim.learn.data.planetoid import GRAPHS, Graph, load_graph, planetoid
 from memsim.learn.data.speech import spoken_digits
+from memsim.learn.data.table import Data, DataTable, data_name
+from memsim.learn.data.tactile import SETS, tactile
 from memsim.learn.data.tonic import from_tonic
 from memsim.learn.data.yin_yang import yin_yang
 
@@ -31,9 +43,18 @@ __all__ = [
     "TIME_BINS",
     "TIME_DOMAIN",
     "TONIC",
+    "Data",
+    "DataTable",
     "Dataset",
+    "Graph",
+    "Known",
     "Split",
+    "anchored",
+    "data_name",
+    "is_own",
     "load_dataset",
+    "load_graph",
+    "make_dataset",
 ]
 
 STATIC: dict[str, Callable[[Path | None], Dataset]] = {
@@ -41,30 +62,75 @@ STATIC: dict[str, Callable[[Path | None], Dataset]] = {
     "mnist": mnist,
     "fashion-mnist": fashion_mnist,
     "yin-yang": lambda _: yin_yang(),
+    **{name: partial(planetoid, name) for name in GRAPHS},
 }
-TIME_DOMAIN: dict[str, Callable[[Path | None, int], Dataset]] = {"nmnist": nmnist, "fsdd": spoken_digits}
+TIME_DOMAIN: dict[str, Callable[[Path | None, int], Dataset]] = {
+    "nmnist": nmnist,
+    "fsdd": spoken_digits,
+    MOVING_DOTS: lambda _, bins: moving_dots(bins),
+    **{name: partial(tactile, name) for name in SETS},
+}
 DATASETS = (*STATIC, *TIME_DOMAIN)
 TONIC = "tonic:"
 TIME_BINS = 32
 
 
-def load_dataset(name: str, folder: Path | None = None, *, bins: int = TIME_BINS) -> Dataset:
-    """A data set by its name.
+def load_dataset(
+    data: Data, folder: Path | None = None, *, bins: int | None = None, known: Known | None = None
+) -> Dataset:
+    """A data set by its name, or data of one's own by their path.
 
     Args:
-        name: one of DATASETS, or `tonic:` and the name of a data set of tonic.
+        data: one of DATASETS, `tonic:` and the name of a data set of tonic, the path of a file or folder, or a table
+            of options with one of these as its name.
         folder: where data sets are kept; the environment variable MEMSIM_DATA where left out.
-        bins: time bins of a time-domain input.
+        bins: time bins of a time-domain input; where left out 32, or the length of a series of one's own that is
+            shorter.
+        known: what data of one's own were the last time.
 
     Raises:
-        InputError: unknown name, or files that are missing or damaged.
+        InputError: unknown name, files that are missing or damaged, or data that cannot be trained on.
     """
-    if bins < 1:
+    if bins is not None and bins < 1:
         raise InputError(f"bins = {bins} is out of range; allowed: >= 1")
+    table = DataTable(name=data) if isinstance(data, str) else data
+    name = table.name
+    if is_own(name):
+        return own_dataset(find_data(name, (Path(), data_folder(folder)), known), table, bins)
+    if table != DataTable(name=name):
+        raise InputError(
+            f"data set {name!r} has no options; leave all but name out of the table data, or give a path"
+        )
     if name in STATIC:
         return STATIC[name](data_folder(folder))
     if name in TIME_DOMAIN:
-        return TIME_DOMAIN[name](data_folder(folder), bins)
+        return TIME_DOMAIN[name](data_folder(folder), bins or TIME_BINS)
     if name.startswith(TONIC):
-        return from_tonic(name.removeprefix(TONIC), data_folder(folder), bins)
-    raise InputError(f"data set {name!r} is unknown; known: {', '.join(DATASETS)} and {TONIC}NAME")
+        return from_tonic(name.removeprefix(TONIC), data_folder(folder), bins or TIME_BINS)
+    raise InputError(
+        f"data set {name!r} is unknown; known: {', '.join(DATASETS)}, {TONIC}NAME, and paths of your own data"
+    )
+
+
+def is_own(name: str) -> bool:
+    """Whether data are the user's own: a name that is none of DATASETS, and looks like a path or is there."""
+    if name in DATASETS or name.startswith(TONIC):
+        return False
+    return bool(Path(name).suffix or len(Path(name).parts) > 1 or _exists(name))
+
+
+def _exists(path: str | Path) -> bool:
+    try:
+        return Path(path).exists()
+    except (OSError, ValueError):
+        return False
+
+
+def anchored(study: dict[str, Any], folder: Path) -> dict[str, Any]:
+    """Entries of a study file whose data are found from its folder, where they are there, from anywhere."""
+    data = study.get("data")
+    name = data.get("name") if isinstance(data, dict) else data
+    if not isinstance(name, str) or name in DATASETS or not _exists(folder / name):
+        return study
+    path = str((folder / name).absolute())
+    return {**study, "data": {**data, "name": path} if isinstance(data, dict) else path}

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from memsim.errors import InputError
 
@@ -17,6 +18,34 @@ DAMAGED: tuple[type[Exception], ...] = (
 """What reading archives raises on damaged ones."""
 MAX_BYTES = 2**30
 """Largest archive, unpacked, that is read."""
+
+
+def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> dict[str, NDArray[Any]]:
+    """Arrays in an `.npz` file, by name; pickled objects are never read.
+
+    Args:
+        path: the file.
+        names: of the arrays that are needed; all where left out.
+
+    Raises:
+        InputError: the file is damaged, too large when unpacked, or lacks an array.
+    """
+    try:
+        with zipfile.ZipFile(path) as content:
+            size = sum(entry.file_size for entry in content.infolist())
+        if size > MAX_BYTES:
+            raise InputError(f"{path} unpacks to {size} bytes; allowed: up to {MAX_BYTES}")
+        with np.load(path, allow_pickle=False) as arrays:
+            missing = [name for name in names or () if name not in arrays]
+            if names is not None and missing:
+                raise InputError(f"{path} has no array {', '.join(missing)}; needed: {', '.join(names)}")
+            return {name: arrays[name] for name in names or arrays.files}
+    except InputError:
+        raise
+    except DAMAGED:
+        raise InputError(
+            f"{path} cannot be read: it is damaged or no archive of arrays; fetch it again"
+        ) from None
 
 
 def read_archive(path: Path, rows: tuple[str, ...], numbers: tuple[str, ...]) -> dict[str, Any]:
@@ -30,23 +59,7 @@ def read_archive(path: Path, rows: tuple[str, ...], numbers: tuple[str, ...]) ->
     Raises:
         InputError: the file is damaged, too large when unpacked, or lacks an array of that kind.
     """
-    try:
-        with zipfile.ZipFile(path) as content:
-            size = sum(entry.file_size for entry in content.infolist())
-        if size > MAX_BYTES:
-            raise InputError(f"{path} unpacks to {size} bytes; allowed: up to {MAX_BYTES}")
-        with np.load(path, allow_pickle=False) as arrays:
-            names = (*rows, *numbers)
-            missing = [name for name in names if name not in arrays]
-            if missing:
-                raise InputError(f"{path} has no array {', '.join(missing)}; needed: {', '.join(names)}")
-            found = {name: arrays[name] for name in names}
-    except InputError:
-        raise
-    except DAMAGED:
-        raise InputError(
-            f"{path} cannot be read: it is damaged or no archive of arrays; fetch it again"
-        ) from None
+    found = read_arrays(path, (*rows, *numbers))
     for name, values in found.items():
         if getattr(values, "ndim", None) != (name in rows) or values.dtype.kind not in "biu":
             raise InputError(

@@ -17,7 +17,7 @@ class Split:
 
     Attributes:
         stored: [n, features] for static inputs, [n, time, features] for time-domain inputs; uint8 or float32.
-        labels: [n], int64.
+        labels: [n] classes, int64; or numbers to predict, [n, k] or [n, slots, k], float32.
         full_scale: the stored value that stands for 1.
     """
 
@@ -48,12 +48,18 @@ class Dataset:
 
     Attributes:
         name: as `load_dataset` knows it.
-        classes: number of classes; labels are 0 to classes - 1.
+        classes: number of classes, labels are 0 to classes - 1; or of numbers to predict, all of them for each input.
         shape: shape of one input, or of one time bin of it, such as (28, 28) or (2, 34, 34); its product is the
             number of features.
         train: examples to train on.
         test: examples to test on.
-        duration: real length of a time-domain input [s]; None for static inputs.
+        duration: real length of a time-domain input [s]; None for static inputs, and where it is not known.
+        names: of the classes in order, where they have some.
+        rails: word lines of each channel: 2 where the sign has a line of its own, all positive ones first.
+        mean, unit: [k] of numbers to predict: labels are (number - mean) / unit.
+        notes: what was made of data of the user's own.
+        origin: path of data of the user's own.
+        digest: SHA-256 of data of the user's own.
     """
 
     name: str
@@ -62,6 +68,13 @@ class Dataset:
     train: Split
     test: Split
     duration: float | None = None
+    names: tuple[str, ...] = ()
+    rails: int = 1
+    mean: Tensor | None = None
+    unit: Tensor | None = None
+    notes: tuple[str, ...] = ()
+    origin: str | None = None
+    digest: str | None = None
 
     def __post_init__(self) -> None:
         for part, split in (("train", self.train), ("test", self.test)):
@@ -70,7 +83,21 @@ class Dataset:
     @property
     def time_domain(self) -> bool:
         """Whether an input is a course over time [time, features] instead of one pattern [features]."""
-        return self.duration is not None
+        return self.train.stored.ndim == 3
+
+    @property
+    def slots(self) -> int | None:
+        """Time bins of an input; None for static inputs."""
+        return self.train.stored.shape[1] if self.time_domain else None
+
+    @property
+    def regression(self) -> bool:
+        """Whether labels are numbers to predict, and not classes."""
+        return self.train.labels.is_floating_point()
+
+    def in_units(self, outputs: Tensor) -> Tensor:
+        """What a network says, in the units of the numbers to predict."""
+        return outputs if self.mean is None or self.unit is None else outputs * self.unit + self.mean
 
     @property
     def features(self) -> int:
@@ -92,6 +119,8 @@ def _check_labels(source: str, split: Split, classes: int) -> None:
         raise InputError(
             f"{source} has {len(split.stored)} inputs and {len(split.labels)} labels; the files must belong together"
         )
+    if split.labels.is_floating_point():
+        return
     wrong = torch.nonzero((split.labels < 0) | (split.labels >= classes))
     if len(wrong):
         where = int(wrong[0])

@@ -7,12 +7,10 @@ threshold, one of two polarities. Targets are the two parts of the velocity over
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor
 
-from memsim.learn.data import Split
+from memsim.learn.data.dataset import Dataset, Split
 
 MOVING_DOTS = "moving-dots"
 SIDE, DOTS = 16, 4
@@ -26,29 +24,11 @@ TRAIN, TEST = 4_000, 1_000
 SEED = 0
 
 
-@dataclass(frozen=True)
-class Motion:
-    """A data set of velocities; what it has in common with memsim.learn.data.Dataset has the same name.
-
-    Attributes:
-        name: of the data set.
-        classes: numbers to predict.
-        shape: of one time bin.
-        train, test: events [n, bins, features], and targets [n, 2] from -1 to 1.
-    """
-
-    name: str
-    classes: int
-    shape: tuple[int, ...]
-    train: Split
-    test: Split
-
-
-def moving_dots(bins: int) -> Motion:
+def moving_dots(bins: int) -> Dataset:
     """Events of moving dots in so many time bins, the same at each call."""
     generator = torch.Generator().manual_seed(SEED)
     shape = (2, SIDE, SIDE)
-    return Motion(MOVING_DOTS, 2, shape, _split(TRAIN, bins, generator), _split(TEST, bins, generator))
+    return Dataset(MOVING_DOTS, 2, shape, _split(TRAIN, bins, generator), _split(TEST, bins, generator))
 
 
 def _split(count: int, bins: int, generator: torch.Generator) -> Split:

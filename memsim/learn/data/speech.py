@@ -87,18 +87,21 @@ def spoken_digits(folder: Path | None, bins: int) -> Dataset:
     return Dataset("fsdd", 10, (CHANNELS,), train, test, duration=DURATION)
 
 
-def mel_energies(signal: Signal, rate: int, bins: int, channels: int = CHANNELS) -> Signal:
-    """Energies in [0, 1], [bins, channels], over the first `DURATION` seconds of a signal.
+def mel_energies(
+    signal: Signal, rate: int, bins: int, channels: int = CHANNELS, *, duration: float = DURATION
+) -> Signal:
+    """Energies in [0, 1], [bins, channels], over the beginning of a signal.
 
     Args:
         signal: samples, any scale.
         rate: samples per second.
         bins: time bins; windows of 32 ms, or of one bin where that is longer, are centred in them.
         channels: bands from 100 Hz to half the rate.
+        duration: how much of the signal is looked at [s]; shorter ones end in silence.
     """
-    length = round(max(WINDOW, DURATION / bins) * rate)
-    centres = ((np.arange(bins) + 0.5) * (DURATION / bins) * rate).astype(int)
-    padded = np.concatenate([np.zeros(length), signal, np.zeros(length + round(DURATION * rate))])
+    length = round(max(WINDOW, duration / bins) * rate)
+    centres = ((np.arange(bins) + 0.5) * (duration / bins) * rate).astype(int)
+    padded = np.concatenate([np.zeros(length), signal, np.zeros(length + round(duration * rate))])
     windows = padded[centres[:, None] + (length - length // 2) + np.arange(length)]
     power = np.abs(np.fft.rfft(windows * np.hanning(length), axis=1)) ** 2
     energies = power @ _mel_bands(length, rate, channels)
@@ -142,10 +145,15 @@ def _from_wav_files(folder: Path) -> list[Recording]:
     strange = [path.name for path, match in named if match is None]
     if strange:
         raise InputError(f"{folder / strange[0]} is not named digit_speaker_number.wav; rename or remove it")
-    return [(*_read_wav(path), int(m["digit"]), int(m["number"])) for path, m in named if m is not None]
+    return [(*read_wav(path), int(m["digit"]), int(m["number"])) for path, m in named if m is not None]
 
 
-def _read_wav(path: Path) -> tuple[Signal, int]:
+def read_wav(path: Path) -> tuple[Signal, int]:
+    """Samples of one channel, and how many make a second.
+
+    Raises:
+        InputError: not a complete WAV file of one channel, or a rate out of range.
+    """
     from scipy.io import wavfile
 
     try:

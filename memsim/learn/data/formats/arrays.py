@@ -1,0 +1,52 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from memsim.errors import InputError
+from memsim.learn.data.archives import DAMAGED
+from memsim.learn.data.formats.base import Format
+from memsim.learn.data.formats.classes import has_classes, read_classes, same_shape
+from memsim.learn.data.formats.npz import SPLIT, WHOLE, examples_of
+from memsim.learn.data.raw import Array, Found, Values
+from memsim.learn.data.table import DataTable
+
+SUFFIXES = (".npy",)
+
+
+class ArrayFolder(Format):
+    """Arrays in files of their own."""
+
+    what = "a folder of .npy files x_train, y_train, x_test and y_test, or x and y, or CLASS/NAME.npy"
+
+    def holds(self, path: Path) -> bool:
+        return bool(_named(path)) or has_classes(path, SUFFIXES)
+
+    def read(self, path: Path, table: DataTable, slots: int) -> Found:
+        if named := _named(path):
+            return examples_of({file.stem: read_array(file) for file in named}, path)
+        return Found(*read_classes(path, SUFFIXES, read_array, _joined))
+
+
+def read_array(path: Path) -> Array:
+    """The array of an .npy file; pickled objects are never read."""
+    try:
+        return np.load(path, allow_pickle=False)
+    except DAMAGED as error:
+        raise InputError(
+            f"{path} cannot be read as an array of numbers or texts: {str(error).splitlines()[0]}"
+        ) from None
+
+
+def _named(folder: Path) -> list[Path]:
+    return [path for name in (*SPLIT, *WHOLE) if (path := folder / f"{name}.npy").exists()]
+
+
+def _joined(examples: Sequence[tuple[Path, Array]]) -> Values:
+    """Series of channels may differ in length; everything else has one shape."""
+    shapes = {array.shape for _, array in examples}
+    if len(shapes) > 1 and {len(shape) for shape in shapes} == {2} and len({s[1] for s in shapes}) == 1:
+        return [array for _, array in examples]
+    return same_shape(examples)

@@ -1,0 +1,147 @@
+"""Data of the user's own: from files, or from what Python has."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from torch import Tensor
+
+from memsim.errors import InputError
+from memsim.learn.data.dataset import Dataset
+from memsim.learn.data.formats import read_data
+from memsim.learn.data.inputs import check_values, layout_of, prepare_inputs
+from memsim.learn.data.places import digest_of
+from memsim.learn.data.raw import Array, Examples, Found
+from memsim.learn.data.splits import check_leak, divide
+from memsim.learn.data.table import MOST_SLOTS, DataTable
+from memsim.learn.data.targets import kind_of, prepare_targets
+from memsim.toml import checked
+
+IN_PYTHON = "given in Python"
+
+
+def own_dataset(path: Path, table: DataTable, slots: int | None) -> Dataset:
+    """The data in a file or folder; see memsim.learn.data.formats.
+
+    Args:
+        path: that exists.
+        table: options.
+        slots: time bins of series; their length, up to 32, where left out.
+
+    Raises:
+        InputError: what cannot be read, or cannot be trained on; see memsim.learn.data.inputs and targets.
+    """
+    try:
+        found = read_data(path, table, slots or MOST_SLOTS)
+        return _dataset(found, table, slots, str(path), digest_of(path))
+    except InputError as error:
+        message = str(error)
+        raise InputError(message if str(path) in message else f"data {str(path)!r}: {message}") from None
+
+
+def make_dataset(train: Any, test: Any = None, *, slots: int | None = None, **options: Any) -> Dataset:
+    """Data that Python has, as a data set to train on.
+
+    Args:
+        train: a torch Dataset of pairs (input, target), or a pair (inputs, targets) of arrays or tensors; inputs are
+            [n, features], [n, h, w] or [n, c, h, w], or [n, time, channels]; targets [n], [n, k] or [n, time, k].
+        test: the same to test on; a share of `train` where left out.
+        slots: time bins of series; their length, up to 32, where left out.
+        options: of memsim.learn.data.table.DataTable, such as `inputs="images"` or `centre=True`.
+
+    Raises:
+        InputError: an unknown option, or data that cannot be trained on.
+    """
+    table = checked(DataTable, {"name": IN_PYTHON, **options}, "the options of the data")
+    parts = [None if part is None else _examples(part) for part in (train, test)]
+    digest = hashlib.sha256()
+    for part in parts:
+        for values in (*part.inputs, part.targets) if part else ():
+            digest.update(f"{values.dtype}{values.shape}".encode())
+            digest.update(np.ascontiguousarray(values).tobytes())
+    return _dataset(Found(_given(parts[0]), parts[1]), table, slots, IN_PYTHON, digest.hexdigest())
+
+
+def _dataset(found: Found, table: DataTable, slots: int | None, origin: str, digest: str) -> Dataset:
+    given = {"train": found.train} | ({"test": found.test} if found.test is not None else {})
+    for name, part in given.items():
+        if not len(part):
+            raise InputError(f"there are no examples to {name}; give at least one")
+        check_values(name, part.inputs)
+    kinds = {kind_of(part.targets, table.targets) for part in given.values()}
+    if len(kinds) > 1:
+        raise InputError("labels are classes in one part and numbers in the other; say which with targets")
+    (kind,) = kinds
+    if table.centre is None:
+        table = table.model_copy(update={"centre": kind == "numbers" and table.range is None})
+    layout, _ = layout_of(found, table)
+    if found.test is None:
+        train, test = divide(found.train, table.test_share, table.split_seed, stratified=kind == "classes")
+        told = f"{len(train)} examples to train on, {len(test)} drawn from them to test on"
+    else:
+        train, test = found.train, found.test
+        told = f"{len(train)} examples to train on, {len(test)} to test on"
+    notes = (told, *found.notes, *check_leak(train.inputs, test.inputs, allowed=table.repeats))
+    inputs = prepare_inputs(Found(train, test, found.layout, found.range, found.duration), test, table, slots)
+    bins = inputs.train.shape[1] if layout == "series" else None
+    targets = prepare_targets(train.targets, test.targets, kind, bins)
+    return Dataset(
+        Path(origin).stem,
+        targets.outputs,
+        inputs.shape,
+        inputs.split("train", targets.train),
+        inputs.split("test", targets.test),
+        duration=found.duration,
+        names=targets.names,
+        rails=inputs.rails,
+        mean=targets.mean,
+        unit=targets.unit,
+        notes=(*notes, *inputs.notes, *targets.notes),
+        origin=origin,
+        digest=digest,
+    )
+
+
+def _given(part: Examples | None) -> Examples:
+    if part is None:
+        raise InputError(
+            "there are no data to train on; give a torch Dataset, or a pair of inputs and targets"
+        )
+    return part
+
+
+def _examples(part: Any) -> Examples:
+    """Of a pair of arrays, or of a torch Dataset."""
+    if isinstance(part, tuple) and len(part) == 2:
+        inputs, targets = map(_array, part)
+    else:
+        try:
+            items = [part[number] for number in range(len(part))]
+            pairs = [(_array(one), _array(target)) for one, target in items]
+        except (TypeError, ValueError, KeyError, IndexError):
+            raise InputError(
+                f"data of type {type(part).__name__} cannot be read; give a torch Dataset of pairs (input, target), "
+                "or a pair of arrays (inputs, targets)"
+            ) from None
+        if not pairs:
+            raise InputError("there are no examples in a part of the data; give at least one")
+        inputs, targets = _stacked([one for one, _ in pairs]), np.stack([target for _, target in pairs])
+    if not inputs.ndim or not targets.ndim or len(inputs) != len(targets):
+        raise InputError(
+            f"inputs have shape {inputs.shape} and targets {targets.shape}; both begin with the number of examples"
+        )
+    return Examples(inputs, targets)
+
+
+def _stacked(inputs: list[Array]) -> Array:
+    shapes = sorted({one.shape for one in inputs})
+    if len(shapes) > 1:
+        raise InputError(f"inputs have different shapes, {shapes[0]} and {shapes[1]}; give all the same")
+    return np.stack(inputs)
+
+
+def _array(values: Any) -> Array:
+    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)

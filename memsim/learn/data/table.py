@@ -1,0 +1,65 @@
+"""The table of a study that says what its data are, where a name or a path is not enough."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, model_validator
+
+from memsim.tables import Count, Finite, Part, Positive, Seed, Table, Whole
+
+Layout = Literal["static", "images", "series"]
+"""Inputs of n examples: [n, features]; [n, h, w] or [n, c, h, w]; [n, time, channels]."""
+Kind = Literal["classes", "numbers"]
+
+
+class DataTable(Table):
+    """Data of the user's own; what is left out is found in the data, from those to train on, and said.
+
+    Attributes:
+        name: path of a file or folder, or the name of a data set that memsim knows.
+        inputs: static, images or series; by their dimensions where left out, and then [n, a, b] are images where they
+            are whole numbers of a byte, and series otherwise.
+        targets: classes or numbers to predict; whole numbers and texts are classes where left out.
+        label: column of a table with the label, by its title or its number from 0; the last one where left out.
+        test_share: share of the examples to test on, where the data have no split of their own.
+        split_seed: of the draw of that share.
+        range: values that become 0 and 1; of signed inputs, the larger of both in size becomes 1.
+        quantile: where range is left out, the share of values in training that stay below 1; others are clipped.
+        by_channel: whether each channel or feature has a range of its own; of images all share one where left out.
+        rails: whether signed inputs become two word lines each, one for each sign; yes where both signs occur.
+        centre: whether the mean of each channel in training is taken off first; where left out, if numbers are to be
+            predicted and range is left out, because these are learned as distances from their mean, too.
+        duration: length of a sound that is looked at [s]; that of the longest one where left out.
+        repeats: whether test examples may be the same as examples to train on.
+    """
+
+    name: str
+    inputs: Layout | None = None
+    targets: Kind | None = None
+    label: str | Whole | None = None
+    test_share: Annotated[Part, Field(gt=0)] = 0.2
+    split_seed: Seed = 0
+    range: tuple[Finite, Finite] | None = None
+    quantile: Annotated[float, Field(gt=0.5, le=1, strict=True)] = 0.999
+    by_channel: bool | None = None
+    rails: bool | None = None
+    centre: bool | None = None
+    duration: Positive | None = None
+    repeats: bool = False
+
+    @model_validator(mode="after")
+    def _range_is_one(self) -> DataTable:
+        if self.range is not None and not self.range[0] < self.range[1]:
+            raise ValueError(f"range = {list(self.range)}; allowed: [low, high] with low < high")
+        return self
+
+
+Data = str | DataTable
+MOST_SLOTS: Count = 32
+"""Time bins of a series where a study does not say how many: fewer where the series is shorter."""
+
+
+def data_name(data: Data) -> str:
+    """Name or path of the data of a study."""
+    return data if isinstance(data, str) else data.name

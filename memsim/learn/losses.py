@@ -1,0 +1,110 @@
+"""Losses: how far what a network says is from what it should say.
+
+Adding one is a line in LOSSES: a function of outputs [n, k] and of what is wanted, classes [n] or numbers [n, k]; with
+a number at each time, both are [n, slots, k].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+
+import torch
+from torch import Tensor
+from torch.nn.functional import cross_entropy, l1_loss, mse_loss, multi_margin_loss, one_hot, smooth_l1_loss
+
+from memsim.errors import InputError
+
+LossFunction = Callable[[Tensor, Tensor], Tensor]
+ClassWeights = str | tuple[float, ...]
+BALANCED = "balanced"
+
+
+def _of_numbers(loss: LossFunction) -> LossFunction:
+    """A loss of numbers; classes count as 1 for the right one and 0 for the others."""
+
+    def function(outputs: Tensor, wanted: Tensor) -> Tensor:
+        if not wanted.is_floating_point():
+            wanted = one_hot(wanted, outputs.shape[-1]).to(outputs.dtype)
+        return loss(outputs, wanted)
+
+    return function
+
+
+CROSS_ENTROPY, SQUARES = "cross-entropy", "mean-square-error"
+LOSSES: dict[str, LossFunction] = {
+    CROSS_ENTROPY: cross_entropy,
+    "margin": multi_margin_loss,
+    SQUARES: _of_numbers(mse_loss),
+    "mean-absolute-error": _of_numbers(l1_loss),
+    "huber": _of_numbers(smooth_l1_loss),
+}
+OF_CLASSES = {CROSS_ENTROPY, "margin"}
+"""Losses of classes only; they take class weights."""
+
+
+def loss_of(outputs: Tensor, wanted: Tensor) -> Tensor:
+    """Cross entropy of classes, mean square error of numbers."""
+    return LOSSES[default_loss(wanted)](outputs, wanted)
+
+
+def default_loss(wanted: Tensor) -> str:
+    """Name of the loss of such targets."""
+    return SQUARES if wanted.is_floating_point() else CROSS_ENTROPY
+
+
+def make_loss(
+    labels: Tensor,
+    outputs: int,
+    *,
+    loss: str | LossFunction | None = None,
+    class_weights: ClassWeights | None = None,
+    smoothing: float = 0.0,
+) -> LossFunction:
+    """The loss of a study.
+
+    Args:
+        labels: of the examples to train on.
+        outputs: neurons of the last layer.
+        loss: a name in LOSSES, or a function of outputs and what is wanted; by the labels where left out.
+        class_weights: of each class, or `balanced`: in inverse proportion to its examples, on average 1 for an example.
+        smoothing: share of the target that is spread over all classes, in cross entropy.
+
+    Raises:
+        InputError: an unknown loss, one that does not fit the labels, or weights that do not.
+    """
+    if callable(loss):
+        return loss
+    name = loss or default_loss(labels)
+    if name not in LOSSES:
+        raise InputError(f"loss {name!r} is unknown; known: {', '.join(LOSSES)}; in Python, any function")
+    if labels.is_floating_point() and (name in OF_CLASSES or class_weights is not None):
+        raise InputError(
+            f"loss {name!r}{' with class weights' if class_weights is not None else ''} is for classes, and labels "
+            f"are numbers; allowed: {', '.join(sorted(set(LOSSES) - OF_CLASSES))}, without class_weights"
+        )
+    if (class_weights is not None and name not in OF_CLASSES) or (smoothing and name != CROSS_ENTROPY):
+        raise InputError(
+            f"loss {name!r} takes no {'class_weights' if class_weights is not None else 'label_smoothing'}; "
+            f"leave it out, or take loss {CROSS_ENTROPY!r}"
+        )
+    options: dict[str, object] = {"label_smoothing": smoothing} if smoothing else {}
+    if class_weights is not None:
+        options["weight"] = weights_of(labels, outputs, class_weights)
+    return partial(LOSSES[name], **options) if options else LOSSES[name]
+
+
+def weights_of(labels: Tensor, classes: int, wanted: ClassWeights) -> Tensor:
+    """Weights of classes, [classes]; see `make_loss`.
+
+    Raises:
+        InputError: neither `balanced` nor a weight for each class.
+    """
+    if wanted == BALANCED:
+        return len(labels) / (classes * torch.bincount(labels, minlength=classes).clamp(min=1)).float()
+    if isinstance(wanted, str) or len(wanted) != classes:
+        given = repr(wanted) if isinstance(wanted, str) else f"{len(wanted)} numbers"
+        raise InputError(
+            f"class_weights = {given}; allowed: {BALANCED!r}, or a number for each of {classes} classes"
+        )
+    return torch.tensor(wanted, dtype=torch.float32)

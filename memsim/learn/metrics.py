@@ -1,0 +1,79 @@
+"""Metrics: how good a network is, the higher the better unless their name says error.
+
+Adding one is a line in METRICS: a function of outputs [n, k] and of what is wanted, classes [n] or numbers [n, k]; with
+a number at each time, both are [n, slots, k].
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import torch
+from torch import Tensor
+
+from memsim.errors import InputError
+
+Metric = Callable[[Tensor, Tensor], float]
+
+
+def accuracy(outputs: Tensor, wanted: Tensor) -> float:
+    """Share of examples whose class is right."""
+    return float((outputs.argmax(dim=1) == wanted).double().mean())
+
+
+def balanced_accuracy(outputs: Tensor, wanted: Tensor) -> float:
+    """Mean over the classes of the share that is right: rare classes count as much as frequent ones."""
+    counts = confusion(outputs, wanted)
+    seen = counts.sum(dim=1) > 0
+    return float((counts.diagonal()[seen] / counts.sum(dim=1)[seen]).mean())
+
+
+def confusion(outputs: Tensor, wanted: Tensor) -> Tensor:
+    """Examples by class and by what the network says, [class, guess], float64."""
+    classes = outputs.shape[1]
+    pairs = wanted * classes + outputs.argmax(dim=1)
+    return torch.bincount(pairs, minlength=classes**2).view(classes, classes).double()
+
+
+def r_squared(outputs: Tensor, wanted: Tensor) -> float:
+    """R^2, the share of variance explained.
+
+    R^2 = 1 - sum |found - wanted|^2 / sum |wanted - mean|^2 is at most 1, and 0 of a network that only knows the mean.
+    """
+    mean = wanted.mean(dim=tuple(range(wanted.ndim - 1)))
+    return 1 - float((outputs - wanted).square().sum() / (wanted - mean).square().sum())
+
+
+def root_mean_square_error(outputs: Tensor, wanted: Tensor) -> float:
+    """Of numbers, in the unit that they are learned in."""
+    return float((outputs - wanted).square().mean().sqrt())
+
+
+ACCURACY, R_SQUARED = "accuracy", "r-squared"
+METRICS: dict[str, Metric] = {
+    ACCURACY: accuracy,
+    "balanced-accuracy": balanced_accuracy,
+    R_SQUARED: r_squared,
+    "root-mean-square-error": root_mean_square_error,
+}
+OF_CLASSES, OF_NUMBERS = {ACCURACY, "balanced-accuracy"}, {R_SQUARED, "root-mean-square-error"}
+
+
+def main_metric(wanted: Tensor) -> Metric:
+    """Accuracy of classes, R^2 of numbers."""
+    return METRICS[R_SQUARED if wanted.is_floating_point() else ACCURACY]
+
+
+def chosen_metrics(names: Iterable[str], wanted: Tensor) -> Mapping[str, Metric]:
+    """Metrics by their names.
+
+    Raises:
+        InputError: an unknown one, or one that does not fit what is wanted.
+    """
+    other = OF_CLASSES if wanted.is_floating_point() else OF_NUMBERS
+    for name in names:
+        if name not in METRICS or name in other:
+            known = ", ".join(one for one in METRICS if one not in other)
+            why = "does not fit these labels" if name in METRICS else "is unknown"
+            raise InputError(f"metric {name!r} {why}; allowed: {known}; in Python, any function")
+    return {name: METRICS[name] for name in names}
