@@ -29,7 +29,7 @@ from memsim.interop.nir_discrete import DISCRETE, METADATA, spiking_from_nir, sp
 from memsim.learn import Study, make_study
 from memsim.networks import Cell, MemristiveNetwork, SpikingNetwork
 from memsim.networks.geometry import as_image
-from memsim.networks.named_cells import full_name
+from memsim.networks.named_cells import full_name, known_as
 from memsim.networks.synapses import Convolutional, OnCrossbar
 from memsim.surrogate import CompiledCircuit
 from memsim.surrogate.small_signal import small_signal
@@ -183,6 +183,8 @@ def _foreign(graph: nir.NIRGraph, study: Study) -> MemristiveNetwork:
     weights = _dense_weights(_chain(graph))
     scales = [float(np.abs(weight).max()) or 1.0 for weight in weights]
     table = study.synapses.mirror_ratio
+    if table == "auto":
+        table = known_as(study.neuron)[1].mirror_ratio
     base = table[0] if isinstance(table, tuple) else table
     ratios = tuple(base * scale / scales[0] for scale in scales)
     synapses = {**study.synapses.model_dump(exclude_none=True), "mirror_ratio": ratios}

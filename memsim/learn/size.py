@@ -64,12 +64,13 @@ def training_memory(shape: tuple[int, ...], classes: int, study: Study) -> float
     steps = min(study.window / study.step, MOST_STEPS) + 1
     sample = BYTES_A_SAMPLE if find_compiler() else BYTES_A_SAMPLE_IN_TORCH
     needed = 0.0
-    for number, layer in enumerate(layer_sizes(shape, classes, study.hidden)):
+    for number, layer in enumerate(layer_sizes(shape, classes, study.layouts)):
         instants = steps if number else study.drive.slots  # the first layer is read once for each pulse
         kept = sample * steps * layer.columns * layer.places
         if layer.convolution:
             kept += BYTES_A_PIXEL * instants * layer.rows * layer.places
-        needed += BYTES_A_WEIGHT * layer.rows * layer.columns + study.batch * kept
+        again = study.every_layer[number].recurrent * layer.columns
+        needed += BYTES_A_WEIGHT * (layer.rows + again) * layer.columns + study.batch * kept
     return needed
 
 

@@ -38,13 +38,17 @@ from memsim.learn.run_data import data_of, save_record
 from memsim.learn.size import BYTES_A_PROCESS, check_training
 from memsim.learn.study import Study, load_study, save_study
 from memsim.memory import check_memory
+from memsim.networks.gains import calibrate_gains, set_ratio
 from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.nonidealities import realised
+from memsim.toml import read_toml
 
 Progress = Callable[[int, int, EpochRecord | None], None]
 """Called after every batch with batches done, batches in all, and the record once an epoch has ended."""
 SPLIT_SIZE = 32_768
 """Tensors below this many elements run on one thread in torch whatever the setting."""
+CALIBRATION_SAMPLE = 128
+"""Training examples that mirror ratios are found with."""
 TRAINING_SAMPLE = 2_000
 """Training images that the training accuracy is taken from after each epoch."""
 
@@ -120,6 +124,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
         for note in filter(None, notes):
             tell(note)
     network = network_of(study, data)
+    study = with_gains(study, network, data, folder if resume else study.training.start)
     _prepare(folder, study, resume, write=fabric.is_global_zero)
     if fabric.is_global_zero:
         save_record(data, folder)
@@ -145,6 +150,24 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     if trainer.best is not None:
         network.load_state_dict(trainer.best)
     return Run(trainer.study, network.cpu(), data, trainer.history)
+
+
+def with_gains(study: Study, network: MemristiveNetwork, data: Dataset, known: Path | str | None) -> Study:
+    """The study with the mirror ratios that it leaves open: those of a run it goes on from, or calibrated."""
+    if study.synapses.mirror_ratio != "auto":
+        return study
+    before = None if known is None else Path(known) / STUDY
+    ratios: tuple[float, ...]
+    if before is not None and before.exists():
+        found = read_toml(before, "study").get("synapses", {}).get("mirror_ratio")
+        ratios = tuple(found) if isinstance(found, list) else (found,) * len(network.chain)
+        for layer, ratio in zip(network.chain, ratios, strict=True):
+            set_ratio(layer, ratio)
+    else:
+        events = torch.Generator().manual_seed(study.seed)
+        ratios = calibrate_gains(network, data.train.inputs(slice(CALIBRATION_SAMPLE)), events)
+    synapses = study.synapses.model_copy(update={"mirror_ratio": ratios})
+    return study.model_copy(update={"synapses": synapses})
 
 
 def load_run(
@@ -351,7 +374,7 @@ def _derived(*numbers: int) -> int:
 def _threads_for(study: Study, data: Dataset) -> Iterator[None]:
     """One thread where layers are too small for torch to split; more would only wait for each other."""
     before = torch.get_num_threads()
-    sizes = [layer if isinstance(layer, int) else SPLIT_SIZE for layer in study.hidden]
+    sizes = [layer if isinstance(layer, int) else SPLIT_SIZE for layer in study.layouts]
     if study.batch * max((*sizes, data.classes)) < SPLIT_SIZE:
         torch.set_num_threads(1)
     try:

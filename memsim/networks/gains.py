@@ -12,6 +12,7 @@ from torch import Tensor
 
 from memsim.crossbar import Crossbar
 from memsim.errors import ConvergenceError
+from memsim.networks.layer import Layer
 from memsim.networks.memristive import MemristiveNetwork
 
 QUANTILE = 0.9
@@ -39,22 +40,35 @@ def calibrate_gains(
     for number, layer in enumerate(network.chain):
         share = LAST if number == len(network.chain) - 1 else HIDDEN
         wanted = share * network.readout.level
-        crossbars = [module for module in layer.modules() if isinstance(module, Crossbar)]
         for _ in range(ROUNDS):
             found = _peak(network, inputs, number, generator)
             if abs(found / wanted - 1) <= WITHIN:
                 break
             factor = min(max(wanted / found if found else LARGEST_STEP, 1 / LARGEST_STEP), LARGEST_STEP)
-            for crossbar in crossbars:
-                crossbar.mirror_ratio *= factor
+            set_ratio(layer, factor * ratio_of(layer))
         else:
             raise ConvergenceError(
                 f"potentials of layer {layer.name!r} stay at {found:.3g} V where {wanted:.3g} V are wanted, whatever "
                 "the mirrors",
                 remedy="set synapses.mirror_ratio, or look at what the drive does.",
             )
-        ratios.append(crossbars[0].mirror_ratio)
+        ratios.append(ratio_of(layer))
     return tuple(ratios)
+
+
+def ratio_of(layer: Layer) -> float:
+    """Of the mirrors of a layer."""
+    return _crossbars(layer)[0].mirror_ratio
+
+
+def set_ratio(layer: Layer, ratio: float) -> None:
+    """Give all mirrors that lead into a layer a ratio."""
+    for crossbar in _crossbars(layer):
+        crossbar.mirror_ratio = ratio
+
+
+def _crossbars(layer: Layer) -> list[Crossbar]:
+    return [module for module in layer.modules() if isinstance(module, Crossbar)]
 
 
 def _peak(

@@ -7,7 +7,7 @@ are those of the circuit equations.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import torch
@@ -52,7 +52,7 @@ class MemristiveNetwork(Network):
         cells = [load_cell(table.neuron or study.neuron) for table in study.every_layer]
         readout = Readout.of(study.readout, cells[-1].regime)
         drive = Drive(**study.drive.model_dump(), window=study.window)
-        parts = _Parts(shape, classes, study, bias=(drive.voltage, *(cell.regime.level for cell in cells)))
+        parts = _Parts(shape, classes, study, cells, drive.voltage)
         layers = []
         for cell, synapse, others in zip(cells, *parts.made(), strict=True):
             neurons = CircuitNeuron(
@@ -87,9 +87,15 @@ class _Parts:
     """Makes the synapses of a network, drawing their weights in order."""
 
     def __init__(
-        self, shape: tuple[int, ...], classes: int, study: NetworkTable, bias: tuple[float, ...]
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        study: NetworkTable,
+        cells: Sequence[Cell],
+        voltage: float,
     ) -> None:
-        self.study, self.classes, self.bias = study, classes, bias
+        self.study, self.classes, self.cells = study, classes, cells
+        self.bias = (voltage, *(cell.regime.level for cell in cells))
         self.generator = torch.Generator().manual_seed(study.seed)
         self.shapes = {INPUT: shape}
 
@@ -155,6 +161,13 @@ class _Parts:
         lines = math.prod(self.shapes[self._name(number - 1)]) if table.train_delay else None
         return Delay(table.delay, lines, self.generator)
 
+    def _mirror_ratio(self, number: int) -> float:
+        """Of a layer; the neuron's before it is calibrated."""
+        ratio = self.study.synapses.mirror_ratio
+        if ratio == "auto":
+            return self.cells[number].regime.mirror_ratio
+        return ratio[number] if isinstance(ratio, tuple) else ratio
+
     def _crossbar(self, number: int, rows: int, columns: int) -> Crossbar:
         table = self.study.synapses
         check_memory(
@@ -163,13 +176,13 @@ class _Parts:
         g_min, g_max = conductance_range(
             load_device(table.device), table.conductance_min, table.conductance_max
         )
-        ratios, segment = table.mirror_ratio, table.wire_resistance
+        segment = table.wire_resistance
         crossbar = Crossbar(
             rows,
             columns,
             g_min=g_min,
             g_max=g_max,
-            mirror_ratio=ratios[number] if isinstance(ratios, tuple) else ratios,
+            mirror_ratio=self._mirror_ratio(number),
             generator=self.generator,
             hardware=Hardware(wires=Wires(segment, segment)),
         )

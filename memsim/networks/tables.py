@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, Literal
 
-from pydantic import BeforeValidator, ConfigDict, Field, field_validator, model_validator
+from pydantic import (
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from memsim.errors import InputError
 from memsim.networks.defaults import completed, suiting
@@ -49,7 +57,10 @@ class SynapsesTable(Table):
     Attributes:
         device: card of the device.
         conductance_min, conductance_max: part of the device's range to use [S].
-        mirror_ratio: current into a neuron over difference of its bit line currents; one for all layers or one each.
+        mirror_ratio: current into a neuron over difference of its bit line currents; one for all layers or one each, or
+            `auto`: found before training so that each layer gets the swing that its neurons ask for, as
+            memsim.networks.gains says. Left out, it is that of the neuron, and `auto` where there are several hidden
+            layers, or `layers`.
         initial_weight: weights start uniform between plus and minus this share of the range.
         wire_resistance: of each segment of word lines and bit lines [ohm], solved exactly, in training too.
         bias: whether every layer has a word line that is always on: at the voltage of the drive in front of the first
@@ -60,7 +71,7 @@ class SynapsesTable(Table):
     device: str = "pd-wo3-w"
     conductance_min: Positive | None = None
     conductance_max: Positive | None = None
-    mirror_ratio: Positive | tuple[Positive, ...] = 0.3
+    mirror_ratio: Positive | tuple[Positive, ...] | Literal["auto"] = 0.3
     initial_weight: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.5
     wire_resistance: NonNegative = 0.0
     bias: bool = False
@@ -217,18 +228,29 @@ class NetworkTable(Table):
     @model_validator(mode="before")
     @classmethod
     def _suit_the_neuron(cls, entries: Any) -> Any:
-        neuron = entries.get("neuron") if isinstance(entries, Mapping) else None
-        if neuron is None or neuron == DEFAULT_NEURON:
+        if not isinstance(entries, Mapping):
             return entries
-        try:
-            _, regime = known_as(neuron)
-        except InputError:  # which the entry itself says
-            return entries
+        neuron, hidden = entries.get("neuron", DEFAULT_NEURON), entries.get("hidden", ())
+        suits: Mapping[str, Any] = {}
+        if neuron != DEFAULT_NEURON:
+            try:
+                suits = suiting(known_as(neuron)[1])
+            except InputError:  # which the entry itself says
+                return entries
+        if entries.get("layers") or (isinstance(hidden, Sequence) and len(hidden) > 1):
+            suits = completed({"synapses": {"mirror_ratio": "auto"}}, suits)
         given = {
             name: value.model_dump(exclude_unset=True) if isinstance(value, Table) else value
             for name, value in entries.items()
         }
-        return completed(given, suiting(regime))
+        return completed(given, suits)
+
+    @model_serializer(mode="wrap")
+    def _described_once(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        """Hidden layers in one of the two ways."""
+        entries: dict[str, Any] = dump(self)
+        entries.pop("hidden" if self.layers else "layers", None)
+        return entries
 
     @field_validator("neuron", mode="before")
     @classmethod
@@ -255,6 +277,11 @@ class NetworkTable(Table):
                 f"mirror_ratio has {len(ratios)} entries for {layers} layers; allowed: one number, or one for each"
             )
         return self
+
+    @property
+    def layouts(self) -> tuple[int | Convolution, ...]:
+        """Of the hidden layers."""
+        return tuple(layer.layout for layer in self.every_layer[:-1] if layer.layout is not None)
 
     @property
     def every_layer(self) -> tuple[LayerTable, ...]:

@@ -83,7 +83,7 @@ def _training_section(run: Run, figures: dict[str, Figure]) -> Section:
         *((f"test {name}", f"{value:.4g}") for name, value in last.scores.items()),
         ("epochs", last.epoch),
         ("seconds of training", f"{sum(record.seconds for record in run.history):.0f}"),
-        ("hidden neurons", ", ".join(map(str, run.study.hidden))),
+        ("hidden neurons", ", ".join(str(layer.neurons) for layer in run.network.chain[:-1])),
         ("synapse", run.study.synapses.device),
         ("seed", run.study.seed),
     ]

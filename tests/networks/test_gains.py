@@ -7,7 +7,7 @@ import torch
 
 from memsim.circuits import impedance_scale
 from memsim.errors import ConvergenceError
-from memsim.learn import build, make_study
+from memsim.learn import build, load_run, load_study, make_study, save_study, train
 from memsim.networks.gains import HIDDEN, LAST, QUANTILE, WITHIN, calibrate_gains
 
 
@@ -48,3 +48,24 @@ def test_nothing_to_calibrate_with_is_named():
     network, inputs = built(hidden=(8,))
     with pytest.raises(ConvergenceError, match="potentials of layer 'layer1' stay at"):
         calibrate_gains(network, torch.zeros_like(inputs))
+
+
+def test_a_deep_network_is_calibrated_before_it_is_trained(tmp_path):
+    study = make_study(hidden=(12, 10), epochs=2)
+    assert study.synapses.mirror_ratio == "auto"
+    assert make_study(hidden=(12,)).synapses.mirror_ratio == 0.3
+    run = train(study, tmp_path / "whole")
+    ratios = run.study.synapses.mirror_ratio
+    assert len(ratios) == 3
+    assert load_run(tmp_path / "whole").study == run.study
+    train(study.model_copy(update={"epochs": 2}), tmp_path / "whole", resume=True)
+    # what goes on from a run keeps its mirrors, for which its weights were found
+    further = make_study(hidden=(12, 10), epochs=1, seed=5, training={"start": str(tmp_path / "whole")})
+    assert train(further, tmp_path / "further").study.synapses.mirror_ratio == ratios
+
+
+def test_a_study_with_layers_is_saved_and_read_back(tmp_path):
+    study = make_study(layers=({"neurons": 6, "recurrent": True}, {"neurons": 5, "from": "input"}))
+    save_study(study, tmp_path / "study.toml")
+    assert load_study(tmp_path / "study.toml") == study
+    assert "hidden" not in (tmp_path / "study.toml").read_text()
