@@ -152,6 +152,21 @@ def test_series_of_different_length_share_their_slots(tmp_path: Path):
     assert any("10 to 29 times" in note or "11 to 29 times" in note for note in data.notes)
 
 
+def test_a_series_of_one_channel_needs_no_dimension_for_it(tmp_path: Path):
+    x = drawn(20, 50)
+    flat, deep = (
+        make_dataset((x, labels), inputs="series", slots=8),
+        make_dataset((x[..., None], labels), slots=8),
+    )
+    assert torch.equal(flat.train.inputs(), deep.train.inputs())
+    assert make_dataset((x, labels)).slots is None
+    for number in range(20):
+        place = tmp_path / "set" / "ab"[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        np.save(place / f"{number}.npy", x[number, : 20 + number])
+    assert load_dataset(str(tmp_path / "set"), bins=8).train.inputs().shape == (16, 8, 2)
+
+
 def test_classes_are_numbered_in_sorted_order_and_said():
     names = np.array(["wave", "fist", "rest", "fist"] * 5)
     data = make_dataset((drawn(20, 2), names))
@@ -304,7 +319,7 @@ WRONG = {
     "texts for inputs": ((np.full((20, 3), "a"), labels), {}, "allowed: real numbers"),
     "one dimension": ((x20[:, 0], labels), {}, "inputs have 1 dimensions; allowed"),
     "five dimensions": ((drawn(20, 1, 1, 1, 2), labels), {}, "inputs have 5 dimensions"),
-    "static as series": ((x20, labels), {"inputs": "series"}, r"series have \[n, time, channels\]"),
+    "static as images": ((x20, labels), {"inputs": "images"}, r"images have \[n, h, w\] or"),
     "no features": ((np.zeros((20, 0)), labels), {}, "hold nothing"),
     "fewer labels": ((x20, labels[:5]), {}, r"shape \(20, 3\) and targets \(5,\)"),
     "one class": ((x20, np.zeros(20, int)), {}, "one class only"),

@@ -28,11 +28,11 @@ LARGEST = 1e30
 AT_ONCE = 256
 """Series that are averaged at once."""
 CHANNEL_AXIS: dict[Layout, int] = {"static": 1, "images": 1, "series": 2}
-DIMENSIONS: dict[Layout, tuple[int, ...]] = {"static": (2,), "images": (3, 4), "series": (3,)}
+DIMENSIONS: dict[Layout, tuple[int, ...]] = {"static": (2,), "images": (3, 4), "series": (2, 3)}
 FORMS: dict[Layout, str] = {
     "static": "[n, features]",
     "images": "[n, h, w] or [n, c, h, w]",
-    "series": "[n, time, channels]",
+    "series": "[n, time, channels] or [n, time]",
 }
 
 
@@ -129,6 +129,8 @@ def layout_of(found: Found, table: DataTable) -> tuple[Layout, list[str]]:
                 "`inputs`, or change their shape"
             )
         return wanted, []
+    if not isinstance(inputs, np.ndarray):
+        return "series", []
     if dimensions == 2:
         return "static", []
     if dimensions == 3 and not _are_bytes([inputs]):
@@ -167,10 +169,12 @@ def check_values(name: str, values: Values) -> None:
 
 
 def _in_layout(values: Values, layout: Layout) -> Values:
-    """Images with a dimension of channels."""
-    if layout == "images" and isinstance(values, np.ndarray) and values.ndim == 3:
+    """Images and series with a dimension of channels."""
+    if not isinstance(values, np.ndarray):
+        return [one if one.ndim == 2 else one[:, None] for one in values]
+    if layout == "images" and values.ndim == 3:
         return values[:, None]
-    return values
+    return values[..., None] if layout == "series" and values.ndim == 2 else values
 
 
 def _check_same(train: Values, test: Values, layout: Layout) -> None:
