@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
@@ -427,3 +427,26 @@ def test_files_that_cannot_be_used_are_named(
     with pytest.raises(InputError, match=message) as error:
         load_dataset(make(tmp_path), bins=2)
     assert_clear(str(error.value))
+
+
+anything = hnp.arrays(
+    st.sampled_from(
+        [np.float64, np.float16, np.int8, np.uint8, np.uint64, np.bool_, np.complex64, "U2", "M8[s]"]
+    ),
+    hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=6),
+)
+
+
+@given(anything, anything, st.none() | st.tuples(anything, anything), st.sampled_from([None, 1, 3]))
+@settings(max_examples=300)
+def test_whatever_arrays_there_are_they_train_or_are_refused(
+    x: object, y: object, test: object, slots: int | None
+):
+    try:
+        data = make_dataset((x, y), test, slots=slots)
+    except InputError:
+        return
+    for split in (data.train, data.test):
+        inputs = split.inputs()
+        assert ((inputs >= 0) & (inputs <= 1)).all()
+        assert torch.isfinite(split.labels.double()).all()
