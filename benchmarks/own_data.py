@@ -14,9 +14,9 @@ from __future__ import annotations
 
 import argparse
 import tempfile
+from collections import defaultdict
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import snntorch
@@ -30,6 +30,7 @@ from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
 from memsim.learn import Dataset, load_dataset, make_study, train
+from memsim.learn.data import Split
 from memsim.learn.evaluation import hold_out
 
 SEEDS = (0, 1, 2)
@@ -135,10 +136,21 @@ def logistic(data: Dataset, seed: int, *, means: bool) -> float:
     return float(model.score(scaler.transform(features(data.test.inputs())), data.test.labels))
 
 
-def memristive(path: Path, seed: int, folder: Path, **entries: Any) -> float:
-    """Test accuracy of a study that says nothing but its data and seed, unless more is given."""
-    run = train(make_study(data=str(path), seed=seed, **entries), folder)
-    return run.history[-1].test_accuracy
+def memristive(data: Dataset, seed: int, folder: Path) -> float:
+    """Test accuracy of a study that says nothing but its seed."""
+    return train(make_study(seed=seed), folder, data=data).history[-1].test_accuracy
+
+
+def with_constant(data: Dataset) -> Dataset:
+    """The same data and one word line that is always on, which stands in for a bias."""
+
+    def widened(split: Split) -> Split:
+        ones = torch.ones(*split.stored.shape[:2], 1)
+        return replace(split, stored=torch.cat([split.stored, ones], dim=2))
+
+    return replace(
+        data, train=widened(data.train), test=widened(data.test), shape=(data.features + 1,), rails=1
+    )
 
 
 def main() -> None:
@@ -146,7 +158,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.parse_args()
     torch.set_num_threads(1)
-    study, found = make_study(), {"memristive": [], "leaky": [], "logistic": [], "logistic_of_means": []}
+    study, found = make_study(), defaultdict(list)
     with tempfile.TemporaryDirectory() as place:
         path = Path(place) / "bursts.npz"
         write(path)
@@ -155,7 +167,11 @@ def main() -> None:
         settings = chosen(data, **size)
         print(settings, flush=True)
         for seed in SEEDS:
-            found["memristive"].append(memristive(path, seed, Path(place) / str(seed)))
+            runs = Path(place) / str(seed)
+            found["memristive"].append(memristive(data, seed, runs / "plain"))
+            found["memristive_with_constant_input"].append(
+                memristive(with_constant(data), seed, runs / "constant")
+            )
             found["leaky"].append(leaky(data, seed, settings=settings, **size))
             found["logistic"].append(logistic(data, seed, means=False))
             found["logistic_of_means"].append(logistic(data, seed, means=True))

@@ -19,7 +19,8 @@ DATA = "data.toml"
 SERIES_VOLTAGE = 0.2
 """Peak of the short pulses of a series [V]."""
 GRADIENT_CLIP = 1.0
-"""Both were chosen on held-out training data of benchmarks/own_data.py."""
+STEPS_A_SLOT = 2
+"""Voltage and clip were chosen on held-out training data of benchmarks/own_data.py."""
 Part = TypeVar("Part", bound=Table)
 
 
@@ -104,7 +105,9 @@ def suited(study: Study, data: Dataset) -> Study:
     if study.drive.pulse != "held":
         # pulses are over soon after the next ones begin, and each is short
         wanted |= {"tau": study.window / data.slots, "voltage": SERIES_VOLTAGE}
-    return study.model_copy(update={"training": training, "drive": _completed(study.drive, wanted)})
+    step = min(study.step, study.window / data.slots / STEPS_A_SLOT)
+    suited = _completed(study, {"step": step})
+    return suited.model_copy(update={"training": training, "drive": _completed(study.drive, wanted)})
 
 
 def _completed(table: Part, entries: dict[str, float]) -> Part:

@@ -100,3 +100,65 @@ def test_the_same_seed_gives_the_same_images_within_0_and_1():
 def test_what_cannot_be_is_named(values: dict):
     with pytest.raises(InputError, match=next(iter(values))):
         Augmentation(**values)
+
+
+def pulses(batch: int, lines: int = 4, times: int = 21) -> torch.Tensor:
+    """Series with one value in the middle of each line."""
+    series = torch.zeros(batch, times, lines)
+    series[:, times // 2] = 0.5
+    return series
+
+
+PLANE = (21, 4)
+
+
+def test_mirrored_images_are_whole_and_half_of_all():
+    images = torch.rand(400, 117, generator=generator())
+    planes = images.view(-1, *SHAPE)
+    for name, axis in (("flip_across", 2), ("flip_down", 1)):
+        found = Augmentation(**{name: True})(images, SHAPE, generator()).view(-1, *SHAPE)
+        same = (found == planes).flatten(1).all(1)
+        assert ((found == planes.flip(axis)).flatten(1).all(1) ^ same).all()
+        # 400 fair draws: four standard deviations are 40
+        assert abs(int(same.sum()) - 200) < 40
+
+
+def test_a_series_moves_in_time_by_whole_bins_all_lines_together():
+    series = pulses(300)
+    found = Augmentation(time_shift=3)(series, PLANE, generator())
+    where = found.argmax(dim=1)
+    assert (where == where[:, :1]).all()
+    assert sorted(set((where[:, 0] - 10).tolist())) == [-3, -2, -1, 0, 1, 2, 3]
+    assert torch.equal(found.sum((1, 2)), series.sum((1, 2)))
+    ends = Augmentation(time_shift=30)(series, PLANE, generator()).sum((1, 2))
+    assert (ends == 0).any()  # what leaves does not come back at the other end
+
+
+def test_a_series_changes_its_size_as_a_whole():
+    found = Augmentation(amplitude=0.4)(pulses(300), PLANE, generator())
+    size = found[:, 10] / 0.5
+    assert (size == size[:, :1]).all()
+    assert 0.6 <= size.min() < 0.65
+    assert 1.35 < size.max() <= 1.4
+
+
+def test_a_silent_channel_loses_both_rails():
+    found = Augmentation(channel_dropout=0.3)(pulses(500), PLANE, generator(), rails=2)
+    there = found.sum(1) > 0
+    assert torch.equal(there[:, :2], there[:, 2:])
+    # 1000 draws: four standard deviations are 6 %
+    assert there.double().mean() == pytest.approx(0.7, abs=0.06)
+
+
+def test_noise_has_its_size_and_stays_in_range():
+    series = torch.full((200, 21, 4), 0.5)
+    found = Augmentation(noise=0.05)(series, PLANE, generator())
+    # 16 800 draws: four standard errors of a standard deviation are 2.2 %
+    assert (found - 0.5).std() == pytest.approx(0.05, rel=0.022)
+    wild = Augmentation(noise=5.0)(series, PLANE, generator())
+    assert ((wild >= 0) & (wild <= 1)).all()
+
+
+def test_static_inputs_have_no_time_to_shift():
+    with pytest.raises(InputError, match="augmentation time_shift, noise is for series over time"):
+        Augmentation(time_shift=1, noise=0.1)(torch.zeros(2, 12), (3, 4), generator())

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from PIL import Image
@@ -150,6 +150,21 @@ def test_series_of_different_length_share_their_slots(tmp_path: Path):
     data = load_dataset(str(tmp_path / "set"))
     assert (data.slots, data.shape, data.names) == (29, (6,), ("fast", "slow"))
     assert any("10 to 29 times" in note or "11 to 29 times" in note for note in data.notes)
+
+
+def test_a_series_of_one_channel_needs_no_dimension_for_it(tmp_path: Path):
+    x = drawn(20, 50)
+    flat, deep = (
+        make_dataset((x, labels), inputs="series", slots=8),
+        make_dataset((x[..., None], labels), slots=8),
+    )
+    assert torch.equal(flat.train.inputs(), deep.train.inputs())
+    assert make_dataset((x, labels)).slots is None
+    for number in range(20):
+        place = tmp_path / "set" / "ab"[number % 2]
+        place.mkdir(parents=True, exist_ok=True)
+        np.save(place / f"{number}.npy", x[number, : 20 + number])
+    assert load_dataset(str(tmp_path / "set"), bins=8).train.inputs().shape == (16, 8, 2)
 
 
 def test_classes_are_numbered_in_sorted_order_and_said():
@@ -304,7 +319,7 @@ WRONG = {
     "texts for inputs": ((np.full((20, 3), "a"), labels), {}, "allowed: real numbers"),
     "one dimension": ((x20[:, 0], labels), {}, "inputs have 1 dimensions; allowed"),
     "five dimensions": ((drawn(20, 1, 1, 1, 2), labels), {}, "inputs have 5 dimensions"),
-    "static as series": ((x20, labels), {"inputs": "series"}, r"series have \[n, time, channels\]"),
+    "static as images": ((x20, labels), {"inputs": "images"}, r"images have \[n, h, w\] or"),
     "no features": ((np.zeros((20, 0)), labels), {}, "hold nothing"),
     "fewer labels": ((x20, labels[:5]), {}, r"shape \(20, 3\) and targets \(5,\)"),
     "one class": ((x20, np.zeros(20, int)), {}, "one class only"),
@@ -412,3 +427,26 @@ def test_files_that_cannot_be_used_are_named(
     with pytest.raises(InputError, match=message) as error:
         load_dataset(make(tmp_path), bins=2)
     assert_clear(str(error.value))
+
+
+anything = hnp.arrays(
+    st.sampled_from(
+        [np.float64, np.float16, np.int8, np.uint8, np.uint64, np.bool_, np.complex64, "U2", "M8[s]"]
+    ),
+    hnp.array_shapes(min_dims=0, max_dims=5, min_side=0, max_side=6),
+)
+
+
+@given(anything, anything, st.none() | st.tuples(anything, anything), st.sampled_from([None, 1, 3]))
+@settings(max_examples=300)
+def test_whatever_arrays_there_are_they_train_or_are_refused(
+    x: object, y: object, test: object, slots: int | None
+):
+    try:
+        data = make_dataset((x, y), test, slots=slots)
+    except InputError:
+        return
+    for split in (data.train, data.test):
+        inputs = split.inputs()
+        assert ((inputs >= 0) & (inputs <= 1)).all()
+        assert torch.isfinite(split.labels.double()).all()

@@ -73,11 +73,20 @@ def test_what_a_study_says_of_its_drive_counts(folder: Path):
         data=str(folder / "my.npz"), drive={"slots": 5, "tau": 2e-3}, training={"gradient_clip": 7.0}, **SMALL
     )
     run = train(study, folder / "run")
+    assert run.study.step == SMALL["step"]
     assert (run.data.slots, run.study.drive.tau, run.study.drive.voltage) == (5, 2e-3, 0.2)
     assert run.study.training.gradient_clip == 7.0
     data = make_dataset((np.random.default_rng(0).random((20, 9, 1)), np.arange(20) % 2), slots=6)
     with pytest.raises(InputError, match=r"drive\.slots = 5, and the data have 6 time bins"):
         train(study, folder / "other", data=data)
+
+
+def test_steps_resolve_the_slots(folder: Path):
+    x = np.random.default_rng(0).standard_normal((30, 80, 1))
+    run = train(make_study(hidden=(2,), epochs=1), folder / "run", data=make_dataset((x, np.arange(30) % 2)))
+    assert run.data.slots == 32
+    assert run.study.step == pytest.approx(run.study.window / 64)
+    assert load_study(folder / "run" / "study.toml") == run.study
 
 
 def stop_after(updates: int) -> Callable[..., None]:

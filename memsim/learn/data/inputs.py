@@ -13,26 +13,25 @@ from typing import cast
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from memsim.errors import InputError
 from memsim.learn.data.dataset import Split
+from memsim.learn.data.ranges import Numbers, Ranges
 from memsim.learn.data.raw import Array, Examples, Found, Values
 from memsim.learn.data.table import MOST_SLOTS, DataTable, Layout
 from memsim.memory import check_memory
 
-Numbers = NDArray[np.floating]
 BYTE = 255.0
 LARGEST = 1e30
 """Of what single precision can still add up."""
 AT_ONCE = 256
 """Series that are averaged at once."""
 CHANNEL_AXIS: dict[Layout, int] = {"static": 1, "images": 1, "series": 2}
-DIMENSIONS: dict[Layout, tuple[int, ...]] = {"static": (2,), "images": (3, 4), "series": (3,)}
+DIMENSIONS: dict[Layout, tuple[int, ...]] = {"static": (2,), "images": (3, 4), "series": (2, 3)}
 FORMS: dict[Layout, str] = {
     "static": "[n, features]",
     "images": "[n, h, w] or [n, c, h, w]",
-    "series": "[n, time, channels]",
+    "series": "[n, time, channels] or [n, time]",
 }
 
 
@@ -85,11 +84,14 @@ def prepare_inputs(found: Found, test: Examples, table: DataTable, slots: int | 
     _check_fits(parts, signed, bins)
     values = [_reduced(part, mean, axis, signed=signed, slots=bins) for part in parts]
     given = table.range or (None if table.centre else found.range)
-    apart = layout != "images" if table.by_channel is None else table.by_channel
-    ranges = _ranges(values[0], axis, table.quantile, given, signed=signed, apart=apart)
-    notes = [*said, *_told(parts[0], layout, length, signed=signed, centred=bool(table.centre))]
-    scaled = [_scaled(part, axis, *ranges) for part in values]
-    notes += [_range_told(*ranges), *_clipped(values, axis, *ranges)]
+    if given is not None:
+        ranges = Ranges.given(values[0], axis, given, signed=signed)
+    else:
+        apart = layout != "images" if table.by_channel is None else table.by_channel
+        ranges = Ranges.measured(values[0], axis, table.quantile, signed=signed, by_channel=apart)
+    notes = [*said, *_told(parts[0], layout, length, signed=signed, centred=bool(table.centre)), str(ranges)]
+    notes += [*ranges.outside(values[0], "training"), *ranges.outside(values[1], "test")]
+    scaled = [ranges.scaled(part) for part in values]
     shape = _shape(scaled[0], layout)
     flat = [part if layout == "series" else part.reshape(len(part), -1) for part in scaled]
     tensors = [torch.from_numpy(np.ascontiguousarray(part)) for part in flat]
@@ -129,6 +131,8 @@ def layout_of(found: Found, table: DataTable) -> tuple[Layout, list[str]]:
                 "`inputs`, or change their shape"
             )
         return wanted, []
+    if not isinstance(inputs, np.ndarray):
+        return "series", []
     if dimensions == 2:
         return "static", []
     if dimensions == 3 and not _are_bytes([inputs]):
@@ -160,17 +164,20 @@ def check_values(name: str, values: Values) -> None:
                 f"inputs ({name}) are not finite at {len(where)} place(s), the first at {place}; "
                 "remove these examples, or fill the gaps"
             )
-        if one.dtype.kind == "f" and max(one.max(), -one.min()) > LARGEST:
+        largest = max(float(one.max()), -float(one.min()))
+        if largest > LARGEST:
             raise InputError(
-                f"inputs ({name}) reach {max(one.max(), -one.min()):.3g}; allowed: up to {LARGEST:g}, in other units"
+                f"inputs ({name}) reach {largest:.3g}; allowed: up to {LARGEST:g}, in other units"
             )
 
 
 def _in_layout(values: Values, layout: Layout) -> Values:
-    """Images with a dimension of channels."""
-    if layout == "images" and isinstance(values, np.ndarray) and values.ndim == 3:
+    """Images and series with a dimension of channels."""
+    if not isinstance(values, np.ndarray):
+        return [one if one.ndim == 2 else one[:, None] for one in values]
+    if layout == "images" and values.ndim == 3:
         return values[:, None]
-    return values
+    return values[..., None] if layout == "series" and values.ndim == 2 else values
 
 
 def _check_same(train: Values, test: Values, layout: Layout) -> None:
@@ -255,48 +262,6 @@ def _reduced(values: Values, mean: Numbers, axis: int, *, signed: bool, slots: i
     return np.concatenate(done)
 
 
-def _ranges(
-    values: Numbers,
-    axis: int,
-    quantile: float,
-    given: tuple[float, float] | None,
-    *,
-    signed: bool,
-    apart: bool,
-) -> tuple[Numbers, Numbers]:
-    """Values that become 0 and 1, of each channel along `axis`."""
-    channels = values.shape[axis]
-    if given is not None:
-        low, high = (0.0, max(map(abs, given))) if signed else given
-        return np.full(channels, low, np.float32), np.full(channels, high, np.float32)
-    columns = np.moveaxis(values, axis, 0).reshape(channels, -1)
-    if signed:  # both rails of a channel share its range
-        columns = np.concatenate(np.split(columns, 2), axis=1)
-    ends = [
-        _ends(column, quantile, signed=signed) for column in (columns if apart else columns.reshape(1, -1))
-    ]
-    repeats = channels // len(ends)
-    lows, highs = (np.tile(np.array(end, np.float32), repeats) for end in zip(*ends, strict=True))
-    return lows, highs
-
-
-def _ends(values: Numbers, quantile: float, *, signed: bool) -> tuple[float, float]:
-    """Lowest and highest but for outliers: what is mostly at rest is judged by the rest."""
-    low = 0.0 if signed else float(np.quantile(values, 1 - quantile))
-    above = values[values > low]
-    return low, float(np.quantile(above, quantile)) if len(above) else low
-
-
-def _along(ends: Numbers, values: Numbers, axis: int) -> Numbers:
-    return ends.reshape([-1 if k == axis else 1 for k in range(values.ndim)])
-
-
-def _scaled(values: Numbers, axis: int, low: Numbers, high: Numbers) -> Numbers:
-    span = np.where(high > low, high - low, 1)
-    low, span = _along(low, values, axis), _along(span, values, axis)
-    return (np.clip(values - low, 0, span) / span).astype(np.float32)
-
-
 def _told(values: Values, layout: Layout, slots: int, *, signed: bool, centred: bool) -> list[str]:
     notes = []
     if layout == "series":
@@ -307,25 +272,4 @@ def _told(values: Values, layout: Layout, slots: int, *, signed: bool, centred: 
         notes.append("the mean of each channel in training is taken off")
     if signed:
         notes.append("inputs are signed: each has two word lines, one for each sign")
-    return notes
-
-
-def _range_told(low: Numbers, high: Numbers) -> str:
-    lows, highs = (
-        f"{ends.min():.4g}" if ends.min() == ends.max() else f"{ends.min():.4g} to {ends.max():.4g}"
-        for ends in (low, high)
-    )
-    still = int((high <= low).sum())
-    constant = f"; {still} channel(s) are constant in training, and stay 0" if still else ""
-    return f"inputs: 0 stands for {lows}, 1 for {highs}{constant}"
-
-
-def _clipped(values: Sequence[Numbers], axis: int, low: Numbers, high: Numbers) -> list[str]:
-    notes = []
-    for name, part in zip(("training", "test"), values, strict=True):
-        outside = int(((part < _along(low, part, axis)) | (part > _along(high, part, axis))).sum())
-        if outside:
-            notes.append(
-                f"{outside} of {part.size} {name} values ({outside / part.size:.2%}) lie outside and are clipped"
-            )
     return notes

@@ -9,7 +9,7 @@ from pydantic import Field, model_validator
 from memsim.tables import Count, Finite, Part, Positive, Seed, Table, Whole
 
 Layout = Literal["static", "images", "series"]
-"""Inputs of n examples: [n, features]; [n, h, w] or [n, c, h, w]; [n, time, channels]."""
+"""Inputs of n examples: [n, features]; [n, h, w] or [n, c, h, w]; [n, time, channels], or [n, time] of one channel."""
 Kind = Literal["classes", "numbers"]
 
 
@@ -18,8 +18,8 @@ class DataTable(Table):
 
     Attributes:
         name: path of a file or folder, or the name of a data set that memsim knows.
-        inputs: static, images or series; by their dimensions where left out, and then [n, a, b] are images where they
-            are whole numbers of a byte, and series otherwise.
+        inputs: static, images or series; by their dimensions where left out, and then [n, a] are static, and [n, a, b]
+            images where they are whole numbers of a byte, and series otherwise.
         targets: classes or numbers to predict; whole numbers and texts are classes where left out.
         label: column of a table with the label, by its title or its number from 0; the last one where left out.
         test_share: share of the examples to test on, where the data have no split of their own.

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from memsim.errors import InputError
-from memsim.learn.data.inputs import averaged
+from memsim.learn.data.inputs import LARGEST, averaged
 from memsim.learn.data.raw import Array
 from memsim.learn.data.table import Kind
 
@@ -52,11 +52,20 @@ def kind_of(targets: Array, wanted: Kind | None) -> Kind:
             f"labels are not finite at {len(where)} place(s), the first at {where[0].tolist()}; remove these examples"
         )
     text = targets.dtype.kind in "US"
+    if not text and targets.size and max(float(targets.max()), -float(targets.min())) > LARGEST:
+        raise InputError(f"labels reach beyond {LARGEST:g}; give them in other units")
     if wanted == "numbers" and text:
         raise InputError(f"labels are texts such as {str(targets.flat[0])!r}, and targets = 'numbers'")
-    if wanted is not None:
+    if wanted == "numbers":
         return wanted
     whole = text or targets.dtype.kind != "f" or bool((targets == np.round(targets)).all())
+    if wanted == "classes" and (not whole or targets.ndim != 1):
+        what = f"have shape {targets.shape}" if whole else "are not whole"
+        raise InputError(
+            f"labels {what}, and targets = 'classes'; give a whole number or a text for each of n examples"
+        )
+    if wanted is not None:
+        return wanted
     if whole and targets.ndim > 1:
         raise InputError(
             f"labels are whole numbers of shape {targets.shape}; give classes as [n], one-hot ones by argmax, "
@@ -86,8 +95,11 @@ def prepare_targets(train: Array, test: Array, kind: Kind, slots: int | None) ->
 
 
 def _classes(train: Array, test: Array) -> Targets:
-    if train.ndim != 1 or test.ndim != 1:
-        raise InputError(f"classes have shape {train.shape} and {test.shape}; allowed: [n]")
+    if train.ndim != 1 or test.ndim != 1 or (train.dtype.kind in "US") != (test.dtype.kind in "US"):
+        raise InputError(
+            f"classes are {train.dtype} of shape {train.shape} in training, and {test.dtype} of shape {test.shape} in "
+            "test; allowed: [n], texts or whole numbers in both"
+        )
     known = np.unique(train)
     unseen = sorted(set(np.unique(test).tolist()) - set(known.tolist()))
     if unseen:
@@ -95,7 +107,7 @@ def _classes(train: Array, test: Array) -> Targets:
             f"class {unseen[0]!r} of the test data is missing from training; add examples of it, or remove it"
         )
     if len(known) < 2:
-        raise InputError(f"there is one class only, {known[0]!r}; give examples of at least two")
+        raise InputError(f"there is one class only, {known[0].item()!r}; give examples of at least two")
     numbers = [torch.from_numpy(np.searchsorted(known, part)).long() for part in (train, test)]
     names = tuple(str(int(name)) if known.dtype.kind == "f" else str(name) for name in known)
     listed = ", ".join(f"{k} = {name}" for k, name in enumerate(names[:SHOWN]))

@@ -45,8 +45,10 @@ def _named(folder: Path) -> list[Path]:
 
 
 def _joined(examples: Sequence[tuple[Path, Array]]) -> Values:
-    """Series of channels may differ in length; everything else has one shape."""
-    shapes = {array.shape for _, array in examples}
-    if len(shapes) > 1 and {len(shape) for shape in shapes} == {2} and len({s[1] for s in shapes}) == 1:
-        return [array for _, array in examples]
+    """Series may differ in length; everything else has one shape."""
+    arrays = [array for _, array in examples]
+    if len({len(array) for array in arrays if array.ndim}) > 1:
+        behind = {array.shape[1:] for array in arrays}
+        if len(behind) == 1 and arrays[0].ndim in {1, 2}:
+            return arrays
     return same_shape(examples)

@@ -1,0 +1,102 @@
+"""Losses and metrics: against scikit-learn and by hand."""
+
+import numpy as np
+import pytest
+import sklearn.metrics
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from sklearn.utils.class_weight import compute_class_weight
+from torch.nn.functional import cross_entropy
+
+from memsim.errors import InputError
+from memsim.learn.losses import LOSSES, loss_of, make_loss, weights_of
+from memsim.learn.metrics import METRICS, confusion
+
+seeds = st.integers(0, 2**16)
+
+
+def drawn(seed: int, classes: int = 4, count: int = 50) -> tuple[torch.Tensor, torch.Tensor]:
+    generator = torch.Generator().manual_seed(seed)
+    outputs = torch.randn(count, classes, generator=generator)
+    return outputs, torch.randint(classes, (count,), generator=generator)
+
+
+@given(seeds)
+def test_metrics_of_classes_are_those_of_scikit_learn(seed: int):
+    outputs, wanted = drawn(seed)
+    guesses = outputs.argmax(1).numpy()
+    of = {"accuracy": "accuracy_score", "balanced-accuracy": "balanced_accuracy_score"}
+    for name, theirs in of.items():
+        # sums of 50 numbers in float64
+        assert METRICS[name](outputs, wanted) == pytest.approx(
+            getattr(sklearn.metrics, theirs)(wanted, guesses), rel=1e-12
+        )
+    counts = confusion(outputs, wanted)
+    np.testing.assert_array_equal(counts, sklearn.metrics.confusion_matrix(wanted, guesses, labels=range(4)))
+    assert counts.sum() == 50
+
+
+@given(seeds, st.integers(1, 3))
+def test_metrics_of_numbers_are_those_of_scikit_learn(seed: int, outputs_a_line: int):
+    outputs, _ = drawn(seed, outputs_a_line)
+    wanted, _ = drawn(seed + 1, outputs_a_line)
+    pairs = wanted.double().numpy(), outputs.double().numpy()
+    wanted_r2 = sklearn.metrics.r2_score(*pairs, multioutput="variance_weighted")
+    assert METRICS["r-squared"](outputs, wanted) == pytest.approx(wanted_r2, rel=1e-5, abs=1e-5)  # float32
+    error = METRICS["root-mean-square-error"](outputs, wanted)
+    assert error == pytest.approx(np.sqrt(sklearn.metrics.mean_squared_error(*pairs)), rel=1e-5)
+
+
+@given(seeds)
+def test_balanced_weights_are_those_of_scikit_learn(seed: int):
+    _, wanted = drawn(seed)
+    if len(wanted.unique()) < 4:
+        return
+    theirs = compute_class_weight("balanced", classes=np.arange(4), y=wanted.numpy())
+    np.testing.assert_allclose(weights_of(wanted, 4, "balanced"), theirs, rtol=1e-6)  # float32
+
+
+def test_the_loss_of_a_study_that_says_nothing_is_plain_cross_entropy_to_the_last_digit():
+    outputs, wanted = drawn(0)
+    assert make_loss(wanted, 4)(outputs, wanted) == cross_entropy(outputs, wanted)
+    assert make_loss(wanted, 4, smoothing=0.1)(outputs, wanted) == cross_entropy(
+        outputs, wanted, label_smoothing=0.1
+    )
+
+
+def test_a_weight_scales_the_share_of_its_class():
+    outputs, wanted = drawn(1)
+    each = cross_entropy(outputs, wanted, reduction="none")
+    weights = torch.tensor([1.0, 5.0, 0.5, 2.0])
+    by_hand = (each * weights[wanted]).sum() / weights[wanted].sum()
+    weighted = make_loss(wanted, 4, class_weights=(1.0, 5.0, 0.5, 2.0))(outputs, wanted)
+    assert weighted == pytest.approx(float(by_hand), rel=1e-6)  # float32
+
+
+@pytest.mark.parametrize("name", LOSSES)
+def test_a_loss_is_smallest_where_the_network_is_right_and_leads_there(name: str):
+    outputs, wanted = drawn(2)
+    loss = make_loss(wanted, 4, loss=name)
+    right = torch.nn.functional.one_hot(wanted, 4).float() * (20 if name == "cross-entropy" else 1)
+    assert loss(right, wanted) < 1e-3 < loss(outputs, wanted)
+    outputs.requires_grad_()
+    (slope,) = torch.autograd.grad(loss(outputs, wanted), outputs)
+    assert loss(outputs - 0.1 * slope, wanted) < loss(outputs, wanted)
+
+
+def test_numbers_take_losses_of_numbers_only():
+    outputs, wanted = drawn(3)[0], drawn(4)[0]
+    assert loss_of(outputs, wanted) == torch.nn.functional.mse_loss(outputs, wanted)
+    with pytest.raises(
+        InputError, match=r"'cross-entropy' is for classes.*allowed: huber, mean-absolute-error"
+    ):
+        make_loss(wanted, 4, loss="cross-entropy")
+    with pytest.raises(InputError, match="with class weights is for classes"):
+        make_loss(wanted, 4, class_weights="balanced")
+
+
+def test_a_loss_that_is_added_has_a_name(monkeypatch: pytest.MonkeyPatch):
+    monkeypatch.setitem(LOSSES, "count", lambda outputs, _: outputs.sum())
+    outputs, wanted = drawn(5)
+    assert make_loss(wanted, 4, loss="count")(outputs, wanted) == outputs.sum()
