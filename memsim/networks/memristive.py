@@ -7,25 +7,24 @@ are those of the circuit equations.
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
-from typing import Any, cast
+from collections.abc import Sequence
+from typing import cast
 
 import torch
 
 from memsim.crossbar import Crossbar, Hardware, Wires, conductance_range
 from memsim.devices import load_device
-from memsim.errors import InputError
 from memsim.memory import check_memory
 from memsim.networks.cells import Cell
 from memsim.networks.circuit_neurons import CircuitNeuron
-from memsim.networks.delays import Delay
 from memsim.networks.drives import Drive
-from memsim.networks.geometry import Convolution, as_image
-from memsim.networks.layer import Join, Layer
+from memsim.networks.geometry import Convolution
+from memsim.networks.layer import Layer
 from memsim.networks.named_cells import load_cell
-from memsim.networks.network import INPUT, Clock, Network
+from memsim.networks.network import Clock, Network
+from memsim.networks.parts import Parts
 from memsim.networks.readouts import Readout
-from memsim.networks.synapses import Convolutional, Dense, OnCrossbar
+from memsim.networks.synapses import Convolutional, Dense, OnCrossbar, Synapse
 from memsim.networks.tables import LayerTable, NetworkTable
 
 
@@ -52,7 +51,7 @@ class MemristiveNetwork(Network):
         cells = [load_cell(table.neuron or study.neuron) for table in study.every_layer]
         readout = Readout.of(study.readout, cells[-1].regime)
         drive = Drive(**study.drive.model_dump(), window=study.window)
-        parts = _Parts(shape, classes, study, cells, drive.voltage)
+        parts = _OnCrossbars(shape, classes, study, cells, drive.voltage)
         layers = []
         for cell, synapse, others in zip(cells, *parts.made(), strict=True):
             neurons = CircuitNeuron(
@@ -83,8 +82,8 @@ class MemristiveNetwork(Network):
         return [cast("OnCrossbar", layer.synapse) for layer in self.chain]
 
 
-class _Parts:
-    """Makes the synapses of a network, drawing their weights in order."""
+class _OnCrossbars(Parts):
+    """Parts of a memristive network; `voltage` is that of the drive."""
 
     def __init__(
         self,
@@ -94,82 +93,33 @@ class _Parts:
         cells: Sequence[Cell],
         voltage: float,
     ) -> None:
-        self.study, self.classes, self.cells = study, classes, cells
-        self.bias = (voltage, *(cell.regime.level for cell in cells))
-        self.generator = torch.Generator().manual_seed(study.seed)
-        self.shapes = {INPUT: shape}
+        generator = torch.Generator().manual_seed(study.seed)
+        super().__init__(shape, classes, study.every_layer, generator)
+        self.table, self.cells = study.synapses, cells
+        self.always_on = (voltage, *(cell.regime.level for cell in cells))
 
-    def made(self) -> tuple[list[OnCrossbar], list[dict[str, Any]]]:
-        """The synapses from each layer to the next, and what else each layer has."""
-        tables = self.study.every_layer
-        synapses = [self._synapse(number, table) for number, table in enumerate(tables)]
-        return synapses, [self._others(number, table) for number, table in enumerate(tables)]
+    def dense(self, number: int, shape: tuple[int, ...], columns: int, *, bias: bool) -> Synapse:
+        crossbar = self._crossbar(number, math.prod(shape) + bias, columns)
+        return Dense(crossbar, self.always_on[number] if bias else None)
 
-    def _name(self, number: int) -> str:
-        if number < 0:
-            return INPUT
-        return self.study.every_layer[number].name or f"layer{number + 1}"
+    def convolutional(
+        self, number: int, shape: tuple[int, int, int], layout: Convolution, *, bias: bool
+    ) -> Synapse:
+        crossbar = self._crossbar(number, shape[0] * layout.kernel**2 + bias, layout.channels)
+        return Convolutional(shape, layout, crossbar, self.always_on[number] if bias else None)
 
-    def _synapse(self, number: int, table: LayerTable) -> OnCrossbar:
-        shape, layout = self.shapes[self._name(number - 1)], table.layout
-        has_bias = self.study.synapses.bias if table.bias is None else table.bias
-        bias = self.bias[number] if has_bias else None
-        made: OnCrossbar
-        if isinstance(layout, Convolution):
-            image = as_image(shape)
-            rows = image[0] * layout.kernel**2 + has_bias
-            made = Convolutional(image, layout, self._crossbar(number, rows, layout.channels), bias)
-        else:
-            columns = self.classes if layout is None else layout
-            made = Dense(self._crossbar(number, math.prod(shape) + has_bias, columns), bias)
-        self.shapes[self._name(number)] = made.shape
-        return made
-
-    def _others(self, number: int, table: LayerTable) -> dict[str, Any]:
-        name = self._name(number)
-        neurons = math.prod(self.shapes[name])
-        recurrent = Dense(self._crossbar(number, neurons, neurons)) if table.recurrent else None
-        return {
-            "name": name,
-            "recurrent": recurrent,
-            "joins": list(self._joins(number, table, neurons)),
-            "delay": self._delay(number, table),
-        }
-
-    def _joins(self, number: int, table: LayerTable, neurons: int) -> Iterator[Join]:
-        earlier = [self._name(before) for before in range(-1, number)]
-        for source in table.sources:
-            if source not in earlier:
-                raise InputError(
-                    f"layer {self._name(number)!r}: from = {source!r} is none of what comes before it: "
-                    f"{', '.join(earlier)}"
-                )
-            lines = math.prod(self.shapes[source])
-            if table.join == "current":
-                yield Join(source, Dense(self._crossbar(number, lines, neurons)))
-            elif lines == neurons:
-                yield Join(source)
-            else:
-                raise InputError(
-                    f"layer {self._name(number)!r} has {neurons} neurons and {source!r} {lines} lines; outputs that "
-                    'are added must be as many: use join = "current"'
-                )
-
-    def _delay(self, number: int, table: LayerTable) -> Delay | None:
-        if table.delay is None:
-            return None
-        lines = math.prod(self.shapes[self._name(number - 1)]) if table.train_delay else None
-        return Delay(table.delay, lines, self.generator)
+    def has_bias(self, table: LayerTable) -> bool:
+        return self.table.bias if table.bias is None else table.bias
 
     def _mirror_ratio(self, number: int) -> float:
         """Of a layer; the neuron's before it is calibrated."""
-        ratio = self.study.synapses.mirror_ratio
+        ratio = self.table.mirror_ratio
         if ratio == "auto":
             return self.cells[number].regime.mirror_ratio
         return ratio[number] if isinstance(ratio, tuple) else ratio
 
     def _crossbar(self, number: int, rows: int, columns: int) -> Crossbar:
-        table = self.study.synapses
+        table = self.table
         check_memory(
             f"a crossbar of {rows} x {columns} cells", 8 * rows * columns, "make hidden or kernel smaller"
         )

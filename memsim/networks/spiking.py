@@ -12,22 +12,27 @@ from torch import Tensor, nn
 
 from memsim.errors import InputError
 from memsim.networks.discrete_neurons import DiscreteNeuron, LeakyIntegrateAndFire
-from memsim.networks.geometry import Convolution, as_image
+from memsim.networks.geometry import Convolution
 from memsim.networks.layer import Layer
 from memsim.networks.network import Network, Outputs, Times
-from memsim.networks.synapses import Ideal
+from memsim.networks.parts import Parts
+from memsim.networks.spikes import event_coded, rate_coded
+from memsim.networks.synapses import Ideal, Synapse
+from memsim.networks.tables import LayerTable
 
 
 class SpikingNetwork(Network):
     """Dense and convolutional layers between discrete-time spiking neurons.
 
-    Inputs are spikes [time, batch, inputs]; the scores are the membranes of the last layer, averaged over time.
+    The scores are the membranes of the last layer, averaged over time.
 
     Args:
         shape: of one input: (features,), (height, width) or (channels, height, width).
         outputs: neurons of the last layer, which does not fire.
-        hidden: layers before it: numbers of neurons, or convolutions.
+        hidden: layers before it: numbers of neurons, convolutions, or tables with all that a layer can have.
         recurrent: whether the last hidden layer, a dense one, also gets its own spikes of the step before.
+        steps: of time that inputs are presented for: still ones [batch, inputs] as evenly spaced spikes, events [batch,
+            time, inputs] as they come. Where left out, inputs are spikes [time, batch, inputs].
         generator: source of the initial weights.
 
     Raises:
@@ -38,28 +43,28 @@ class SpikingNetwork(Network):
         self,
         shape: tuple[int, ...],
         outputs: int,
-        hidden: Sequence[int | Convolution],
+        hidden: Sequence[int | Convolution | LayerTable],
         *,
         recurrent: bool = False,
+        steps: int | None = None,
         generator: torch.Generator | None = None,
     ) -> None:
         self.shape = shape
-        synapses = []
-        for layout in (*hidden, outputs):
-            synapses.append(_synapse(shape, layout))
-            shape = synapses[-1].shape
-        again = _recurrence(hidden) if recurrent else None
-        for synapse in [*synapses, *([again] if again else [])]:
-            _start(cast("nn.Linear | nn.Conv2d", synapse.module), generator)
+        tables = [layer if isinstance(layer, LayerTable) else LayerTable.of(layer) for layer in hidden]
+        if recurrent:
+            if not tables or tables[-1].neurons is None:
+                raise InputError(
+                    "a recurrent network needs a dense hidden layer; put a number of neurons last"
+                )
+            tables[-1] = tables[-1].model_copy(update={"recurrent": True})
+        if not tables or tables[-1].layout is not None:
+            tables.append(LayerTable())
+        synapses, others = _Ideals(shape, outputs, tables, generator).made()
         layers = [
-            Layer(
-                synapse,
-                LeakyIntegrateAndFire(spiking=number < len(hidden)),
-                recurrent=again if number == len(hidden) - 1 else None,
-            )
-            for number, synapse in enumerate(synapses)
+            Layer(synapse, LeakyIntegrateAndFire(spiking=number < len(tables)), **more)
+            for number, (synapse, more) in enumerate(zip(synapses, others, strict=True), start=1)
         ]
-        super().__init__(layers, drive=_given, readout=_mean)
+        super().__init__(layers, drive=_given if steps is None else Presented(steps), readout=_mean)
 
     @property
     def synapses(self) -> list[nn.Module]:
@@ -95,17 +100,37 @@ def _mean(membranes: Tensor) -> Tensor:
     return membranes.mean(0)
 
 
-def _synapse(shape: tuple[int, ...], layout: int | Convolution) -> Ideal:
-    if isinstance(layout, int):
-        return Ideal(shape, nn.Linear(math.prod(shape), layout))
-    conv = nn.Conv2d(as_image(shape)[0], layout.channels, layout.kernel, layout.stride, layout.padding)
-    return Ideal(shape, conv, layout)
+@dataclass(frozen=True)
+class Presented:
+    """A drive: inputs as spikes over so many steps."""
+
+    steps: int
+
+    def __call__(self, inputs: Tensor, _: torch.Generator | None) -> _Given:
+        return _Given(event_coded(inputs) if inputs.ndim == 3 else rate_coded(inputs, self.steps))
 
 
-def _recurrence(hidden: Sequence[int | Convolution]) -> Ideal:
-    if not hidden or not isinstance(hidden[-1], int):
-        raise InputError("a recurrent network needs a dense hidden layer; put a number of neurons last")
-    return Ideal((hidden[-1],), nn.Linear(hidden[-1], hidden[-1]))
+class _Ideals(Parts):
+    """Parts of plain arithmetic, with biases."""
+
+    def dense(self, number: int, shape: tuple[int, ...], columns: int, *, bias: bool) -> Synapse:
+        return self._started(Ideal(shape, nn.Linear(math.prod(shape), columns, bias=bias)))
+
+    def convolutional(
+        self, number: int, shape: tuple[int, int, int], layout: Convolution, *, bias: bool
+    ) -> Synapse:
+        sides = (layout.kernel, layout.stride, layout.padding)
+        return self._started(Ideal(shape, nn.Conv2d(shape[0], layout.channels, *sides, bias=bias), layout))
+
+    def has_bias(self, table: LayerTable) -> bool:
+        return table.bias is not False
+
+    def recurrent(self, number: int, neurons: int) -> Synapse:
+        return self.dense(number, (neurons,), neurons, bias=True)
+
+    def _started(self, synapse: Ideal) -> Ideal:
+        _start(cast("nn.Linear | nn.Conv2d", synapse.module), self.generator)
+        return synapse
 
 
 def _start(module: nn.Linear | nn.Conv2d, generator: torch.Generator | None) -> None:

@@ -1,0 +1,111 @@
+"""Synapses, joins and delays of the layers of a network, made in order from their tables."""
+
+from __future__ import annotations
+
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import torch
+
+from memsim.errors import InputError
+from memsim.networks.delays import Delay
+from memsim.networks.geometry import Convolution, as_image
+from memsim.networks.layer import Join
+from memsim.networks.network import INPUT
+from memsim.networks.synapses import Synapse
+from memsim.networks.tables import LayerTable
+
+
+class Parts(ABC):
+    """What leads into each layer of a network.
+
+    Weights are drawn in this order: from each layer to the next; then, layer by layer, recurrent ones, joins, delays.
+
+    Args:
+        shape: of one input: (features,), (height, width) or (channels, height, width).
+        classes: neurons of the last layer.
+        tables: of all layers.
+        generator: source of all that is drawn.
+    """
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        tables: Sequence[LayerTable],
+        generator: torch.Generator | None,
+    ) -> None:
+        self.classes, self.tables, self.generator = classes, tables, generator
+        self.names = [table.name or f"layer{number}" for number, table in enumerate(tables, start=1)]
+        self.shapes = {INPUT: shape}
+
+    @abstractmethod
+    def dense(self, number: int, shape: tuple[int, ...], columns: int, *, bias: bool) -> Synapse:
+        """Into layer `number`, from outputs of a shape."""
+
+    @abstractmethod
+    def convolutional(
+        self, number: int, shape: tuple[int, int, int], layout: Convolution, *, bias: bool
+    ) -> Synapse:
+        """The same for a convolution."""
+
+    @abstractmethod
+    def has_bias(self, table: LayerTable) -> bool:
+        """Whether a layer has one."""
+
+    def recurrent(self, number: int, neurons: int) -> Synapse:
+        """From the outputs of a layer to itself."""
+        return self.dense(number, (neurons,), neurons, bias=False)
+
+    def made(self) -> tuple[list[Synapse], list[dict[str, Any]]]:
+        """The synapses from each layer to the next, and what else `Layer` takes."""
+        synapses = [self._synapse(number, table) for number, table in enumerate(self.tables)]
+        return synapses, [self._others(number, table) for number, table in enumerate(self.tables)]
+
+    def _before(self, number: int) -> str:
+        return self.names[number - 1] if number else INPUT
+
+    def _synapse(self, number: int, table: LayerTable) -> Synapse:
+        shape, layout, bias = self.shapes[self._before(number)], table.layout, self.has_bias(table)
+        if isinstance(layout, Convolution):
+            made = self.convolutional(number, as_image(shape), layout, bias=bias)
+        else:
+            made = self.dense(number, shape, self.classes if layout is None else layout, bias=bias)
+        self.shapes[self.names[number]] = made.shape
+        return made
+
+    def _others(self, number: int, table: LayerTable) -> dict[str, Any]:
+        name = self.names[number]
+        neurons = math.prod(self.shapes[name])
+        return {
+            "name": name,
+            "recurrent": self.recurrent(number, neurons) if table.recurrent else None,
+            "joins": list(self._joins(number, table, neurons)),
+            "delay": self._delay(number, table),
+        }
+
+    def _joins(self, number: int, table: LayerTable, neurons: int) -> Iterator[Join]:
+        name, earlier = self.names[number], [INPUT, *self.names[:number]]
+        for source in table.sources:
+            if source not in earlier:
+                raise InputError(
+                    f"layer {name!r}: from = {source!r} is none of what comes before it: {', '.join(earlier)}"
+                )
+            lines = math.prod(self.shapes[source])
+            if table.join == "current":
+                yield Join(source, self.dense(number, (lines,), neurons, bias=False))
+            elif lines == neurons:
+                yield Join(source)
+            else:
+                raise InputError(
+                    f"layer {name!r} has {neurons} neurons and {source!r} {lines} lines; outputs that are added must "
+                    'be as many: use join = "current"'
+                )
+
+    def _delay(self, number: int, table: LayerTable) -> Delay | None:
+        if table.delay is None:
+            return None
+        lines = math.prod(self.shapes[self._before(number)]) if table.train_delay else None
+        return Delay(table.delay, lines, self.generator)
