@@ -107,4 +107,4 @@ def weights_of(labels: Tensor, classes: int, wanted: ClassWeights) -> Tensor:
         raise InputError(
             f"class_weights = {given}; allowed: {BALANCED!r}, or a number for each of {classes} classes"
         )
-    return torch.tensor(wanted, dtype=torch.float32)
+    return torch.tensor(wanted, dtype=torch.float32, device=labels.device)
