@@ -7,7 +7,7 @@ from contextlib import ExitStack
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -17,7 +17,8 @@ from memsim.units import parse_si
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-    from memsim.learn import Dataset, EpochRecord, Progress, Run, StepComparison, Study, TrainingError
+    from memsim.learn import Dataset, Progress, Run, StepComparison, Study, TrainingError
+    from memsim.networks import MemristiveNetwork
 
 STEP_IMAGES = 1_000
 TRUST = "Run the code of a Python file that the study names as its neuron."
@@ -84,18 +85,10 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     `memsim train mnist.toml --out runs/mnist --data-dir data --accelerator cuda`
     """
     from memsim import learn
-    from memsim.learn import is_staged
     from memsim.processes import cores
     from memsim.report.run import write_run_report
 
-    if (source := out / "study.toml" if resume else study) is not None and is_staged(source):
-        if epochs is not None or step is not None or accelerator != "cpu" or devices != 1 or tensorboard:
-            raise InputError(
-                "a study with stages has epochs for each, and is trained on one CPU process; leave out --epochs, "
-                "--step, --accelerator, --devices and --tensorboard"
-            )
-        _train_staged(source, out, data_dir, {"data": data, "seed": seed}, resume, as_json=as_json)
-        return
+    source = out / "study.toml" if resume else study
     given = {"data": data, "epochs": epochs, "seed": seed, **_steps(step)}
     changes = {name: value for name, value in given.items() if value is not None}
     if resume and (study or changes):
@@ -126,10 +119,15 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         )
         for name, value in last.scores.items():
             typer.echo(f"test {name} {value:.4g}", err=as_json)
-        steps, error = _report_steps(run, out, step_images, err=as_json), _report_error(run, out, err=as_json)
+        found = _report_time(run, out, step_images, err=as_json)
+        if run.records:
+            typer.echo(out / learn.STAGES, err=as_json)
+            found["stages"] = [
+                {"stage": one.stage.name, "card": one.stage.card, **asdict(one.history[-1])}
+                for one in run.records
+            ]
         typer.echo(write_run_report(run, out), err=as_json)
         if as_json:
-            found = {"steps": steps and asdict(steps), "step_error": asdict(error)}
             typer.echo(json.dumps({"out": str(out), **asdict(last), **found}))
 
 
@@ -177,41 +175,12 @@ def _train(  # noqa: PLR0917 - the options of the command
         )
 
 
-def _train_staged(
-    study: Path, out: Path, data_dir: Path | None, changes: dict[str, Any], resume: bool, *, as_json: bool
-) -> None:
-    from memsim import learn
-
-    chosen = learn.load_staged_study(study)
-    changes = {name: value for name, value in changes.items() if value is not None}
-    if changes and resume:
-        raise InputError("--resume continues a run with the study in its folder; leave out --data and --seed")
-    chosen = chosen.model_copy(update=changes)
-
-    def tell(stage: learn.Stage, record: EpochRecord) -> None:
-        typer.echo(
-            f"{stage.name} ({stage.card or 'software'}), epoch {record.epoch} of {stage.epochs}: loss "
-            f"{record.loss:.3g}, test accuracy {record.test_accuracy:.2%}, {record.seconds:.0f} s",
-            err=as_json,
-        )
-
-    try:
-        run = learn.train_staged(
-            chosen, out, data_dir=data_dir, resume=resume, progress=tell, tell=partial(typer.echo, err=True)
-        )
-    except KeyboardInterrupt:
-        typer.echo(
-            f"interrupted; finished epochs are kept. Continue with: memsim train --out {out} --resume",
-            err=True,
-        )
-        raise typer.Exit(130) from None
-    typer.echo(out / learn.STAGES, err=as_json)
-    if as_json:
-        stages = [
-            {"stage": record.stage.name, "card": record.stage.card, **asdict(record.history[-1])}
-            for record in run.records
-        ]
-        typer.echo(json.dumps({"out": str(out), "stages": stages}))
+def _report_time(run: Run, out: Path, images: int, *, err: bool) -> dict[str, Any]:
+    """What the steps of circuits cost; nothing of other networks."""
+    if run.study.discrete or run.records:
+        return {}
+    steps, error = _report_steps(run, out, images, err=err), _report_error(run, out, err=err)
+    return {"steps": steps and asdict(steps), "step_error": asdict(error)}
 
 
 def _report_steps(run: Run, out: Path, images: int, *, err: bool) -> StepComparison | None:
@@ -219,7 +188,7 @@ def _report_steps(run: Run, out: Path, images: int, *, err: bool) -> StepCompari
 
     if images < 1:
         return None
-    found = compare_steps(run.network, first(run.data.test, images))
+    found = compare_steps(cast("MemristiveNetwork", run.network), first(run.data.test, images))
     save_comparison(found, out)
     if found.same_class is None:
         told = f"R² {found.accuracy:.4f} on {found.images} test examples; ten times finer: {found.fine_accuracy:.4f}"
@@ -235,7 +204,7 @@ def _report_steps(run: Run, out: Path, images: int, *, err: bool) -> StepCompari
 def _report_error(run: Run, out: Path, *, err: bool) -> TrainingError:
     from memsim.learn import error_of_steps, save_error
 
-    found = error_of_steps(run.network, run.data.train)
+    found = error_of_steps(cast("MemristiveNetwork", run.network), run.data.train)
     save_error(found, out)
     typer.echo(
         f"estimated error of these steps, {found.images} images: potentials {found.error:.2%} of a spike at worst, "

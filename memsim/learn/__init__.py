@@ -15,18 +15,11 @@ from memsim.learn.honesty import TrainingError, error_of_steps, save_error
 from memsim.learn.logs import tensorboard_log
 from memsim.learn.losses import LOSSES
 from memsim.learn.metrics import METRICS, confusion
-from memsim.learn.staged import (
-    STAGES,
-    StagedRun,
-    StageRecord,
-    accuracy,
-    load_staged_run,
-    spikes_of,
-    train_staged,
-)
-from memsim.learn.staged_study import Stage, StagedStudy, is_staged, load_staged_study, make_staged_study
+from memsim.learn.run import Run, build, load_run, network_of
+from memsim.learn.stages import STAGES, Stage, StageRecord
 from memsim.learn.study import Study, load_study, make_study, save_study
-from memsim.learn.trainer import Progress, Run, build, devices, load_run, network_of, train
+from memsim.learn.trainer import Progress
+from memsim.learn.training import devices, train
 
 __all__ = [
     "DATASETS",
@@ -40,12 +33,9 @@ __all__ = [
     "Run",
     "Stage",
     "StageRecord",
-    "StagedRun",
-    "StagedStudy",
     "StepComparison",
     "Study",
     "TrainingError",
-    "accuracy",
     "build",
     "classify",
     "compare_steps",
@@ -54,15 +44,11 @@ __all__ = [
     "error_of_steps",
     "evaluate",
     "first",
-    "is_staged",
     "load_checkpoint",
     "load_dataset",
     "load_run",
-    "load_staged_run",
-    "load_staged_study",
     "load_study",
     "make_dataset",
-    "make_staged_study",
     "make_study",
     "network_of",
     "respond",
@@ -70,8 +56,6 @@ __all__ = [
     "save_comparison",
     "save_error",
     "save_study",
-    "spikes_of",
     "tensorboard_log",
     "train",
-    "train_staged",
 ]

@@ -12,14 +12,15 @@ import torch
 from memsim.errors import InputError
 from memsim.imc.cost import COMPLETE, Accounting, Cost, cost
 from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
-from memsim.imc.mapping import calibrate, map_to_imc, mapped_layers
+from memsim.imc.mapping import calibrate, map_to_imc
 from memsim.imc.workloads import Workload, workload_of
 from memsim.learn.checkpoint import STUDY
 from memsim.learn.data import data_name
-from memsim.learn.evaluation import first
-from memsim.learn.run_data import load_again
-from memsim.learn.staged import CALIBRATION_SAMPLE, StagedRun, accuracy, load_staged_run, spikes_of
-from memsim.learn.staged_study import StagedStudy, is_staged, load_staged_study
+from memsim.learn.evaluation import evaluate, first
+from memsim.learn.run import CALIBRATION_SAMPLE, SPAN_SAMPLE, Run, decides, load_run
+from memsim.learn.run_data import data_of
+from memsim.learn.study import Study, load_study
+from memsim.networks import Network
 
 COSTED_IMAGES = 20
 """Test images whose spikes and column currents are taken for costs."""
@@ -87,6 +88,7 @@ def chips_of_run(
     images: int | None = None,
     accounting: Accounting = COMPLETE,
     skip_events: bool = False,
+    trust: bool = False,
 ) -> list[Chip]:
     """What a trained network gets right on each chip, and what it costs there.
 
@@ -94,25 +96,26 @@ def chips_of_run(
     stage before decisions, mapped without training.
 
     Args:
-        folder: of a run of `train_staged`.
+        folder: of a run with stages.
         cards: the hardware.
         data_dir: folder of the data sets; the environment variable MEMSIM_DATA where left out.
         images: test images for the accuracy; all where left out.
         accounting: what is charged.
         skip_events: whether arrays without any spike are not read.
+        trust: run the code of the Python file of its neuron, where it has one.
 
     Raises:
-        InputError: no staged run in the folder.
+        InputError: no run with stages in the folder.
     """
-    if not is_staged(folder / STUDY):
+    study = load_study(folder / STUDY, trust=trust)
+    if not study.stages:
         raise InputError(
             f"{folder} holds no run with stages; train one from a study with [[stages]], or give --workload"
         )
-    study = load_staged_study(folder / STUDY)
-    data = load_again(study.data, data_dir, bins=study.steps, run=folder)
+    study, data = data_of(study, data_dir, run=folder)
     return [
         _chip(
-            load_staged_run(folder, stages=number + 1, data=data),
+            load_run(folder, trust=trust, stages=number + 1, data=data),
             card,
             cold=cold,
             images=images,
@@ -124,7 +127,7 @@ def chips_of_run(
     ]
 
 
-def stage_for(study: StagedStudy, card: HardwareCard) -> tuple[int, bool]:
+def stage_for(study: Study, card: HardwareCard) -> tuple[int, bool]:
     """Number of the stage whose network suits a card, and whether it was trained for other converters."""
     trained = [stage.hardware_card() if stage.card else None for stage in study.stages]
     alike = [n for n, other in enumerate(trained) if other and _alike(other, card)]
@@ -148,7 +151,7 @@ def _decides(card: HardwareCard) -> bool:
 
 
 def _chip(
-    run: StagedRun,
+    run: Run,
     card: HardwareCard,
     *,
     cold: bool,
@@ -157,18 +160,20 @@ def _chip(
     skip_events: bool,
 ) -> Chip:
     noise = torch.Generator().manual_seed(NOISE_SEED)
-    network, steps = map_to_imc(run.network, card, generator=noise), run.study.steps
-    if cold and any(layer.decides for layer in mapped_layers(network).values()):
-        calibrate(network, spikes_of(first(run.data.train, CALIBRATION_SAMPLE).inputs(), steps))
+    sample = None if run.study.discrete else first(run.data.train, SPAN_SAMPLE).inputs()
+    network = map_to_imc(run.network, card, generator=noise, sample=sample)
+    assert isinstance(network, Network)  # noqa: S101 - a copy of one
+    if cold and decides(network):
+        calibrate(network, first(run.data.train, CALIBRATION_SAMPLE).inputs())
     test = run.data.test if images is None else first(run.data.test, images)
     shown = first(test, COSTED_IMAGES).inputs()
     workload = workload_of(
-        network, spikes_of(shown, steps), steps=steps, inferences=len(shown), name=data_name(run.study.data)
+        network, shown, steps=network.samples(), inferences=len(shown), name=data_name(run.study.data)
     )
     return Chip(
         card,
         cost(workload, card, accounting=accounting, skip_events=skip_events),
-        accuracy=accuracy(network, test, steps),
+        accuracy=evaluate(network, test),
         trained=run.records[-1].stage.name,
         cold=cold,
     )

@@ -11,15 +11,18 @@ import torch
 from torch import Tensor
 
 from memsim.files import write_text
+from memsim.imc.mapping import evaluating
 from memsim.learn.data import Split
 from memsim.learn.metrics import Metric, main_metric
-from memsim.networks.memristive import MemristiveNetwork
+from memsim.networks import MemristiveNetwork, Network
 from memsim.networks.nonidealities import realised
 from memsim.networks.tables import NonidealityTable
 
 STEPS = "steps.json"
 VALUES_AT_ONCE = 2**23
 """Largest number of membrane samples of one layer that is held at once."""
+AT_ONCE = 250
+"""Most examples that are."""
 EVALUATION_SEED = 0
 """Of the events of rate coding and the draws of non-idealities, so that an accuracy can be repeated."""
 FINE = 10
@@ -50,12 +53,12 @@ class StepComparison:
         return self.fine_accuracy - self.accuracy
 
 
-def classify(network: MemristiveNetwork, split: Split, *, step: float | None = None, seed: int = 0) -> Tensor:
+def classify(network: Network, split: Split, *, step: float | None = None, seed: int = 0) -> Tensor:
     """Classes [n] that the network names; arguments as for `respond`."""
     return respond(network, split, step=step, seed=seed).argmax(dim=1)
 
 
-def respond(network: MemristiveNetwork, split: Split, *, step: float | None = None, seed: int = 0) -> Tensor:
+def respond(network: Network, split: Split, *, step: float | None = None, seed: int = 0) -> Tensor:
     """What the network says of examples: logits [n, classes], or numbers, [n, k] or [n, slots, k].
 
     Args:
@@ -66,8 +69,8 @@ def respond(network: MemristiveNetwork, split: Split, *, step: float | None = No
     """
     device = next(network.parameters()).device
     events = torch.Generator(device).manual_seed(seed)
-    size = max(1, min(512, int(VALUES_AT_ONCE / _values_of_one(network, step))))
-    with torch.no_grad():
+    size = max(1, min(AT_ONCE, int(VALUES_AT_ONCE / _values_of_one(network, step))))
+    with torch.no_grad(), evaluating(network):
         parts = [
             network(inputs.to(device), step=step, generator=events).cpu() for inputs, _ in split.batches(size)
         ]
@@ -75,7 +78,7 @@ def respond(network: MemristiveNetwork, split: Split, *, step: float | None = No
 
 
 def evaluate(
-    network: MemristiveNetwork,
+    network: Network,
     split: Split,
     nonidealities: NonidealityTable | None = None,
     *,
@@ -96,7 +99,7 @@ def evaluate(
 
 
 def scores_of(
-    network: MemristiveNetwork,
+    network: Network,
     split: Split,
     metrics: Mapping[str, Metric],
     nonidealities: NonidealityTable | None = None,
@@ -112,8 +115,8 @@ def scores_of(
     return {name: float(metric(outputs, split.labels)) for name, metric in metrics.items()}
 
 
-def activity(network: MemristiveNetwork, split: Split, examples: int = ACTIVE_EXAMPLES) -> tuple[float, ...]:
-    """Spikes of a neuron for one example, mean of each layer: upward crossings of the level of the readout.
+def activity(network: Network, split: Split, examples: int = ACTIVE_EXAMPLES) -> tuple[float, ...]:
+    """Spikes of a neuron for one example, mean of each layer.
 
     Args:
         network: the network.
@@ -123,17 +126,13 @@ def activity(network: MemristiveNetwork, split: Split, examples: int = ACTIVE_EX
     size = max(1, min(examples, int(VALUES_AT_ONCE / _values_of_one(network, None))))
     inputs = split.inputs(slice(size)).to(next(network.parameters()).device)
     events = torch.Generator(inputs.device).manual_seed(EVALUATION_SEED)
-    with torch.no_grad():
-        waves = network.waveforms(inputs, generator=events)
-    above = [wave >= network.readout.level for wave in waves]
-    return tuple(
-        float((layer[1:] & ~layer[:-1]).sum()) / (layer.shape[1] * layer.shape[2]) for layer in above
-    )
+    with torch.no_grad(), evaluating(network):
+        return tuple(network.spikes_per_neuron(network.waveforms(inputs, generator=events)))
 
 
-def _values_of_one(network: MemristiveNetwork, step: float | None) -> float:
+def _values_of_one(network: Network, step: float | None) -> float:
     """Membrane samples of the widest layer for one example."""
-    return len(network.clock.times(step)) * max(layer.neurons for layer in network.chain)
+    return network.samples(step) * max(layer.neurons for layer in network.chain)
 
 
 def compare_steps(network: MemristiveNetwork, split: Split) -> StepComparison:

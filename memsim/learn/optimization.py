@@ -6,35 +6,39 @@ import math
 
 from torch.optim import Adam, AdamW, Optimizer
 
-from memsim.learn.study import Study
+from memsim.learn.study import TrainingTable
 from memsim.networks import Network
 
 OPTIMIZERS: dict[str, type[Adam]] = {"adam": Adam, "adamw": AdamW}
+TRIM, TRIM_RATE = "trim", 10.0
+"""Learning rate of column references, which are counted in cells, over that of weights, which are fractions."""
 
 
-def make_optimizer(network: Network, study: Study) -> Optimizer:
-    """The study's optimiser; weight decay pulls at weights, not at parameters of neurons."""
-    training = study.training
-    weights = [crossbar.weight for crossbar in network.crossbars]
-    known = {id(weight) for weight in weights}
-    others = [p for p in network.parameters() if id(p) not in known]
-    groups = [{"params": weights, "weight_decay": training.weight_decay}]
-    groups += [{"params": others, "weight_decay": 0.0}] if others else []
-    return OPTIMIZERS[training.optimizer](groups, lr=study.learning_rate)
+def make_optimizer(network: Network, training: TrainingTable, rate: float) -> Optimizer:
+    """The study's optimiser at its largest rates; weight decay pulls at weights, not at parameters of neurons."""
+    trained = {name: value for name, value in network.named_parameters() if value.requires_grad}
+    weights = [value for name, value in trained.items() if name.endswith("weight")]
+    trims = [value for name, value in trained.items() if name.rpartition(".")[2] == TRIM]
+    known = {id(value) for value in (*weights, *trims)}
+    others = [value for value in trained.values() if id(value) not in known]
+    groups = [
+        {"params": weights, "weight_decay": training.weight_decay, "first": rate},
+        {"params": others, "weight_decay": 0.0, "first": rate},
+        {"params": trims, "weight_decay": 0.0, "first": TRIM_RATE * rate},
+    ]
+    return OPTIMIZERS[training.optimizer]([group for group in groups if group["params"]], lr=rate)
 
 
-def rate_factor(study: Study, epoch: float) -> float:
-    """Learning rate over its largest value, `epoch` epochs (with fractions) into the training.
+def rate_factor(training: TrainingTable, epochs: int, epoch: float) -> float:
+    """Learning rate over its largest value, `epoch` epochs (with fractions) into a training of so many.
 
     A function of time alone, so that resuming needs no state.
     """
-    training = study.training
     if epoch < training.warmup:
         return epoch / training.warmup
     if training.schedule == "constant":
         return 1.0
-    progress = (epoch - training.warmup) / max(study.epochs - training.warmup, 1e-9)
-    return cosine(progress)
+    return cosine((epoch - training.warmup) / max(epochs - training.warmup, 1e-9))
 
 
 def cosine(progress: float) -> float:
@@ -42,7 +46,7 @@ def cosine(progress: float) -> float:
     return 0.5 * (1 + math.cos(math.pi * min(progress, 1.0)))
 
 
-def set_learning_rate(optimizer: Optimizer, study: Study, epoch: float) -> None:
+def set_learning_rate(optimizer: Optimizer, factor: float) -> None:
     """Put the learning rate of this moment into the optimiser."""
     for group in optimizer.param_groups:
-        group["lr"] = study.learning_rate * rate_factor(study, epoch)
+        group["lr"] = group["first"] * factor

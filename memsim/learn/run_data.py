@@ -45,6 +45,8 @@ def data_of(
     Raises:
         InputError: data that are not found, cannot be used, or have changed since the run.
     """
+    if study.discrete:
+        return study, load_again(study.data, data_dir, bins=study.time_steps, run=run, given=given)
     own_series = is_own(data_name(study.data)) and "slots" not in study.drive.model_fields_set
     bins = None if own_series else study.drive.slots
     data = load_again(study.data, data_dir, bins=bins, run=run, given=given)

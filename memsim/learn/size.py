@@ -19,6 +19,8 @@ BYTES_A_WEIGHT = 24
 """Itself, its gradient, the two moments of the optimiser, and the conductances of its pair."""
 BYTES_A_SAMPLE, BYTES_A_SAMPLE_IN_TORCH = 25, 60
 """Of one neuron at one step, in C and in torch operations."""
+BYTES_A_SPIKE = 18
+"""Measured: what one discrete neuron leaves at one step for the way back."""
 BYTES_A_PIXEL = 8
 BYTES_A_PROCESS = 5e8
 """Of one more process that trains, with Python and torch."""
@@ -60,18 +62,25 @@ def layer_sizes(
 
 
 def training_memory(shape: tuple[int, ...], classes: int, study: Study) -> float:
-    """Bytes that training takes beside the program and its data."""
-    steps = min(study.window / study.step, MOST_STEPS) + 1
-    sample = BYTES_A_SAMPLE if find_compiler() else BYTES_A_SAMPLE_IN_TORCH
+    """Bytes that training takes beside the program and its data; arrays and converters of stages take more."""
+    steps = _samples(study)
+    of_circuits = BYTES_A_SAMPLE if find_compiler() else BYTES_A_SAMPLE_IN_TORCH
+    sample = BYTES_A_SPIKE if study.discrete else of_circuits
     needed = 0.0
     for number, layer in enumerate(layer_sizes(shape, classes, study.layouts)):
-        instants = steps if number else study.drive.slots  # the first layer is read once for each pulse
+        # the first layer of circuits is read once for each pulse
+        instants = steps if number or study.discrete else study.drive.slots
         kept = sample * steps * layer.columns * layer.places
         if layer.convolution:
             kept += BYTES_A_PIXEL * instants * layer.rows * layer.places
         again = study.every_layer[number].recurrent * layer.columns
         needed += BYTES_A_WEIGHT * (layer.rows + again) * layer.columns + study.batch * kept
     return needed
+
+
+def _samples(study: Study) -> float:
+    """Of time, for each input."""
+    return study.time_steps if study.discrete else min(study.window / study.step, MOST_STEPS) + 1
 
 
 def check_training(shape: tuple[int, ...], classes: int, study: Study) -> str:
@@ -82,8 +91,9 @@ def check_training(shape: tuple[int, ...], classes: int, study: Study) -> str:
     """
     needed = training_memory(shape, classes, study)
     check_memory(
-        f"training in batches of {study.batch} over {min(study.window / study.step, MOST_STEPS):.3g} steps",
+        f"training in batches of {study.batch} over {_samples(study) - 1:.3g} steps",
         needed,
-        "make batch or hidden smaller, or step longer",
+        f"make batch{', steps' if study.discrete else ''} or hidden smaller"
+        + ("" if study.discrete else ", or step longer"),
     )
     return f"training takes about {format_bytes(needed)} of memory" if is_large(needed) else ""

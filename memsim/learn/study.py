@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import tomli_w
 from pydantic import Field, model_validator
 
 from memsim.files import write_text
 from memsim.learn.data import DataTable, anchored
+from memsim.learn.stages import Stage, check_stages
 from memsim.networks.named_cells import full_name, keep_file
 from memsim.networks.tables import NetworkTable, NonidealityTable
 from memsim.tables import Count, NonNegative, Part, Positive, Table
@@ -112,9 +113,13 @@ class Study(NetworkTable):
     Attributes:
         data: name of a data set, path of data of your own, or a table with more about them.
         batch: images an update is made from.
+        stages: of training, on hardware of growing realism; epochs and learning rates are then theirs.
         step_error: largest estimated error of a membrane potential in spikes; steps are halved until they keep it, at
             the start and before each epoch. Steps stay as they are where left out.
     """
+
+    speaks_of_discrete: ClassVar[tuple[str, ...]] = (*NetworkTable.speaks_of_discrete, "stages")
+    of_circuits: ClassVar[frozenset[str]] = NetworkTable.of_circuits | {"step_error", "nonidealities"}
 
     data: str | DataTable = "digits"
     step_error: Annotated[float, Field(ge=1e-4, le=1, strict=True)] | None = None
@@ -124,6 +129,25 @@ class Study(NetworkTable):
     nonidealities: NonidealitiesTable = NonidealitiesTable()
     augmentation: AugmentationTable = AugmentationTable()
     training: TrainingTable = TrainingTable()
+    stages: tuple[Stage, ...] = ()
+
+    @model_validator(mode="after")
+    def _stages_fit(self) -> Study:
+        check_stages(self.stages)
+        given = sorted({"epochs", "learning_rate"} & self.model_fields_set)
+        if self.stages and given:
+            raise ValueError(f"{given[0]} changes nothing in a study with stages; give it to each stage")
+        return self
+
+    @property
+    def unused(self) -> set[str]:
+        return super().unused | ({"epochs", "learning_rate"} if self.stages else {"stages"})
+
+    @property
+    def every_stage(self) -> tuple[Stage, ...]:
+        """The stages; one of the study's own epochs where it has none."""
+        whole = Stage(name="training", epochs=self.epochs, learning_rate=self.learning_rate)
+        return self.stages or (whole,)
 
 
 def make_study(**values: object) -> Study:

@@ -221,6 +221,18 @@ class Network(nn.Module):
         """Scores [batch, ...]; arguments as for `waveforms`."""
         return self.readout(self.waveforms(inputs, step=step, masks=masks, generator=generator)[-1])
 
+    def samples(self, step: float | None = None) -> int:
+        """Of time, for each input."""
+        return 1 if self.clock is None else len(self.clock.times(step))
+
+    def spikes_per_neuron(self, outputs: Sequence[Tensor]) -> list[float]:
+        """Mean over the neurons and inputs of each layer: how often outputs rise through the level of its neurons."""
+        found = []
+        for layer, wave in zip(self.chain, outputs, strict=True):
+            above = wave >= cast("float", layer.neuron.level)
+            found.append(float((above[1:] & ~above[:-1]).sum()) / wave[0].numel())
+        return found
+
     def keep_in_range(self) -> None:
         """Hold all conductances within the device's range."""
         for crossbar in self.crossbars:

@@ -66,6 +66,12 @@ class SpikingNetwork(Network):
         ]
         super().__init__(layers, drive=_given if steps is None else Presented(steps), readout=_mean)
 
+    def samples(self, step: float | None = None) -> int:
+        return self.drive.steps if isinstance(self.drive, Presented) else 1
+
+    def spikes_per_neuron(self, outputs: Sequence[Tensor]) -> list[float]:
+        return [float(wave.sum()) / wave[0].numel() for wave in outputs[:-1]]
+
     @property
     def synapses(self) -> list[nn.Module]:
         """From each layer to the next: nn.Linear or nn.Conv2d, or what they are mapped to."""

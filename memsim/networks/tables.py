@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
     BeforeValidator,
@@ -25,6 +25,9 @@ from memsim.tables import Count, Finite, NonNegative, Positive, Seed, Share, Tab
 
 DEFAULT_NEURON = "integrate-and-fire-set1"
 """What the defaults of all tables suit."""
+DISCRETE = "lif"
+"""Name of discrete leaky neurons: memsim.networks.LeakyIntegrateAndFire."""
+DEFAULT_STEPS = 4
 ReadoutKind = Literal["mean", "maximum", "spike-count", "first-spike"]
 
 
@@ -208,13 +211,25 @@ class NetworkTable(Table):
         hidden: hidden layers: a number of neurons, or a table for a convolution; none where empty.
         layers: the same with all that a layer can have, in the place of `hidden`. The last one, without neurons, is
             that of the classes; where all have some, it follows by itself.
-        neuron: circuit of the neurons: a cell of the package by name, or `FILE.py:CLASS` or `FILE.cir:NAME`; in
-            Python also an object, see memsim.networks.cells.
+        recurrent: whether the last hidden layer, a dense one, is.
+        steps: of time that discrete neurons get for each input: bins of events, or what still inputs are coded to.
+        neuron: `lif`, discrete leaky neurons behind plain weights, also meant where `steps` or stages are given and no
+            neuron; or the circuit of the neurons: a cell of the package by name, or `FILE.py:CLASS` or `FILE.cir:NAME`;
+            in Python also an object, see memsim.networks.cells.
         parameters: circuit parameters that differ between neurons, by name, such as "cmem" or "xm1.v_on".
     """
 
+    speaks_of_discrete: ClassVar[tuple[str, ...]] = ("steps",)
+    """Entries that discrete neurons alone have."""
+    of_circuits: ClassVar[frozenset[str]] = frozenset(
+        {"window", "step", "stepper", "drive", "synapses", "parameters", "readout"}
+    )
+    """Entries that circuits alone have."""
+
     hidden: tuple[Size | Convolution, ...] = (32,)
     layers: tuple[LayerTable, ...] = ()
+    recurrent: bool = False
+    steps: Annotated[int, Field(ge=1, le=1000, strict=True)] | None = None
     neuron: str = DEFAULT_NEURON
     window: Positive = 10e-3
     step: Positive = 200e-6
@@ -231,6 +246,10 @@ class NetworkTable(Table):
         if not isinstance(entries, Mapping):
             return entries
         neuron, hidden = entries.get("neuron", DEFAULT_NEURON), entries.get("hidden", ())
+        if "neuron" not in entries and any(entries.get(name) for name in cls.speaks_of_discrete):
+            neuron, entries = DISCRETE, {**entries, "neuron": DISCRETE}
+        if neuron == DISCRETE:
+            return entries
         suits: Mapping[str, Any] = {}
         if neuron != DEFAULT_NEURON:
             try:
@@ -246,16 +265,35 @@ class NetworkTable(Table):
         return completed(given, suits)
 
     @model_serializer(mode="wrap")
-    def _described_once(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
-        """Hidden layers in one of the two ways."""
+    def _what_counts(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         entries: dict[str, Any] = dump(self)
-        entries.pop("hidden" if self.layers else "layers", None)
-        return entries
+        return {name: value for name, value in entries.items() if name not in self.unused}
+
+    @property
+    def unused(self) -> set[str]:
+        """Entries that say nothing here, and are not saved."""
+        names = {"hidden" if self.layers else "layers"} | (set() if self.recurrent else {"recurrent"})
+        return names | (set(self.of_circuits) if self.discrete else {"steps"})
 
     @field_validator("neuron", mode="before")
     @classmethod
     def _full_name(cls, neuron: Any) -> str:
-        return known_as(neuron)[0]
+        return DISCRETE if neuron == DISCRETE else known_as(neuron)[0]
+
+    @model_validator(mode="after")
+    def _one_family(self) -> NetworkTable:
+        given = self.model_fields_set
+        of_others = sorted(given & self.of_circuits) if self.discrete else sorted(given & {"steps"})
+        if of_others:
+            raise ValueError(f"{of_others[0]} changes nothing for the neuron {self.neuron!r}; leave it out")
+        if self.discrete and any(layer.neuron for layer in self.layers):
+            raise ValueError("a network of discrete neurons has no circuits; leave out neuron of its layers")
+        if self.recurrent and (self.layers or not self.hidden or not isinstance(self.hidden[-1], int)):
+            raise ValueError(
+                "recurrent means the last of `hidden`, and needs a dense hidden layer; put a number of neurons last, "
+                "or say it in layers"
+            )
+        return self
 
     @model_validator(mode="after")
     def _parts_fit(self) -> NetworkTable:
@@ -279,6 +317,16 @@ class NetworkTable(Table):
         return self
 
     @property
+    def discrete(self) -> bool:
+        """Whether neurons are discrete ones, not circuits."""
+        return self.neuron == DISCRETE
+
+    @property
+    def time_steps(self) -> int:
+        """Of discrete neurons."""
+        return DEFAULT_STEPS if self.steps is None else self.steps
+
+    @property
     def layouts(self) -> tuple[int | Convolution, ...]:
         """Of the hidden layers."""
         return tuple(layer.layout for layer in self.every_layer[:-1] if layer.layout is not None)
@@ -287,6 +335,8 @@ class NetworkTable(Table):
     def every_layer(self) -> tuple[LayerTable, ...]:
         """All layers, that of the classes last."""
         layers = self.layers or tuple(LayerTable.of(layout) for layout in self.hidden)
+        if self.recurrent:
+            layers = (*layers[:-1], layers[-1].model_copy(update={"recurrent": True}))
         if layers and layers[-1].layout is None:
             return layers
         return (*layers, LayerTable())

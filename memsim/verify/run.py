@@ -18,6 +18,7 @@ from torch import Tensor
 
 from memsim.errors import InputError
 from memsim.files import write_text
+from memsim.imc.mapping import mapped_layers
 from memsim.learn import Run
 from memsim.learn.evaluation import EVALUATION_SEED
 from memsim.networks import MemristiveNetwork
@@ -70,8 +71,8 @@ def verify(
     available = len(run.data.test)
     if not 1 <= images <= available:
         raise InputError(f"images = {images} is out of range; allowed: 1 to {available}")
-    chosen = is_small(run.network) if whole is None else whole
-    network = _in_double(run)
+    network = _circuit(run)
+    chosen = is_small(network) if whole is None else whole
     store = None if folder is None else Store(folder, key_of(network, FINE, chosen))
     neurons = sum(int(np.prod(layer.shape)) for layer in network.synapses)
     count = _Count(neurons * images, progress)
@@ -142,8 +143,23 @@ class _Count:
             self.progress(self.done, self.total)
 
 
-def _in_double(run: Run) -> MemristiveNetwork:
-    """A copy of the network in float64; the run's own stays as it is."""
+def _circuit(run: Run) -> MemristiveNetwork:
+    """A copy of the network in float64; the run's own stays as it is.
+
+    Raises:
+        InputError: a part that is no circuit, by name.
+    """
+    if not isinstance(run.network, MemristiveNetwork):
+        raise InputError(
+            f"the neurons of this run are {run.study.neuron!r}, which are discrete and no circuit; verify takes "
+            "networks of circuits"
+        )
+    tiles = mapped_layers(run.network)
+    if tiles:
+        raise InputError(
+            f"{next(iter(tiles))} is read through converters, which are no part of the circuit that verify makes; "
+            "verify a run without stages on hardware"
+        )
     return deepcopy(run.network).double()
 
 

@@ -1,0 +1,138 @@
+"""Runs: a study with its network, its data, and what training gave."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from memsim.errors import InputError
+from memsim.imc.mapping import calibrate, map_to_imc, mapped_layers
+from memsim.learn.checkpoint import STUDY, EpochRecord, load_checkpoint
+from memsim.learn.data import Dataset
+from memsim.learn.evaluation import first
+from memsim.learn.per_slot import read_each_slot
+from memsim.learn.run_data import data_of
+from memsim.learn.seeds import of_stage
+from memsim.learn.stages import Stage, StageRecord, stage_folder
+from memsim.learn.study import Study, load_study
+from memsim.networks import Network, build_network
+from memsim.networks.memristive import MemristiveNetwork
+
+CALIBRATION_SAMPLE = 500
+"""Training examples that decisions are calibrated with."""
+SPAN_SAMPLE = 64
+"""Training examples that the range of word line voltages is taken from."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """A trained network with its study, data and history.
+
+    Attributes:
+        study: the study.
+        network: after the last stage.
+        data: that it was trained on.
+        history: of the last stage.
+        records: of all stages, of a study with stages.
+    """
+
+    study: Study
+    network: Network
+    data: Dataset
+    history: list[EpochRecord]
+    records: list[StageRecord] = field(default_factory=list)
+
+    @property
+    def kept(self) -> EpochRecord:
+        """Of the epoch whose weights the network has."""
+        return self.history[best_epoch(self.history) if self.study.training.keep == "best" else -1]
+
+
+def best_epoch(history: Sequence[EpochRecord]) -> int:
+    """Number from 0 of the first epoch with the best accuracy on the held-out data."""
+    scores = [record.validation_accuracy or 0.0 for record in history]
+    return scores.index(max(scores))
+
+
+def build(study: Study, data_dir: Path | None = None) -> tuple[Network, Dataset]:
+    """The untrained network of a study, and its data, read from `data_dir` where they do not ship with memsim."""
+    study, data = data_of(study, data_dir)
+    return network_of(study, data), data
+
+
+def network_of(study: Study, data: Dataset) -> Network:
+    """The untrained network of a study for its data."""
+    network = build_network(data.shape, data.classes, study)
+    if data.train.labels.ndim == 3:
+        if not isinstance(network, MemristiveNetwork):
+            raise InputError(
+                f"data {data.name!r} have a value at every step, which discrete neurons are not read for; use a circuit"
+            )
+        read_each_slot(network, data.train.labels.shape[1])
+    return network
+
+
+def load_run(
+    folder: Path,
+    data_dir: Path | None = None,
+    *,
+    trust: bool = False,
+    stages: int | None = None,
+    data: Dataset | None = None,
+) -> Run:
+    """The trained run that `train` left in `folder`, after its last stage or after the first `stages`.
+
+    Args:
+        folder: of the run.
+        data_dir: folder of the data sets; the environment variable MEMSIM_DATA where left out.
+        trust: run the code of the Python file of its neuron, where it has one.
+        stages: how many; all where left out.
+        data: that it was trained on, where they are loaded already, or Python has them and no file.
+
+    Raises:
+        InputError: no study there, fewer stages, or data that are not found or have changed.
+        CheckpointError: no usable checkpoint, or a neuron's file that has changed.
+    """
+    study = load_study(folder / STUDY, trust=trust)
+    wanted = len(study.every_stage) if stages is None else stages
+    if not 1 <= wanted <= len(study.every_stage):
+        raise InputError(f"stages = {stages} is out of range; {folder} has 1 to {len(study.every_stage)}")
+    study, data = data_of(study, data_dir, run=folder, given=data)
+    network = network_of(study, data)
+    if not study.stages:
+        return Run(study, network, data, load_checkpoint(folder, network))
+    records = []
+    for number, stage in enumerate(study.stages[:wanted]):
+        network = mapped(network, stage, study, data)
+        history = load_checkpoint(stage_folder(folder, number, stage), network)
+        records.append(StageRecord(stage, history))
+    return Run(study, network.eval(), data, records[-1].history, records)
+
+
+def mapped(network: Network, stage: Stage, study: Study, data: Dataset) -> Network:
+    """The network on the hardware of a stage, its decisions not calibrated."""
+    if stage.card is None:
+        return network
+    number = study.stages.index(stage)
+    noise = torch.Generator().manual_seed(of_stage(study.seed, number, 0))
+    sample = None if study.discrete else first(data.train, SPAN_SAMPLE).inputs()
+    found = map_to_imc(network, stage.hardware_card(), generator=noise, sample=sample)
+    assert isinstance(found, Network)  # noqa: S101 - a copy of one
+    return found
+
+
+def enter(network: Network, stage: Stage, study: Study, data: Dataset) -> Network:
+    """The network as a stage begins: on its hardware, its decisions calibrated where they are new."""
+    entered = mapped(network, stage, study, data)
+    if not decides(network) and decides(entered):
+        calibrate(entered, first(data.train, CALIBRATION_SAMPLE).inputs())
+    return entered
+
+
+def decides(network: nn.Module) -> bool:
+    """Whether columns are read as decisions."""
+    return any(layer.decides for layer in mapped_layers(network).values())

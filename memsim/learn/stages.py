@@ -1,0 +1,105 @@
+"""Stages of training: hardware of growing realism, each beginning with the network of the one before."""
+
+from __future__ import annotations
+
+import csv
+import io
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, model_validator
+
+from memsim.errors import InputError
+from memsim.files import write_text
+from memsim.imc.estimators import Estimator
+from memsim.imc.hardware import HardwareCard, load_hardware
+from memsim.learn.checkpoint import EpochRecord
+from memsim.tables import Count, Positive, Table
+
+STAGES = "stages.csv"
+StageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$", max_length=60)]
+
+
+class Stage(Table):
+    """One stage of training. It starts from the network of the last one.
+
+    Attributes:
+        name: of the stage, and of its folder.
+        card: the hardware that is trained for; none, and so ideal, where left out.
+        hardware: entries of the card that differ, by dotted names, such as {"converter.offset" = 0.5}.
+        epochs: passes over the examples.
+        examples: of each epoch, drawn anew; all where left out.
+        learning_rate: at the start.
+        gradient: of decisions, see memsim.imc.estimators.
+        width: of that gradient at the start and at the end, in geometric steps between [LSB].
+    """
+
+    name: StageName
+    card: str | None = None
+    hardware: dict[str, Any] = {}
+    epochs: Count = 1
+    examples: Count | None = None
+    learning_rate: Positive = 2e-3
+    gradient: Estimator = "exact"
+    width: tuple[Positive, Positive] = (1.0, 1.0)
+
+    @model_validator(mode="after")
+    def _hardware_exists(self) -> Stage:
+        if self.card is None and self.hardware:
+            raise ValueError("hardware changes nothing without a card; name one, or leave hardware out")
+        if self.card is not None:
+            self.hardware_card()
+        return self
+
+    def hardware_card(self) -> HardwareCard:
+        """The card with what differs; of stages that have one."""
+        if self.card is None:
+            raise InputError(f"stage {self.name!r} is trained in software, and has no card")
+        return load_hardware(self.card, self.hardware)
+
+    def width_at(self, progress: float) -> float:
+        """Width of the gradient [LSB] at this share of the stage."""
+        first, last = self.width
+        return first * (last / first) ** progress
+
+
+def check_stages(stages: tuple[Stage, ...]) -> None:
+    """Raise ValueError where two have a name, or software follows hardware."""
+    names = [stage.name for stage in stages]
+    twice = sorted({name for name in names if names.count(name) > 1})
+    if twice:
+        raise ValueError(f"stages have the same name {twice[0]!r}; give each its own")
+    kinds = [stage.card is None for stage in stages]
+    if kinds != sorted(kinds, reverse=True):
+        raise ValueError("a stage without card follows one with a card; software comes first")
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """A finished stage, or the part of it that is done."""
+
+    stage: Stage
+    history: list[EpochRecord]
+
+    @property
+    def accuracy(self) -> float:
+        """On the test data at the end."""
+        return self.history[-1].test_accuracy
+
+
+def stage_folder(folder: Path, number: int, stage: Stage) -> Path:
+    """Where a stage of a run is kept."""
+    return folder / f"{number + 1}-{stage.name.replace(' ', '-')}"
+
+
+def save_stages(records: list[StageRecord], folder: Path) -> None:
+    """Accuracies after each stage as a table."""
+    table = io.StringIO()
+    writer = csv.writer(table, lineterminator="\n")
+    writer.writerow(["stage", "card", "epochs", "loss", "train_accuracy", "test_accuracy"])
+    for record in records:
+        last, card = record.history[-1], record.stage.card or "software"
+        scores = (last.loss, last.train_accuracy, last.test_accuracy)
+        writer.writerow([record.stage.name, card, last.epoch, *scores])
+    write_text(folder / STAGES, table.getvalue())

@@ -1,0 +1,197 @@
+"""Training a study, stage by stage."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+import torch
+from lightning_fabric import Fabric
+
+from memsim.errors import CheckpointError, InputError
+from memsim.files import ensure_folder
+from memsim.learn.checkpoint import CHECKPOINT, STUDY, load_best, load_checkpoint, save_checkpoint
+from memsim.learn.data import Dataset
+from memsim.learn.losses import LossFunction
+from memsim.learn.metrics import Metric
+from memsim.learn.run import Run, enter, network_of
+from memsim.learn.run_data import data_of, save_record
+from memsim.learn.size import BYTES_A_PROCESS, check_training
+from memsim.learn.stages import StageRecord, save_stages, stage_folder
+from memsim.learn.study import Study, load_study, save_study
+from memsim.learn.trainer import Progress, Trainer
+from memsim.memory import check_memory
+from memsim.networks import MemristiveNetwork, Network
+from memsim.networks.gains import calibrate_gains, set_ratio
+from memsim.toml import read_toml
+
+SPLIT_SIZE = 32_768
+"""Tensors below this many elements run on one thread in torch whatever the setting."""
+GAIN_SAMPLE = 128
+"""Training examples that mirror ratios are found with."""
+
+
+def train(  # noqa: PLR0913 - each is a choice of its own
+    study: Study,
+    folder: Path,
+    *,
+    data_dir: Path | None = None,
+    resume: bool = False,
+    progress: Progress | None = None,
+    tell: Callable[[str], None] | None = None,
+    fabric: Fabric | None = None,
+    data: Dataset | None = None,
+    loss: LossFunction | None = None,
+    metrics: Mapping[str, Metric] | None = None,
+) -> Run:
+    """Train a study and leave study, checkpoint and history in `folder`, saved after every epoch.
+
+    Each stage of a study with stages leaves them in a folder of its own.
+
+    A run that was interrupted and resumed gives the same weights as one that was not.
+
+    Args:
+        study: what to train.
+        folder: where the run is kept; made when missing.
+        data_dir: folder of the data sets; the environment variable MEMSIM_DATA where left out.
+        resume: continue the run in `folder` instead of starting one.
+        progress: called after every batch.
+        tell: called with what one should know before long work starts, if there is something.
+        fabric: processors to train on, as `devices` gives them; one CPU process where left out.
+        data: what `make_dataset` made, instead of the study's data.
+        loss: of outputs and targets, instead of the study's.
+        metrics: what else to measure on the test data after each epoch, by name, besides the study's.
+
+    Raises:
+        InputError: the folder cannot be written, holds another run, the study or its data cannot be used, or training
+            does not fit into memory.
+        CheckpointError: nothing to resume, or a checkpoint of another study.
+        ConvergenceError: the loss is no longer a number.
+    """
+    fabric = devices() if fabric is None else fabric
+    study, data = data_of(study, data_dir, run=folder if resume else None, given=data)
+    write = fabric.is_global_zero
+    if tell and write:
+        for note in filter(None, [*data.notes, check_training(data.shape, data.classes, study)]):
+            tell(note)
+    network = network_of(study, data)
+    study = with_gains(study, network, data, folder if resume else study.training.start)
+    _prepare(folder, study, resume, write=write)
+    if write:
+        save_record(data, folder)
+    if study.training.start is not None:
+        load_checkpoint(Path(study.training.start), network)
+    records: list[StageRecord] = []
+    for number, stage in enumerate(study.every_stage):
+        network = enter(network, stage, study, data)
+        trainer = Trainer(study, network, data, fabric, number=number, loss=loss, metrics=metrics)
+        place = stage_folder(folder, number, stage) if study.stages else folder
+        if tell and write and study.stages:
+            tell(f"stage {stage.name!r}, {stage.card or 'software'}")
+        with _threads_for(study, data):
+            _run_stage(trainer, place, folder, progress)
+        study, network = trainer.study, trainer.network
+        records.append(StageRecord(stage, trainer.history))
+        if study.stages and write:
+            save_stages(records, folder)
+    return Run(study, network.cpu(), data, records[-1].history, records if study.stages else [])
+
+
+def _run_stage(trainer: Trainer, place: Path, folder: Path, progress: Progress | None) -> None:
+    """All epochs of a stage that are not done, each saved."""
+    network = trainer.network
+    if (place / CHECKPOINT).exists():
+        trainer.history += load_checkpoint(place, network, trainer.optimizer, trainer.shuffling)
+        trainer.best = load_best(place)
+    while not trainer.finished:
+        trainer.keep_step_error(folder)
+        trainer.run_epoch(progress)
+        if trainer.fabric.is_global_zero:
+            save_checkpoint(
+                ensure_folder(place),
+                network,
+                trainer.optimizer,
+                trainer.shuffling,
+                trainer.history,
+                best=trainer.best,
+            )
+        if progress:
+            done = len(trainer.history) * trainer.updates
+            progress(done, trainer.stage.epochs * trainer.updates, trainer.history[-1])
+    trainer.keep_step_error(folder)
+    if trainer.best is not None:
+        network.load_state_dict(trainer.best)
+
+
+def with_gains(study: Study, network: Network, data: Dataset, known: Path | str | None) -> Study:
+    """The study with the mirror ratios that it leaves open: those of a run it goes on from, or calibrated."""
+    if not isinstance(network, MemristiveNetwork) or study.synapses.mirror_ratio != "auto":
+        return study
+    before = None if known is None else Path(known) / STUDY
+    ratios: tuple[float, ...]
+    if before is not None and before.exists():
+        found = read_toml(before, "study").get("synapses", {}).get("mirror_ratio")
+        ratios = tuple(found) if isinstance(found, list) else (found,) * len(network.chain)
+        for layer, ratio in zip(network.chain, ratios, strict=True):
+            set_ratio(layer, ratio)
+    else:
+        events = torch.Generator().manual_seed(study.seed)
+        ratios = calibrate_gains(network, data.train.inputs(slice(GAIN_SAMPLE)), events)
+    synapses = study.synapses.model_copy(update={"mirror_ratio": ratios})
+    return study.model_copy(update={"synapses": synapses})
+
+
+def devices(accelerator: str = "cpu", number: int = 1) -> Fabric:
+    """Processors to train on; with several, each takes an equal part of every batch.
+
+    Args:
+        accelerator: cpu, cuda, mps or auto.
+        number: of processors; on CPUs, of processes.
+
+    Raises:
+        InputError: there is no such accelerator here, or not so many.
+    """
+    if number > 1 and accelerator == "cpu":
+        check_memory(
+            f"training in {number} processes", BYTES_A_PROCESS * number, "start fewer with --devices"
+        )
+    try:
+        fabric = Fabric(accelerator=accelerator, devices=number)
+        fabric.launch()
+    except (RuntimeError, ValueError, TypeError) as error:
+        raise InputError(
+            f"cannot train on {number} device(s) of {accelerator!r}: {str(error).splitlines()[0]}"
+        ) from None
+    return fabric
+
+
+@contextmanager
+def _threads_for(study: Study, data: Dataset) -> Iterator[None]:
+    """One thread where layers are too small for torch to split; more would only wait for each other."""
+    before = torch.get_num_threads()
+    sizes = [layer if isinstance(layer, int) else SPLIT_SIZE for layer in study.layouts]
+    if study.batch * max((*sizes, data.classes)) < SPLIT_SIZE:
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def _prepare(folder: Path, study: Study, resume: bool, *, write: bool) -> None:
+    ensure_folder(folder)
+    if resume:
+        previous = load_study(folder / STUDY) if (folder / STUDY).exists() else None
+        if previous is None:
+            raise CheckpointError(f"{folder} holds no run to resume; leave out --resume to start one")
+        if previous != study:
+            raise CheckpointError(
+                f"{folder} holds a run of another study; resume it with its own {STUDY}, or choose another folder"
+            )
+    elif any(folder.glob(CHECKPOINT)) or any(folder.glob(f"*/{CHECKPOINT}")):
+        raise InputError(
+            f"{folder} already holds a trained run; resume it with --resume, or choose another folder"
+        )
+    if write:
+        save_study(study, folder / STUDY)

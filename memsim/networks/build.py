@@ -1,0 +1,27 @@
+"""The network that tables describe."""
+
+from __future__ import annotations
+
+import torch
+
+from memsim.networks.memristive import MemristiveNetwork
+from memsim.networks.network import Network
+from memsim.networks.spiking import SpikingNetwork
+from memsim.networks.tables import NetworkTable
+
+
+def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable) -> Network:
+    """The untrained network of a study: memristive circuits, or discrete neurons.
+
+    Args:
+        shape: of one input: (features,), (height, width) or (channels, height, width).
+        classes: neurons of the last layer.
+        table: what it is.
+
+    Raises:
+        InputError: parts that do not exist or do not fit.
+    """
+    if not table.discrete:
+        return MemristiveNetwork(shape, classes, table)
+    generator = torch.Generator().manual_seed(table.seed)
+    return SpikingNetwork(shape, classes, table.every_layer, steps=table.time_steps, generator=generator)
