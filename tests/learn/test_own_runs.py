@@ -180,10 +180,9 @@ def lines(slope: float, shape: tuple[int, ...]) -> tuple[np.ndarray, np.ndarray]
     return x, slope * x.sum(axis=-1, keepdims=x.ndim == 3) + 40.0
 
 
-@pytest.mark.spice
 def test_numbers_are_learned_and_said_in_their_units(tmp_path: Path):
     data = make_dataset(lines(300.0, (400, 2)))
-    study = make_study(hidden=(8,), epochs=12, step=5e-4, training={"metrics": ("root-mean-square-error",)})
+    study = make_study(hidden=(8,), epochs=10, step=5e-4, training={"metrics": ("root-mean-square-error",)})
     run = train(study, tmp_path, data=data)
     last = run.history[-1]
     # a plane in two inputs: nothing keeps the network from the whole variance
@@ -191,6 +190,13 @@ def test_numbers_are_learned_and_said_in_their_units(tmp_path: Path):
     wanted, found = (data.in_units(v) for v in (data.test.labels, respond(run.network, data.test)))
     error = float((wanted - found).square().mean().sqrt())
     assert error / float(data.unit) == pytest.approx(last.scores["root-mean-square-error"], rel=1e-5)
+
+
+@pytest.mark.slow
+@pytest.mark.spice
+def test_numbers_are_the_same_in_ngspice(tmp_path: Path):
+    data = make_dataset(lines(300.0, (100, 2)))
+    run = train(make_study(hidden=(4,), epochs=4, step=5e-4), tmp_path, data=data)
     v = verify(run, images=3).verification
     assert v.same_class is None
     # R^2 of three examples in both engines, whose potentials differ by less than 0.1 % of a spike
@@ -314,6 +320,7 @@ def test_the_command_trains_on_a_path_and_says_what_it_made_of_it(folder: Path):
     assert result.exit_code == 0, result.output
 
 
+@pytest.mark.slow
 def test_the_command_says_r_squared_of_numbers(folder: Path):
     x, y = lines(3.0, (50, 2))
     np.savez(folder / "numbers.npz", x=x, y=y)
