@@ -34,13 +34,12 @@ from memsim.files import read_waves, write_waves
 from memsim.fit import Layout, read_record
 from memsim.imc.hardware import load_hardware
 from memsim.imc.workloads import load_workload
-from memsim.learn import load_study, make_study, train
+from memsim.learn import build, load_study, make_study, train
 from memsim.learn.checkpoint import _digest, load_checkpoint
 from memsim.learn.data import load_dataset
 from memsim.learn.data.idx import read_idx
 from memsim.learn.data.nmnist import read_atis
 from memsim.learn.study import Study
-from memsim.learn.trainer import build
 from memsim.report.data import write_data_report
 from memsim.sweep import load_sweep
 from memsim.sweep.decks import deck_subject

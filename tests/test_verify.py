@@ -14,8 +14,7 @@ from memsim.circuits import IntegrateAndFire, pulsed_population, sampled_populat
 from memsim.circuits.stimuli import AlphaTrain
 from memsim.crossbar import Crossbar, Hardware, Wires, operating_point
 from memsim.errors import InputError
-from memsim.learn import Run, make_study, train
-from memsim.learn.trainer import build
+from memsim.learn import Run, build, make_study, train
 from memsim.networks.memristive import MemristiveNetwork
 from memsim.spice import Job, deck, simulate_many
 from memsim.verify import Evidence, engines, save_verification, verify

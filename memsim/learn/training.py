@@ -71,9 +71,9 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     """
     fabric = devices() if fabric is None else fabric
     study, data = data_of(study, data_dir, run=folder if resume else None, given=data)
-    write = fabric.is_global_zero
+    write, known = fabric.is_global_zero, check_training(data.shape, data.classes, study)
     if tell and write:
-        for note in filter(None, [*data.notes, check_training(data.shape, data.classes, study)]):
+        for note in filter(None, [*data.notes, known]):
             tell(note)
     network = network_of(study, data)
     study = with_gains(study, network, data, folder if resume else study.training.start)

@@ -13,21 +13,27 @@ from memsim.circuits import dataset
 from memsim.learn import Run
 from memsim.learn.evaluation import respond
 from memsim.learn.metrics import confusion
-from memsim.report.page import Section, write_report
+from memsim.report.page import Section, Table, write_report
 from memsim.units import format_si
 from memsim.verify import Evidence, Verification
 
 REPORT = "report.html"
+WAYS = {
+    False: "Backpropagation through time on the differentiable twin of the circuit; no surrogate gradients. "
+    "Weights are differences of two bounded conductances.",
+    True: "Backpropagation through time of discrete neurons, whose spikes have the slope of a surrogate.",
+}
+"""How networks of circuits and of discrete neurons are trained."""
 
 
 def run_figures(run: Run, evidence: Evidence | None = None) -> dict[str, Figure]:
     """Pictures of a run by file name."""
-    figures = {
-        "training.png": plots.training_curves(run.history, score=_score(run)),
-        "conductances.png": plots.conductance_map(
-            *(g.detach().numpy() for g in run.network.crossbars[0].conductances())
-        ),
-    }
+    figures = {"training.png": plots.training_curves(run.history, score=_score(run))}
+    if run.network.crossbars:
+        first = run.network.crossbars[0]
+        figures["conductances.png"] = plots.conductance_map(
+            *(g.detach().numpy() for g in first.conductances())
+        )
     if not run.data.regression:
         figures["confusion.png"] = plots.confusion(confusion_matrix(run))
     if evidence:
@@ -84,7 +90,8 @@ def _training_section(run: Run, figures: dict[str, Figure]) -> Section:
         ("epochs", last.epoch),
         ("seconds of training", f"{sum(record.seconds for record in run.history):.0f}"),
         ("hidden neurons", ", ".join(str(layer.neurons) for layer in run.network.chain[:-1])),
-        ("synapse", run.study.synapses.device),
+        ("neuron", run.study.neuron),
+        *([] if run.study.discrete else [("synapse", run.study.synapses.device)]),
         ("seed", run.study.seed),
     ]
     if last.activity:
@@ -96,19 +103,30 @@ def _training_section(run: Run, figures: dict[str, Figure]) -> Section:
     told = "".join(f"\n\nData: {note}." for note in run.data.notes)
     pictures = [
         (f"loss and {what} over the epochs", figures["training.png"]),
-        ("conductances of the first crossbar", figures["conductances.png"]),
     ]
+    if "conductances.png" in figures:
+        pictures.append(("conductances of the first crossbar", figures["conductances.png"]))
     if "confusion.png" in figures:
         told_of = "classes of the test images against what the network says"
         pictures.append((told_of, figures["confusion.png"]))
     return Section(
         heading="Training",
-        text="Backpropagation through time on the differentiable twin of the circuit; no surrogate gradients. "
-        f"Weights are differences of two bounded conductances.{told}",
-        tables=[(("quantity", "value"), rows)],
+        text=f"{WAYS[run.study.discrete]}{told}",
+        tables=[(("quantity", "value"), rows), *_stages(run)],
         figures=pictures,
         command="memsim train",
     )
+
+
+def _stages(run: Run) -> list[Table]:
+    """What each stage gave."""
+    if not run.records:
+        return []
+    rows = [
+        (one.stage.name, one.stage.card or "software", len(one.history), f"{one.accuracy:.2%}")
+        for one in run.records
+    ]
+    return [(("stage", "hardware", "epochs", f"test {_score(run)}"), rows)]
 
 
 def _verification_section(evidence: Evidence, figures: dict[str, Figure], folder: Path) -> Section:

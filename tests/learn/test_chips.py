@@ -16,7 +16,7 @@ from memsim.errors import InputError
 from memsim.imc import load_hardware, map_to_imc
 from memsim.imc.cost import cost
 from memsim.imc.workloads import workload_of
-from memsim.learn import make_staged_study, train_staged
+from memsim.learn import make_study, train
 from memsim.learn.chips import stage_for
 
 NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
@@ -87,12 +87,12 @@ def test_networks_that_are_not_mapped_are_refused() -> None:
     ],
 )
 def test_each_chip_gets_the_network_that_was_trained_for_it(card: str, stage: int, cold: bool) -> None:
-    assert stage_for(make_staged_study(**STUDY), load_hardware(card)) == (stage, cold)
+    assert stage_for(make_study(**STUDY), load_hardware(card)) == (stage, cold)
 
 
 def test_command_compares_a_trained_network(tmp_path: Path, memsim: Memsim) -> None:
     folder = tmp_path / "run"
-    train_staged(make_staged_study(**STUDY), folder)
+    train(make_study(**STUDY), folder)
     code, text = memsim(
         "imc", str(folder), "--card", "adcless-32", "--compare", "hp-adc", "--images", "20", "--json"
     )
@@ -120,7 +120,7 @@ def test_command_costs_a_workload(memsim: Memsim, tmp_path: Path) -> None:
     [
         ([], "--workload"),
         (["run", "--workload", "gesture"], "not both"),
-        (["nowhere"], "stages"),
+        (["nowhere"], "study.toml"),
         (["--workload", "gesture", "--card", "adc"], "adc"),
         (["--workload", "gesture", "--spike-rate", "2"], "spike_rate"),
         (["--workload", "gesture", "--accounting", "kind"], "complete"),

@@ -70,15 +70,17 @@ def test_training_with_neurons_of_their_own_moves_them_within_their_bounds(tmp_p
 
 def test_the_rate_rises_then_falls_as_half_a_cosine():
     study = small(warmup=2.0)
-    assert [rate_factor(study, epoch) for epoch in (0, 1, 2, 4, 6)] == pytest.approx([0, 0.5, 1, 0.5, 0])
-    assert rate_factor(small(schedule="constant"), 5.9) == 1
+    assert [rate_factor(study.training, study.epochs, epoch) for epoch in (0, 1, 2, 4, 6)] == pytest.approx(
+        [0, 0.5, 1, 0.5, 0]
+    )
+    assert rate_factor(small(schedule="constant").training, 6, 5.9) == 1
 
 
 def test_weight_decay_spares_the_neurons():
     study = small(weight_decay=0.1).model_copy(
         update={"parameters": make_study(parameters={"cmem": {}}).parameters}
     )
-    groups = make_optimizer(build(study)[0], study).param_groups
+    groups = make_optimizer(build(study)[0], study.training, study.learning_rate).param_groups
     assert [(len(group["params"]), group["weight_decay"]) for group in groups] == [(2, 0.1), (2, 0.0)]
 
 

@@ -17,17 +17,14 @@ from memsim.learn import (
     load_run,
     load_study,
     make_dataset,
-    make_staged_study,
     make_study,
     respond,
     train,
-    train_staged,
 )
 from memsim.learn.checkpoint import HISTORY
 from memsim.learn.evaluation import activity, first
+from memsim.learn.run import best_epoch
 from memsim.learn.run_data import DATA
-from memsim.learn.staged import load_staged_run
-from memsim.learn.trainer import best_epoch
 from memsim.sweep.networks import TrainedNetwork
 from memsim.verify import verify
 
@@ -297,14 +294,14 @@ def test_a_loss_that_is_not_finite_stops_the_run(folder: Path):
 
 
 def test_a_staged_run_takes_own_data_and_knows_them_again(folder: Path):
-    study = make_staged_study(
+    study = make_study(
         data=str(folder / "my.npz"), hidden=(4,), steps=3, stages=[{"name": "software", "epochs": 1}]
     )
-    run = train_staged(study, folder / "run")
-    assert load_staged_run(folder / "run").records == run.records
+    run = train(study, folder / "run")
+    assert load_run(folder / "run").records == run.records
     write(folder / "my.npz", seed=1)
     with pytest.raises(InputError, match="have changed"):
-        load_staged_run(folder / "run")
+        load_run(folder / "run")
 
 
 @pytest.mark.slow

@@ -16,7 +16,8 @@ MEASURE = """
 import resource, sys
 from dataclasses import replace
 from memsim.learn import first, make_study
-from memsim.learn.trainer import Trainer, build, devices
+from memsim.learn import build, devices
+from memsim.learn.trainer import Trainer
 
 def peak(**entries):
     study = make_study(epochs=1, **entries)

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 from memsim.cli import app
 from memsim.errors import CheckpointError, InputError
 from memsim.imc import mapped_layers
-from memsim.learn import load_staged_run, make_staged_study, spikes_of, train_staged
+from memsim.learn import load_run, make_study, train
 from memsim.learn.data.motion import moving_dots
 from memsim.networks import LeakyIntegrateAndFire, SpikingNetwork
 from memsim.networks.geometry import Convolution
@@ -43,12 +43,12 @@ SMALL = {
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = tmp_path_factory.mktemp("staged")
-    train_staged(make_staged_study(**SMALL), place)
+    train(make_study(**SMALL), place)
     return place
 
 
 def test_every_stage_leaves_its_accuracy_and_a_network_that_has_it(folder: Path) -> None:
-    run = load_staged_run(folder)
+    run = load_run(folder)
     assert [record.stage.name for record in run.records] == ["software", "partial sums", "one bit"]
     rows = (folder / "stages.csv").read_text().splitlines()
     assert [float(row.split(",")[-1]) for row in rows[1:]] == [record.accuracy for record in run.records]
@@ -58,13 +58,13 @@ def test_every_stage_leaves_its_accuracy_and_a_network_that_has_it(folder: Path)
     assert run.records[2].accuracy > 0.3
     inputs, labels = run.data.test.batch(slice(None))
     with torch.no_grad():
-        right = run.network(spikes_of(inputs, 3)).argmax(1) == labels
+        right = run.network(inputs).argmax(1) == labels
     assert float(right.double().mean()) == pytest.approx(run.records[-1].accuracy)
 
 
 def test_a_stage_begins_with_the_weights_of_the_last(folder: Path) -> None:
-    software = load_staged_run(folder, stages=1).network
-    first = load_staged_run(folder, stages=2).network
+    software = load_run(folder, stages=1).network
+    first = load_run(folder, stages=2).network
     before, after = (
         software.synapses[0].weight.flatten(1),
         mapped_layers(first)["layers.0.synapse.module"].weight,
@@ -75,38 +75,39 @@ def test_a_stage_begins_with_the_weights_of_the_last(folder: Path) -> None:
 
 
 def test_an_interrupted_run_ends_as_one_that_was_not(folder: Path, tmp_path: Path) -> None:
-    study = make_staged_study(**SMALL)
+    study = make_study(**SMALL)
 
-    def stop(stage: object, _: object) -> None:
-        seen.append(stage)
+    def stop(_done: int, _total: int, record: object) -> None:
+        seen.extend([] if record is None else [record])
         if len(seen) == 6:  # after the first of two 1-bit epochs
             raise KeyboardInterrupt
 
     seen: list[object] = []
     with pytest.raises(KeyboardInterrupt):
-        train_staged(study, tmp_path, progress=stop)
-    resumed = train_staged(study, tmp_path, resume=True)
-    whole = load_staged_run(folder).network.state_dict()
+        train(study, tmp_path, progress=stop)
+    resumed = train(study, tmp_path, resume=True)
+    whole = load_run(folder).network.state_dict()
     for name, value in resumed.network.state_dict().items():
         assert torch.equal(value, whole[name]), name
 
 
 def test_a_folder_holds_one_study(folder: Path, tmp_path: Path) -> None:
-    study = make_staged_study(**SMALL)
+    study = make_study(**SMALL)
     with pytest.raises(InputError, match="already holds"):
-        train_staged(study, folder)
+        train(study, folder)
     with pytest.raises(CheckpointError, match="another study"):
-        train_staged(study.model_copy(update={"seed": 1}), folder, resume=True)
+        train(study.model_copy(update={"seed": 1}), folder, resume=True)
     with pytest.raises(CheckpointError, match="no run to resume"):
-        train_staged(study, tmp_path / "none", resume=True)
+        train(study, tmp_path / "none", resume=True)
     with pytest.raises(InputError, match="1 to 3"):
-        load_staged_run(folder, stages=4)
+        load_run(folder, stages=4)
 
 
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"stages": ()}, "at least 1"),
+        ({"epochs": 3}, "epochs changes nothing in a study with stages"),
+        ({"window": 1e-2}, "window changes nothing for the neuron 'lif'"),
         ({"stages": ({"name": "a"}, {"name": "a"})}, "same name"),
         ({"stages": ({"name": "a", "card": "adcless"}, {"name": "b"})}, "software comes first"),
         ({"stages": ({"name": "a", "card": "nothing"},)}, "unknown hardware card"),
@@ -114,12 +115,12 @@ def test_a_folder_holds_one_study(folder: Path, tmp_path: Path) -> None:
         ({"stages": ({"name": "a", "hardware": {"array.rows": 1}},)}, "without a card"),
         ({"stages": ({"name": "../a"},)}, "begins with a letter"),
         ({"stages": ({"name": "a", "gradient": "straight"},)}, "exact"),
-        ({"layers": 3}, "no such entry"),
+        ({"layer": 3}, "no such entry"),
     ],
 )
 def test_bad_studies_are_named(changes: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        make_staged_study(**{**SMALL, **changes})
+        make_study(**{**SMALL, **changes})
 
 
 def test_the_command_takes_a_study_with_stages(tmp_path: Path) -> None:
@@ -136,8 +137,8 @@ def test_the_command_takes_a_study_with_stages(tmp_path: Path) -> None:
     study.write_text(tomli_w.dumps(brief))
     done = CliRunner().invoke(app, ["train", str(study), "--out", str(tmp_path / "run"), "--seed", "3"])
     assert done.exit_code == 0, done.output
-    assert "one bit (adcless-differential), epoch 1 of 1" in done.output
-    assert load_staged_run(tmp_path / "run").study.seed == 3
+    assert "stage 'one bit', adcless-differential" in done.output
+    assert load_run(tmp_path / "run").study.seed == 3
     refused = CliRunner().invoke(
         app, ["train", str(study), "--out", str(tmp_path / "other"), "--epochs", "2"]
     )
@@ -153,7 +154,7 @@ def test_dots_that_rest_send_no_events_and_those_that_move_do() -> None:
 
 
 def test_velocities_are_learned_from_events(tmp_path: Path) -> None:
-    study = make_staged_study(
+    study = make_study(
         data="moving-dots",
         hidden=({"channels": 6, "kernel": 5, "stride": 2, "padding": 2}, 32),
         stages=(
@@ -161,7 +162,7 @@ def test_velocities_are_learned_from_events(tmp_path: Path) -> None:
             {"name": "sums", "card": "hp-adc-differential", "hardware": NO_WIRES, "examples": 500},
         ),
     )
-    run = train_staged(study, tmp_path)
+    run = train(study, tmp_path)
     # a network that only knows the mean explains nothing of the variance
     assert run.records[0].accuracy > 0.2
     assert run.records[1].accuracy > 0.2

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 
 import memsim.networks.discrete_neurons as module
 from memsim.errors import InputError
-from memsim.learn import make_staged_study, train_staged
+from memsim.learn import make_study, train
 from memsim.networks import DiscreteNeuron, LeakyIntegrateAndFire
 from memsim.networks.discrete import (
     SLOPES,
@@ -108,16 +108,16 @@ def test_nothing_differs_from_the_plain_loop(
 def test_staged_training_gives_the_same_losses_to_the_last_digit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    study = make_staged_study(
+    study = make_study(
         data="digits",
         hidden=({"channels": 2, "kernel": 3, "stride": 2}, 12),
         steps=3,
         batch=32,
         stages=({"name": "software", "epochs": 2, "learning_rate": 0.01, "examples": 200},),
     )
-    found = train_staged(study, tmp_path / "now").records[0].history
+    found = train(study, tmp_path / "now").records[0].history
     monkeypatch.setattr("memsim.networks.spiking.LeakyIntegrateAndFire", _Plain)
-    expected = train_staged(study, tmp_path / "plain").records[0].history
+    expected = train(study, tmp_path / "plain").records[0].history
     assert [one.loss for one in found] == [one.loss for one in expected]
 
 
