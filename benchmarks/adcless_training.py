@@ -26,17 +26,21 @@ from common import RESULTS, save_result
 
 from memsim.imc import calibrate, load_hardware, map_to_imc
 from memsim.learn import (
-    StagedRun,
-    StagedStudy,
-    accuracy,
-    load_staged_run,
-    make_staged_study,
-    spikes_of,
-    train_staged,
+    EpochRecord,
+    Run,
+    Study,
+    evaluate,
+    load_run,
+    load_study,
+    make_study,
+    save_study,
+    train,
 )
 from memsim.learn.checkpoint import CHECKPOINT, STUDY
 from memsim.learn.data import Split
 from memsim.learn.evaluation import first
+from memsim.learn.stages import stage_folder
+from memsim.networks import Network
 
 NAME = "adcless_training"
 RUNS = Path("runs/benchmark-adcless")
@@ -78,7 +82,7 @@ def stage(name: str, examples: int, per_epoch: int, **values: Any) -> dict[str, 
     return {"name": name, "epochs": epochs, "examples": examples // epochs, **values}
 
 
-def study(data: str, seed: int, plan: str) -> StagedStudy:
+def study(data: str, seed: int, plan: str) -> Study:
     """`staged`, the same `hp-adc` for as long, or the `jump` from software to the last stage."""
     largest = 1_000 if data == "nmnist" else 20_000
     software, weights, sums, one_bit, real = EXAMPLES[data]
@@ -108,7 +112,7 @@ def study(data: str, seed: int, plan: str) -> StagedStudy:
         ],
         "jump": [stage("jump", weights + sums + one_bit + real, largest, learning_rate=1e-2, **last)],
     }
-    return make_staged_study(
+    return make_study(
         data=data,
         hidden=LAYERS[data],
         steps=STEPS[data],
@@ -118,49 +122,53 @@ def study(data: str, seed: int, plan: str) -> StagedStudy:
     )
 
 
-def trained(data: str, seed: int, plan: str, data_dir: Path) -> StagedRun:
+def trained(data: str, seed: int, plan: str, data_dir: Path) -> Run:
     """A run, finished where it was interrupted; stages that plans share are copied."""
     chosen = study(data, seed, plan)
     folder = RUNS / f"{data}-{plan}-{seed}"
     _share_stages(chosen, folder, RUNS / f"{data}-staged-{seed}")
-    return train_staged(
+    return train(
         chosen,
         folder,
         data_dir=data_dir,
         resume=(folder / STUDY).exists(),
-        progress=lambda one, epoch: print(
-            f"{data} {plan} {seed}: {one.name} {epoch.epoch}/{one.epochs} loss {epoch.loss:.3f} "
-            f"test {epoch.test_accuracy:.4f} ({epoch.seconds:.0f} s)",
-            flush=True,
-        ),
+        progress=told,
+        tell=lambda text: print(f"{data} {plan} {seed}: {text}", flush=True),
     )
 
 
-def _share_stages(chosen: StagedStudy, folder: Path, staged: Path) -> None:
+def told(_done: int, _total: int, epoch: EpochRecord | None) -> None:
+    """What an epoch gave."""
+    if epoch is not None:
+        print(
+            f"epoch {epoch.epoch}: loss {epoch.loss:.3f} test {epoch.test_accuracy:.4f} ({epoch.seconds:.0f} s)",
+            flush=True,
+        )
+
+
+def _share_stages(chosen: Study, folder: Path, staged: Path) -> None:
     """Stages are functions of all before them, so those that two plans share are trained once."""
     if folder == staged or (folder / STUDY).exists() or not (staged / STUDY).exists():
         return
-    from memsim.learn.staged import stage_folder
-    from memsim.learn.staged_study import load_staged_study, save_staged_study
-
-    other = load_staged_study(staged / STUDY)
+    other = load_study(staged / STUDY)
     for number, (mine, theirs) in enumerate(zip(chosen.stages, other.stages, strict=False)):
-        source = stage_folder(staged, other, number) / CHECKPOINT
+        source = stage_folder(staged, number, theirs) / CHECKPOINT
         if mine != theirs or not source.exists():
             break
-        target = stage_folder(folder, chosen, number)
+        target = stage_folder(folder, number, mine)
         target.mkdir(parents=True, exist_ok=True)
         os.link(source, target / CHECKPOINT)
-    save_staged_study(chosen, folder / STUDY)
+    save_study(chosen, folder / STUDY)
 
 
 def cold(data: str, seed: int, data_dir: Path) -> dict[str, float]:
     """The software network on 1-bit columns without any training."""
-    run = load_staged_run(RUNS / f"{data}-staged-{seed}", data_dir, stages=1)
+    run = load_run(RUNS / f"{data}-staged-{seed}", data_dir, stages=1)
     mapped = map_to_imc(run.network, load_hardware(ONE_BIT, IDEAL_WIRES))
-    found = {"cold": accuracy(mapped, run.data.test, run.study.steps)}
-    calibrate(mapped, spikes_of(first(run.data.train, 500).inputs(), run.study.steps))
-    return {**found, "cold, calibrated": accuracy(mapped, run.data.test, run.study.steps)}
+    assert isinstance(mapped, Network)
+    found = {"cold": evaluate(mapped, run.data.test)}
+    calibrate(mapped, first(run.data.train, 500).inputs())
+    return {**found, "cold, calibrated": evaluate(mapped, run.data.test)}
 
 
 def stages(data: str, seeds: list[int], plans: list[str], data_dir: Path) -> None:
@@ -178,8 +186,8 @@ def robustness(data: str, seed: int, data_dir: Path) -> None:
     """Accuracy over growing non-idealities, of the networks before and after the last stage."""
     folder = RUNS / f"{data}-staged-{seed}"
     networks = {
-        "one bit": load_staged_run(folder, data_dir, stages=4),
-        "non-idealities": load_staged_run(folder, data_dir, stages=5),
+        "one bit": load_run(folder, data_dir, stages=4),
+        "non-idealities": load_run(folder, data_dir, stages=5),
     }
     split = first(networks["one bit"].data.test, TEST)
     done = _results().get(data, {}).get(f"robustness-{seed}", {})
@@ -218,8 +226,8 @@ def trained_at(data: str, seed: int, size: int, data_dir: Path, split: Split) ->
     again = again.model_copy(update={"examples": min(examples, one_bit.examples or examples)})
     chosen = begun.model_copy(update={"stages": (*begun.stages[:-1], again)})
     _share_stages(chosen, folder, RUNS / f"{data}-staged-{seed}")
-    run = train_staged(chosen, folder, data_dir=data_dir, resume=(folder / STUDY).exists())
-    return accuracy(run.network, split, run.study.steps)
+    run = train(chosen, folder, data_dir=data_dir, resume=(folder / STUDY).exists())
+    return evaluate(run.network, split)
 
 
 def changes(kind: str, level: float) -> dict[str, object]:
@@ -235,13 +243,14 @@ def changes(kind: str, level: float) -> dict[str, object]:
     return {**IDEAL_WIRES, kind: level}
 
 
-def on_hardware(run: StagedRun, change: Mapping[str, object], split: Split) -> float:
+def on_hardware(run: Run, change: Mapping[str, object], split: Split) -> float:
     """Accuracy of a trained network on other hardware, on one chip."""
     import torch
 
     source = torch.Generator().manual_seed(0)
     mapped = map_to_imc(run.network, load_hardware(ONE_BIT, change), generator=source)
-    return accuracy(mapped, split, run.study.steps)
+    assert isinstance(mapped, Network)
+    return evaluate(mapped, split)
 
 
 def _results() -> dict[str, Any]:

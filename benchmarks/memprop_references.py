@@ -17,7 +17,7 @@ from torch.nn.functional import cross_entropy
 from memsim.learn import Study
 from memsim.learn.augment import Augmentation
 from memsim.learn.data import Dataset, load_dataset
-from memsim.learn.optimization import set_learning_rate
+from memsim.learn.optimization import rate_factor
 
 LEARNING_RATE = 1e-3
 DECAY = 0.9
@@ -84,7 +84,9 @@ def train_reference(kind: str, study: Study, folder: Path | None) -> dict[str, A
     for epoch in range(study.epochs):
         parts = torch.randperm(len(data.train), generator=noise).split(study.batch)
         for number, chosen in enumerate(parts):
-            set_learning_rate(optimizer, study, epoch + number / len(parts))
+            factor = rate_factor(study.training, study.epochs, epoch + number / len(parts))
+            for group in optimizer.param_groups:
+                group["lr"] = study.learning_rate * factor
             images, labels = data.train.batch(chosen)
             if distort != Augmentation():
                 images = distort(images, data.plane, noise)
