@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import sys
 import traceback
 from dataclasses import replace
@@ -19,6 +18,7 @@ from PySpice.Spice.Netlist import Circuit, Netlist
 
 from memsim.circuits import Neuron
 from memsim.errors import CheckpointError, InputError
+from memsim.files import write_text
 from memsim.networks.cells import PIN, SHIPPED, Cell, shipped_cell
 from memsim.networks.regimes import Regime
 from memsim.spice.subcircuits import read_subcircuit
@@ -27,6 +27,8 @@ from memsim.text import read_text
 _NAME = re.compile(r"(?P<file>.+?\.(?P<kind>py|cir|sp|net|lib)):(?P<item>\w+)(?:@(?P<pin>[0-9a-f]+))?")
 _KNOWN: dict[str, Cell] = {}
 """Cells of files that were read, and of objects that were registered, by their full names."""
+_KEPT: dict[str, str] = {}
+"""Text of a file of its own that makes the same cell, by full name."""
 _WANTED = "a Python file with neurons"
 
 
@@ -56,10 +58,10 @@ def load_cell(name: str | Cell, *, trust: bool = False, folder: Path | None = No
     path = _located(Path(found["file"]), folder)
     item, python = found["item"], found["kind"] == "py"
     if python:
-        text = read_text(path, f"neuron file {str(path)!r}", _WANTED)
+        text = kept = read_text(path, f"neuron file {str(path)!r}", _WANTED)
     else:
         deck = read_subcircuit(path, item, trust=trust)
-        text = deck.text
+        text, kept = deck.text, f"{path.name} with all that it includes\n{deck.text}\n"
     pin = hashlib.sha256(text.encode()).hexdigest()[:PIN]
     if found["pin"] and found["pin"] != pin:
         raise CheckpointError(
@@ -69,7 +71,7 @@ def load_cell(name: str | Cell, *, trust: bool = False, folder: Path | None = No
     full = f"{path}:{item}@{pin}"
     if full not in _KNOWN:
         made = _from_python(path, item, text, trust) if python else Cell.of(deck.circuit, output=deck.output)
-        _KNOWN[full] = replace(made, name=full)
+        _KNOWN[full], _KEPT[full] = replace(made, name=full), kept
     return _KNOWN[full]
 
 
@@ -102,10 +104,11 @@ def register(neuron: Cell | Neuron | type[Neuron] | Netlist) -> Cell:
 
 
 def keep_file(name: str, folder: Path) -> None:
-    """Copy the file that a full name tells of into a folder, where `load_cell` finds it if it goes elsewhere."""
-    found = _NAME.fullmatch(name)
-    if found is not None and (path := Path(found["file"])).is_file() and path.parent != folder.resolve():
-        shutil.copyfile(path, folder / path.name)
+    """Write the file that a full name tells of into a folder, where `load_cell` finds it if it goes elsewhere."""
+    if name in _KEPT:
+        path = Path(name.rpartition(":")[0])
+        if path.parent != folder.resolve():
+            write_text(folder / path.name, _KEPT[name])
 
 
 def _located(path: Path, folder: Path | None) -> Path:

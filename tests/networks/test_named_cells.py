@@ -125,6 +125,18 @@ def test_an_included_file_counts_as_the_deck_does(folder: Path):
         load_cell(name)
 
 
+def test_a_kept_deck_holds_all_that_it_includes(folder: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    run.mkdir()
+    study = make_study(neuron=load_cell("my.cir:ahp", folder=folder).name)
+    save_study(study, run / "study.toml")
+    for path in (folder / "my.cir", folder / "mif.lib"):
+        path.unlink()
+    moved = load_study(run / "study.toml")
+    assert moved.neuron == study.neuron.replace(str(folder / "my.cir"), str(run / "my.cir"))
+    assert load_cell(moved.neuron).rest < 0
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
