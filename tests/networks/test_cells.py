@@ -110,9 +110,32 @@ def uncoupled() -> Circuit:
     return circuit
 
 
+def capacitor() -> Circuit:
+    circuit = Circuit("charged for ever")
+    circuit.C("mem", "mem", circuit.gnd, 1e-9)
+    circuit.I("in", circuit.gnd, "mem", 0)
+    return circuit
+
+
+@dataclass(frozen=True)
+class Careless(Neuron):
+    """Asks for what a netlist does not have."""
+
+    devices: tuple[()] = ()
+    membrane_capacitance: float = 1e-9
+
+    def _connect(self, netlist: Netlist) -> None:
+        netlist.inductance(1)
+
+
 @pytest.mark.parametrize(
     ("make", "message"),
     [
+        (
+            lambda: Cell.of(capacitor()),
+            r"a constant current moves v\(mem\) without end: nothing conducts it to ground",
+        ),
+        (lambda: Cell.of(Careless), "Careless cannot be made: AttributeError: inductance; correct its class"),
         (
             lambda: Cell.of(Passive((), 1e-9)),
             "never spikes in a probe: with up to .* A held, its output neither swings nor .*state it",
