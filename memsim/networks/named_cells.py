@@ -29,6 +29,8 @@ _KNOWN: dict[str, Cell] = {}
 """Cells of files that were read, and of objects that were registered, by their full names."""
 _KEPT: dict[str, str] = {}
 """Text of a file of its own that makes the same cell, by full name."""
+_TRUSTED: set[Path] = set()
+"""Decks that may include files of other folders, which runs no code."""
 _WANTED = "a Python file with neurons"
 
 
@@ -39,8 +41,8 @@ def load_cell(name: str | Cell, *, trust: bool = False, folder: Path | None = No
         name: of a cell of the package; `FILE.py:NAME`, a class or object in a Python file; or `FILE.cir:NAME`, a
             sub-circuit of a deck, whose one terminal is input and output, or whose two are input, then output. A cell
             is returned as it is.
-        trust: run the code of a Python file, and let a deck include files of other folders. A file that was read with
-            trust needs none again in the same process while it does not change.
+        trust: run the code of a Python file, and let a deck include files of other folders. Either needs it once in a
+            process, a Python file again when it has changed.
         folder: where relative paths start, and where a file is looked for by its name alone if it is no longer at its
             absolute path; the current folder where left out.
 
@@ -60,7 +62,9 @@ def load_cell(name: str | Cell, *, trust: bool = False, folder: Path | None = No
     if python:
         text = kept = read_text(path, f"neuron file {str(path)!r}", _WANTED)
     else:
-        deck = read_subcircuit(path, item, trust=trust)
+        if trust:
+            _TRUSTED.add(path)
+        deck = read_subcircuit(path, item, trust=path in _TRUSTED)
         text, kept = deck.text, f"{path.name} with all that it includes\n{deck.text}\n"
     pin = hashlib.sha256(text.encode()).hexdigest()[:PIN]
     if found["pin"] and found["pin"] != pin:
@@ -97,7 +101,7 @@ def full_name(entry: object, folder: Path, *, trust: bool = False) -> object:
 def register(neuron: Cell | Neuron | type[Neuron] | Netlist) -> Cell:
     """The cell of an object, under a name that studies of this process may use: its own, with its digest."""
     cell = Cell.of(neuron)
-    if cell.name in SHIPPED or cell.name in _KNOWN:
+    if _KNOWN.get(cell.name) is cell or (cell.name in SHIPPED and shipped_cell(cell.name) is cell):
         return cell
     named = replace(cell, name=f"{cell.name}@{cell.digest}")
     return _KNOWN.setdefault(named.name, named)

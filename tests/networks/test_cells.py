@@ -227,6 +227,10 @@ def test_an_object_trains_under_the_name_it_is_registered_by():
     assert network.cells[0] is network.cells[1]
     other = register(Cell.of(IntegrateAndFire.published(2), name="mine", level=21e-3))
     assert other.name != cell.name  # another regime is another neuron
+    shipped = load_cell("integrate-and-fire-set1")
+    assert register(shipped) is shipped
+    assert make_study(neuron=Cell.of(shipped, window=20e-3)).window == 20e-3
+    assert register(Cell.of(shipped, window=20e-3)).name != shipped.name
 
 
 @pytest.mark.parametrize("neuron", [IntegrateAndFire.published(1), "integrate-and-fire-set1", "cell"])
