@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import re
-import shutil
 import sys
 import traceback
 from dataclasses import replace
@@ -19,6 +18,7 @@ from PySpice.Spice.Netlist import Circuit, Netlist
 
 from memsim.circuits import Neuron
 from memsim.errors import CheckpointError, InputError
+from memsim.files import write_text
 from memsim.networks.cells import PIN, SHIPPED, Cell, shipped_cell
 from memsim.networks.regimes import Regime
 from memsim.spice.subcircuits import read_subcircuit
@@ -27,6 +27,10 @@ from memsim.text import read_text
 _NAME = re.compile(r"(?P<file>.+?\.(?P<kind>py|cir|sp|net|lib)):(?P<item>\w+)(?:@(?P<pin>[0-9a-f]+))?")
 _KNOWN: dict[str, Cell] = {}
 """Cells of files that were read, and of objects that were registered, by their full names."""
+_KEPT: dict[str, str] = {}
+"""Text of a file of its own that makes the same cell, by full name."""
+_TRUSTED: set[Path] = set()
+"""Decks that may include files of other folders, which runs no code."""
 _WANTED = "a Python file with neurons"
 
 
@@ -37,8 +41,8 @@ def load_cell(name: str | Cell, *, trust: bool = False, folder: Path | None = No
         name: of a cell of the package; `FILE.py:NAME`, a class or object in a Python file; or `FILE.cir:NAME`, a
             sub-circuit of a deck, whose one terminal is input and output, or whose two are input, then output. A cell
             is returned as it is.
-        trust: run the code of a Python file, and let a deck include files of other folders. A file that was read with
-            trust needs none again in the same process while it does not change.
+        trust: run the code of a Python file, and let a deck include files of other folders. Either needs it once in a
+            process, a Python file again when it has changed.
         folder: where relative paths start, and where a file is looked for by its name alone if it is no longer at its
             absolute path; the current folder where left out.
 
@@ -56,10 +60,12 @@ def load_cell(name: str | Cell, *, trust: bool = False, folder: Path | None = No
     path = _located(Path(found["file"]), folder)
     item, python = found["item"], found["kind"] == "py"
     if python:
-        text = read_text(path, f"neuron file {str(path)!r}", _WANTED)
+        text = kept = read_text(path, f"neuron file {str(path)!r}", _WANTED)
     else:
-        deck = read_subcircuit(path, item, trust=trust)
-        text = deck.text
+        if trust:
+            _TRUSTED.add(path)
+        deck = read_subcircuit(path, item, trust=path in _TRUSTED)
+        text, kept = deck.text, f"{path.name} with all that it includes\n{deck.text}\n"
     pin = hashlib.sha256(text.encode()).hexdigest()[:PIN]
     if found["pin"] and found["pin"] != pin:
         raise CheckpointError(
@@ -69,7 +75,7 @@ def load_cell(name: str | Cell, *, trust: bool = False, folder: Path | None = No
     full = f"{path}:{item}@{pin}"
     if full not in _KNOWN:
         made = _from_python(path, item, text, trust) if python else Cell.of(deck.circuit, output=deck.output)
-        _KNOWN[full] = replace(made, name=full)
+        _KNOWN[full], _KEPT[full] = replace(made, name=full), kept
     return _KNOWN[full]
 
 
@@ -95,17 +101,18 @@ def full_name(entry: object, folder: Path, *, trust: bool = False) -> object:
 def register(neuron: Cell | Neuron | type[Neuron] | Netlist) -> Cell:
     """The cell of an object, under a name that studies of this process may use: its own, with its digest."""
     cell = Cell.of(neuron)
-    if cell.name in SHIPPED or cell.name in _KNOWN:
+    if _KNOWN.get(cell.name) is cell or (cell.name in SHIPPED and shipped_cell(cell.name) is cell):
         return cell
     named = replace(cell, name=f"{cell.name}@{cell.digest}")
     return _KNOWN.setdefault(named.name, named)
 
 
 def keep_file(name: str, folder: Path) -> None:
-    """Copy the file that a full name tells of into a folder, where `load_cell` finds it if it goes elsewhere."""
-    found = _NAME.fullmatch(name)
-    if found is not None and (path := Path(found["file"])).is_file() and path.parent != folder.resolve():
-        shutil.copyfile(path, folder / path.name)
+    """Write the file that a full name tells of into a folder, where `load_cell` finds it if it goes elsewhere."""
+    if name in _KEPT:
+        path = Path(name.rpartition(":")[0])
+        if path.parent != folder.resolve():
+            write_text(folder / path.name, _KEPT[name])
 
 
 def _located(path: Path, folder: Path | None) -> Path:

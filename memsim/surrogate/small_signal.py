@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigvals
 
+from memsim.errors import InputError
 from memsim.surrogate.compiled import CompiledCircuit
 
 Array = NDArray[np.float64]
@@ -35,7 +36,11 @@ class SmallSignal:
 
 
 def small_signal(twin: CompiledCircuit, output: str) -> SmallSignal:
-    """What small currents through the one input of a circuit do to the waveform `output`."""
+    """What small currents through the one input of a circuit do to the waveform `output`.
+
+    Raises:
+        InputError: a node that nothing conducts to ground while states are held.
+    """
     system = twin.on_numbers()
     y = system.settle(system.initial([0.0]), [0.0])
     point, size = system.linearise(y, [0.0], [1.0]), len(y)
@@ -49,7 +54,12 @@ def small_signal(twin: CompiledCircuit, output: str) -> SmallSignal:
         ]
     )
     free = slice(system.states, size)
-    inverse = np.linalg.inv(jacobian[free, free])
+    try:
+        inverse = np.linalg.inv(jacobian[free, free])
+    except np.linalg.LinAlgError:
+        raise InputError(
+            f"a constant current moves {output} without end: nothing conducts it to ground; add a resistor or device"
+        ) from None
     resistance = float(-moved[free] @ inverse @ slope[free])
     moment = float(moved[free] @ inverse @ mass[free, free] @ inverse @ slope[free])
     with np.errstate(divide="ignore", invalid="ignore"):

@@ -104,3 +104,17 @@ def test_two_families_in_one_network(run: Run, whole: bool) -> None:
     # steps of 20 us in the twin; measured 0.2 % and less
     assert max(layer.worst_error for layer in layers) < 0.01
     assert min(layer.neurons_ngspice for layer in layers) > 0
+
+
+@pytest.mark.slow  # two processes
+@pytest.mark.usefixtures("run")
+def test_a_command_runs_the_code_with_trust_alone(study_file: Path) -> None:
+    program = [sys.executable, "-c", "from memsim.cli import main; main()", "report"]
+    folder = str(study_file.parent / "whole")
+    refused = subprocess.run([*program, folder], check=False, capture_output=True, text=True)
+    assert refused.returncode == 2
+    assert "--trust" in refused.stderr
+    assert "Traceback" not in refused.stderr
+    done = subprocess.run([*program, folder, "--trust"], check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.strip().endswith("report.html")

@@ -125,6 +125,18 @@ def test_an_included_file_counts_as_the_deck_does(folder: Path):
         load_cell(name)
 
 
+def test_a_kept_deck_holds_all_that_it_includes(folder: Path, tmp_path: Path):
+    run = tmp_path / "run"
+    run.mkdir()
+    study = make_study(neuron=load_cell("my.cir:ahp", folder=folder).name)
+    save_study(study, run / "study.toml")
+    for path in (folder / "my.cir", folder / "mif.lib"):
+        path.unlink()
+    moved = load_study(run / "study.toml")
+    assert moved.neuron == study.neuron.replace(str(folder / "my.cir"), str(run / "my.cir"))
+    assert load_cell(moved.neuron).rest < 0
+
+
 @pytest.mark.parametrize(
     ("name", "message"),
     [
@@ -158,7 +170,8 @@ def test_a_deck_of_a_stranger_reaches_no_other_folder(folder: Path):
     (folder / "inner" / "my.cir").write_text(DECK.replace("mif.lib", "../mif.lib"))
     with pytest.raises(UntrustedDeckError, match="--trust"):
         load_cell("inner/my.cir:ahp", folder=folder)
-    assert load_cell("inner/my.cir:ahp", folder=folder, trust=True).rest < 0
+    cell = load_cell("inner/my.cir:ahp", folder=folder, trust=True)
+    assert make_study(neuron=cell.name).neuron == cell.name  # trusted once, and not asked again
 
 
 def test_a_device_that_is_not_as_memsim_writes_it_is_refused(folder: Path):
