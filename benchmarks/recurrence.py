@@ -29,6 +29,7 @@ RUN = Path("runs/benchmark-recurrence")
 SIZES, STEPS, DT, ROUNDS = (784, 256, 10), 50, 200e-6, 15
 BATCHES = (64, 128)
 IMAGES = 20
+TAU = 1e-3
 
 
 def speed() -> dict[str, dict[str, float]]:
@@ -49,7 +50,7 @@ def speed() -> dict[str, dict[str, float]]:
     found = {}
     for batch in BATCHES:
         x = torch.rand(STEPS + 1, batch, inputs)
-        ways = {"chain": None, "recurrent": Coupling(again, "v(mem)")}
+        ways = {"chain": None, "recurrent": Coupling(again, "v(mem)", TAU)}
         times: dict[str, list[float]] = {name: [] for name in ways}
         for _ in range(ROUNDS + 1):  # the first compiles
             for name, coupling in ways.items():

@@ -23,6 +23,8 @@ from memsim.errors import InputError
 Array = NDArray[np.float64]
 Source = tuple[str, object, float]
 """Node and reference of a voltage, and the gain from it to a word line."""
+LINE_RESISTANCE = 1e3
+"""Of the resistor that makes a driver slow [ohm]; its capacitor follows from the time constant."""
 
 
 @dataclass(frozen=True)
@@ -33,11 +35,13 @@ class PairArray:
         g_plus: [word lines, neurons] in S; 0 for an open cell.
         g_minus: [word lines, neurons] in S.
         mirror_ratio: current into the membrane over difference of the bit line currents.
+        tau: time constant of the drivers of its word lines [s]; they are ideal where left out.
     """
 
     g_plus: Array
     g_minus: Array
     mirror_ratio: float
+    tau: float | None = field(default=None, kw_only=True)
 
     def __post_init__(self) -> None:
         if self.g_plus.ndim != 2 or self.g_plus.shape != self.g_minus.shape:
@@ -161,7 +165,9 @@ def add_array(  # noqa: PLR0917 - what it lies between
         raise InputError(
             f"layer {name} has {rows} word lines and {len(sources) + (bias is not None)} inputs; they must match"
         )
-    for row, (node, reference, gain) in enumerate(sources):
+    for row, source in enumerate(sources):
+        slow = source if array.tau is None else _slow(circuit, f"{name}_{row}", source, array.tau)
+        node, reference, gain = slow
         circuit.VCVS(f"w{name}_{row}", f"wl{name}_{row}", circuit.gnd, node, reference, voltage_gain=gain)
     if bias is not None:
         circuit.V(f"bias{name}", f"wl{name}_{rows - 1}", circuit.gnd, bias)
@@ -197,6 +203,15 @@ def _families(
         }
         cell.define_in(definitions, families[key].subcircuit, varying=sorted(varying))
     return [families[id(one)] for one in given]
+
+
+def _slow(circuit: Circuit, key: str, source: Source, tau: float) -> Source:
+    """A node that follows a source with a time constant."""
+    node, reference, gain = source
+    circuit.VCVS(f"d{key}", f"dl{key}", circuit.gnd, node, reference, voltage_gain=gain)
+    circuit.R(f"d{key}", f"dl{key}", f"xl{key}", LINE_RESISTANCE)
+    circuit.C(f"d{key}", f"xl{key}", circuit.gnd, tau / LINE_RESISTANCE)
+    return f"xl{key}", circuit.gnd, 1.0
 
 
 def _own_sources(circuit: Circuit, rows: int) -> list[Source]:

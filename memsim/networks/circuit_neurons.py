@@ -147,7 +147,7 @@ class CircuitNeuron(nn.Module):
         *,
         dt: float,
         refined: bool = False,
-        coupling: Tensor | None = None,
+        coupling: tuple[Tensor, float] | None = None,
     ) -> tuple[Tensor, State]:
         """Output potentials [time, batch, neurons] in V above rest, and the state at the last sample.
 
@@ -156,10 +156,14 @@ class CircuitNeuron(nn.Module):
             state: where to start, as an earlier call returned it; rest where left out.
             dt: time between samples [s].
             refined: divide steps twice as finely.
-            coupling: current into each neuron over the potential of each above rest, [neurons, neurons] in S.
+            coupling: current into each neuron over the potential of the line of each, [neurons, neurons] in S, and the
+                time constant of the lines [s]: see memsim.surrogate.coupling.
         """
         parameters = {name: value.to(current) for name, value in self.parameters_by_name().items()}
-        coupled = None if coupling is None else Coupling(coupling, self.cell.output, self.rest)
+        coupled = None
+        if coupling is not None:
+            matrix, tau = coupling
+            coupled = Coupling(matrix, self.cell.output, tau, self.rest)
         waves, state = self.twin(
             current, state, dt=dt, parameters=parameters, refined=refined, coupling=coupled
         )

@@ -1,8 +1,9 @@
 """One layer of a network: synapse, gate, neuron.
 
-    i(t) = gate(W x(t - d) + sum over joins W' x' + R y),    y = neuron(i)
+    i(t) = gate(W x(t - d) + sum over joins W' x' + R l),    y = neuron(i),    tau dl/dt = y - l
 
-x is what the layer before gives, x' what others give, y its own outputs. A join without a synapse adds outputs to
+x is what the layer before gives, x' what others give, y its own outputs and l the lines that they drive; lines of
+discrete neurons have the outputs of the step before. A join without a synapse adds outputs to
 outputs: y + x' goes on.
 """
 
@@ -42,6 +43,7 @@ class Layer(nn.Module):
         name: that joins of later layers know it by.
         gate: from currents to currents; they stay what they are where left out.
         recurrent: synapse from its own outputs.
+        tau: time constant of the lines between, of circuits [s].
         joins: from other layers.
         delay: of what comes from the layer before.
 
@@ -49,7 +51,7 @@ class Layer(nn.Module):
         InputError: sizes that do not fit together.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a layer
         self,
         synapse: Synapse,
         neuron: nn.Module,
@@ -57,12 +59,13 @@ class Layer(nn.Module):
         name: str = "",
         gate: nn.Module | None = None,
         recurrent: Synapse | None = None,
+        tau: float | None = None,
         joins: Sequence[Join] = (),
         delay: Delay | None = None,
     ) -> None:
         super().__init__()
         self.synapse, self.neuron, self.name = synapse, neuron, name
-        self.gate, self.recurrent, self.delay = gate, recurrent, delay
+        self.gate, self.recurrent, self.tau, self.delay = gate, recurrent, tau, delay
         self.joins = nn.ModuleList(joins)
         others = [join.synapse for join in joins if join.synapse is not None]
         for other in [*others, *([recurrent] if recurrent is not None else [])]:
@@ -99,4 +102,4 @@ class Layer(nn.Module):
             current = self.gate(current)
         if self.recurrent is None:
             return self.neuron(current, state, **timing)
-        return recur(self.neuron, self.recurrent, current, state, **timing)
+        return recur(self.neuron, self.recurrent, current, state, tau=self.tau, **timing)

@@ -95,7 +95,7 @@ class _OnCrossbars(Parts):
     ) -> None:
         generator = torch.Generator().manual_seed(study.seed)
         super().__init__(shape, classes, study.every_layer, generator)
-        self.table, self.cells = study.synapses, cells
+        self.table, self.window, self.cells = study.synapses, study.window, cells
         self.always_on = (voltage, *(cell.regime.level for cell in cells))
 
     def dense(self, number: int, shape: tuple[int, ...], columns: int, *, bias: bool) -> Synapse:
@@ -110,6 +110,9 @@ class _OnCrossbars(Parts):
 
     def has_bias(self, table: LayerTable) -> bool:
         return self.table.bias if table.bias is None else table.bias
+
+    def tau(self, table: LayerTable) -> float | None:
+        return self.window / 10 if table.recurrent_tau is None else table.recurrent_tau
 
     def _mirror_ratio(self, number: int) -> float:
         """Of a layer; the neuron's before it is calibrated."""

@@ -59,6 +59,10 @@ class Parts(ABC):
         """From the outputs of a layer to itself."""
         return self.dense(number, (neurons,), neurons, bias=False)
 
+    def tau(self, table: LayerTable) -> float | None:
+        """Time constant of the lines of a recurrent layer, of circuits [s]."""
+        return None
+
     def made(self) -> tuple[list[Synapse], list[dict[str, Any]]]:
         """The synapses from each layer to the next, and what else `Layer` takes."""
         synapses = [self._synapse(number, table) for number, table in enumerate(self.tables)]
@@ -82,6 +86,7 @@ class Parts(ABC):
         return {
             "name": name,
             "recurrent": self.recurrent(number, neurons) if table.recurrent else None,
+            "tau": self.tau(table),
             "joins": list(self._joins(number, table, neurons)),
             "delay": self._delay(number, table),
         }

@@ -1,8 +1,7 @@
 """Layers that hear themselves.
 
 Circuits whose synapse is a product with a matrix take it into their own scan over time. Else time goes step by step:
-discrete neurons hear their outputs of the step before, circuits what the straight line through their last two outputs
-gives, as `memsim.surrogate.coupling` has it.
+discrete neurons hear their outputs of the step before, circuits the lines of `memsim.surrogate.coupling`.
 """
 
 from __future__ import annotations
@@ -12,12 +11,13 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from memsim.errors import InputError
 from memsim.networks.synapses import Synapse
-from memsim.surrogate.coupling import ahead
+from memsim.surrogate.coupling import Line
 
 
 def recur(
-    neuron: nn.Module, synapse: Synapse, current: Tensor, state: Any, **timing: Any
+    neuron: nn.Module, synapse: Synapse, current: Tensor, state: Any, *, tau: float | None, **timing: Any
 ) -> tuple[Tensor, Any]:
     """Outputs [time, batch, neurons] of neurons that also get their own, and the state at the end.
 
@@ -26,14 +26,20 @@ def recur(
         synapse: from the outputs to the currents.
         current: of all other connections, [time, batch, neurons].
         state: at the start; that of rest where None.
+        tau: time constant of the lines, of circuits [s].
         timing: for the neuron.
+
+    Raises:
+        InputError: circuits without a time constant.
     """
     if "dt" not in timing:
         return _discrete(neuron, synapse, current, state)
+    if tau is None:
+        raise InputError("a recurrent layer of circuits has no time constant of its lines; give tau [s]")
     matrix = synapse.matrix()
     if matrix is not None:
-        return neuron(current, state, coupling=matrix, **timing)
-    return _circuits(neuron, synapse, current, state, **timing)
+        return neuron(current, state, coupling=(matrix, tau), **timing)
+    return _circuits(neuron, synapse, current, state, tau, **timing)
 
 
 def _discrete(neuron: nn.Module, synapse: Synapse, current: Tensor, state: Any) -> tuple[Tensor, Any]:
@@ -45,14 +51,16 @@ def _discrete(neuron: nn.Module, synapse: Synapse, current: Tensor, state: Any) 
 
 
 def _circuits(
-    neuron: nn.Module, synapse: Synapse, current: Tensor, state: Any, *, dt: float, **timing: Any
+    neuron: nn.Module, synapse: Synapse, current: Tensor, state: Any, tau: float, *, dt: float, **timing: Any
 ) -> tuple[Tensor, Any]:
     first, _ = neuron(current[:1], state, dt=dt, **timing)
-    outputs, sizes = [first[0]], [dt] * len(current)
-    now = current[0] + synapse(outputs[0])
-    for k in range(len(current) - 1):
-        then = current[k + 1] + synapse(ahead(outputs, sizes, k))
+    outputs, line = [first[0]], Line.of(dt, tau)
+    x = outputs[0]
+    now = current[0] + synapse(x)
+    for following in current[1:]:
+        then = following + synapse(line.ahead(x, outputs[-1]))
         waves, state = neuron(torch.stack([now, then]), state, dt=dt, **timing)
+        x = line.after(x, outputs[-1], waves[1])
         outputs.append(waves[1])
         now = then
     return torch.stack(outputs), state

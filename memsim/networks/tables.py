@@ -139,6 +139,8 @@ class LayerTable(Table):
         neurons: how many.
         channels, kernel, stride, padding: of a convolution, see `Convolution`.
         recurrent: whether its neurons also hear each other.
+        recurrent_tau: time constant of the lines between circuits of a recurrent layer [s]; a tenth of the window where
+            left out.
         bias: whether a word line that is always on leads to it; as `synapses.bias` says where left out.
         sources: layers whose outputs it gets besides those of the layer before; `input` is what the first one gets.
             In files it is called `from`.
@@ -157,6 +159,7 @@ class LayerTable(Table):
     stride: Count = 1
     padding: Whole = 0
     recurrent: bool = False
+    recurrent_tau: Positive | None = None
     bias: bool | None = None
     sources: Annotated[tuple[str, ...], BeforeValidator(_several), Field(alias="from")] = ()
     join: Literal["current", "spike"] = "current"
@@ -176,6 +179,8 @@ class LayerTable(Table):
             raise ValueError("a layer has neurons, or channels and kernel; give one of them")
         if self.channels is None and (self.stride, self.padding) != (1, 0):
             raise ValueError("stride and padding belong to a convolution; give channels and kernel, too")
+        if self.recurrent_tau is not None and not self.recurrent:
+            raise ValueError("recurrent_tau changes nothing in a layer that is not recurrent; leave it out")
         if self.train_delay and self.delay is None:
             raise ValueError("train_delay needs a delay, the longest that may be found")
         if self.join != "current" and not self.sources:

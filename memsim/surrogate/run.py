@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from memsim.errors import InputError
-from memsim.surrogate.coupling import Coupling, ahead
+from memsim.surrogate.coupling import Coupling, Line
 from memsim.surrogate.frames import Frame, Step, recorded
 from memsim.surrogate.fused import (
     KERNELS,
@@ -121,20 +121,21 @@ class Runner:
         signals = [s.expand(len(s), *batch).reshape(len(s), -1) for s in u]
         flat = bound.flattened(u[0], batch)
         steps, levels = [[part.expand(batch).reshape(-1) for part in y]], []
-        driving: list[Tensor] = []
+        feedback = (
+            None if coupling is None else _Feedback(coupling, steps[0][self._unknown(coupling.waveform)])
+        )
         now = [s[0] for s in signals]
-        if coupling:
-            driving.append(steps[0][self._unknown(coupling.waveform)])
-            now = [now[0] + _coupled(coupling, driving[0])]
+        if feedback:
+            now = [now[0] + feedback.current(feedback.x)]
         for k, size in enumerate(h):
             then = [s[k + 1] for s in signals]
-            if coupling:
-                then = [then[0] + _coupled(coupling, ahead(driving, h, k))]
+            if feedback:
+                then = [then[0] + feedback.current(feedback.ahead(size))]
             frame, now = Frame(steps[-1], now, then, size), then
             after, level = recorded(self._attempt(flat), frame)
             steps.append(after)
-            if coupling:
-                driving.append(after[self._unknown(coupling.waveform)])
+            if coupling and feedback:
+                feedback.follow(size, after[self._unknown(coupling.waveform)])
             levels.append(level.reshape(batch))
         columns = [torch.stack(column).reshape(-1, *batch) for column in zip(*steps, strict=True)]
         return Scanned(columns, [part.reshape(batch) for part in steps[-1]], torch.stack(levels))
@@ -181,7 +182,23 @@ class Runner:
         return self.kernels[engine]
 
 
-def _coupled(coupling: Coupling, v: Tensor) -> Tensor:
-    """Currents between flattened copies."""
-    matrix = coupling.matrix.to(v)
-    return ((v - coupling.rest).reshape(-1, len(matrix)) @ matrix).reshape(-1)
+class _Feedback:
+    """The lines of a coupling, step by step."""
+
+    def __init__(self, coupling: Coupling, v: Tensor) -> None:
+        self.coupling = coupling
+        self.x = self.v = v - coupling.rest
+
+    def ahead(self, h: float) -> Tensor:
+        """At the end of a step, before it is taken."""
+        return Line.of(h, self.coupling.tau).ahead(self.x, self.v)
+
+    def follow(self, h: float, v: Tensor) -> None:
+        """Go to the end of the step, where the waveform is v."""
+        now = v - self.coupling.rest
+        self.x, self.v = Line.of(h, self.coupling.tau).after(self.x, self.v, now), now
+
+    def current(self, x: Tensor) -> Tensor:
+        """Into the copies, flattened."""
+        matrix = self.coupling.matrix.to(x)
+        return (x.reshape(-1, len(matrix)) @ matrix).reshape(-1)

@@ -69,7 +69,9 @@ def twin(network: MemristiveNetwork, lines: WordLines, times: Array) -> list[Wav
         )
         parameters = {name: torch.from_numpy(p) for name, p in neuron_values(network, number).items()}
         matrix = None if layer.recurrent is None else layer.recurrent.matrix()
-        coupling = None if matrix is None else Coupling(matrix, cell.output, cell.rest)
+        coupling = None
+        if matrix is not None and layer.tau is not None:
+            coupling = Coupling(matrix, cell.output, layer.tau, cell.rest)
         waves, _ = compiled(current_of(arriving), dt=step, parameters=parameters, coupling=coupling)
         layers.append({name: wave.transpose(0, 1).numpy() for name, wave in waves.items()})
         return waves[cell.output] - cell.rest
@@ -201,7 +203,7 @@ def why_not_whole(network: MemristiveNetwork) -> str:
 
 def _crossbar_layer(network: MemristiveNetwork, number: int) -> CrossbarLayer:
     layer, synapse = network.chain[number], network.synapses[number]
-    own = [(number + 1, _array(layer.recurrent))] if layer.recurrent is not None else []
+    own = [(number + 1, _array(layer.recurrent, layer.tau))] if layer.recurrent is not None else []
     names = ["input", *(one.name for one in network.chain)]
     joined = [(names.index(join.source), _array(join.synapse)) for join in layer.connections if join.synapse]
     return CrossbarLayer(
@@ -212,8 +214,8 @@ def _crossbar_layer(network: MemristiveNetwork, number: int) -> CrossbarLayer:
     )
 
 
-def _array(synapse: Synapse) -> PairArray:
-    return PairArray(*_conductances(synapse))
+def _array(synapse: Synapse, tau: float | None = None) -> PairArray:
+    return PairArray(*_conductances(synapse), tau=tau)
 
 
 def _conductances(synapse: Synapse) -> tuple[Array, Array, float]:
@@ -252,7 +254,7 @@ def _sampled(
 def _coupled(network: MemristiveNetwork, number: int, population: Circuit) -> Circuit:
     recurrent = network.chain[number].recurrent
     if recurrent is not None:
-        couple(population, network.cells[number].circuit, _array(recurrent))
+        couple(population, network.cells[number].circuit, _array(recurrent, network.chain[number].tau))
     return population
 
 

@@ -27,6 +27,7 @@ from memsim.networks.network import Arriving, Outputs
 from memsim.networks.nonidealities import realised
 from memsim.networks.synapses import OnCrossbar
 from memsim.spice import ngspice_version
+from memsim.surrogate.coupling import lines as lines_of
 from memsim.verify import engines
 from memsim.verify.comparison import Batch, Evidence, Verification, amplitude, errors, summary
 from memsim.verify.energy import neuron_energy, read_energy
@@ -219,7 +220,9 @@ def _energy(network: MemristiveNetwork, lines: WordLines, times: Array, layers: 
     def fire(number: int, arriving: Arriving) -> Tensor:
         layer, cell = network.chain[number], network.cells[number].circuit
         outputs = torch.from_numpy(relative(network, number, layers[number])).transpose(0, 1)
-        own = [] if layer.recurrent is None else [(layer.recurrent, Outputs(outputs))]
+        own = []
+        if layer.recurrent is not None and layer.tau is not None:
+            own = [(layer.recurrent, Outputs(lines_of(outputs, float(times[1] - times[0]), layer.tau)))]
         heat = neuron_energy(cell, layers[number], times, engines.neuron_values(network, number))
         reads = [
             read_energy(cast("OnCrossbar", synapse), signal.values.transpose(0, 1), times)
