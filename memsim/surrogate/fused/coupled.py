@@ -77,16 +77,18 @@ class _Coupled(torch.autograd.Function):
         for column, part in zip(columns, y, strict=True):
             column[0] = part
         course, v = Course(columns, levels), columns[driving]
-        x = now = v[0] - rest
+        now = v[0] - rest
+        x = now.clone()
         driven[0] = x
         _add_product(u[0], x, matrix)
         for k in range(len(h)):
             line = Line.of(h[k], tau)
-            driven[k + 1] = line.ahead(x, now)
+            torch.lerp(now, x, line.a, out=driven[k + 1])
             _add_product(u[k + 1], driven[k + 1], matrix)
             plan.kernel.advance(course, k, Drive([u[k : k + 2]], h[k : k + 1], constants))
-            before, now = now, v[k + 1] - rest
-            x = line.after(x, before, now)
+            x.mul_(line.a).add_(now, alpha=line.b)
+            now = v[k + 1] - rest
+            x.add_(now, alpha=line.c)
         ctx.plan, ctx.h, ctx.sizes = plan, h, sizes
         ctx.set_materialize_grads(False)
         ctx.mark_non_differentiable(levels)
@@ -123,7 +125,7 @@ class _Coupled(torch.autograd.Function):
             seeds = ctx.plan.kernel.backward(course, Drive([u[rows]], h[k : k + 1], constants), gradients)
             q = _product(by_u[k + 1], back)
             seeds[driving].add_(by_line, alpha=line.b).add_(q, alpha=1 - line.a)
-            by_line = line.a * (by_line + q)
+            by_line.add_(q).mul_(line.a)
         seeds[driving].add_(by_line)
         _add_product(seeds[driving], by_u[0], back)
         n = len(matrix)
