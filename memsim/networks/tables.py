@@ -78,7 +78,7 @@ class SynapsesTable(Table):
     initial_weight: Annotated[float, Field(gt=0, le=1, strict=True)] = 0.5
     wire_resistance: NonNegative = 0.0
     bias: bool = False
-    supply: Positive = 1.0
+    supply: Positive = 3.3
 
 
 class ParameterTable(Table):
