@@ -15,6 +15,7 @@ from memsim.learn.honesty import TrainingError, error_of_steps, save_error
 from memsim.learn.logs import tensorboard_log
 from memsim.learn.losses import LOSSES
 from memsim.learn.metrics import METRICS, confusion
+from memsim.learn.rules import BPTT, Batch, Rule
 from memsim.learn.run import Run, build, load_run, network_of
 from memsim.learn.stages import STAGES, Stage, StageRecord
 from memsim.learn.study import Study, load_study, make_study, save_study
@@ -22,14 +23,17 @@ from memsim.learn.trainer import Progress
 from memsim.learn.training import devices, train
 
 __all__ = [
+    "BPTT",
     "DATASETS",
     "LOSSES",
     "METRICS",
     "STAGES",
+    "Batch",
     "DataTable",
     "Dataset",
     "EpochRecord",
     "Progress",
+    "Rule",
     "Run",
     "Stage",
     "StageRecord",

@@ -23,6 +23,7 @@ from memsim.learn.honesty import shorten_steps
 from memsim.learn.losses import LossFunction, make_loss
 from memsim.learn.metrics import Metric, chosen_metrics, main_metric
 from memsim.learn.optimization import make_optimizer, rate_factor, set_learning_rate
+from memsim.learn.rules import BPTT, Batch, Rule
 from memsim.learn.run import best_epoch
 from memsim.learn.seeds import of_epoch, of_stage
 from memsim.learn.study import Study, save_study
@@ -51,7 +52,7 @@ class Trainer:
         best: weights of the best epoch so far, where the study keeps those.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a run
         self,
         study: Study,
         network: Network,
@@ -59,10 +60,12 @@ class Trainer:
         fabric: Fabric,
         *,
         number: int = 0,
+        rule: Rule | None = None,
         loss: LossFunction | None = None,
         metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         self.study, self.network, self.data, self.fabric = study, network, data, fabric
+        self.rule = BPTT() if rule is None else rule
         self.number, self.stage = number, study.every_stage[number]
         self.optimizer: Optimizer = make_optimizer(network, study.training, self.stage.learning_rate)
         self._module: nn.Module
@@ -174,13 +177,16 @@ class Trainer:
         mine = chosen[self.fabric.global_rank :: self.fabric.world_size]
         images, labels = self.fabric.to_device(self.examples.batch(mine))
         masks = self._masks(len(images), noise) if training.dropout else None
-        mixed = training.precision == "bf16-mixed"
-        # Fabric's own precision plugins would round the inputs as well
-        with torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=mixed):
-            logits = self._module(self._distorted(images, noise), masks=masks, generator=noise)
-        loss = self.loss(logits, labels)
+        mixed, inputs = training.precision == "bf16-mixed", self._distorted(images, noise)
+
+        def scores() -> Tensor:
+            # Fabric's own precision plugins would round the inputs as well
+            with torch.autocast(self.fabric.device.type, torch.bfloat16, enabled=mixed):
+                return self._module(inputs, masks=masks, generator=noise)
+
         self._stepping.zero_grad()
-        self.fabric.backward(loss)
+        batch = Batch(self.network, inputs, labels, scores, self.loss, self.fabric.backward)
+        loss = self.rule.grads(batch)
         if training.gradient_clip is not None:
             self.fabric.clip_gradients(
                 self._module, self._stepping, max_norm=training.gradient_clip, error_if_nonfinite=False

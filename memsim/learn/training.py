@@ -15,6 +15,7 @@ from memsim.learn.checkpoint import CHECKPOINT, STUDY, load_best, load_checkpoin
 from memsim.learn.data import Dataset
 from memsim.learn.losses import LossFunction
 from memsim.learn.metrics import Metric
+from memsim.learn.rules import Rule
 from memsim.learn.run import Run, enter, network_of
 from memsim.learn.run_data import data_of, save_record
 from memsim.learn.size import BYTES_A_PROCESS, check_training
@@ -42,6 +43,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     tell: Callable[[str], None] | None = None,
     fabric: Fabric | None = None,
     data: Dataset | None = None,
+    rule: Rule | None = None,
     loss: LossFunction | None = None,
     metrics: Mapping[str, Metric] | None = None,
 ) -> Run:
@@ -60,6 +62,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
         tell: called with what one should know before long work starts, if there is something.
         fabric: processors to train on, as `devices` gives them; one CPU process where left out.
         data: what `make_dataset` made, instead of the study's data.
+        rule: what fills the gradients; backpropagation through time where left out.
         loss: of outputs and targets, instead of the study's.
         metrics: what else to measure on the test data after each epoch, by name, besides the study's.
 
@@ -85,7 +88,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     records: list[StageRecord] = []
     for number, stage in enumerate(study.every_stage):
         network = enter(network, stage, study, data)
-        trainer = Trainer(study, network, data, fabric, number=number, loss=loss, metrics=metrics)
+        trainer = Trainer(study, network, data, fabric, number=number, rule=rule, loss=loss, metrics=metrics)
         place = stage_folder(folder, number, stage) if study.stages else folder
         if tell and write and study.stages:
             tell(f"stage {stage.name!r}, {stage.card or 'software'}")
