@@ -14,30 +14,48 @@ from memsim.imc.layers import MappedLayer
 class MappedCrossbar(nn.Module):
     """Currents of neurons from voltages of word lines, which the input coding of the hardware presents.
 
+    Currents are held between samples of time; see `Synapse.driven` in memsim.networks for when arrays are read.
+
     Args:
-        layer: what `layer_parts` made of the crossbar, on arrays; its outputs are currents [A].
+        layer: what `layer_parts` made of the crossbar, on arrays; its weights are those of the crossbar, without unit.
         span: voltages that are presented as 0 and as 1; beyond them inputs are cut off [V].
+        gain: current of a weight of 1 over the voltage of its word line [S].
     """
 
-    def __init__(self, layer: MappedLayer, span: tuple[float, float]) -> None:
+    def __init__(self, layer: MappedLayer, span: tuple[float, float], gain: float) -> None:
         super().__init__()
-        self.layer, self.span = layer, span
+        self.layer, self.span, self.gain = layer, span, gain
 
     def forward(self, voltage: Tensor) -> Tensor:
         """Currents [..., neurons] in A for voltages [..., rows] in V."""
         low, high = self.span
-        return self.layer(((voltage - low) / (high - low)).clamp(0, 1))
+        return self.layer(((voltage - low) / (high - low)).clamp(0, 1)) * ((high - low) * self.gain)
+
+    @torch.no_grad()
+    def cut_below_rest(self) -> None:
+        """Present voltages from zero on, and add what the layer adds for those: decisions need silence to be zero."""
+        low, high = self.span
+        share = low / (high - low)
+        self.layer.bias.sub_(share * self.layer.weight.sum(1)).mul_((high - low) / high)
+        self.span = (0.0, high)
 
 
 def layer_parts(crossbar: Crossbar, span: tuple[float, float]) -> tuple[Tensor, Tensor]:
-    """Weights [neurons, rows] and biases [neurons] in A of a layer whose inputs are shares of a span of voltages."""
+    """Weights [neurons, rows] and biases [neurons] of a layer whose inputs are shares of a span of voltages."""
     low, high = span
-    gain = crossbar.gain * crossbar.weight.detach().mT
-    return (high - low) * gain, low * gain.sum(1)
+    weight = crossbar.weight.detach().mT
+    return weight, low / (high - low) * weight.sum(1)
 
 
-def spans_of(model: nn.Module, sample: Tensor | None) -> dict[str, tuple[float, float]]:
+def spans_of(
+    model: nn.Module, sample: Tensor | None, *, above_rest: bool = False
+) -> dict[str, tuple[float, float]]:
     """Lowest and highest word line voltage [V] that each crossbar of a network gets for a sample of inputs.
+
+    Args:
+        model: the network.
+        sample: of its inputs.
+        above_rest: begin at zero, whatever lies below.
 
     Raises:
         InputError: crossbars, but no sample; or one that drives a crossbar with nothing.
@@ -60,7 +78,10 @@ def spans_of(model: nn.Module, sample: Tensor | None) -> dict[str, tuple[float, 
         return hook
 
     run_hooked(model, sample, [(module, watching(name)) for name, module in crossbars.items()])
-    idle = [name for name, (low, high) in seen.items() if not high > low]
+    spans = {name: (0.0 if above_rest else low, high) for name, (low, high) in seen.items()}
+    idle = [name for name, (low, high) in spans.items() if not high > low]
     if idle:
-        raise InputError(f"the sample drives {idle[0]} with no voltage; give inputs that do")
-    return seen
+        raise InputError(
+            f"the sample drives {idle[0]} with no voltage{' above rest' if above_rest else ''}; give inputs that do"
+        )
+    return spans

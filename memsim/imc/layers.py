@@ -46,6 +46,18 @@ class Made(NamedTuple):
     converters: Tensor
 
 
+def decides(card: HardwareCard) -> bool:
+    """Whether columns of a chip are read as decisions."""
+    return card.converter.kind in {"sense-amplifier", "ternary"}
+
+
+def weighted(reads: list[Tensor]) -> Tensor:
+    """Reads of the digits of an input, added with the weights of these digits."""
+    return (
+        reads[0] if len(reads) == 1 else torch.stack([read * 2**bit for bit, read in enumerate(reads)]).sum(0)
+    )
+
+
 class MappedLayer(nn.Module):
     """A fully connected or convolutional layer on tiles.
 
@@ -105,7 +117,7 @@ class MappedLayer(nn.Module):
     @property
     def decides(self) -> bool:
         """Whether columns are read by decisions instead of numbers."""
-        return self.card.converter.kind in {"sense-amplifier", "ternary"}
+        return decides(self.card)
 
     @property
     def rows(self) -> int:
@@ -190,10 +202,9 @@ class MappedLayer(nn.Module):
             InputError: inputs that the coding cannot present, or a shape that does not fit.
         """
         made = self._hardware()
-        shown = self._presented(self.vectors(self.coded(inputs)))
+        shown = self.presented(self.vectors(self.coded(inputs)))
         reads = [self._accumulated(self.partial_sums(part, made), made) for part in shown]
-        y = reads[0] if len(reads) == 1 else sum(read * 2**bit for bit, read in enumerate(reads))
-        return self._shaped(y, inputs)
+        return self._shaped(weighted(reads), inputs)
 
     def partial_sums(self, x: Tensor, made: Made | None = None) -> Tensor:
         """Of each tile, as its converters see them, [tiles of rows, vectors, lines] in LSB.
@@ -219,8 +230,8 @@ class MappedLayer(nn.Module):
 
         They are on as long as inputs are: for each digit of bit-serial ones, for all pulses of counts.
         """
-        pulses = self.largest_input if self.card.inputs.coding == "pulse-count" else 1
-        return pulses * (shared_out(self.bias / self.scale, self.row_tiles, self.card) + self.trim)
+        shares = shared_out(self.bias / self.scale, self.row_tiles, self.card)
+        return self.pulses * (shares + self.trim)
 
     def added(self, read: Tensor) -> Tensor:
         """Converted lines [tiles of rows, vectors, lines], added over tiles: [vectors, neurons, slices] in LSB."""
@@ -294,8 +305,13 @@ class MappedLayer(nn.Module):
         """That the coding can present, as an integer."""
         return 2**self.card.inputs.bits - 1
 
-    def _presented(self, x: Tensor) -> list[Tensor]:
-        """What word lines get one after the other."""
+    @property
+    def pulses(self) -> int:
+        """Time of one read, in pulses of which a reference gives one each."""
+        return self.largest_input if self.card.inputs.coding == "pulse-count" else 1
+
+    def presented(self, x: Tensor) -> list[Tensor]:
+        """What word lines get one after the other, [vectors, rows] each: read number k counts 2^k."""
         if self.reads_per_vector == 1:
             return [x]
         # each digit passes the gradient of its share of the number

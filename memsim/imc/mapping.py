@@ -18,7 +18,7 @@ from memsim.errors import InputError
 from memsim.imc.crossbars import MappedCrossbar, layer_parts, spans_of
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.hooks import Hook, run_hooked
-from memsim.imc.layers import MappedLayer
+from memsim.imc.layers import MappedLayer, decides, weighted
 from memsim.imc.patches import Patches
 from memsim.imc.tiles import powers
 from memsim.surrogate import CompiledCircuit
@@ -48,7 +48,8 @@ def map_to_imc(
     Every nn.Linear and nn.Conv2d becomes a `MappedLayer`, whose weights can be trained further; spiking neurons,
     pooling and reshaping stay what they are. A batch normalisation behind a layer of an nn.Sequential is folded into
     it, with its running averages; elsewhere it stays, and is digital. A network that is mapped already is mapped to
-    the new card with its weights, scales and biases. Crossbars of a memristive network become `MappedCrossbar`s.
+    the new card with its weights, scales and biases. Crossbars of a memristive network become `MappedCrossbar`s. Where
+    their columns are read as decisions, word lines present what is above rest: silence must give sums of zero.
 
     Args:
         model: the network; not changed.
@@ -64,7 +65,7 @@ def map_to_imc(
     shared = {id(part): part for part in model.modules() if isinstance(part, CompiledCircuit)}
     copied = _folded(deepcopy(model, cast("dict[int, Any]", shared)))
     _check_source(card, generator)
-    spans = spans_of(model, sample)
+    spans = spans_of(model, sample, above_rest=decides(card))
     replaced: dict[str, nn.Module] = {}
     for name, module in copied.named_modules():
         if isinstance(module, nn.Linear | nn.Conv2d | MappedLayer):
@@ -72,7 +73,10 @@ def map_to_imc(
         elif isinstance(module, Crossbar):
             parts = layer_parts(module, spans[name])
             layer = MappedLayer(*parts, card, name=name or "the layer", generator=generator, chip=chip)
-            replaced[name] = MappedCrossbar(layer, spans[name]).train(module.training)
+            replaced[name] = MappedCrossbar(layer, spans[name], module.gain).train(module.training)
+    for module in copied.modules():
+        if isinstance(module, MappedCrossbar) and decides(card):
+            module.cut_below_rest()
     if not replaced:
         raise InputError(
             "the network has no nn.Linear, nn.Conv2d or Crossbar layer, so nothing to map; give one that has"
@@ -160,11 +164,14 @@ def evaluating(model: nn.Module) -> Iterator[None]:
 
 def _calibrated(module: nn.Module, given: tuple[Tensor, ...]) -> None:
     layer = cast("MappedLayer", module)
-    layer.trim.copy_(_tie_breaks(layer))
-    p = layer.partial_sums(layer.vectors(layer.coded(given[0])))
-    weights = p.new_tensor(powers(layer.card))
-    wanted = layer.added(p - layer.trim[:, None]) @ weights
-    decided = layer.added(layer.read(p)) * weights
+    # a reference is on for every pulse of a read, and half a cell is of all of them
+    layer.trim.copy_(_tie_breaks(layer) / layer.pulses)
+    shown = layer.presented(layer.vectors(layer.coded(given[0])))
+    sums = [layer.partial_sums(part) for part in shown]
+    weights = sums[0].new_tensor(powers(layer.card))
+    trims = layer.pulses * layer.trim[:, None]
+    wanted = weighted([layer.added(p - trims) for p in sums]) @ weights
+    decided = weighted([layer.added(layer.read(p)) for p in sums]) * weights
     found = torch.linalg.lstsq(decided.flatten(0, -2), wanted.flatten()[:, None], driver="gelsd").solution
     layer.gain.copy_(found[:, 0])
 

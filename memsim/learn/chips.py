@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ import torch
 from memsim.errors import InputError
 from memsim.imc.cost import COMPLETE, Accounting, Cost, cost
 from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
+from memsim.imc.layers import decides as card_decides
 from memsim.imc.mapping import calibrate, map_to_imc
 from memsim.imc.workloads import Workload, workload_of
 from memsim.learn.checkpoint import STUDY
@@ -133,21 +135,17 @@ def stage_for(study: Study, card: HardwareCard) -> tuple[int, bool]:
     alike = [n for n, other in enumerate(trained) if other and _alike(other, card)]
     if alike:
         return alike[-1], False
-    numbers = [n for n, other in enumerate(trained) if other is None or not _decides(other)]
+    numbers = [n for n, other in enumerate(trained) if other is None or not card_decides(other)]
     return (numbers[-1] if numbers else 0), True
 
 
 def _alike(one: HardwareCard, other: HardwareCard) -> bool:
     """Whether a network for one card is one for the other: the same weights, read in the same way."""
-    return (one.weights, _decides(one), one.converter.bits) == (
+    return (one.weights, card_decides(one), one.converter.bits) == (
         other.weights,
-        _decides(other),
+        card_decides(other),
         other.converter.bits,
     )
-
-
-def _decides(card: HardwareCard) -> bool:
-    return card.converter.kind in {"sense-amplifier", "ternary"}
 
 
 def _chip(
@@ -160,9 +158,26 @@ def _chip(
     skip_events: bool,
 ) -> Chip:
     noise = torch.Generator().manual_seed(NOISE_SEED)
-    sample = None if run.study.discrete else first(run.data.train, SPAN_SAMPLE).inputs()
+    sample = first(run.data.train, SPAN_SAMPLE).inputs() if run.network.crossbars else None
     network = map_to_imc(run.network, card, generator=noise, sample=sample)
     assert isinstance(network, Network)  # noqa: S101 - a copy of one
+    with network.unlimited() if cold else nullcontext():
+        return _seen(
+            network, run, card, cold=cold, images=images, accounting=accounting, skip_events=skip_events
+        )
+
+
+def _seen(
+    network: Network,
+    run: Run,
+    card: HardwareCard,
+    *,
+    cold: bool,
+    images: int | None,
+    accounting: Accounting,
+    skip_events: bool,
+) -> Chip:
+    """What a mapped network gets right and costs."""
     if cold and decides(network):
         calibrate(network, first(run.data.train, CALIBRATION_SAMPLE).inputs())
     test = run.data.test if images is None else first(run.data.test, images)

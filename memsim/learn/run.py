@@ -119,7 +119,7 @@ def mapped(network: Network, stage: Stage, study: Study, data: Dataset) -> Netwo
         return network
     number = study.stages.index(stage)
     noise = torch.Generator().manual_seed(of_stage(study.seed, number, 0))
-    sample = None if study.discrete else first(data.train, SPAN_SAMPLE).inputs()
+    sample = first(data.train, SPAN_SAMPLE).inputs() if network.crossbars else None
     found = map_to_imc(network, stage.hardware_card(), generator=noise, sample=sample)
     assert isinstance(found, Network)  # noqa: S101 - a copy of one
     return found
@@ -129,7 +129,8 @@ def enter(network: Network, stage: Stage, study: Study, data: Dataset) -> Networ
     """The network as a stage begins: on its hardware, its decisions calibrated where they are new."""
     entered = mapped(network, stage, study, data)
     if not decides(network) and decides(entered):
-        calibrate(entered, first(data.train, CALIBRATION_SAMPLE).inputs())
+        with entered.unlimited():
+            calibrate(entered, first(data.train, CALIBRATION_SAMPLE).inputs())
     return entered
 
 

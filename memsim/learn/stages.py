@@ -30,6 +30,7 @@ class Stage(Table):
         hardware: entries of the card that differ, by dotted names, such as {"converter.offset" = 0.5}.
         epochs: passes over the examples.
         examples: of each epoch, drawn anew; all where left out.
+        batch: examples an update is made from; those of the study where left out.
         learning_rate: at the start.
         gradient: of decisions, see memsim.imc.estimators.
         width: of that gradient at the start and at the end, in geometric steps between [LSB].
@@ -40,6 +41,7 @@ class Stage(Table):
     hardware: dict[str, Any] = {}
     epochs: Count = 1
     examples: Count | None = None
+    batch: Count | None = None
     learning_rate: Positive = 2e-3
     gradient: Estimator = "exact"
     width: tuple[Positive, Positive] = (1.0, 1.0)

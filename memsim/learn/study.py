@@ -120,6 +120,7 @@ class Study(NetworkTable):
 
     speaks_of_discrete: ClassVar[tuple[str, ...]] = (*NetworkTable.speaks_of_discrete, "stages")
     of_circuits: ClassVar[frozenset[str]] = NetworkTable.of_circuits | {"step_error", "nonidealities"}
+    of_cells: ClassVar[frozenset[str]] = NetworkTable.of_cells | {"nonidealities"}
 
     data: str | DataTable = "digits"
     step_error: Annotated[float, Field(ge=1e-4, le=1, strict=True)] | None = None
@@ -137,7 +138,33 @@ class Study(NetworkTable):
         given = sorted({"epochs", "learning_rate"} & self.model_fields_set)
         if self.stages and given:
             raise ValueError(f"{given[0]} changes nothing in a study with stages; give it to each stage")
+        self._check_cards()
         return self
+
+    def _check_cards(self) -> None:
+        """Raise ValueError where the study asks for what the cards of its stages replace, or cannot have."""
+        if all(stage.card is None for stage in self.stages):
+            return
+        if self.nonidealities != NonidealitiesTable():
+            raise ValueError(
+                "nonidealities are of crossbars without a card; give stages with a card cell.variation, "
+                "cell.stuck_rate or cell.read_noise in hardware instead"
+            )
+        if self.synapses.wire_resistance:
+            raise ValueError(
+                "synapses.wire_resistance is of crossbars without a card; give wires.word_line and wires.bit_line "
+                "in hardware of stages with one instead"
+            )
+        if self.step_error is not None:
+            raise ValueError(
+                "step_error compares waveforms at two steps, and converters of a card read other samples at each; "
+                "leave it out, and choose step in a study without cards"
+            )
+        if not self.discrete and self.drive.encoding == "rate":
+            raise ValueError(
+                "drive.encoding = 'rate' draws events, which the ranges of a card's inputs cannot be found with; "
+                "allowed with cards: amplitude, latency"
+            )
 
     @property
     def unused(self) -> set[str]:

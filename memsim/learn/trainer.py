@@ -88,10 +88,15 @@ class Trainer:
         self.history: list[EpochRecord] = []
 
     @property
+    def batch(self) -> int:
+        """Examples an update is made from."""
+        return self.stage.batch or self.study.batch
+
+    @property
     def updates(self) -> int:
         """Batches of an epoch."""
         count = min(self.stage.examples or len(self.examples), len(self.examples))
-        return -(-count // self.study.batch)
+        return -(-count // self.batch)
 
     @property
     def finished(self) -> bool:
@@ -123,7 +128,7 @@ class Trainer:
         order = torch.randperm(len(self.examples), generator=self.shuffling)[: self.stage.examples]
         losses: list[float] = []
         with realised(self.network, self.study.nonidealities.train, noise):
-            for chosen in order.split(self.study.batch):
+            for chosen in order.split(self.batch):
                 self._set_pace(epoch + len(losses) / self.updates)
                 losses.append(self._update(chosen, noise))
                 if not math.isfinite(losses[-1]):

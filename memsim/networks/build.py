@@ -24,4 +24,9 @@ def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable) -> 
     if not table.discrete:
         return MemristiveNetwork(shape, classes, table)
     generator = torch.Generator().manual_seed(table.seed)
-    return SpikingNetwork(shape, classes, table.every_layer, steps=table.time_steps, generator=generator)
+    layers = [
+        layer.model_copy(update={"synapse": layer.synapse or table.synapse}) for layer in table.every_layer
+    ]
+    return SpikingNetwork(
+        shape, classes, layers, steps=table.time_steps, generator=generator, synapses=table.synapses
+    )

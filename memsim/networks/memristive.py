@@ -12,9 +12,7 @@ from typing import cast
 
 import torch
 
-from memsim.crossbar import Crossbar, Hardware, Wires, conductance_range
-from memsim.devices import load_device
-from memsim.memory import check_memory
+from memsim.crossbar import Crossbar
 from memsim.networks.cells import Cell
 from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.drives import Drive
@@ -22,7 +20,7 @@ from memsim.networks.geometry import Convolution
 from memsim.networks.layer import Layer
 from memsim.networks.named_cells import load_cell
 from memsim.networks.network import Clock, Network
-from memsim.networks.parts import Parts
+from memsim.networks.parts import Parts, crossbar_of
 from memsim.networks.readouts import Readout
 from memsim.networks.synapses import Convolutional, Dense, OnCrossbar, Synapse
 from memsim.networks.tables import LayerTable, NetworkTable
@@ -122,23 +120,5 @@ class _OnCrossbars(Parts):
         return ratio[number] if isinstance(ratio, tuple) else ratio
 
     def _crossbar(self, number: int, rows: int, columns: int) -> Crossbar:
-        table = self.table
-        check_memory(
-            f"a crossbar of {rows} x {columns} cells", 8 * rows * columns, "make hidden or kernel smaller"
-        )
-        g_min, g_max = conductance_range(
-            load_device(table.device), table.conductance_min, table.conductance_max
-        )
-        segment = table.wire_resistance
-        crossbar = Crossbar(
-            rows,
-            columns,
-            g_min=g_min,
-            g_max=g_max,
-            mirror_ratio=self._mirror_ratio(number),
-            generator=self.generator,
-            hardware=Hardware(wires=Wires(segment, segment)),
-        )
-        with torch.no_grad():
-            crossbar.weight.mul_(2 * table.initial_weight)
-        return crossbar
+        ratio = self._mirror_ratio(number)
+        return crossbar_of(self.table, rows, columns, mirror_ratio=ratio, generator=self.generator)

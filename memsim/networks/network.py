@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -191,6 +192,15 @@ class Network(nn.Module):
             silenced = masks is not None and number < len(masks)
             before = given[layer.name] = Outputs(out * masks[number] if masks and silenced else out)
         return outputs
+
+    @contextmanager
+    def unlimited(self) -> Iterator[None]:
+        """Let potentials go beyond the supply: while decisions are calibrated, and on hardware not trained for."""
+        before, self.supply = self.supply, None
+        try:
+            yield
+        finally:
+            self.supply = before
 
     def _check_supply(self, layer: Layer, out: Tensor) -> None:
         if self.supply is None or float(out.abs().amax()) <= self.supply:

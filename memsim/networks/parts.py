@@ -9,13 +9,16 @@ from typing import Any
 
 import torch
 
+from memsim.crossbar import Crossbar, Hardware, Wires, conductance_range
+from memsim.devices import load_device
 from memsim.errors import InputError
+from memsim.memory import check_memory
 from memsim.networks.delays import Delay
 from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.layer import Join
 from memsim.networks.network import INPUT
 from memsim.networks.synapses import Synapse
-from memsim.networks.tables import LayerTable
+from memsim.networks.tables import LayerTable, SynapsesTable
 
 
 class Parts(ABC):
@@ -114,3 +117,26 @@ class Parts(ABC):
             return None
         lines = math.prod(self.shapes[self._before(number)]) if table.train_delay else None
         return Delay(table.delay, lines, self.generator)
+
+
+def crossbar_of(
+    table: SynapsesTable, rows: int, columns: int, *, mirror_ratio: float, generator: torch.Generator | None
+) -> Crossbar:
+    """A crossbar as a study describes it, with its first weights."""
+    check_memory(
+        f"a crossbar of {rows} x {columns} cells", 8 * rows * columns, "make hidden or kernel smaller"
+    )
+    g_min, g_max = conductance_range(load_device(table.device), table.conductance_min, table.conductance_max)
+    segment = table.wire_resistance
+    crossbar = Crossbar(
+        rows,
+        columns,
+        g_min=g_min,
+        g_max=g_max,
+        mirror_ratio=mirror_ratio,
+        generator=generator,
+        hardware=Hardware(wires=Wires(segment, segment)),
+    )
+    with torch.no_grad():
+        crossbar.weight.mul_(2 * table.initial_weight)
+    return crossbar

@@ -10,15 +10,16 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.networks.discrete_neurons import DiscreteNeuron, LeakyIntegrateAndFire
 from memsim.networks.geometry import Convolution
 from memsim.networks.layer import Layer
 from memsim.networks.network import Network, Outputs, Times
-from memsim.networks.parts import Parts
+from memsim.networks.parts import Parts, crossbar_of
 from memsim.networks.spikes import event_coded, rate_coded
-from memsim.networks.synapses import Ideal, Synapse
-from memsim.networks.tables import LayerTable
+from memsim.networks.synapses import Convolutional, Dense, Ideal, OfSpikes, OnCrossbar, Synapse
+from memsim.networks.tables import CROSSBAR, LayerTable, SynapsesTable
 
 
 class SpikingNetwork(Network):
@@ -34,6 +35,7 @@ class SpikingNetwork(Network):
         steps: of time that inputs are presented for: still ones [batch, inputs] as evenly spaced spikes, events [batch,
             time, inputs] as they come. Where left out, inputs are spikes [time, batch, inputs].
         generator: source of the initial weights.
+        synapses: cells and wires of the layers whose table says `synapse = "crossbar"`.
 
     Raises:
         InputError: layers that do not fit.
@@ -48,6 +50,7 @@ class SpikingNetwork(Network):
         recurrent: bool = False,
         steps: int | None = None,
         generator: torch.Generator | None = None,
+        synapses: SynapsesTable | None = None,
     ) -> None:
         self.shape = shape
         tables = [layer if isinstance(layer, LayerTable) else LayerTable.of(layer) for layer in hidden]
@@ -59,10 +62,10 @@ class SpikingNetwork(Network):
             tables[-1] = tables[-1].model_copy(update={"recurrent": True})
         if not tables or tables[-1].layout is not None:
             tables.append(LayerTable())
-        synapses, others = _Ideals(shape, outputs, tables, generator).made()
+        made, others = _OfSpikes(shape, outputs, tables, generator, synapses or SynapsesTable()).made()
         layers = [
             Layer(synapse, LeakyIntegrateAndFire(spiking=number < len(tables)), **more)
-            for number, (synapse, more) in enumerate(zip(synapses, others, strict=True), start=1)
+            for number, (synapse, more) in enumerate(zip(made, others, strict=True), start=1)
         ]
         super().__init__(layers, drive=_given if steps is None else Presented(steps), readout=_mean)
 
@@ -74,8 +77,12 @@ class SpikingNetwork(Network):
 
     @property
     def synapses(self) -> list[nn.Module]:
-        """From each layer to the next: nn.Linear or nn.Conv2d, or what they are mapped to."""
-        return [cast("Ideal", layer.synapse).module for layer in self.chain]
+        """From each layer to the next: nn.Linear or nn.Conv2d, or what they are mapped to.
+
+        Raises:
+            InputError: a layer behind a crossbar, which is none of these.
+        """
+        return [_plain(layer) for layer in self.chain]
 
     @property
     def neurons(self) -> list[DiscreteNeuron]:
@@ -116,15 +123,41 @@ class Presented:
         return _Given(event_coded(inputs) if inputs.ndim == 3 else rate_coded(inputs, self.steps))
 
 
-class _Ideals(Parts):
-    """Parts of plain arithmetic, with biases."""
+def _plain(layer: Layer) -> nn.Module:
+    if isinstance(layer.synapse, Ideal):
+        return layer.synapse.module
+    raise InputError(
+        f'layer {layer.name!r} is behind a crossbar, and no plain matrix leads to it; use synapse = "ideal"'
+    )
+
+
+class _OfSpikes(Parts):
+    """Parts of plain arithmetic, or of crossbars that spikes read; with biases."""
+
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        classes: int,
+        tables: Sequence[LayerTable],
+        generator: torch.Generator | None,
+        cells: SynapsesTable,
+    ) -> None:
+        super().__init__(shape, classes, tables, generator)
+        self.cells = cells
 
     def dense(self, number: int, shape: tuple[int, ...], columns: int, *, bias: bool) -> Synapse:
+        if self.tables[number].synapse == CROSSBAR:
+            rows = math.prod(shape)
+            return self._counted(Dense(self._crossbar(rows, columns, bias=bias), _always_on(bias)), rows)
         return self._started(Ideal(shape, nn.Linear(math.prod(shape), columns, bias=bias)))
 
     def convolutional(
         self, number: int, shape: tuple[int, int, int], layout: Convolution, *, bias: bool
     ) -> Synapse:
+        if self.tables[number].synapse == CROSSBAR:
+            rows = shape[0] * layout.kernel**2
+            crossbar = self._crossbar(rows, layout.channels, bias=bias)
+            return self._counted(Convolutional(shape, layout, crossbar, _always_on(bias)), rows)
         sides = (layout.kernel, layout.stride, layout.padding)
         return self._started(Ideal(shape, nn.Conv2d(shape[0], layout.channels, *sides, bias=bias), layout))
 
@@ -133,6 +166,18 @@ class _Ideals(Parts):
 
     def recurrent(self, number: int, neurons: int) -> Synapse:
         return self.dense(number, (neurons,), neurons, bias=True)
+
+    def _crossbar(self, rows: int, columns: int, *, bias: bool) -> Crossbar:
+        crossbar = crossbar_of(self.cells, rows + bias, columns, mirror_ratio=1.0, generator=self.generator)
+        with torch.no_grad():
+            crossbar.weight[rows:].zero_()
+        return crossbar
+
+    def _counted(self, array: OnCrossbar, fan_in: int) -> Synapse:
+        """In units of current that give its first weights the variance that plain ones have."""
+        largest = math.sqrt(3 * FIRST_POWER / fan_in) / self.cells.initial_weight
+        unit = READ_VOLTAGE * array.crossbar.gain / largest
+        return OfSpikes(array, voltage=READ_VOLTAGE, unit=unit)
 
     def _started(self, synapse: Ideal) -> Ideal:
         _start(cast("nn.Linear | nn.Conv2d", synapse.module), self.generator)
@@ -147,5 +192,11 @@ def _start(module: nn.Linear | nn.Conv2d, generator: torch.Generator | None) -> 
         nn.init.zeros_(module.bias) if module.bias is not None else None
 
 
+def _always_on(bias: bool) -> float | None:
+    return READ_VOLTAGE if bias else None
+
+
+READ_VOLTAGE = 0.1
+"""Of a spike on a word line [V]; of ohmic cells it changes nothing but their power."""
 FIRST_POWER = 6.0
 """Variance of a neuron's input at the start, over the share of inputs that spike."""

@@ -44,6 +44,10 @@ class Synapse(ABC, nn.Module):
         """Currents [time, batch, neurons] while inputs follow pulses, [time, slots], of amplitudes [batch, slots, in].
 
         A synapse is linear: one product for each amplitude instead of one for each time.
+
+        On hardware that is a choice: arrays of the first layer are read once for each pulse, with its amplitude on the
+        word lines, and what their converters give scales a pulse behind them. A converter that decides sees amplitudes,
+        not the rise and fall of a pulse. Arrays of later layers are read anew at every sample of time.
         """
         return torch.einsum("tk,bkn->tbn", pulses, self(amplitude))
 
@@ -80,7 +84,8 @@ class OnCrossbar(Synapse):
         if self.bias is None:
             return super().driven(amplitude, pulses)
         pulsed = torch.einsum("tk,bkn->tbn", pulses, self._read(amplitude, 0.0, currents))
-        return pulsed + self._read(torch.zeros_like(amplitude[:1, :1]), self.bias, currents)
+        # at the amplitude of a pulse, so that converters that code inputs see the whole line
+        return pulsed + self.bias * self._read(torch.zeros_like(amplitude[:1, :1]), 1.0, currents)
 
     def _read(self, voltage: Tensor, bias: float | None, read: Read) -> Tensor:
         lines = self.lay_out(voltage)
@@ -170,3 +175,25 @@ class Ideal(Synapse):
     def matrix(self) -> Tensor | None:
         plain = isinstance(self.module, nn.Linear) and self.module.bias is None
         return self.module.weight.mT if plain and isinstance(self.module, nn.Linear) else None
+
+
+class OfSpikes(Synapse):
+    """A crossbar in front of discrete neurons: a spike is a read voltage, currents are counted in thresholds.
+
+    Args:
+        array: the synapse on a crossbar.
+        voltage: of a spike on a word line [V].
+        unit: current that counts as 1 [A].
+    """
+
+    def __init__(self, array: OnCrossbar, *, voltage: float, unit: float) -> None:
+        super().__init__()
+        self.array, self.voltage, self.unit, self.shape = array, voltage, unit, array.shape
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Currents [..., neurons] for spikes [..., inputs]."""
+        return self.array(self.voltage * x) / self.unit
+
+    def matrix(self) -> Tensor | None:
+        found = self.array.matrix()
+        return None if found is None else self.voltage / self.unit * found

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
+    AfterValidator,
     BeforeValidator,
     ConfigDict,
     Field,
@@ -28,7 +29,20 @@ DEFAULT_NEURON = "integrate-and-fire-set1"
 DISCRETE = "lif"
 """Name of discrete leaky neurons: memsim.networks.LeakyIntegrateAndFire."""
 DEFAULT_STEPS = 4
+IDEAL, CROSSBAR = "ideal", "crossbar"
+"""What synapses of discrete neurons can be: plain weights, or cells of a crossbar."""
+OF_MIRRORS = frozenset({"mirror_ratio", "supply", "bias"})
+"""Entries of synapses that say nothing of crossbars in front of discrete neurons."""
 ReadoutKind = Literal["mean", "maximum", "spike-count", "first-spike"]
+
+
+def _known_synapse(kind: str | None) -> str | None:
+    if kind not in {None, IDEAL, CROSSBAR}:
+        raise ValueError(f"synapse = {kind!r} is unknown; allowed: {IDEAL}, {CROSSBAR}")
+    return kind
+
+
+Material = Annotated[str, AfterValidator(_known_synapse)]
 
 
 def _several(value: Any) -> Any:
@@ -136,6 +150,7 @@ class LayerTable(Table):
     Attributes:
         name: that other layers know it by; layer1, layer2, ... where left out.
         neuron: circuit of its neurons; the network's where left out.
+        synapse: `ideal` or `crossbar`, of discrete neurons; the network's where left out.
         neurons: how many.
         channels, kernel, stride, padding: of a convolution, see `Convolution`.
         recurrent: whether its neurons also hear each other.
@@ -153,6 +168,7 @@ class LayerTable(Table):
 
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")] | None = None
     neuron: str | None = None
+    synapse: Material | None = None
     neurons: Size | None = None
     channels: Size | None = None
     kernel: Size | None = None
@@ -221,6 +237,8 @@ class NetworkTable(Table):
         neuron: `lif`, discrete leaky neurons behind plain weights, also meant where `steps` or stages are given and no
             neuron; or the circuit of the neurons: a cell of the package by name, or `FILE.py:CLASS` or `FILE.cir:NAME`;
             in Python also an object, see memsim.networks.cells.
+        synapse: of discrete neurons: `ideal`, plain weights; or `crossbar`, the cells and wires of `synapses`, which
+            spikes read. Circuits are always behind crossbars.
         parameters: circuit parameters that differ between neurons, by name, such as "cmem" or "xm1.v_on".
     """
 
@@ -230,12 +248,15 @@ class NetworkTable(Table):
         {"window", "step", "stepper", "drive", "synapses", "parameters", "readout"}
     )
     """Entries that circuits alone have."""
+    of_cells: ClassVar[frozenset[str]] = frozenset({"synapses"})
+    """Of those, what discrete neurons behind crossbars have, too."""
 
     hidden: tuple[Size | Convolution, ...] = (32,)
     layers: tuple[LayerTable, ...] = ()
     recurrent: bool = False
     steps: Annotated[int, Field(ge=1, le=1000, strict=True)] | None = None
     neuron: str = DEFAULT_NEURON
+    synapse: Material = IDEAL
     window: Positive = 10e-3
     step: Positive = 200e-6
     stepper: str = DEFAULT_STEPPER
@@ -272,13 +293,29 @@ class NetworkTable(Table):
     @model_serializer(mode="wrap")
     def _what_counts(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
         entries: dict[str, Any] = dump(self)
-        return {name: value for name, value in entries.items() if name not in self.unused}
+        counts = {name: value for name, value in entries.items() if name not in self.unused}
+        if self.discrete and "synapses" in counts:
+            cells: dict[str, Any] = counts["synapses"]
+            counts["synapses"] = {name: value for name, value in cells.items() if name not in OF_MIRRORS}
+        return counts
 
     @property
     def unused(self) -> set[str]:
         """Entries that say nothing here, and are not saved."""
         names = {"hidden" if self.layers else "layers"} | (set() if self.recurrent else {"recurrent"})
-        return names | (set(self.of_circuits) if self.discrete else {"steps"})
+        names |= set() if self.synapse == CROSSBAR else {"synapse"}
+        return names | (set(self._not_discrete) if self.discrete else {"steps"})
+
+    @property
+    def on_crossbars(self) -> bool:
+        """Whether any synapses are cells of a crossbar."""
+        kinds = {layer.synapse or self.synapse for layer in self.every_layer}
+        return not self.discrete or CROSSBAR in kinds
+
+    @property
+    def _not_discrete(self) -> frozenset[str]:
+        """Entries that say nothing of discrete neurons here."""
+        return self.of_circuits - self.of_cells if self.on_crossbars else self.of_circuits
 
     @field_validator("neuron", mode="before")
     @classmethod
@@ -288,9 +325,22 @@ class NetworkTable(Table):
     @model_validator(mode="after")
     def _one_family(self) -> NetworkTable:
         given = self.model_fields_set
-        of_others = sorted(given & self.of_circuits) if self.discrete else sorted(given & {"steps"})
+        of_others = sorted(given & (self._not_discrete if self.discrete else {"steps"}))
         if of_others:
-            raise ValueError(f"{of_others[0]} changes nothing for the neuron {self.neuron!r}; leave it out")
+            hint = f', or use synapse = "{CROSSBAR}"' if set(of_others) <= self.of_cells else ""
+            raise ValueError(
+                f"{of_others[0]} changes nothing for the neuron {self.neuron!r}; leave it out{hint}"
+            )
+        if not self.discrete and ("synapse" in given or any(layer.synapse for layer in self.layers)):
+            raise ValueError(
+                "synapse is of discrete neurons; circuits are always behind crossbars, leave it out"
+            )
+        idle = sorted(self.synapses.model_fields_set & OF_MIRRORS) if self.discrete else []
+        if idle:
+            raise ValueError(
+                f"synapses.{idle[0]} is of mirrors in front of circuits and changes nothing for {self.neuron!r}; "
+                "leave it out"
+            )
         if self.discrete and any(layer.neuron for layer in self.layers):
             raise ValueError("a network of discrete neurons has no circuits; leave out neuron of its layers")
         if self.recurrent and (self.layers or not self.hidden or not isinstance(self.hidden[-1], int)):

@@ -18,7 +18,8 @@ def workload_of(model: nn.Module, inputs: Tensor, *, steps: int, inferences: int
     """What a mapped network does with inputs, for the cost model.
 
     Each layer is described by the positions at which it was applied, the share of word lines that were driven, and the
-    conductance that these met on the bit lines of its chip, wires and variation included.
+    conductance that these met on the bit lines of its chip, wires and variation included. Of circuits, a step is a
+    sample of time: layers behind others are read at every sample, the first one once for each pulse of the drive.
 
     Args:
         model: a network of `map_to_imc`.
@@ -60,7 +61,10 @@ class _Seen:
             self.image = (given[0].shape[-2], given[0].shape[-1])
         vectors = layer.vectors(given[0].detach())
         self.vectors += len(vectors)
-        self.active = self.active + vectors.double().sum(0)
+        # of serial inputs, in the mean over their digits
+        reads = layer.presented(layer.coded(vectors))
+        driven = sum((read.double().sum(0) for read in reads), torch.zeros(()))
+        self.active = self.active + driven / (len(reads) * layer.pulses)
 
 
 def _shape(key: str, layer: MappedLayer, seen: _Seen, times: int) -> LayerShape:
