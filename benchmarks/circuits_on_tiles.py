@@ -86,7 +86,7 @@ def main() -> None:
         found = measured(given.data, seed, given.data_dir)
         print(given.data, seed, found, flush=True)
         results.setdefault(given.data, {})[str(seed)] = found
-        command = "python benchmarks/circuits_on_tiles.py --data-dir data digits --seeds 0 1 2; ... mnist"
+        command = "python benchmarks/circuits_on_tiles.py --data-dir data digits --seeds 0 1 2 (and: mnist)"
         save_result(NAME, command, {"digits": DIGITS, "results": results})
 
 

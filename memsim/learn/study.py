@@ -160,6 +160,11 @@ class Study(NetworkTable):
                 "step_error compares waveforms at two steps, and converters of a card read other samples at each; "
                 "leave it out, and choose step in a study without cards"
             )
+        if not self.discrete and any(layer.recurrent for layer in self.every_layer):
+            raise ValueError(
+                "recurrent layers of circuits have their crossbar inside the circuit, where a card cannot read it; "
+                "leave recurrent out, or use discrete neurons"
+            )
         if not self.discrete and self.drive.encoding == "rate":
             raise ValueError(
                 "drive.encoding = 'rate' draws events, which the ranges of a card's inputs cannot be found with; "

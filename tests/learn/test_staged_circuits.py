@@ -121,6 +121,7 @@ def test_the_command_gives_accuracy_and_cost(folder: Path, tmp_path: Path) -> No
         ({"synapses": {"wire_resistance": 1.0}}, "wires.word_line"),
         ({"step_error": 0.05}, "step_error compares waveforms"),
         ({"drive": {"encoding": "rate"}}, "allowed with cards: amplitude, latency"),
+        ({"recurrent": True}, "where a card cannot read it"),
         ({"synapse": "crossbar"}, "circuits are always behind crossbars"),
     ],
 )
