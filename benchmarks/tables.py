@@ -110,6 +110,38 @@ def _own_neuron() -> list[str]:
     ]
 
 
+TOPOLOGIES = {
+    "digits-deep": "digits, five hidden layers of 32, nothing else stated",
+    "fsdd-recurrent": "spoken digits (600 / 300), 128 neurons that hear each other, batches of 16",
+    "mnist-long": "MNIST, 784-512-10, 12 epochs",
+}
+
+
+def _topologies() -> list[str]:
+    lines = []
+    studies = _result("topologies")["studies"]
+    for name, title in TOPOLOGIES.items():
+        found = [row["test_accuracy"] for row in studies[name]["seeds"].values()]
+        lines.append(
+            f"| {title}; mean of {len(found)} seeds (lowest) | {statistics.mean(found):.2%} ({min(found):.2%}) |"
+        )
+    return lines
+
+
+def _circuits_on_tiles() -> list[str]:
+    rows = _result("circuits_on_tiles")["results"]
+    lines = []
+    for data, seeds in rows.items():
+        means = [
+            statistics.mean(row[key] for row in seeds.values()) for key in ("software", "cold", "one bit")
+        ]
+        lines.append(
+            f"| {data}, neurons are circuits: ideal columns; 1-bit columns, untrained; trained for them, "
+            f"{len(seeds)} seed(s) | {means[0]:.1%}; {means[1]:.1%}; {means[2]:.1%} |"
+        )
+    return lines
+
+
 def _memprop() -> list[str]:
     lines = []
     for data, title in TITLES.items():
@@ -357,6 +389,8 @@ def everything() -> list[str]:
             *_digits(),
             *_self_firing(),
             *_own_neuron(),
+            *_topologies(),
+            *_circuits_on_tiles(),
             *_bptt(),
             *_throughput(),
             *_crossbar(),
