@@ -82,6 +82,7 @@ def to_nir(network: MemristiveNetwork | SpikingNetwork, shape: tuple[int, ...] |
         return spiking_to_nir(network)
     if shape is None:
         raise InputError("shape = None, but a memristive network does not know that of its inputs; give it")
+    _check_chain(network)
     nodes: list[nir.NIRNode] = []
     image: tuple[int, ...] = shape
     for layer, cell in zip(network.synapses, network.cells, strict=True):
@@ -109,6 +110,22 @@ def to_nir(network: MemristiveNetwork | SpikingNetwork, shape: tuple[int, ...] |
         edges=list(pairwise(names)),
         metadata={METADATA: own},
     )
+
+
+def _check_chain(network: MemristiveNetwork) -> None:
+    """Refuse what the graph of a memristive network cannot say."""
+    for layer, synapse in zip(network.chain, network.synapses, strict=True):
+        parts = {
+            "is recurrent": layer.recurrent is not None,
+            "has connections besides those from the layer before": len(layer.connections) > 0,
+            "has a delay": layer.delay is not None,
+            "has a bias line": synapse.bias is not None,
+        }
+        for what, there in parts.items():
+            if there:
+                raise InputError(
+                    f"layer {layer.name!r} {what}, which NIR graphs of memristive networks do not have; export a chain"
+                )
 
 
 def _linear(layer: OnCrossbar) -> nir.NIRNode:

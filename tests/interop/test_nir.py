@@ -123,3 +123,18 @@ def test_a_file_that_is_no_graph_and_metadata_that_do_not_fit(tmp_path: Path):
     graph.metadata["memsim"]["tensors"].popitem()
     with pytest.raises(CheckpointError, match="do not fit together"):
         from_nir(graph)
+
+
+@pytest.mark.parametrize(
+    ("layers", "synapses", "message"),
+    [
+        (({"neurons": 4, "recurrent": True},), {}, "'layer1' is recurrent"),
+        (({"neurons": 4}, {"from": "input"}), {}, "'layer2' has connections"),
+        (({"neurons": 4}, {"delay": 1e-3}), {}, "'layer2' has a delay"),
+        (({"neurons": 4},), {"bias": True}, "'layer1' has a bias line"),
+    ],
+)
+def test_what_is_no_chain_is_not_exported_as_one(layers, synapses, message):
+    network = MemristiveNetwork((6,), 3, make_study(layers=layers, synapses=synapses))
+    with pytest.raises(InputError, match=message):
+        to_nir(network, (6,))
