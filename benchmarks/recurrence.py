@@ -11,6 +11,7 @@ time, layer by layer in ngspice, the recurrent layer of each image as one circui
 from __future__ import annotations
 
 import argparse
+import json
 import time
 from pathlib import Path
 from statistics import median
@@ -94,8 +95,6 @@ def main() -> None:
     parser.add_argument("--data-dir", type=Path)
     given = parser.parse_args()
     path = RESULTS / f"{NAME}.json"
-    import json
-
     before = json.loads(path.read_text()) if path.exists() else {}
     kept = {name: before[name] for name in ("speed", "ngspice") if name in before}
     measured = speed() if given.part == "speed" else in_ngspice(given.data_dir)

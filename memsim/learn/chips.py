@@ -8,21 +8,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from memsim.errors import InputError
 from memsim.imc.cost import COMPLETE, Accounting, Cost, cost
 from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
 from memsim.imc.layers import decides as card_decides
-from memsim.imc.mapping import calibrate, map_to_imc
+from memsim.imc.mapping import calibrate
 from memsim.imc.workloads import Workload, workload_of
 from memsim.learn.checkpoint import STUDY
 from memsim.learn.data import data_name
 from memsim.learn.evaluation import evaluate, first
-from memsim.learn.run import CALIBRATION_SAMPLE, SPAN_SAMPLE, Run, decides, load_run
+from memsim.learn.run import CALIBRATION_SAMPLE, Run, decides, load_run, on_card
 from memsim.learn.run_data import data_of
 from memsim.learn.study import Study, load_study
-from memsim.networks import Network
 
 COSTED_IMAGES = 20
 """Test images whose spikes and column currents are taken for costs."""
@@ -157,38 +154,19 @@ def _chip(
     accounting: Accounting,
     skip_events: bool,
 ) -> Chip:
-    noise = torch.Generator().manual_seed(NOISE_SEED)
-    sample = first(run.data.train, SPAN_SAMPLE).inputs() if run.network.crossbars else None
-    network = map_to_imc(run.network, card, generator=noise, sample=sample)
-    assert isinstance(network, Network)  # noqa: S101 - a copy of one
+    network = on_card(run.network, card, run.data, NOISE_SEED)
     with network.unlimited() if cold else nullcontext():
-        return _seen(
-            network, run, card, cold=cold, images=images, accounting=accounting, skip_events=skip_events
+        if cold and decides(network):
+            calibrate(network, first(run.data.train, CALIBRATION_SAMPLE).inputs())
+        test = run.data.test if images is None else first(run.data.test, images)
+        shown = first(test, COSTED_IMAGES).inputs()
+        workload = workload_of(
+            network, shown, steps=network.samples(), inferences=len(shown), name=data_name(run.study.data)
         )
-
-
-def _seen(
-    network: Network,
-    run: Run,
-    card: HardwareCard,
-    *,
-    cold: bool,
-    images: int | None,
-    accounting: Accounting,
-    skip_events: bool,
-) -> Chip:
-    """What a mapped network gets right and costs."""
-    if cold and decides(network):
-        calibrate(network, first(run.data.train, CALIBRATION_SAMPLE).inputs())
-    test = run.data.test if images is None else first(run.data.test, images)
-    shown = first(test, COSTED_IMAGES).inputs()
-    workload = workload_of(
-        network, shown, steps=network.samples(), inferences=len(shown), name=data_name(run.study.data)
-    )
-    return Chip(
-        card,
-        cost(workload, card, accounting=accounting, skip_events=skip_events),
-        accuracy=evaluate(network, test),
-        trained=run.records[-1].stage.name,
-        cold=cold,
-    )
+        return Chip(
+            card,
+            cost(workload, card, accounting=accounting, skip_events=skip_events),
+            accuracy=evaluate(network, test),
+            trained=run.records[-1].stage.name,
+            cold=cold,
+        )

@@ -10,6 +10,7 @@ import torch
 from torch import nn
 
 from memsim.errors import InputError
+from memsim.imc.hardware import HardwareCard
 from memsim.imc.mapping import calibrate, map_to_imc, mapped_layers
 from memsim.learn.checkpoint import STUDY, EpochRecord, load_checkpoint
 from memsim.learn.data import Dataset
@@ -117,10 +118,14 @@ def mapped(network: Network, stage: Stage, study: Study, data: Dataset) -> Netwo
     """The network on the hardware of a stage, its decisions not calibrated."""
     if stage.card is None:
         return network
-    number = study.stages.index(stage)
-    noise = torch.Generator().manual_seed(of_stage(study.seed, number, 0))
+    seed = of_stage(study.seed, study.stages.index(stage), 0)
+    return on_card(network, stage.hardware_card(), data, seed)
+
+
+def on_card(network: Network, card: HardwareCard, data: Dataset, seed: int) -> Network:
+    """The network on a chip; ranges of voltages are those of its training data, `seed` is that of noise."""
     sample = first(data.train, SPAN_SAMPLE).inputs() if network.crossbars else None
-    found = map_to_imc(network, stage.hardware_card(), generator=noise, sample=sample)
+    found = map_to_imc(network, card, generator=torch.Generator().manual_seed(seed), sample=sample)
     assert isinstance(found, Network)  # noqa: S101 - a copy of one
     return found
 

@@ -83,7 +83,8 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     _prepare(folder, study, resume, write=write)
     if write:
         save_record(data, folder)
-    if study.training.start is not None:
+    # a run that goes on has weights of its own
+    if study.training.start is not None and not _checkpoints(folder):
         load_checkpoint(Path(study.training.start), network)
     records: list[StageRecord] = []
     for number, stage in enumerate(study.every_stage):
@@ -192,9 +193,14 @@ def _prepare(folder: Path, study: Study, resume: bool, *, write: bool) -> None:
             raise CheckpointError(
                 f"{folder} holds a run of another study; resume it with its own {STUDY}, or choose another folder"
             )
-    elif any(folder.glob(CHECKPOINT)) or any(folder.glob(f"*/{CHECKPOINT}")):
+    elif _checkpoints(folder):
         raise InputError(
             f"{folder} already holds a trained run; resume it with --resume, or choose another folder"
         )
     if write:
         save_study(study, folder / STUDY)
+
+
+def _checkpoints(folder: Path) -> list[Path]:
+    """Of a run, or of its stages."""
+    return [*folder.glob(CHECKPOINT), *folder.glob(f"*/{CHECKPOINT}")]

@@ -2,6 +2,7 @@
 
 import csv
 import math
+import shutil
 from pathlib import Path
 
 import pytest
@@ -176,6 +177,21 @@ def test_training_goes_on_from_a_trained_network(tmp_path: Path, small_run, smal
     for one, other in zip(run.network.crossbars, after.network.crossbars, strict=True):
         assert torch.allclose(one.weight, other.weight, atol=1e-5)
     assert after.history[-1].test_accuracy == pytest.approx(run.history[-1].test_accuracy, abs=0.01)
+
+
+def test_a_run_goes_on_without_the_one_it_started_from(tmp_path: Path, small_run, small_study: Study):
+    start = shutil.copytree(small_run[1], tmp_path / "start")
+    training = small_study.training.model_copy(update={"start": str(start)})
+    study = small_study.model_copy(update={"epochs": 2, "training": training})
+
+    def stop(_done: int, _total: int, record: object) -> None:
+        if record is not None:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train(study, tmp_path / "on", progress=stop)
+    shutil.rmtree(start)
+    assert len(train(study, tmp_path / "on", resume=True).history) == 2
 
 
 def test_a_start_must_be_a_run_of_the_same_network(tmp_path: Path, small_run):
