@@ -101,7 +101,8 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def address_in(file: Path) -> str:
-    wait_until(file.exists)
+    """What Dask wrote there; the file is there before it is whole."""
+    wait_until(lambda: file.exists() and file.read_text().endswith("}"))
     return json.loads(file.read_text())["address"]
 
 
