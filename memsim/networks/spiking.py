@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
-from memsim.networks.discrete_neurons import DiscreteNeuron, LeakyIntegrateAndFire
+from memsim.networks.discrete_neurons import DiscreteNeuron
 from memsim.networks.geometry import Convolution
 from memsim.networks.layer import Layer
+from memsim.networks.lif_table import LifTable
 from memsim.networks.network import Network, Outputs, Times
 from memsim.networks.parts import Parts, crossbar_of
 from memsim.networks.spikes import event_coded, rate_coded
@@ -64,8 +65,8 @@ class SpikingNetwork(Network):
             tables.append(LayerTable())
         made, others = _OfSpikes(shape, outputs, tables, generator, synapses or SynapsesTable()).made()
         layers = [
-            Layer(synapse, LeakyIntegrateAndFire(spiking=number < len(tables)), **more)
-            for number, (synapse, more) in enumerate(zip(made, others, strict=True), start=1)
+            Layer(synapse, _neurons(table, synapse, spiking=table is not tables[-1]), **more)
+            for table, synapse, more in zip(tables, made, others, strict=True)
         ]
         super().__init__(layers, drive=_given if steps is None else Presented(steps), readout=_mean)
 
@@ -129,6 +130,11 @@ def _plain(layer: Layer) -> nn.Module:
     raise InputError(
         f'layer {layer.name!r} is behind a crossbar, and no plain matrix leads to it; use synapse = "ideal"'
     )
+
+
+def _neurons(table: LayerTable, synapse: Synapse, *, spiking: bool) -> DiscreteNeuron:
+    made_of = table.lif or LifTable()
+    return (made_of if spiking else made_of.silent()).neurons(synapse.shape, spiking=spiking)
 
 
 class _OfSpikes(Parts):
