@@ -13,6 +13,7 @@ from memsim.errors import CheckpointError, InputError
 from memsim.files import ensure_folder
 from memsim.learn.checkpoint import CHECKPOINT, STUDY, load_best, load_checkpoint, save_checkpoint
 from memsim.learn.data import Dataset
+from memsim.learn.given import Given
 from memsim.learn.losses import LossFunction
 from memsim.learn.metrics import Metric
 from memsim.learn.rules import Rule
@@ -62,17 +63,20 @@ def train(  # noqa: PLR0913 - each is a choice of its own
         tell: called with what one should know before long work starts, if there is something.
         fabric: processors to train on, as `devices` gives them; one CPU process where left out.
         data: what `make_dataset` made, instead of the study's data.
-        rule: what fills the gradients; backpropagation through time where left out.
+        rule: what fills the gradients, instead of the study's.
         loss: of outputs and targets, instead of the study's.
         metrics: what else to measure on the test data after each epoch, by name, besides the study's.
 
     Raises:
         InputError: the folder cannot be written, holds another run, the study or its data cannot be used, or training
             does not fit into memory.
-        CheckpointError: nothing to resume, or a checkpoint of another study.
+        CheckpointError: nothing to resume, or a checkpoint of another study or of other objects given in Python.
         ConvergenceError: the loss is no longer a number.
     """
     fabric = devices() if fabric is None else fabric
+    given = Given.of(rule, loss, metrics)
+    if resume:
+        given.check(folder)
     study, data = data_of(study, data_dir, run=folder if resume else None, given=data)
     write, known = fabric.is_global_zero, check_training(data.shape, data.classes, study)
     if tell and write:
@@ -83,6 +87,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     _prepare(folder, study, resume, write=write)
     if write:
         save_record(data, folder)
+        given.save(folder)
     # a run that goes on has weights of its own
     if study.training.start is not None and not _checkpoints(folder):
         load_checkpoint(Path(study.training.start), network)
@@ -106,7 +111,7 @@ def _run_stage(trainer: Trainer, place: Path, folder: Path, progress: Progress |
     """All epochs of a stage that are not done, each saved."""
     network = trainer.network
     if (place / CHECKPOINT).exists():
-        trainer.history += load_checkpoint(place, network, trainer.optimizer, trainer.shuffling)
+        trainer.history += load_checkpoint(place, network, trainer.optimizer, trainer.shuffling, trainer.rule)
         trainer.best = load_best(place)
     while not trainer.finished:
         trainer.keep_step_error(folder)
@@ -119,6 +124,7 @@ def _run_stage(trainer: Trainer, place: Path, folder: Path, progress: Progress |
                 trainer.shuffling,
                 trainer.history,
                 best=trainer.best,
+                rule=trainer.rule,
             )
         if progress:
             done = len(trainer.history) * trainer.updates
