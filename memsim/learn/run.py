@@ -90,13 +90,13 @@ def load_run(
     Args:
         folder: of the run.
         data_dir: folder of the data sets; the environment variable MEMSIM_DATA where left out.
-        trust: run the code of the Python file of its neuron, where it has one.
+        trust: run the code of the Python files that its study names.
         stages: how many; all where left out.
         data: that it was trained on, where they are loaded already, or Python has them and no file.
 
     Raises:
         InputError: no study there, fewer stages, or data that are not found or have changed.
-        CheckpointError: no usable checkpoint, or a neuron's file that has changed.
+        CheckpointError: no usable checkpoint, or a file of neurons or code that has changed.
     """
     study = load_study(folder / STUDY, trust=trust)
     wanted = len(study.every_stage) if stages is None else stages

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from pathlib import Path
 
@@ -282,3 +283,27 @@ def test_two_files_of_one_name_are_not_mixed_up(folder: Path) -> None:
     )
     with pytest.raises(InputError, match=r"have the same name, and a run keeps a copy of both; rename one"):
         train(load_study(folder / "study.toml", trust=True), folder / "run")
+
+
+def test_costs_of_a_run_with_code_need_trust(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (folder / "policies.py").write_text(POLICIES)
+    (folder / "study.toml").write_text(
+        "hidden = [6]\nsteps = 2\n" + CASES["policies"] + '[[stages]]\nname = "software"\nexamples = 64\n'
+        '[[stages]]\nname = "sums"\ncard = "hp-adc-differential"\nexamples = 64\n'
+    )
+    train(load_study(folder / "study.toml", trust=True), folder / "run")
+    monkeypatch.setattr("memsim.own_code._RUN", {})
+    arguments = ["imc", str(folder / "run"), "--card", "hp-adc-differential", "--images", "10", "--json"]
+    refused = CliRunner().invoke(app, arguments)
+    assert refused.exit_code != 0
+    assert (
+        "policies.py is code that would run; if you know where it comes from, let it with `--trust`"
+        in str(refused.exception)
+    )
+    done = CliRunner().invoke(app, [*arguments, "--trust"])
+    assert done.exit_code == 0, done.output
+    (chip,) = json.loads(done.stdout)
+    assert chip["trained_in_stage"] == "sums"
+    assert chip["energy_joule"] > 0
+    idle = CliRunner().invoke(app, ["imc", "--workload", "gesture", "--trust"])
+    assert "--trust is for runs" in str(idle.exception)
