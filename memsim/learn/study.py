@@ -70,7 +70,8 @@ class TrainingTable(Table):
     """How the weights are found.
 
     Attributes:
-        start: folder of a trained run of the same network, whose weights to start from; random ones where left out.
+        start: folder of a trained run of the same network, or of one of its stages, whose weights to start from; random
+            ones where left out.
         optimizer: adam, or adamw, whose weight decay is separate from the gradient.
         weight_decay: pull of the weights towards zero.
         gradient_clip: largest norm of the gradient.

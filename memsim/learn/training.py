@@ -17,7 +17,7 @@ from memsim.learn.given import Given
 from memsim.learn.losses import LossFunction
 from memsim.learn.metrics import Metric
 from memsim.learn.rules import Rule
-from memsim.learn.run import Run, enter, network_of
+from memsim.learn.run import Run, enter, mapped, network_of, run_of, started
 from memsim.learn.run_data import data_of, save_record
 from memsim.learn.size import BYTES_A_PROCESS, check_training
 from memsim.learn.stages import StageRecord, save_stages, stage_folder
@@ -26,7 +26,6 @@ from memsim.learn.trainer import Progress, Trainer
 from memsim.memory import check_memory
 from memsim.networks import MemristiveNetwork, Network
 from memsim.networks.gains import calibrate_gains, set_ratio
-from memsim.toml import read_toml
 
 SPLIT_SIZE = 32_768
 """Tensors below this many elements run on one thread in torch whatever the setting."""
@@ -90,12 +89,13 @@ def train(  # noqa: PLR0913 - each is a choice of its own
         given.save(folder)
     # a run that goes on has weights of its own
     if study.training.start is not None and not _checkpoints(folder):
-        load_checkpoint(Path(study.training.start), network)
+        network = started(network, study, data)
     records: list[StageRecord] = []
     for number, stage in enumerate(study.every_stage):
-        network = enter(network, stage, study, data)
-        trainer = Trainer(study, network, data, fabric, number=number, rule=rule, loss=loss, metrics=metrics)
         place = stage_folder(folder, number, stage) if study.stages else folder
+        begun = (place / CHECKPOINT).exists()
+        network = (mapped if begun else enter)(network, stage, study, data)
+        trainer = Trainer(study, network, data, fabric, number=number, rule=rule, loss=loss, metrics=metrics)
         if tell and write and study.stages:
             tell(f"stage {stage.name!r}, {stage.card or 'software'}")
         with _threads_for(study, data):
@@ -138,11 +138,16 @@ def with_gains(study: Study, network: Network, data: Dataset, known: Path | str 
     """The study with the mirror ratios that it leaves open: those of a run it goes on from, or calibrated."""
     if not isinstance(network, MemristiveNetwork) or study.synapses.mirror_ratio != "auto":
         return study
-    before = None if known is None else Path(known) / STUDY
+    layers = len(network.chain)
+    before = None if known is None else run_of(Path(known))[1]
     ratios: tuple[float, ...]
-    if before is not None and before.exists():
-        found = read_toml(before, "study").get("synapses", {}).get("mirror_ratio")
-        ratios = tuple(found) if isinstance(found, list) else (found,) * len(network.chain)
+    if before is not None:
+        found = before.synapses.mirror_ratio
+        if before.discrete or isinstance(found, str) or (isinstance(found, tuple) and len(found) != layers):
+            raise CheckpointError(
+                f"{known} holds no mirror ratios for {layers} layers of circuits; choose a run of the same network"
+            )
+        ratios = found if isinstance(found, tuple) else (found,) * layers
         for layer, ratio in zip(network.chain, ratios, strict=True):
             set_ratio(layer, ratio)
     else:
