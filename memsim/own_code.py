@@ -141,10 +141,7 @@ def _module(path: Path, text: str, trust: bool) -> ModuleType:
     key = f"{path}@{digest(text)}"
     if key in _RUN:
         return _RUN[key]
-    known = any(
-        other.rpartition("@")[2] == digest(text) for other in _RUN
-    )  # a copy of what has run is no other code
-    if not (trust or known):
+    if not trust:
         raise InputError(
             f"{path} is code that would run; if you know where it comes from, let it with `--trust` (in Python with "
             "`trust=True`)"
