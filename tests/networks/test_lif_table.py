@@ -185,6 +185,7 @@ def test_objects_and_functions_of_a_file_will_do(folder: Path) -> None:
         ({"spike": {"height": "high"}}, r"spike\.height = 'high' cannot be used; give a number"),
         ({"compartments": ({"decay": 2.0},)}, "decay = 2 is out of range; allowed: 0 to 1"),
         ({"compartments": ({"decay": 0.2, "driven_by": "x"},)}, "driven_by = 'x' is no state"),
+        ({"threshold": "hoyer", "reset": {"when": "next"}}, "takes the threshold of the step before"),
         ({"threshold": Learned(1.0)}, "Learned is an object of Python"),
         ({"treshold": 1.0}, "did you mean threshold?"),
     ],
