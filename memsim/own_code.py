@@ -143,8 +143,8 @@ def _module(path: Path, text: str, trust: bool) -> ModuleType:
         return _RUN[key]
     if not trust:
         raise InputError(
-            f"{path} is code that would run; if you know where it comes from, let it with `--trust` (in Python with "
-            "`trust=True`)"
+            f"{path} is code that would run; if you know where it comes from, let it with `--trust` (in Python "
+            "`load_study(..., trust=True)`, or `memsim.own_code.load_object(..., trust=True)` before)"
         )
     module = ModuleType(f"{path.stem}_{digest(text)}")
     module.__file__ = str(path)
