@@ -157,7 +157,7 @@ class Study(NetworkTable):
     @classmethod
     def _is_a_rule(cls, value: Any) -> Any:
         rule_of(value)
-        return value
+        return value["kind"] if isinstance(value, dict) and len(value) == 1 else value
 
     @model_validator(mode="after")
     def _stages_fit(self) -> Study:
