@@ -12,7 +12,8 @@ from dataclasses import dataclass
 
 from memsim.learn.study import Study
 from memsim.memory import check_memory, format_bytes, is_large
-from memsim.networks.geometry import Convolution, as_image, output_sides
+from memsim.networks.geometry import Convolution, as_image, one_group, output_sides, pooled_shape
+from memsim.networks.tables import LayerTable
 from memsim.surrogate.fused.compiler import find_compiler
 
 BYTES_A_WEIGHT = 24
@@ -29,36 +30,42 @@ MOST_STEPS = 1e15
 
 @dataclass(frozen=True)
 class LayerSize:
-    """Word lines, bit lines, and the places at which they are used: one, or the pixels of a convolution's output."""
+    """Of an array: word lines, neurons, and the places at which it is used: one, or the pixels of an output.
+
+    Attributes:
+        arrays: how many of them lie side by side: the groups of a convolution.
+    """
 
     rows: int
     columns: int
     places: int
     convolution: bool
+    arrays: int = 1
 
 
-def layer_sizes(
-    shape: tuple[int, ...], classes: int, hidden: Sequence[int | Convolution]
-) -> Iterator[LayerSize]:
+def layer_sizes(shape: tuple[int, ...], classes: int, layers: Sequence[LayerTable]) -> Iterator[LayerSize]:
     """Sizes of the layers of a network.
 
     Args:
         shape: of one input.
-        classes: neurons of the last layer.
-        hidden: layers before it.
+        classes: neurons of a layer that says nothing of its own.
+        layers: all of them.
 
     Raises:
         InputError: layers that do not fit.
     """
-    for layer in (*hidden, classes):
-        if isinstance(layer, Convolution):
-            image = as_image(shape)
-            sides = output_sides(image, layer)
-            yield LayerSize(image[0] * layer.kernel**2, layer.channels, math.prod(sides), convolution=True)
-            shape = (layer.channels, *sides)
+    for layer in layers:
+        layout, shape = layer.layout, shape if layer.pool is None else pooled_shape(shape, layer.pool)
+        if isinstance(layout, Convolution):
+            image, own = one_group(as_image(shape), layout)
+            sides = output_sides(image, own)
+            rows, places = image[0] * own.kernel**2, math.prod(sides)
+            yield LayerSize(rows, own.channels, places, convolution=True, arrays=layout.groups)
+            shape = (layout.channels, *sides)
         else:
-            yield LayerSize(math.prod(shape), layer, 1, convolution=False)
-            shape = (layer,)
+            columns = classes if layout is None else layout
+            yield LayerSize(math.prod(shape), columns, 1, convolution=False)
+            shape = (columns,)
 
 
 def training_memory(shape: tuple[int, ...], classes: int, study: Study) -> float:
@@ -67,14 +74,15 @@ def training_memory(shape: tuple[int, ...], classes: int, study: Study) -> float
     of_circuits = BYTES_A_SAMPLE if find_compiler() else BYTES_A_SAMPLE_IN_TORCH
     sample = BYTES_A_SPIKE if study.discrete else of_circuits
     needed = 0.0
-    for number, layer in enumerate(layer_sizes(shape, classes, study.layouts)):
+    for number, layer in enumerate(layer_sizes(shape, classes, study.every_layer)):
         # the first layer of circuits is read once for each pulse
         instants = steps if number or study.discrete else study.drive.slots
         kept = sample * steps * layer.columns * layer.places
         if layer.convolution:
             kept += BYTES_A_PIXEL * instants * layer.rows * layer.places
         again = study.every_layer[number].recurrent * layer.columns
-        needed += BYTES_A_WEIGHT * (layer.rows + again) * layer.columns + study.batch * kept
+        one = BYTES_A_WEIGHT * (layer.rows + again) * layer.columns + study.batch * kept
+        needed += layer.arrays * one
     return needed
 
 

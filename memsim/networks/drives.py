@@ -19,7 +19,8 @@ Shapes and amplitudes stay apart: a crossbar is linear, so it multiplies [batch,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -161,6 +162,10 @@ class LinesOverTime:
     def through(self, synapse: Synapse) -> Tensor:
         """Currents [time, batch, neurons] in A."""
         return synapse.driven(self.lines.amplitude, self.lines.pulses(self.times))
+
+    def on(self, lines: Callable[[Tensor], Tensor]) -> LinesOverTime:
+        """Other word lines, that follow these linearly."""
+        return replace(self, lines=replace(self.lines, amplitude=lines(self.lines.amplitude)))
 
 
 def _rate(inputs: Tensor, slots: int, generator: torch.Generator | None) -> Tensor:

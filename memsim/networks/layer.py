@@ -1,8 +1,9 @@
 """One layer of a network: synapse, gate, neuron.
 
-    i(t) = gate(W x(t - d) + sum over joins W' x' + R l),    y = neuron(i),    tau dl/dt = y - l
+    i(t) = gate(W x(t - d) + sum over joins W' x') + R l,    y = neuron(i),    tau dl/dt = y - l
 
-x is what the layer before gives, x' what others give, y its own outputs and l the lines that they drive; lines of
+x is what the layer before gives, or the averages of its windows, x' what others give, y its own outputs and l the lines
+that they drive; lines of
 discrete neurons have the outputs of the step before. A join without a synapse adds outputs to
 outputs: y + x' goes on.
 """
@@ -17,6 +18,7 @@ from torch import Tensor, nn
 
 from memsim.errors import InputError
 from memsim.networks.delays import Delay
+from memsim.networks.lines import Pool
 from memsim.networks.recurrence import recur
 from memsim.networks.synapses import Synapse
 
@@ -45,7 +47,8 @@ class Layer(nn.Module):
         recurrent: synapse from its own outputs.
         tau: time constant of the lines between, of circuits [s].
         joins: from other layers.
-        delay: of what comes from the layer before.
+        pool: windows of what comes from the layer before, which word lines follow the averages of.
+        delay: of what comes on these word lines.
 
     Raises:
         InputError: sizes that do not fit together.
@@ -61,11 +64,12 @@ class Layer(nn.Module):
         recurrent: Synapse | None = None,
         tau: float | None = None,
         joins: Sequence[Join] = (),
+        pool: Pool | None = None,
         delay: Delay | None = None,
     ) -> None:
         super().__init__()
         self.synapse, self.neuron, self.name = synapse, neuron, name
-        self.gate, self.recurrent, self.tau, self.delay = gate, recurrent, tau, delay
+        self.gate, self.recurrent, self.tau, self.pool, self.delay = gate, recurrent, tau, pool, delay
         self.joins = nn.ModuleList(joins)
         others = [join.synapse for join in joins if join.synapse is not None]
         for other in [*others, *([recurrent] if recurrent is not None else [])]:

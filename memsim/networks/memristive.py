@@ -22,7 +22,7 @@ from memsim.networks.named_cells import load_cell
 from memsim.networks.network import Clock, Network
 from memsim.networks.parts import Parts, crossbar_of
 from memsim.networks.readouts import Readout
-from memsim.networks.synapses import Convolutional, Dense, OnCrossbar, Synapse
+from memsim.networks.synapses import Convolutional, Dense, OnCrossbars, Synapse, grouped
 from memsim.networks.tables import LayerTable, NetworkTable
 
 
@@ -75,9 +75,9 @@ class MemristiveNetwork(Network):
         return [cast("CircuitNeuron", layer.neuron).cell for layer in self.chain]
 
     @property
-    def synapses(self) -> list[OnCrossbar]:
+    def synapses(self) -> list[OnCrossbars]:
         """From each layer to the next."""
-        return [cast("OnCrossbar", layer.synapse) for layer in self.chain]
+        return [cast("OnCrossbars", layer.synapse) for layer in self.chain]
 
 
 class _OnCrossbars(Parts):
@@ -103,8 +103,11 @@ class _OnCrossbars(Parts):
     def convolutional(
         self, number: int, shape: tuple[int, int, int], layout: Convolution, *, bias: bool
     ) -> Synapse:
-        crossbar = self._crossbar(number, shape[0] * layout.kernel**2 + bias, layout.channels)
-        return Convolutional(shape, layout, crossbar, self.always_on[number] if bias else None)
+        def made(share: tuple[int, int, int], own: Convolution) -> Convolutional:
+            crossbar = self._crossbar(number, share[0] * own.kernel**2 + bias, own.channels)
+            return Convolutional(share, own, crossbar, self.always_on[number] if bias else None)
+
+        return grouped(shape, layout, made)
 
     def has_bias(self, table: LayerTable) -> bool:
         return self.table.bias if table.bias is None else table.bias

@@ -50,6 +50,9 @@ class Signal(Protocol):
     def through(self, synapse: Synapse) -> Tensor:
         """Currents [time, batch, neurons] of a synapse."""
 
+    def on(self, lines: Callable[[Tensor], Tensor]) -> Signal:
+        """On word lines that follow these linearly: from values [..., lines] to theirs."""
+
 
 class Driven(Protocol):
     """What a drive makes of a batch of inputs."""
@@ -66,6 +69,9 @@ class Outputs:
 
     def through(self, synapse: Synapse) -> Tensor:
         return synapse(self.values)
+
+    def on(self, lines: Callable[[Tensor], Tensor]) -> Outputs:
+        return Outputs(lines(self.values))
 
 
 Arriving = Sequence[tuple[Synapse, Signal]]
@@ -256,6 +262,8 @@ def current_of(arriving: Arriving) -> Tensor:
 
 
 def _arriving(layer: Layer, before: Signal, given: Mapping[str, Signal], dt: float) -> Arriving:
+    if layer.pool is not None:
+        before = before.on(layer.pool)
     if layer.delay is not None:
         before = Outputs(layer.delay(before.values, dt))
     joined = [(join.synapse, given[join.source]) for join in layer.connections if join.synapse is not None]

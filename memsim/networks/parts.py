@@ -16,6 +16,7 @@ from memsim.memory import check_memory
 from memsim.networks.delays import Delay
 from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.layer import Join
+from memsim.networks.lines import Pool
 from memsim.networks.network import INPUT
 from memsim.networks.synapses import Synapse
 from memsim.networks.tables import LayerTable, SynapsesTable
@@ -75,13 +76,21 @@ class Parts(ABC):
         return self.names[number - 1] if number else INPUT
 
     def _synapse(self, number: int, table: LayerTable) -> Synapse:
-        shape, layout, bias = self.shapes[self._before(number)], table.layout, self.has_bias(table)
+        shape, layout, bias = self._arriving(number, table), table.layout, self.has_bias(table)
         if isinstance(layout, Convolution):
             made = self.convolutional(number, as_image(shape), layout, bias=bias)
         else:
             made = self.dense(number, shape, self.classes if layout is None else layout, bias=bias)
         self.shapes[self.names[number]] = made.shape
         return made
+
+    def _arriving(self, number: int, table: LayerTable) -> tuple[int, ...]:
+        """Shape of what the word lines follow."""
+        pool = self._pool(number, table)
+        return self.shapes[self._before(number)] if pool is None else pool.shape
+
+    def _pool(self, number: int, table: LayerTable) -> Pool | None:
+        return None if table.pool is None else Pool(self.shapes[self._before(number)], table.pool)
 
     def _others(self, number: int, table: LayerTable) -> dict[str, Any]:
         name = self.names[number]
@@ -90,6 +99,7 @@ class Parts(ABC):
             "name": name,
             "recurrent": self.recurrent(number, neurons) if table.recurrent else None,
             "tau": self.tau(table),
+            "pool": self._pool(number, table),
             "joins": list(self._joins(number, table, neurons)),
             "delay": self._delay(number, table),
         }
@@ -115,7 +125,7 @@ class Parts(ABC):
     def _delay(self, number: int, table: LayerTable) -> Delay | None:
         if table.delay is None:
             return None
-        lines = math.prod(self.shapes[self._before(number)]) if table.train_delay else None
+        lines = math.prod(self._arriving(number, table)) if table.train_delay else None
         return Delay(table.delay, lines, self.generator)
 
 

@@ -13,12 +13,12 @@ from torch import Tensor, nn
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.networks.discrete_neurons import DiscreteNeuron, LeakyIntegrateAndFire
-from memsim.networks.geometry import Convolution
+from memsim.networks.geometry import Convolution, one_group
 from memsim.networks.layer import Layer
 from memsim.networks.network import Network, Outputs, Times
 from memsim.networks.parts import Parts, crossbar_of
 from memsim.networks.spikes import event_coded, rate_coded
-from memsim.networks.synapses import Convolutional, Dense, Ideal, OfSpikes, OnCrossbar, Synapse
+from memsim.networks.synapses import Convolutional, Dense, Ideal, OfSpikes, OnCrossbars, Synapse, grouped
 from memsim.networks.tables import CROSSBAR, LayerTable, SynapsesTable
 
 
@@ -154,12 +154,24 @@ class _OfSpikes(Parts):
     def convolutional(
         self, number: int, shape: tuple[int, int, int], layout: Convolution, *, bias: bool
     ) -> Synapse:
+        fan_in = one_group(shape, layout)[0][0] * layout.kernel**2
         if self.tables[number].synapse == CROSSBAR:
-            rows = shape[0] * layout.kernel**2
-            crossbar = self._crossbar(rows, layout.channels, bias=bias)
-            return self._counted(Convolutional(shape, layout, crossbar, _always_on(bias)), rows)
-        sides = (layout.kernel, layout.stride, layout.padding)
-        return self._started(Ideal(shape, nn.Conv2d(shape[0], layout.channels, *sides, bias=bias), layout))
+
+            def made(share: tuple[int, int, int], own: Convolution) -> Convolutional:
+                crossbar = self._crossbar(fan_in, own.channels, bias=bias)
+                return Convolutional(share, own, crossbar, _always_on(bias))
+
+            return self._counted(grouped(shape, layout, made), fan_in)
+        module = nn.Conv2d(
+            shape[0],
+            layout.channels,
+            layout.kernel,
+            layout.stride,
+            layout.padding,
+            groups=layout.groups,
+            bias=bias,
+        )
+        return self._started(Ideal(shape, module, layout))
 
     def has_bias(self, table: LayerTable) -> bool:
         return table.bias is not False
@@ -173,10 +185,11 @@ class _OfSpikes(Parts):
             crossbar.weight[rows:].zero_()
         return crossbar
 
-    def _counted(self, array: OnCrossbar, fan_in: int) -> Synapse:
+    def _counted(self, array: OnCrossbars, fan_in: int) -> Synapse:
         """In units of current that give its first weights the variance that plain ones have."""
         largest = math.sqrt(3 * FIRST_POWER / fan_in) / self.cells.initial_weight
-        unit = READ_VOLTAGE * array.crossbar.gain / largest
+        gain = next(part.gain for part in array.modules() if isinstance(part, Crossbar))
+        unit = READ_VOLTAGE * gain / largest
         return OfSpikes(array, voltage=READ_VOLTAGE, unit=unit)
 
     def _started(self, synapse: Ideal) -> Ideal:

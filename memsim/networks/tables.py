@@ -152,7 +152,8 @@ class LayerTable(Table):
         neuron: circuit of its neurons; the network's where left out.
         synapse: `ideal` or `crossbar`, of discrete neurons; the network's where left out.
         neurons: how many.
-        channels, kernel, stride, padding: of a convolution, see `Convolution`.
+        channels, kernel, stride, padding, groups: of a convolution, see `Convolution`.
+        pool: side of windows of what comes from the layer before, whose averages the word lines follow.
         recurrent: whether its neurons also hear each other.
         recurrent_tau: time constant of the lines between circuits of a recurrent layer [s]; a tenth of the window where
             left out.
@@ -174,6 +175,8 @@ class LayerTable(Table):
     kernel: Size | None = None
     stride: Count = 1
     padding: Whole = 0
+    groups: Count = 1
+    pool: Annotated[int, Field(ge=2, le=4096, strict=True)] | None = None
     recurrent: bool = False
     recurrent_tau: Positive | None = None
     bias: bool | None = None
@@ -193,8 +196,10 @@ class LayerTable(Table):
             raise ValueError("a convolution has channels and kernel; give both, or neurons")
         if self.channels is not None and self.neurons is not None:
             raise ValueError("a layer has neurons, or channels and kernel; give one of them")
-        if self.channels is None and (self.stride, self.padding) != (1, 0):
-            raise ValueError("stride and padding belong to a convolution; give channels and kernel, too")
+        if self.channels is None and (self.stride, self.padding, self.groups) != (1, 0, 1):
+            raise ValueError(
+                "stride, padding and groups belong to a convolution; give channels and kernel, too"
+            )
         if self.recurrent_tau is not None and not self.recurrent:
             raise ValueError("recurrent_tau changes nothing in a layer that is not recurrent; leave it out")
         if self.train_delay and self.delay is None:
@@ -210,9 +215,7 @@ class LayerTable(Table):
         """Number of neurons, or a convolution; None of the last layer, which has one neuron for each class."""
         if self.channels is None or self.kernel is None:
             return self.neurons
-        return Convolution(
-            channels=self.channels, kernel=self.kernel, stride=self.stride, padding=self.padding
-        )
+        return Convolution(**{name: getattr(self, name) for name in Convolution.model_fields})
 
     @classmethod
     def of(cls, layout: int | Convolution | None) -> LayerTable:

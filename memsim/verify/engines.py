@@ -37,7 +37,7 @@ from memsim.circuits.stimuli import Stimulus
 from memsim.errors import InputError, SimulationError
 from memsim.networks import MemristiveNetwork
 from memsim.networks.circuit_neurons import CircuitNeuron
-from memsim.networks.drives import WordLines
+from memsim.networks.drives import LinesOverTime, WordLines
 from memsim.networks.network import Arriving, current_of
 from memsim.networks.synapses import Dense, Synapse
 from memsim.spice import Job, deck, simulate_many
@@ -101,7 +101,8 @@ def layer_by_layer(
 
     def fire(number: int, arriving: Arriving) -> Tensor:
         if not number and _is_pulsed(network):
-            gains = network.synapses[0](lines.amplitude).transpose(1, 2).numpy()
+            (synapse, signal) = arriving[0]
+            gains = synapse(cast("LinesOverTime", signal).lines.amplitude).transpose(1, 2).numpy()
             layers.append(_pulsed(network, lines, gains, times, advance))
         else:
             currents = current_of(arriving).permute(1, 2, 0).numpy()
@@ -190,6 +191,8 @@ def why_not_whole(network: MemristiveNetwork) -> str:
     for layer, synapse in zip(network.chain, network.synapses, strict=True):
         if not isinstance(synapse, Dense):
             return "it has convolutional layers"
+        if layer.pool is not None:
+            return "it averages over windows"
         if layer.delay is not None:
             return "it has delays"
         if any(join.synapse is None for join in layer.connections):

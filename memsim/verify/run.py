@@ -25,7 +25,7 @@ from memsim.networks import MemristiveNetwork
 from memsim.networks.drives import WordLines
 from memsim.networks.network import Arriving, Outputs
 from memsim.networks.nonidealities import realised
-from memsim.networks.synapses import OnCrossbar
+from memsim.networks.synapses import OnCrossbars
 from memsim.spice import ngspice_version
 from memsim.surrogate.coupling import lines as lines_of
 from memsim.verify import engines
@@ -225,7 +225,7 @@ def _energy(network: MemristiveNetwork, lines: WordLines, times: Array, layers: 
             own = [(layer.recurrent, Outputs(lines_of(outputs, float(times[1] - times[0]), layer.tau)))]
         heat = neuron_energy(cell, layers[number], times, engines.neuron_values(network, number))
         reads = [
-            read_energy(cast("OnCrossbar", synapse), signal.values.transpose(0, 1), times)
+            read_energy(cast("OnCrossbars", synapse), signal.values.transpose(0, 1), times)
             for synapse, signal in [*arriving, *own]
         ]
         energies.append(np.array([heat, sum(reads)]).T)

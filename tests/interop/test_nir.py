@@ -125,6 +125,21 @@ def test_a_file_that_is_no_graph_and_metadata_that_do_not_fit(tmp_path: Path):
         from_nir(graph)
 
 
+def test_groups_and_pools_are_nodes_and_come_back():
+    layers = ({"channels": 4, "kernel": 3, "groups": 2}, {"pool": 2})
+    network = MemristiveNetwork((2, 6, 6), 3, make_study(layers=layers, seed=3))
+    graph = to_nir(network, (2, 6, 6))
+    conv, pool = graph.nodes["conv2d_0"], graph.nodes["avgpool2d_2"]
+    assert conv.groups == 2
+    assert conv.weight.shape == (4, 1, 3, 3)
+    assert pool.kernel_size.tolist() == [2, 2]
+    with torch.no_grad():
+        x = torch.rand(3, 2, 6, 6)
+        expected = torch.nn.functional.conv2d(x, torch.tensor(conv.weight), groups=2).flatten(1)
+        torch.testing.assert_close(network.synapses[0](x.flatten(1)), expected)
+        assert torch.equal(from_nir(graph)(x.flatten(1)), network(x.flatten(1)))
+
+
 @pytest.mark.parametrize(
     ("layers", "synapses", "message"),
     [
