@@ -58,6 +58,16 @@ def test_the_recurrence_is_not_small(whole):
     assert difference.max() > 0.05
 
 
+@pytest.mark.parametrize("drive", [{}, {"encoding": "latency"}])
+def test_branches_from_parts_of_the_input_are_one_circuit(drive):
+    layers = ({"neurons": 5, "from": "top"}, {"neurons": 4, "from": ["bottom", "top"]}, {"from": "layer1"})
+    found = verified(layers, whole=True, inputs={"top": 24, "bottom": 40}, drive=drive)
+    assert found.verification.worst_error <= 0.01
+    assert amplitude(found.ngspice).min() > 3e-3
+    for layer in found.verification.layers:
+        assert layer.synapses_ngspice == pytest.approx(layer.synapses_twin, rel=5e-3)
+
+
 def test_groups_and_windows_are_verified_layer_by_layer():
     layers = (
         {"channels": 2, "kernel": 7},

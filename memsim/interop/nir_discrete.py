@@ -75,6 +75,7 @@ def check_chain(network: Network) -> None:
         parts = {
             "has connections besides those from the layer before": len(layer.connections) > 0,
             "has a delay": layer.delay is not None,
+            "hears a part of the input": layer.source is not None,
         }
         for what in [what for what, there in parts.items() if there]:
             raise InputError(

@@ -67,7 +67,7 @@ def build(study: Study, data_dir: Path | None = None) -> tuple[Network, Dataset]
 
 def network_of(study: Study, data: Dataset) -> Network:
     """The untrained network of a study for its data."""
-    network = build_network(data.shape, data.classes, study)
+    network = build_network(data.shape, data.classes, study, rails=data.rails)
     if data.train.labels.ndim == 3:
         if not isinstance(network, MemristiveNetwork):
             raise InputError(

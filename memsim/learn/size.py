@@ -7,12 +7,13 @@ each neuron does at each step, and what each patch of a convolution holds, for t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from memsim.learn.study import Study
 from memsim.memory import check_memory, format_bytes, is_large
 from memsim.networks.geometry import Convolution, as_image, one_group, output_sides, pooled_shape
+from memsim.networks.lines import Part, parts_of
 from memsim.networks.tables import LayerTable
 from memsim.surrogate.fused.compiler import find_compiler
 
@@ -43,19 +44,28 @@ class LayerSize:
     arrays: int = 1
 
 
-def layer_sizes(shape: tuple[int, ...], classes: int, layers: Sequence[LayerTable]) -> Iterator[LayerSize]:
+def layer_sizes(
+    shape: tuple[int, ...],
+    classes: int,
+    layers: Sequence[LayerTable],
+    parts: Mapping[str, Part] | None = None,
+) -> Iterator[LayerSize]:
     """Sizes of the layers of a network.
 
     Args:
         shape: of one input.
         classes: neurons of a layer that says nothing of its own.
         layers: all of them.
+        parts: of the input, by name.
 
     Raises:
         InputError: layers that do not fit.
     """
+    known = {name: part.shape for name, part in (parts or {}).items()}
     for layer in layers:
-        layout, shape = layer.layout, shape if layer.pool is None else pooled_shape(shape, layer.pool)
+        layout, source = layer.layout, layer.fed_by("", known)[0]
+        shape = known.get(source, shape)
+        shape = shape if layer.pool is None else pooled_shape(shape, layer.pool)
         if isinstance(layout, Convolution):
             image, own = one_group(as_image(shape), layout)
             sides = output_sides(image, own)
@@ -68,13 +78,13 @@ def layer_sizes(shape: tuple[int, ...], classes: int, layers: Sequence[LayerTabl
             shape = (columns,)
 
 
-def training_memory(shape: tuple[int, ...], classes: int, study: Study) -> float:
+def training_memory(shape: tuple[int, ...], classes: int, study: Study, *, rails: int = 1) -> float:
     """Bytes that training takes beside the program and its data; arrays and converters of stages take more."""
     steps = _samples(study)
     of_circuits = BYTES_A_SAMPLE if find_compiler() else BYTES_A_SAMPLE_IN_TORCH
     sample = BYTES_A_SPIKE if study.discrete else of_circuits
-    needed = 0.0
-    for number, layer in enumerate(layer_sizes(shape, classes, study.every_layer)):
+    needed, parts = 0.0, parts_of(shape, study.inputs, rails)
+    for number, layer in enumerate(layer_sizes(shape, classes, study.every_layer, parts)):
         # the first layer of circuits is read once for each pulse
         instants = steps if number or study.discrete else study.drive.slots
         kept = sample * steps * layer.columns * layer.places
@@ -91,13 +101,13 @@ def _samples(study: Study) -> float:
     return study.time_steps if study.discrete else min(study.window / study.step, MOST_STEPS) + 1
 
 
-def check_training(shape: tuple[int, ...], classes: int, study: Study) -> str:
+def check_training(shape: tuple[int, ...], classes: int, study: Study, *, rails: int = 1) -> str:
     """What to know before training starts: nothing, or that it takes a large part of the memory.
 
     Raises:
         InputError: it takes more than there is.
     """
-    needed = training_memory(shape, classes, study)
+    needed = training_memory(shape, classes, study, rails=rails)
     check_memory(
         f"training in batches of {study.batch} over {_samples(study) - 1:.3g} steps",
         needed,

@@ -2,10 +2,9 @@
 
     i(t) = gate(W x(t - d) + sum over joins W' x') + R l,    y = neuron(i),    tau dl/dt = y - l
 
-x is what the layer before gives, or the averages of its windows, x' what others give, y its own outputs and l the lines
-that they drive; lines of
-discrete neurons have the outputs of the step before. A join without a synapse adds outputs to
-outputs: y + x' goes on.
+x is what the layer before gives, or a part of the input, or averages of windows of either, x' what others give, y its
+own outputs and l the lines that they drive; lines of discrete neurons have the outputs of the step before. A join
+without a synapse adds outputs to outputs: y + x' goes on.
 """
 
 from __future__ import annotations
@@ -46,6 +45,7 @@ class Layer(nn.Module):
         gate: from currents to currents; they stay what they are where left out.
         recurrent: synapse from its own outputs.
         tau: time constant of the lines between, of circuits [s].
+        source: part of the input that leads to the synapse in the place of the layer before.
         joins: from other layers.
         pool: windows of what comes from the layer before, which word lines follow the averages of.
         delay: of what comes on these word lines.
@@ -63,12 +63,13 @@ class Layer(nn.Module):
         gate: nn.Module | None = None,
         recurrent: Synapse | None = None,
         tau: float | None = None,
+        source: str | None = None,
         joins: Sequence[Join] = (),
         pool: Pool | None = None,
         delay: Delay | None = None,
     ) -> None:
         super().__init__()
-        self.synapse, self.neuron, self.name = synapse, neuron, name
+        self.synapse, self.neuron, self.name, self.source = synapse, neuron, name, source
         self.gate, self.recurrent, self.tau, self.pool, self.delay = gate, recurrent, tau, pool, delay
         self.joins = nn.ModuleList(joins)
         others = [join.synapse for join in joins if join.synapse is not None]

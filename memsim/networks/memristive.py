@@ -7,7 +7,7 @@ are those of the circuit equations.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
@@ -18,6 +18,7 @@ from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.drives import Drive
 from memsim.networks.geometry import Convolution
 from memsim.networks.layer import Layer
+from memsim.networks.lines import Part, parts_of
 from memsim.networks.named_cells import load_cell
 from memsim.networks.network import Clock, Network
 from memsim.networks.parts import Parts, crossbar_of
@@ -33,6 +34,7 @@ class MemristiveNetwork(Network):
         shape: of one input: (features,), (height, width) or (channels, height, width).
         classes: neurons of the last layer.
         study: layers, drive, devices, readout, integration and seed.
+        rails: word lines of each channel of the input; 2 where the sign has a line of its own.
 
     Attributes:
         readout: logits from the potentials of the last layer.
@@ -45,11 +47,12 @@ class MemristiveNetwork(Network):
     drive: Drive
     readout: Readout
 
-    def __init__(self, shape: tuple[int, ...], classes: int, study: NetworkTable) -> None:
+    def __init__(self, shape: tuple[int, ...], classes: int, study: NetworkTable, *, rails: int = 1) -> None:
         cells = [load_cell(table.neuron or study.neuron) for table in study.every_layer]
         readout = Readout.of(study.readout, cells[-1].regime)
         drive = Drive(**study.drive.model_dump(), window=study.window)
-        parts = _OnCrossbars(shape, classes, study, cells, drive.voltage)
+        inputs = parts_of(shape, study.inputs, rails)
+        parts = _OnCrossbars(shape, classes, study, cells, voltage=drive.voltage, inputs=inputs)
         layers = []
         for cell, synapse, others in zip(cells, *parts.made(), strict=True):
             neurons = CircuitNeuron(
@@ -66,6 +69,7 @@ class MemristiveNetwork(Network):
             readout=readout,
             clock=Clock(study.window, study.step),
             supply=study.synapses.supply,
+            parts=inputs,
         )
         self.study = study
 
@@ -89,23 +93,25 @@ class _OnCrossbars(Parts):
         classes: int,
         study: NetworkTable,
         cells: Sequence[Cell],
+        *,
         voltage: float,
+        inputs: Mapping[str, Part],
     ) -> None:
         generator = torch.Generator().manual_seed(study.seed)
-        super().__init__(shape, classes, study.every_layer, generator)
-        self.table, self.window, self.cells = study.synapses, study.window, cells
-        self.always_on = (voltage, *(cell.regime.level for cell in cells))
+        super().__init__(shape, classes, study.every_layer, generator, inputs)
+        self.table, self.window = study.synapses, study.window
+        self.cells, self.voltage = cells, voltage
 
     def dense(self, number: int, shape: tuple[int, ...], columns: int, *, bias: bool) -> Synapse:
         crossbar = self._crossbar(number, math.prod(shape) + bias, columns)
-        return Dense(crossbar, self.always_on[number] if bias else None)
+        return Dense(crossbar, self._always_on(number) if bias else None)
 
     def convolutional(
         self, number: int, shape: tuple[int, int, int], layout: Convolution, *, bias: bool
     ) -> Synapse:
         def made(share: tuple[int, int, int], own: Convolution) -> Convolutional:
             crossbar = self._crossbar(number, share[0] * own.kernel**2 + bias, own.channels)
-            return Convolutional(share, own, crossbar, self.always_on[number] if bias else None)
+            return Convolutional(share, own, crossbar, self._always_on(number) if bias else None)
 
         return grouped(shape, layout, made)
 
@@ -114,6 +120,10 @@ class _OnCrossbars(Parts):
 
     def tau(self, table: LayerTable) -> float | None:
         return self.window / 10 if table.recurrent_tau is None else table.recurrent_tau
+
+    def _always_on(self, number: int) -> float:
+        """Of the bias line in front of a layer: what the lines beside it do when they are on [V]."""
+        return self.voltage if self.is_driven(number) else self.cells[number - 1].regime.level
 
     def _mirror_ratio(self, number: int) -> float:
         """Of a layer; the neuron's before it is calibrated."""

@@ -89,9 +89,10 @@ class Network(nn.Module):
         readout: from the outputs of the last layer, [time, batch, neurons], to scores [batch, ...].
         clock: of circuits; discrete neurons have none.
         supply: of the mirrors in front of circuits, beyond which no potential can go [V]; not looked at where left out.
+        parts: of the input, which layers know by name: from [..., lines] of all of it to those of the part.
 
     Raises:
-        InputError: two layers of one name, or a join from one that is not there or comes later.
+        InputError: two layers or parts of one name, or a connection from what is not there or comes later.
     """
 
     def __init__(
@@ -102,24 +103,33 @@ class Network(nn.Module):
         readout: Readout,
         clock: Clock | None = None,
         supply: float | None = None,
+        parts: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
     ) -> None:
         super().__init__()
+        self.parts = dict(parts or {})
         self.layers = nn.ModuleList(layers)
         self.drive, self.readout, self.clock, self.supply = drive, readout, clock, supply
         self._check_names()
         self.register_load_state_dict_pre_hook(_of_earlier_checkpoints)
 
     def _check_names(self) -> None:
-        known = [INPUT]
+        if INPUT in self.parts:
+            raise InputError(f"a part of the input is called {INPUT!r}, as all of it; give it another name")
+        known = [INPUT, *self.parts]
         for number, layer in enumerate(self.chain, start=1):
             layer.name = layer.name or f"layer{number}"
             if layer.name in known:
-                raise InputError(f"two layers have the name {layer.name!r}; give each its own")
-            for join in layer.connections:
-                if join.source not in known:
+                kind = (
+                    "two layers have"
+                    if layer.name not in {INPUT, *self.parts}
+                    else "an input and a layer have"
+                )
+                raise InputError(f"{kind} the name {layer.name!r}; give each its own")
+            heard = [join.source for join in layer.connections] + ([layer.source] if layer.source else [])
+            for source in heard:
+                if source not in known:
                     raise InputError(
-                        f"layer {layer.name!r} has a connection from {join.source!r}; before it come: "
-                        f"{', '.join(known)}"
+                        f"layer {layer.name!r} has a connection from {source!r}; before it come: {', '.join(known)}"
                     )
             known.append(layer.name)
 
@@ -190,6 +200,7 @@ class Network(nn.Module):
             layers: how many to run; all where left out.
         """
         given: dict[str, Signal] = {INPUT: signal}
+        given |= {name: signal.on(part) for name, part in self.parts.items()}
         before, outputs = signal, []
         for number, layer in enumerate(self.chain[:layers]):
             out = fire(number, _arriving(layer, before, given, dt))
@@ -262,6 +273,8 @@ def current_of(arriving: Arriving) -> Tensor:
 
 
 def _arriving(layer: Layer, before: Signal, given: Mapping[str, Signal], dt: float) -> Arriving:
+    if layer.source is not None:
+        before = given[layer.source]
     if layer.pool is not None:
         before = before.on(layer.pool)
     if layer.delay is not None:

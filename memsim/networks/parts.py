@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import torch
@@ -16,7 +16,7 @@ from memsim.memory import check_memory
 from memsim.networks.delays import Delay
 from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.layer import Join
-from memsim.networks.lines import Pool
+from memsim.networks.lines import Part, Pool
 from memsim.networks.network import INPUT
 from memsim.networks.synapses import Synapse
 from memsim.networks.tables import LayerTable, SynapsesTable
@@ -32,6 +32,7 @@ class Parts(ABC):
         classes: neurons of the last layer.
         tables: of all layers.
         generator: source of all that is drawn.
+        parts: of the input, by name.
     """
 
     def __init__(
@@ -40,10 +41,12 @@ class Parts(ABC):
         classes: int,
         tables: Sequence[LayerTable],
         generator: torch.Generator | None,
+        parts: Mapping[str, Part],
     ) -> None:
         self.classes, self.tables, self.generator = classes, tables, generator
         self.names = [table.name or f"layer{number}" for number, table in enumerate(tables, start=1)]
-        self.shapes = {INPUT: shape}
+        self.parts = parts
+        self.shapes = {INPUT: shape, **{name: part.shape for name, part in parts.items()}}
 
     @abstractmethod
     def dense(self, number: int, shape: tuple[int, ...], columns: int, *, bias: bool) -> Synapse:
@@ -72,8 +75,25 @@ class Parts(ABC):
         synapses = [self._synapse(number, table) for number, table in enumerate(self.tables)]
         return synapses, [self._others(number, table) for number, table in enumerate(self.tables)]
 
-    def _before(self, number: int) -> str:
-        return self.names[number - 1] if number else INPUT
+    def feeds(self, number: int) -> tuple[str, tuple[str, ...]]:
+        """Names of what leads to the synapse of a layer, and of what else comes in.
+
+        Raises:
+            InputError: one of them is none of what comes before.
+        """
+        main, others = self.tables[number].fed_by(self.names[number - 1] if number else INPUT, self.parts)
+        earlier = [INPUT, *self.parts, *self.names[:number]]
+        for source in (main, *others):
+            if source not in earlier:
+                raise InputError(
+                    f"layer {self.names[number]!r}: from = {source!r} is none of what comes before it: "
+                    f"{', '.join(earlier)}"
+                )
+        return main, others
+
+    def is_driven(self, number: int) -> bool:
+        """Whether word lines of the drive lead to the synapse of a layer, not neurons."""
+        return self.feeds(number)[0] not in self.names
 
     def _synapse(self, number: int, table: LayerTable) -> Synapse:
         shape, layout, bias = self._arriving(number, table), table.layout, self.has_bias(table)
@@ -87,30 +107,27 @@ class Parts(ABC):
     def _arriving(self, number: int, table: LayerTable) -> tuple[int, ...]:
         """Shape of what the word lines follow."""
         pool = self._pool(number, table)
-        return self.shapes[self._before(number)] if pool is None else pool.shape
+        return self.shapes[self.feeds(number)[0]] if pool is None else pool.shape
 
     def _pool(self, number: int, table: LayerTable) -> Pool | None:
-        return None if table.pool is None else Pool(self.shapes[self._before(number)], table.pool)
+        return None if table.pool is None else Pool(self.shapes[self.feeds(number)[0]], table.pool)
 
     def _others(self, number: int, table: LayerTable) -> dict[str, Any]:
-        name = self.names[number]
+        name, (main, _) = self.names[number], self.feeds(number)
         neurons = math.prod(self.shapes[name])
         return {
             "name": name,
             "recurrent": self.recurrent(number, neurons) if table.recurrent else None,
             "tau": self.tau(table),
+            "source": main if main in self.parts else None,
             "pool": self._pool(number, table),
             "joins": list(self._joins(number, table, neurons)),
             "delay": self._delay(number, table),
         }
 
     def _joins(self, number: int, table: LayerTable, neurons: int) -> Iterator[Join]:
-        name, earlier = self.names[number], [INPUT, *self.names[:number]]
-        for source in table.sources:
-            if source not in earlier:
-                raise InputError(
-                    f"layer {name!r}: from = {source!r} is none of what comes before it: {', '.join(earlier)}"
-                )
+        name = self.names[number]
+        for source in self.feeds(number)[1]:
             lines = math.prod(self.shapes[source])
             if table.join == "current":
                 yield Join(source, self.dense(number, (lines,), neurons, bias=False))

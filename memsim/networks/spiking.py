@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -15,6 +15,7 @@ from memsim.errors import InputError
 from memsim.networks.discrete_neurons import DiscreteNeuron, LeakyIntegrateAndFire
 from memsim.networks.geometry import Convolution, one_group
 from memsim.networks.layer import Layer
+from memsim.networks.lines import Part, parts_of
 from memsim.networks.network import Network, Outputs, Times
 from memsim.networks.parts import Parts, crossbar_of
 from memsim.networks.spikes import event_coded, rate_coded
@@ -36,12 +37,14 @@ class SpikingNetwork(Network):
             time, inputs] as they come. Where left out, inputs are spikes [time, batch, inputs].
         generator: source of the initial weights.
         synapses: cells and wires of the layers whose table says `synapse = "crossbar"`.
+        inputs: named parts of the input, channels of each in order.
+        rails: word lines of each channel of the input; 2 where the sign has a line of its own.
 
     Raises:
         InputError: layers that do not fit.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a network
         self,
         shape: tuple[int, ...],
         outputs: int,
@@ -51,6 +54,8 @@ class SpikingNetwork(Network):
         steps: int | None = None,
         generator: torch.Generator | None = None,
         synapses: SynapsesTable | None = None,
+        inputs: Mapping[str, int] | None = None,
+        rails: int = 1,
     ) -> None:
         self.shape = shape
         tables = [layer if isinstance(layer, LayerTable) else LayerTable.of(layer) for layer in hidden]
@@ -62,12 +67,15 @@ class SpikingNetwork(Network):
             tables[-1] = tables[-1].model_copy(update={"recurrent": True})
         if not tables or tables[-1].layout is not None:
             tables.append(LayerTable())
-        made, others = _OfSpikes(shape, outputs, tables, generator, synapses or SynapsesTable()).made()
+        parts = parts_of(shape, inputs or {}, rails)
+        cells = synapses or SynapsesTable()
+        made, others = _OfSpikes(shape, outputs, tables, generator, inputs=parts, cells=cells).made()
         layers = [
             Layer(synapse, LeakyIntegrateAndFire(spiking=number < len(tables)), **more)
             for number, (synapse, more) in enumerate(zip(made, others, strict=True), start=1)
         ]
-        super().__init__(layers, drive=_given if steps is None else Presented(steps), readout=_mean)
+        drive = _given if steps is None else Presented(steps)
+        super().__init__(layers, drive=drive, readout=_mean, parts=parts)
 
     def samples(self, step: float | None = None) -> int:
         return self.drive.steps if isinstance(self.drive, Presented) else 1
@@ -140,9 +148,11 @@ class _OfSpikes(Parts):
         classes: int,
         tables: Sequence[LayerTable],
         generator: torch.Generator | None,
+        *,
+        inputs: Mapping[str, Part],
         cells: SynapsesTable,
     ) -> None:
-        super().__init__(shape, classes, tables, generator)
+        super().__init__(shape, classes, tables, generator, inputs)
         self.cells = cells
 
     def dense(self, number: int, shape: tuple[int, ...], columns: int, *, bias: bool) -> Synapse:

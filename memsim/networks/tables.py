@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -33,6 +33,7 @@ IDEAL, CROSSBAR = "ideal", "crossbar"
 """What synapses of discrete neurons can be: plain weights, or cells of a crossbar."""
 OF_MIRRORS = frozenset({"mirror_ratio", "supply", "bias"})
 """Entries of synapses that say nothing of crossbars in front of discrete neurons."""
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 ReadoutKind = Literal["mean", "maximum", "spike-count", "first-spike"]
 
 
@@ -159,7 +160,7 @@ class LayerTable(Table):
             left out.
         bias: whether a word line that is always on leads to it; as `synapses.bias` says where left out.
         sources: layers whose outputs it gets besides those of the layer before; `input` is what the first one gets.
-            In files it is called `from`.
+            In files it is called `from`. A layer that names a part of the input gets what it names, and nothing else.
         join: `current`: each through a crossbar of its own; `spike`: added to its own outputs.
         delay: of what comes from the layer before [s].
         train_delay: whether that is the bound of delays that are trained, one for each word line.
@@ -167,7 +168,7 @@ class LayerTable(Table):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")] | None = None
+    name: Name | None = None
     neuron: str | None = None
     synapse: Material | None = None
     neurons: Size | None = None
@@ -210,6 +211,17 @@ class LayerTable(Table):
             raise ValueError("a convolution cannot be recurrent; recurrent layers have neurons")
         return self
 
+    def fed_by(self, before: str, parts: Collection[str]) -> tuple[str, tuple[str, ...]]:
+        """What leads to its synapse, and what else comes in.
+
+        Args:
+            before: name of the layer before, or `input`.
+            parts: names of the parts of the input.
+        """
+        if set(self.sources) & set(parts):
+            return self.sources[0], self.sources[1:]
+        return before, self.sources
+
     @property
     def layout(self) -> int | Convolution | None:
         """Number of neurons, or a convolution; None of the last layer, which has one neuron for each class."""
@@ -232,6 +244,7 @@ class NetworkTable(Table):
     memsim.networks.defaults.
 
     Attributes:
+        inputs: named parts of the input, channels of each in order; the input is one where empty.
         hidden: hidden layers: a number of neurons, or a table for a convolution; none where empty.
         layers: the same with all that a layer can have, in the place of `hidden`. The last one, without neurons, is
             that of the classes; where all have some, it follows by itself.
@@ -254,6 +267,7 @@ class NetworkTable(Table):
     of_cells: ClassVar[frozenset[str]] = frozenset({"synapses"})
     """Of those, what discrete neurons behind crossbars have, too."""
 
+    inputs: dict[Name, Size] = {}
     hidden: tuple[Size | Convolution, ...] = (32,)
     layers: tuple[LayerTable, ...] = ()
     recurrent: bool = False
@@ -306,7 +320,7 @@ class NetworkTable(Table):
     def unused(self) -> set[str]:
         """Entries that say nothing here, and are not saved."""
         names = {"hidden" if self.layers else "layers"} | (set() if self.recurrent else {"recurrent"})
-        names |= set() if self.synapse == CROSSBAR else {"synapse"}
+        names |= (set() if self.synapse == CROSSBAR else {"synapse"}) | (set() if self.inputs else {"inputs"})
         return names | (set(self._not_discrete) if self.discrete else {"steps"})
 
     @property
@@ -364,6 +378,12 @@ class NetworkTable(Table):
         if any(layer.layout is None for layer in self.every_layer[:-1]):
             raise ValueError(
                 "a layer before the last one has no neurons; give it neurons, or channels and kernel"
+            )
+        heard = {source for layer in self.every_layer for source in layer.sources}
+        unheard = [name for name in self.inputs if name not in heard]
+        if unheard:
+            raise ValueError(
+                f"no layer hears the input {unheard[0]!r}; name it in `from` of a layer, or leave it out of the data"
             )
         if self.every_layer[-1].join == "spike":
             raise ValueError('the last layer is read as it is; join = "spike" is for those before')

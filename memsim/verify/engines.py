@@ -38,7 +38,7 @@ from memsim.errors import InputError, SimulationError
 from memsim.networks import MemristiveNetwork
 from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.drives import LinesOverTime, WordLines
-from memsim.networks.network import Arriving, current_of
+from memsim.networks.network import INPUT, Arriving, current_of
 from memsim.networks.synapses import Dense, Synapse
 from memsim.spice import Job, deck, simulate_many
 from memsim.surrogate import CompiledCircuit, Coupling
@@ -156,12 +156,13 @@ def whole_circuit(network: MemristiveNetwork, lines: WordLines, number: int = 0)
     reason = why_not_whole(network)
     if reason:
         raise InputError(f"the network cannot be simulated whole: {reason}; simulate it layer by layer")
-    layers = [_crossbar_layer(network, layer) for layer in range(len(network.synapses))]
+    width = lines.amplitude.shape[-1]
+    layers = [_crossbar_layer(network, layer, width) for layer in range(len(network.synapses))]
     cells = [cell.circuit for cell in network.cells]
     if lines.shared:
         return network_circuit(layers, cells, lines.amplitude[number, 0].tolist()), {"vdrive": lines.shared}
     stimuli = {f"vdrive{row}": stimulus for row, stimulus in enumerate(lines.stimuli(number))}
-    return network_circuit(layers, cells), stimuli
+    return network_circuit(layers, cells, width), stimuli
 
 
 def network_deck(network: MemristiveNetwork, image: Tensor) -> str:
@@ -204,21 +205,32 @@ def why_not_whole(network: MemristiveNetwork) -> str:
     return ""
 
 
-def _crossbar_layer(network: MemristiveNetwork, number: int) -> CrossbarLayer:
+def _crossbar_layer(network: MemristiveNetwork, number: int, width: int) -> CrossbarLayer:
     layer, synapse = network.chain[number], network.synapses[number]
     own = [(number + 1, _array(layer.recurrent, layer.tau))] if layer.recurrent is not None else []
-    names = ["input", *(one.name for one in network.chain)]
-    joined = [(names.index(join.source), _array(join.synapse)) for join in layer.connections if join.synapse]
+    names = [INPUT, *(one.name for one in network.chain)]
+    # lines of the input that the parts of it are
+    parts = {name: part(torch.arange(width)).tolist() for name, part in network.parts.items()}
+    joined = [
+        (
+            0 if join.source in parts else names.index(join.source),
+            _array(join.synapse, lines=parts.get(join.source)),
+        )
+        for join in layer.connections
+        if join.synapse
+    ]
     return CrossbarLayer(
         *_conductances(synapse),
         neurons=neuron_values(network, number),
         bias=synapse.bias,
+        source=None if layer.source is None else 0,
+        lines=None if layer.source is None else parts[layer.source],
         others=[*own, *joined],
     )
 
 
-def _array(synapse: Synapse, tau: float | None = None) -> PairArray:
-    return PairArray(*_conductances(synapse), tau=tau)
+def _array(synapse: Synapse, tau: float | None = None, lines: Sequence[int] | None = None) -> PairArray:
+    return PairArray(*_conductances(synapse), tau=tau, lines=lines)
 
 
 def _conductances(synapse: Synapse) -> tuple[Array, Array, float]:
