@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tomli_w
 from pydantic import Field, model_validator
@@ -11,10 +12,14 @@ from pydantic import Field, model_validator
 from memsim.files import write_text
 from memsim.learn.data import DataTable, anchored
 from memsim.learn.stages import Stage, check_stages
-from memsim.networks.named_cells import full_name, keep_file
+from memsim.networks.named_cells import full_name
 from memsim.networks.tables import NetworkTable, NonidealityTable
+from memsim.own_code import keep_files, load_object, names_code
 from memsim.tables import Count, NonNegative, Part, Positive, Table
 from memsim.toml import checked, read_toml
+
+NEURONS = ("neuron", "layers.neuron")
+"""Entries that name cells."""
 
 
 class AugmentationTable(Table):
@@ -118,7 +123,7 @@ class Study(NetworkTable):
             the start and before each epoch. Steps stay as they are where left out.
     """
 
-    speaks_of_discrete: ClassVar[tuple[str, ...]] = (*NetworkTable.speaks_of_discrete, "stages")
+    speaks_of_discrete: ClassVar[frozenset[str]] = NetworkTable.speaks_of_discrete | {"stages"}
     of_circuits: ClassVar[frozenset[str]] = NetworkTable.of_circuits | {"step_error", "nonidealities"}
     of_cells: ClassVar[frozenset[str]] = NetworkTable.of_cells | {"nonidealities"}
 
@@ -195,23 +200,42 @@ def load_study(path: Path, *, trust: bool = False) -> Study:
     """Read a study from a TOML file; paths of data are relative to its folder.
 
     Args:
-        path: of the file. A neuron's file is found from its folder.
-        trust: run the code of a Python file that the study names.
+        path: of the file. Files of neurons and of code are found from its folder.
+        trust: run the code of the Python files that the study names.
 
     Raises:
         InputError: no such file, not TOML, or an entry that cannot be used.
-        CheckpointError: a neuron's file that has changed since the study was saved.
+        CheckpointError: a file of neurons or code that has changed since the study was saved.
     """
     entries = anchored(read_toml(path, "study"), path.parent)
-    layers = entries.get("layers")
-    for table in [entries, *(layers if isinstance(layers, list) else [])]:
-        if isinstance(table, dict) and "neuron" in table:
-            table["neuron"] = full_name(table["neuron"], path.parent, trust=trust)
-    return checked(Study, entries, f"study {str(path)!r}")
+    return checked(Study, _with_full_names(entries, path.parent, trust=trust), f"study {str(path)!r}")
 
 
 def save_study(study: Study, path: Path) -> None:
-    """Write a study as TOML, and beside it the file of its neuron, if it has one."""
-    for neuron in [study.neuron, *(layer.neuron for layer in study.layers if layer.neuron)]:
-        keep_file(neuron, path.parent)
-    write_text(path, tomli_w.dumps(study.model_dump(exclude_none=True)))
+    """Write a study as TOML, and beside it the files of its neurons and of its code."""
+    entries = study.model_dump(exclude_none=True)
+    keep_files(_texts(entries), path.parent)
+    write_text(path, tomli_w.dumps(entries))
+
+
+def _with_full_names(entries: Any, folder: Path, *, trust: bool, place: str = "") -> Any:
+    """Entries in which cells and objects of files, named from a folder, have their full names."""
+    if isinstance(entries, dict):
+        return {
+            name: _with_full_names(value, folder, trust=trust, place=f"{place}.{name}".lstrip("."))
+            for name, value in entries.items()
+        }
+    if isinstance(entries, list):
+        return [_with_full_names(value, folder, trust=trust, place=place) for value in entries]
+    if place in NEURONS:
+        return full_name(entries, folder, trust=trust)
+    return load_object(entries, place, trust=trust, folder=folder)[0] if names_code(entries) else entries
+
+
+def _texts(entries: Any) -> Iterator[str]:
+    """Every text in entries, however deep."""
+    if isinstance(entries, str):
+        yield entries
+    elif isinstance(entries, dict | list | tuple):
+        for value in entries.values() if isinstance(entries, dict) else entries:
+            yield from _texts(value)

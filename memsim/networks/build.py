@@ -7,7 +7,7 @@ import torch
 from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.network import Network
 from memsim.networks.spiking import SpikingNetwork
-from memsim.networks.tables import NetworkTable
+from memsim.networks.tables import LayerTable, NetworkTable
 
 
 def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable, *, rails: int = 1) -> Network:
@@ -25,9 +25,7 @@ def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable, *, 
     if not table.discrete:
         return MemristiveNetwork(shape, classes, table, rails=rails)
     generator = torch.Generator().manual_seed(table.seed)
-    layers = [
-        layer.model_copy(update={"synapse": layer.synapse or table.synapse}) for layer in table.every_layer
-    ]
+    layers = [_of_network(layer, table) for layer in table.every_layer]
     return SpikingNetwork(
         shape,
         classes,
@@ -38,3 +36,9 @@ def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable, *, 
         inputs=table.inputs,
         rails=rails,
     )
+
+
+def _of_network(layer: LayerTable, network: NetworkTable) -> LayerTable:
+    """The table of a layer, with what the network says where it says nothing."""
+    lif = network.lif if layer.lif is None else layer.lif.over(network.lif)
+    return layer.model_copy(update={"synapse": layer.synapse or network.synapse, "lif": lif})

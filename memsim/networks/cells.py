@@ -17,11 +17,9 @@ from memsim.circuits.flatten import state_bounds
 from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
 from memsim.errors import ConvergenceError, InputError, MemsimError
 from memsim.networks.regimes import Regime, probed
+from memsim.own_code import PIN
 from memsim.surrogate import DEFAULT_STEPPER, CompiledCircuit
 from memsim.surrogate.reference import equilibrium
-
-PIN = 16
-"""Hexadecimal digits of a digest that stand in a name."""
 
 
 @dataclass(frozen=True, eq=False)

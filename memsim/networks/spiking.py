@@ -12,9 +12,10 @@ from torch import Tensor, nn
 
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
-from memsim.networks.discrete_neurons import DiscreteNeuron, LeakyIntegrateAndFire
+from memsim.networks.discrete_neurons import DiscreteNeuron
 from memsim.networks.geometry import Convolution, one_group
 from memsim.networks.layer import Layer
+from memsim.networks.lif_table import LifTable
 from memsim.networks.lines import Part, parts_of
 from memsim.networks.network import Network, Outputs, Times
 from memsim.networks.parts import Parts, crossbar_of
@@ -71,8 +72,8 @@ class SpikingNetwork(Network):
         cells = synapses or SynapsesTable()
         made, others = _OfSpikes(shape, outputs, tables, generator, inputs=parts, cells=cells).made()
         layers = [
-            Layer(synapse, LeakyIntegrateAndFire(spiking=number < len(tables)), **more)
-            for number, (synapse, more) in enumerate(zip(made, others, strict=True), start=1)
+            Layer(synapse, _neurons(table, synapse, spiking=table is not tables[-1]), **more)
+            for table, synapse, more in zip(tables, made, others, strict=True)
         ]
         drive = _given if steps is None else Presented(steps)
         super().__init__(layers, drive=drive, readout=_mean, parts=parts)
@@ -137,6 +138,11 @@ def _plain(layer: Layer) -> nn.Module:
     raise InputError(
         f'layer {layer.name!r} is behind a crossbar, and no plain matrix leads to it; use synapse = "ideal"'
     )
+
+
+def _neurons(table: LayerTable, synapse: Synapse, *, spiking: bool) -> DiscreteNeuron:
+    made_of = table.lif or LifTable()
+    return (made_of if spiking else made_of.silent()).neurons(synapse.shape, spiking=spiking)
 
 
 class _OfSpikes(Parts):
