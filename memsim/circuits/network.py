@@ -34,14 +34,15 @@ class PairArray:
     Attributes:
         g_plus: [word lines, neurons] in S; 0 for an open cell.
         g_minus: [word lines, neurons] in S.
-        mirror_ratio: current into the membrane over difference of the bit line currents.
+        mirror_ratio: current into the membrane over difference of the bit line currents; one for all neurons, or
+            [neurons].
         tau: time constant of the drivers of its word lines [s]; they are ideal where left out.
         lines: which outputs of what drives it its word lines follow; all, in order, where left out.
     """
 
     g_plus: Array
     g_minus: Array
-    mirror_ratio: float
+    mirror_ratio: float | Array
     tau: float | None = field(default=None, kw_only=True)
     lines: Sequence[int] | None = field(default=None, kw_only=True)
 
@@ -234,6 +235,7 @@ def _own_sources(circuit: Circuit, rows: int) -> list[Source]:
 def _column(circuit: Circuit, name: str, column: int, array: PairArray, node: str) -> None:
     """A pair of bit lines and the mirrors from them into a membrane."""
     key = f"{name}_{column}"
+    ratio = float(np.broadcast_to(array.mirror_ratio, array.g_plus.shape[1:])[column])
     for sign, conductance, ends in (
         ("p", array.g_plus, (circuit.gnd, node)),
         ("n", array.g_minus, (node, circuit.gnd)),
@@ -243,4 +245,4 @@ def _column(circuit: Circuit, name: str, column: int, array: PairArray, node: st
             if value:
                 circuit.R(f"{sign}{name}_{row}_{column}", f"wl{name}_{row}", bit_line, float(1 / value))
         circuit.V(f"s{sign}{key}", bit_line, circuit.gnd, 0)
-        circuit.CCCS(f"{sign}{key}", *ends, source=f"Vs{sign}{key}", current_gain=array.mirror_ratio)
+        circuit.CCCS(f"{sign}{key}", *ends, source=f"Vs{sign}{key}", current_gain=ratio)

@@ -23,6 +23,7 @@ from memsim.interop.nir_layers import Layer, conv_node, layers_of, pool_node
 from memsim.interop.nir_neurons import discrete_neuron, neuron_node
 from memsim.networks.discrete import Fixed, Learned, Reset, Spike
 from memsim.networks.discrete_neurons import DiscreteNeuron
+from memsim.networks.gates import Identity
 from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.network import Network
 from memsim.networks.spiking import SpikingNetwork
@@ -76,6 +77,7 @@ def check_chain(network: Network) -> None:
             "has connections besides those from the layer before": len(layer.connections) > 0,
             "has a delay": layer.delay is not None,
             "hears a part of the input": layer.source is not None,
+            "has a gate": not isinstance(layer.gate, Identity),
         }
         for what in [what for what, there in parts.items() if there]:
             raise InputError(

@@ -4,6 +4,7 @@ from memsim.networks.build import build_network
 from memsim.networks.cells import SHIPPED, Cell
 from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.discrete_neurons import DiscreteNeuron, LeakyIntegrateAndFire
+from memsim.networks.gates import Gate
 from memsim.networks.layer import Join, Layer
 from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.named_cells import load_cell, register
@@ -19,6 +20,7 @@ __all__ = [
     "CircuitNeuron",
     "Clock",
     "DiscreteNeuron",
+    "Gate",
     "Join",
     "Layer",
     "LeakyIntegrateAndFire",

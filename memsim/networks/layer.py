@@ -17,6 +17,7 @@ from torch import Tensor, nn
 
 from memsim.errors import InputError
 from memsim.networks.delays import Delay
+from memsim.networks.gates import Gate, Identity
 from memsim.networks.lines import Pool
 from memsim.networks.recurrence import recur
 from memsim.networks.synapses import Synapse
@@ -42,7 +43,7 @@ class Layer(nn.Module):
         synapse: from the layer before.
         neuron: from currents [time, batch, neurons] and a state to outputs of that shape and the state at the end.
         name: that joins of later layers know it by.
-        gate: from currents to currents; they stay what they are where left out.
+        gate: of the currents of all connections but its own; they stay what they are where left out.
         recurrent: synapse from its own outputs.
         tau: time constant of the lines between, of circuits [s].
         source: part of the input that leads to the synapse in the place of the layer before.
@@ -60,7 +61,7 @@ class Layer(nn.Module):
         neuron: nn.Module,
         *,
         name: str = "",
-        gate: nn.Module | None = None,
+        gate: Gate | None = None,
         recurrent: Synapse | None = None,
         tau: float | None = None,
         source: str | None = None,
@@ -70,7 +71,8 @@ class Layer(nn.Module):
     ) -> None:
         super().__init__()
         self.synapse, self.neuron, self.name, self.source = synapse, neuron, name, source
-        self.gate, self.recurrent, self.tau, self.pool, self.delay = gate, recurrent, tau, pool, delay
+        self.gate = Identity() if gate is None else gate
+        self.recurrent, self.tau, self.pool, self.delay = recurrent, tau, pool, delay
         self.joins = nn.ModuleList(joins)
         others = [join.synapse for join in joins if join.synapse is not None]
         for other in [*others, *([recurrent] if recurrent is not None else [])]:
@@ -95,6 +97,25 @@ class Layer(nn.Module):
         """Of the neurons: (neurons,) or (channels, height, width)."""
         return self.synapse.shape
 
+    @property
+    def gate_name(self) -> str:
+        """The gate, for messages."""
+        return f"the gate {type(self.gate).__name__} of layer {self.name!r}"
+
+    def gated(self, current: Tensor) -> Tensor:
+        """What the gate makes of the current of all connections but its own.
+
+        Raises:
+            InputError: currents of another shape.
+        """
+        made = self.gate(current)
+        if made.shape != current.shape:
+            raise InputError(
+                f"{self.gate_name} makes {tuple(made.shape)} of currents {tuple(current.shape)}; it must keep their "
+                "shape, [time, batch, neurons]"
+            )
+        return made
+
     def forward(self, current: Tensor, state: Any = None, **timing: Any) -> tuple[Tensor, Any]:
         """Outputs [time, batch, neurons], and the state at the end.
 
@@ -103,8 +124,7 @@ class Layer(nn.Module):
             state: at the start; that of rest where left out.
             timing: what neurons of this kind want to know of time, as `dt` [s].
         """
-        if self.gate is not None:
-            current = self.gate(current)
+        current = self.gated(current)
         if self.recurrent is None:
             return self.neuron(current, state, **timing)
         return recur(self.neuron, self.recurrent, current, state, tau=self.tau, **timing)

@@ -14,6 +14,7 @@ from memsim.devices import load_device
 from memsim.errors import InputError
 from memsim.memory import check_memory
 from memsim.networks.delays import Delay
+from memsim.networks.gates import make_gate
 from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.layer import Join
 from memsim.networks.lines import Part, Pool
@@ -119,6 +120,7 @@ class Parts(ABC):
             "name": name,
             "recurrent": self.recurrent(number, neurons) if table.recurrent else None,
             "tau": self.tau(table),
+            "gate": make_gate(table.gate, self.shapes[name]),
             "source": main if main in self.parts else None,
             "pool": self._pool(number, table),
             "joins": list(self._joins(number, table, neurons)),

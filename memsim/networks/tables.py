@@ -18,10 +18,12 @@ from pydantic import (
 
 from memsim.errors import InputError
 from memsim.networks.defaults import completed, suiting
+from memsim.networks.described import KIND
 from memsim.networks.drives import Encoding, Pulse
 from memsim.networks.geometry import Convolution, Size
 from memsim.networks.lif_table import OF_SPIKES, LifTable
 from memsim.networks.named_cells import known_as
+from memsim.own_code import load_object, names_code
 from memsim.surrogate import DEFAULT_STEPPER
 from memsim.tables import Count, Finite, NonNegative, Positive, Seed, Share, Table, Whole
 
@@ -164,6 +166,8 @@ class LayerTable(Table):
         sources: layers whose outputs it gets besides those of the layer before; `input` is what the first one gets.
             In files it is called `from`. A layer that names a part of the input gets what it names, and nothing else.
         join: `current`: each through a crossbar of its own; `spike`: added to its own outputs.
+        gate: of the currents into its neurons: `FILE.py:NAME`, or a table with that as `kind` and settings; see
+            memsim.networks.gates.
         delay: of what comes from the layer before [s].
         train_delay: whether that is the bound of delays that are trained, one for each word line.
     """
@@ -186,8 +190,16 @@ class LayerTable(Table):
     bias: bool | None = None
     sources: Annotated[tuple[str, ...], BeforeValidator(_several), Field(alias="from")] = ()
     join: Literal["current", "spike"] = "current"
+    gate: str | dict[str, Any] | None = None
     delay: Positive | None = None
     train_delay: bool = False
+
+    @field_validator("gate", mode="before")
+    @classmethod
+    def _gate_of_a_file(cls, gate: Any) -> Any:
+        if isinstance(gate, Mapping):
+            return {name: cls._gate_of_a_file(one) if name == KIND else one for name, one in gate.items()}
+        return load_object(gate, "gate")[0] if names_code(gate) else gate
 
     @field_validator("neuron", mode="before")
     @classmethod

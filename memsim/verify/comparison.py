@@ -46,6 +46,7 @@ class Verification:
         whole: whether ngspice had the network in one deck for each image, or layer by layer.
         energy_difference: largest of all images, relative to the energy in ngspice.
         cpu_seconds_ngspice: of the ngspice processes alone.
+        no_circuits: parts that ngspice did not simulate, and that drove it with what torch makes of them.
     """
 
     images: int
@@ -64,6 +65,7 @@ class Verification:
     cpu_seconds_ngspice: float
     seconds_twin: float
     layers: tuple[LayerVerification, ...]
+    no_circuits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,7 @@ def errors(spice: Array, twin: Array) -> tuple[Array, Array]:
     return error.mean(axis=(1, 2)), error.max(axis=(1, 2))
 
 
-def summary(batches: list[Batch], *, whole: bool) -> Verification:
+def summary(batches: list[Batch], *, whole: bool, no_circuits: tuple[str, ...] = ()) -> Verification:
     """All batches as one verification."""
     spice, twin, coarse = (_joined(batches, f"class_{name}") for name in ("ngspice", "twin", "coarse"))
     labels, mean, worst = (_joined(batches, name) for name in ("labels", "mean_error", "worst_error"))
@@ -159,6 +161,7 @@ def summary(batches: list[Batch], *, whole: bool) -> Verification:
         cpu_seconds_ngspice=processor,
         seconds_twin=wall_twin,
         layers=layers,
+        no_circuits=no_circuits,
     )
 
 

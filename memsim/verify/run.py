@@ -73,6 +73,7 @@ def verify(
     if not 1 <= images <= available:
         raise InputError(f"images = {images} is out of range; allowed: 1 to {available}")
     network = _circuit(run)
+    parts = tuple(layer.gate_name for layer in network.chain if engines.mirror_gain(network, layer) is None)
     chosen = is_small(network) if whole is None else whole
     store = None if folder is None else Store(folder, key_of(network, FINE, chosen))
     neurons = sum(int(np.prod(layer.shape)) for layer in network.synapses)
@@ -95,7 +96,7 @@ def verify(
                 count(neurons * len(batch.labels))
             batches.append(batch)
     return Evidence(
-        summary(batches, whole=chosen),
+        summary(batches, whole=chosen, no_circuits=parts),
         _times(network, FINE),
         np.concatenate([batch.ngspice for batch in batches]),
         np.concatenate([batch.twin for batch in batches]),
