@@ -32,6 +32,7 @@ from memsim.circuits.samples import Samples
 from memsim.circuits.stimuli import AlphaTrain, Array, ExponentialTrain, Stimulus, check_positive
 from memsim.errors import InputError
 from memsim.networks.synapses import Synapse
+from memsim.transforms import left_to_python
 
 Encoding = Literal["amplitude", "rate", "latency"]
 Pulse = Literal["alpha", "exponential", "held"]
@@ -126,6 +127,7 @@ class WordLines:
         """The one stimulus that every word line follows, scaled by its amplitude; None where they differ."""
         return self.drive.stimulus(1.0) if self.amplitude.shape[1] == 1 else None
 
+    @left_to_python
     def pulses(self, times: ArrayLike) -> Tensor:
         """The pulses of amplitude 1 at `times` [s], [time, slots] (or [time, 1]) in V."""
         shared = self.shared

@@ -70,6 +70,7 @@ class MemristiveNetwork(Network):
             clock=Clock(study.window, study.step),
             supply=study.synapses.supply,
             parts=inputs,
+            shape=shape,
         )
         self.study = study
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -90,6 +91,8 @@ class Network(nn.Module):
         clock: of circuits; discrete neurons have none.
         supply: of the mirrors in front of circuits, beyond which no potential can go [V]; not looked at where left out.
         parts: of the input, which layers know by name: from [..., lines] of all of it to those of the part.
+        shape: of one input: (features,), (height, width) or (channels, height, width); what is not known is not looked
+            at.
 
     Raises:
         InputError: two layers or parts of one name, or a connection from what is not there or comes later.
@@ -104,9 +107,10 @@ class Network(nn.Module):
         clock: Clock | None = None,
         supply: float | None = None,
         parts: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
+        shape: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
-        self.parts = dict(parts or {})
+        self.parts, self.shape = dict(parts or {}), shape
         self.layers = nn.ModuleList(layers)
         self.drive, self.readout, self.clock, self.supply = drive, readout, clock, supply
         self._check_names()
@@ -156,7 +160,7 @@ class Network(nn.Module):
         """Outputs layer by layer, each [time, batch, neurons]; of circuits, potentials relative to rest [V].
 
         Args:
-            inputs: as the drive takes them.
+            inputs: as the drive takes them, [..., lines] or [..., *shape].
             step: between samples of circuits [s]; the clock's where left out.
             masks: [batch, neurons] factors on the outputs of each hidden layer; none where left out.
             generator: source of the events of a drive that draws some.
@@ -164,9 +168,10 @@ class Network(nn.Module):
             layers: how many to run; all where left out.
 
         Raises:
+            InputError: inputs of another shape.
             ConvergenceError: a potential beyond the supply.
         """
-        timing = self._timing(step, refined)
+        inputs, timing = self._on_lines(inputs), self._timing(step, refined)
         times = np.empty(0) if self.clock is None else self.clock.times(step)
 
         def fire(number: int, arriving: Arriving) -> Tensor:
@@ -179,6 +184,22 @@ class Network(nn.Module):
 
         signal = self.drive(inputs, generator).over(times)
         return self.flow(signal, fire, dt=timing.get("dt", 1.0), masks=masks, layers=layers)
+
+    def _on_lines(self, inputs: Tensor) -> Tensor:
+        """Inputs with one axis for all word lines."""
+        if self.shape is None:
+            return inputs
+        grey = [(1, *self.shape)] if len(self.shape) == 2 else []
+        for form in [(math.prod(self.shape),), *grey, self.shape]:
+            leading = inputs.ndim - len(form)
+            if leading in {0, 1, 2} and inputs.shape[leading:] == form:
+                return inputs.flatten(leading)
+        images = "" if len(self.shape) == 1 else f" or [..., {', '.join(map(str, self.shape))}]"
+        raise InputError(
+            f"inputs have shape {list(inputs.shape)}; this network takes [batch, {math.prod(self.shape)}]{images}, and "
+            "with an axis of time beside that of the batch what its drive says; series of torch, [batch, channels, "
+            "time], are given as [batch, time, channels]"
+        )
 
     def flow(
         self,

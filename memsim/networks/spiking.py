@@ -45,6 +45,8 @@ class SpikingNetwork(Network):
         InputError: layers that do not fit.
     """
 
+    shape: tuple[int, ...]
+
     def __init__(  # noqa: PLR0913 - the parts of a network
         self,
         shape: tuple[int, ...],
@@ -58,7 +60,6 @@ class SpikingNetwork(Network):
         inputs: Mapping[str, int] | None = None,
         rails: int = 1,
     ) -> None:
-        self.shape = shape
         tables = [layer if isinstance(layer, LayerTable) else LayerTable.of(layer) for layer in hidden]
         if recurrent:
             if not tables or tables[-1].neurons is None:
@@ -76,7 +77,7 @@ class SpikingNetwork(Network):
             for table, synapse, more in zip(tables, made, others, strict=True)
         ]
         drive = _given if steps is None else Presented(steps)
-        super().__init__(layers, drive=drive, readout=_mean, parts=parts)
+        super().__init__(layers, drive=drive, readout=_mean, parts=parts, shape=shape)
 
     def samples(self, step: float | None = None) -> int:
         return self.drive.steps if isinstance(self.drive, Presented) else 1
