@@ -60,7 +60,12 @@ def test_the_recurrence_is_not_small(whole):
 
 @pytest.mark.parametrize("drive", [{}, {"encoding": "latency"}])
 def test_branches_from_parts_of_the_input_are_one_circuit(drive):
-    layers = ({"neurons": 5, "from": "top"}, {"neurons": 4, "from": ["bottom", "top"]}, {"from": "layer1"})
+    layers = (
+        {"neurons": 5, "from": "top"},
+        {"neurons": 4, "from": ["bottom", "top"]},
+        {"neurons": 3, "from": ["layer1", "bottom"]},
+        {"from": "layer2"},
+    )
     found = verified(layers, whole=True, inputs={"top": 24, "bottom": 40}, drive=drive)
     assert found.verification.worst_error <= 0.01
     assert amplitude(found.ngspice).min() > 3e-3

@@ -76,7 +76,7 @@ def check_chain(network: Network) -> None:
         parts = {
             "has connections besides those from the layer before": len(layer.connections) > 0,
             "has a delay": layer.delay is not None,
-            "hears a part of the input": layer.source is not None,
+            f"hears {layer.source!r} in the place of the layer before": layer.source is not None,
             "has a gate": not isinstance(layer.gate, Identity),
         }
         for what in [what for what, there in parts.items() if there]:

@@ -14,6 +14,7 @@ from memsim.learn.study import Study
 from memsim.memory import check_memory, format_bytes, is_large
 from memsim.networks.geometry import Convolution, as_image, one_group, output_sides, pooled_shape
 from memsim.networks.lines import Part, parts_of
+from memsim.networks.network import INPUT
 from memsim.networks.tables import LayerTable
 from memsim.surrogate.fused.compiler import find_compiler
 
@@ -61,10 +62,10 @@ def layer_sizes(
     Raises:
         InputError: layers that do not fit.
     """
-    known = {name: part.shape for name, part in (parts or {}).items()}
-    for layer in layers:
-        layout, source = layer.layout, layer.fed_by("", known)[0]
-        shape = known.get(source, shape)
+    known, before = {name: part.shape for name, part in (parts or {}).items()} | {INPUT: shape}, INPUT
+    for number, layer in enumerate(layers, start=1):
+        # what is not known is named when the network is made
+        layout, shape = layer.layout, known.get(layer.fed_by(before, parts or {})[0], shape)
         shape = shape if layer.pool is None else pooled_shape(shape, layer.pool)
         if isinstance(layout, Convolution):
             image, own = one_group(as_image(shape), layout)
@@ -76,6 +77,8 @@ def layer_sizes(
             columns = classes if layout is None else layout
             yield LayerSize(math.prod(shape), columns, 1, convolution=False)
             shape = (columns,)
+        before = layer.name or f"layer{number}"
+        known[before] = shape
 
 
 def training_memory(shape: tuple[int, ...], classes: int, study: Study, *, rails: int = 1) -> float:

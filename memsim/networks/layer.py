@@ -46,7 +46,7 @@ class Layer(nn.Module):
         gate: of the currents of all connections but its own; they stay what they are where left out.
         recurrent: synapse from its own outputs.
         tau: time constant of the lines between, of circuits [s].
-        source: part of the input that leads to the synapse in the place of the layer before.
+        source: what leads to the synapse in the place of the layer before: a part of the input, or a layer.
         joins: from other layers.
         pool: windows of what comes from the layer before, which word lines follow the averages of.
         delay: of what comes on these word lines.

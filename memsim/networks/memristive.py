@@ -124,7 +124,8 @@ class _OnCrossbars(Parts):
 
     def _always_on(self, number: int) -> float:
         """Of the bias line in front of a layer: what the lines beside it do when they are on [V]."""
-        return self.voltage if self.is_driven(number) else self.cells[number - 1].regime.level
+        driver = self.driver(number)
+        return self.voltage if driver is None else self.cells[driver].regime.level
 
     def _mirror_ratio(self, number: int) -> float:
         """Of a layer; the neuron's before it is calibrated."""

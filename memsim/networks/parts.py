@@ -82,7 +82,7 @@ class Parts(ABC):
         Raises:
             InputError: one of them is none of what comes before.
         """
-        main, others = self.tables[number].fed_by(self.names[number - 1] if number else INPUT, self.parts)
+        main, others = self.tables[number].fed_by(self._before(number), self.parts)
         earlier = [INPUT, *self.parts, *self.names[:number]]
         for source in (main, *others):
             if source not in earlier:
@@ -92,9 +92,13 @@ class Parts(ABC):
                 )
         return main, others
 
-    def is_driven(self, number: int) -> bool:
-        """Whether word lines of the drive lead to the synapse of a layer, not neurons."""
-        return self.feeds(number)[0] not in self.names
+    def driver(self, number: int) -> int | None:
+        """Number of the layer whose neurons lead to the synapse of another; None where the drive does."""
+        main, _ = self.feeds(number)
+        return self.names.index(main) if main in self.names else None
+
+    def _before(self, number: int) -> str:
+        return self.names[number - 1] if number else INPUT
 
     def _synapse(self, number: int, table: LayerTable) -> Synapse:
         shape, layout, bias = self._arriving(number, table), table.layout, self.has_bias(table)
@@ -121,7 +125,7 @@ class Parts(ABC):
             "recurrent": self.recurrent(number, neurons) if table.recurrent else None,
             "tau": self.tau(table),
             "gate": make_gate(table.gate, self.shapes[name]),
-            "source": main if main in self.parts else None,
+            "source": None if main == self._before(number) else main,
             "pool": self._pool(number, table),
             "joins": list(self._joins(number, table, neurons)),
             "delay": self._delay(number, table),

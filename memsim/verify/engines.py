@@ -218,11 +218,9 @@ def _crossbar_layer(network: MemristiveNetwork, number: int, width: int) -> Cros
     names = [INPUT, *(one.name for one in network.chain)]
     # lines of the input that the parts of it are
     parts = {name: part(torch.arange(width)).tolist() for name, part in network.parts.items()}
+    driving = dict.fromkeys(parts, 0) | {name: index for index, name in enumerate(names)}
     joined = [
-        (
-            0 if join.source in parts else names.index(join.source),
-            _array(join.synapse, lines=parts.get(join.source), gain=gain),
-        )
+        (driving[join.source], _array(join.synapse, lines=parts.get(join.source), gain=gain))
         for join in layer.connections
         if join.synapse
     ]
@@ -230,8 +228,8 @@ def _crossbar_layer(network: MemristiveNetwork, number: int, width: int) -> Cros
         *_conductances(synapse, gain),
         neurons=neuron_values(network, number),
         bias=synapse.bias,
-        source=None if layer.source is None else 0,
-        lines=None if layer.source is None else parts[layer.source],
+        source=None if layer.source is None else driving[layer.source],
+        lines=None if layer.source is None else parts.get(layer.source),
         others=[*own, *joined],
     )
 

@@ -11,7 +11,7 @@ import torch
 from memsim.errors import InputError
 from memsim.learn import load_run, make_dataset, make_study, save_study, train
 from memsim.learn.data import load_dataset
-from memsim.learn.size import layer_sizes
+from memsim.learn.size import check_training, layer_sizes
 from memsim.learn.study import load_study
 from memsim.networks import build_network
 from memsim.networks.lines import parts_of
@@ -27,6 +27,7 @@ X = torch.rand(4, 6, generator=torch.Generator().manual_seed(0), dtype=torch.flo
 
 def network(layers=BRANCHES, shape=(6,), rails=1, **study):
     table = make_study(**{"inputs": TWO, "layers": layers, "seed": 1} | study)
+    check_training(shape, 3, table, rails=rails)
     return build_network(shape, 3, table, rails=rails).double()
 
 
@@ -57,6 +58,18 @@ def test_discrete_branches_are_the_same():
     assert torch.equal(out, last.neuron(last.synapse(b) + last.joins[0].synapse(a))[0])
 
 
+def test_a_list_that_names_a_part_begins_with_what_leads_to_the_synapse():
+    layers = ({"neurons": 5, "from": "left"}, {"neurons": 3, "from": "left"}, {"from": ["layer1", "right"]})
+    net = network(layers, step=500e-6, synapses={"mirror_ratio": 1.0, "bias": True})
+    with torch.no_grad():
+        a, _, out = net.waveforms(X)
+        lines = net.drive(X).over(net.clock.times()).values
+        last = net.chain[2]
+        current = last.synapse(a) + last.joins[0].synapse(lines[..., 4:])
+        assert torch.allclose(out, last.neuron(current, dt=net.clock.step)[0], rtol=1e-9, atol=1e-15)
+    assert [one.rows for one in layer_sizes((6,), 3, net.study.every_layer, net.parts)] == [4, 4, 5]
+
+
 def test_a_later_layer_may_hear_a_part_beside_the_layer_before():
     net = network(({"neurons": 5, "from": "left"}, {"from": ["right", "layer1"]}))
     assert [tuple(one.weight.shape) for one in net.crossbars] == [(4, 5), (2, 3), (5, 3)]
@@ -82,6 +95,10 @@ def test_parts_of_images_are_channels_and_of_signed_inputs_have_both_rails():
     [
         ({"inputs": {"left": 4, "right": 3}}, "left = 4 \\+ right = 3 make 7 channels, and the data have 6"),
         ({"inputs": TWO | {"third": 1}}, "no layer hears the input 'third'"),
+        (
+            {"layers": ({"from": ["layer9", "left", "right"]},)},
+            "from = 'layer9' is none of what comes before it",
+        ),
         ({"inputs": {}}, "from = 'left' is none of what comes before it: input"),
         ({"layers": ({"name": "left", "neurons": 3, "from": ["left", "right"]},)}, "the name 'left'"),
         ({"inputs": {"input": 4, "right": 2}, "layers": ({"from": ["input", "right"]},)}, "input"),
