@@ -91,5 +91,5 @@ def as_image(shape: tuple[int, ...]) -> tuple[int, int, int]:
     if len(shape) == 3:
         return shape
     raise InputError(
-        f"a convolution or pool needs an image, and what comes before has shape {shape}; put it before the dense layers"
+        f"a convolution needs an image, as pool does, and before it comes shape {shape}; put it before the dense layers"
     )

@@ -189,8 +189,12 @@ class Network(nn.Module):
         """Inputs with one axis for all word lines."""
         if self.shape is None:
             return inputs
-        grey = [(1, *self.shape)] if len(self.shape) == 2 else []
-        for form in [(math.prod(self.shape),), *grey, self.shape]:
+        forms = [(math.prod(self.shape),), self.shape]
+        if len(self.shape) == 2:
+            forms.insert(1, (1, *self.shape))
+        elif len(self.shape) == 3 and self.shape[0] == 1:
+            forms.append(self.shape[1:])
+        for form in forms:
             leading = inputs.ndim - len(form)
             if leading in {0, 1, 2} and inputs.shape[leading:] == form:
                 return inputs.flatten(leading)

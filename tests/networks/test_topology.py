@@ -228,7 +228,7 @@ def test_discrete_networks_have_groups_and_pools_too():
         ),
         (({"neurons": 4, "groups": 2}, {}), "groups belong to a convolution"),
         (({"channels": 4, "kernel": 2}, {"pool": 2}), "pool = 2 does not divide the 5 x 5 pixels"),
-        (({"neurons": 4}, {"pool": 2}), "pool needs an image"),
+        (({"neurons": 4}, {"pool": 2}), "an image, as pool does"),
         (({"neurons": 4, "pool": 1}, {}), "pool"),
     ],
 )
