@@ -132,8 +132,12 @@ class Parts(ABC):
         }
 
     def _joins(self, number: int, table: LayerTable, neurons: int) -> Iterator[Join]:
-        name = self.names[number]
-        for source in self.feeds(number)[1]:
+        name, (main, others) = self.names[number], self.feeds(number)
+        if table.join != "current" and not others:
+            raise InputError(
+                f"layer {name!r}: join = {table.join!r} changes nothing where {main!r} alone comes in; leave it out"
+            )
+        for source in others:
             lines = math.prod(self.shapes[source])
             if table.join == "current":
                 yield Join(source, self.dense(number, (lines,), neurons, bias=False))

@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import json
+
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from memsim.cli import app
 from memsim.errors import InputError
 from memsim.imc import load_hardware
 from memsim.learn import load_run, make_study, train
@@ -100,10 +104,12 @@ def test_a_gate_is_trained_saved_resumed_and_kept(gate, tmp_path):
 @pytest.mark.spice
 def test_verify_names_a_gate_that_is_no_circuit_and_checks_the_rest(gate, tmp_path):
     run = train(study(gate("Sharpened")), tmp_path / "run")
-    found = verify(run, images=1).verification
-    assert found.no_circuits == ("the gate Sharpened of layer 'layer1'",)
-    assert not found.whole
-    assert found.worst_error <= 0.01
+    said = CliRunner().invoke(app, ["verify", str(tmp_path / "run"), "--images", "1"]).output
+    assert "the gate Sharpened of layer 'layer1' is no circuit: ngspice got the currents" in said
+    found = json.loads((tmp_path / "run" / "verification.json").read_text())
+    assert found["no_circuits"] == ["the gate Sharpened of layer 'layer1'"]
+    assert not found["whole"]
+    assert found["worst_error"] <= 0.01
     with pytest.raises(InputError, match="whole: the gate Sharpened of layer 'layer1' is no circuit"):
         verify(run, images=1, whole=True)
 

@@ -13,8 +13,9 @@ from memsim.learn import load_run, make_dataset, make_study, save_study, train
 from memsim.learn.data import load_dataset
 from memsim.learn.size import check_training, layer_sizes
 from memsim.learn.study import load_study
-from memsim.networks import build_network
-from memsim.networks.lines import parts_of
+from memsim.networks import Layer, LeakyIntegrateAndFire, Network, build_network, parts_of
+from memsim.networks.network import Outputs
+from memsim.networks.synapses import Ideal
 
 TWO = {"left": 4, "right": 2}
 BRANCHES = (
@@ -46,6 +47,34 @@ def test_branches_hear_their_part_alone_and_meet_again():
     assert [layer.synapse.bias for layer in net.chain] == [net.drive.voltage] * 2 + [
         net.cells[1].regime.level
     ]
+
+
+def test_in_python_a_layer_has_a_source_and_a_network_parts():
+    def layer(rows, columns, **more):
+        synapse = Ideal((rows,), torch.nn.Linear(rows, columns, bias=False))
+        return Layer(synapse.double(), LeakyIntegrateAndFire(), **more)
+
+    spikes = (X > 0.5).double()[None]
+    net = Network(
+        [layer(4, 5, source="left"), layer(2, 3, source="right"), layer(3, 2)],
+        drive=lambda x, _: Fixed(x),
+        readout=lambda out: out.mean(0),
+        parts=parts_of((6,), TWO),
+    )
+    one, two, last = net.chain
+    second, _ = two.neuron(two.synapse(spikes[..., 4:]))
+    assert torch.equal(net.waveforms(spikes)[0], one.neuron(one.synapse(spikes[..., :4]))[0])
+    assert torch.equal(net(spikes), last.neuron(last.synapse(second))[0].mean(0))
+    with pytest.raises(InputError, match="connection from 'left'; before it come: input"):
+        Network([layer(4, 5, source="left")], drive=lambda x, _: Fixed(x), readout=lambda out: out)
+
+
+class Fixed:
+    def __init__(self, spikes):
+        self.spikes = spikes
+
+    def over(self, _):
+        return Outputs(self.spikes)
 
 
 def test_discrete_branches_are_the_same():
@@ -98,6 +127,10 @@ def test_parts_of_images_are_channels_and_of_signed_inputs_have_both_rails():
         (
             {"layers": ({"from": ["layer9", "left", "right"]},)},
             "from = 'layer9' is none of what comes before it",
+        ),
+        (
+            {"layers": ({"neurons": 2, "from": "left", "join": "spike"}, {"from": ["right", "layer1"]})},
+            "join = 'spike' changes",
         ),
         ({"inputs": {}}, "from = 'left' is none of what comes before it: input"),
         ({"layers": ({"name": "left", "neurons": 3, "from": ["left", "right"]},)}, "the name 'left'"),
