@@ -10,12 +10,13 @@ import hashlib
 import re
 import sys
 import traceback
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from memsim.errors import CheckpointError, InputError
+from memsim.errors import CheckpointError, InputError, MemsimError
 from memsim.files import write_text
 from memsim.text import read_text
 
@@ -59,14 +60,28 @@ def load_object(
     if found is None:
         raise InputError(f"{what} = {name!r} is no name of an object; give FILE.py:NAME")
     path, item = located(Path(found["file"]), folder), found["item"]
-    text = read_text(path, f"{what} file {str(path)!r}", f"a Python file with {what}s")
+    text = read_text(path, f"{what} file {str(path)!r}", f"a Python file that has {item}")
     full = pinned(path, item, text, found["pin"], what)
     module = _module(path, text, trust)
     if item not in vars(module):
-        known = ", ".join((offers or _own)(module)) or f"no {what}s"
+        known = ", ".join((offers or _own)(module)) or "nothing of that kind"
         raise InputError(f"{path} has no {item!r}; it has: {known}")
     keep(full, text)
     return full, vars(module)[item]
+
+
+@contextmanager
+def blamed(failure: str) -> Iterator[None]:
+    """Turn whatever code of the user's raises into an InputError that begins with what failed."""
+    try:
+        yield
+    except MemsimError:
+        raise
+    except Exception as error:
+        at = traceback.extract_tb(error.__traceback__)[-1]
+        raise InputError(
+            f"{failure}: {type(error).__name__}: {error} ({Path(at.filename).name}, line {at.lineno}); correct it"
+        ) from error
 
 
 def located(path: Path, folder: Path | None) -> Path:
@@ -128,8 +143,8 @@ def _module(path: Path, text: str, trust: bool) -> ModuleType:
         return _RUN[key]
     if not trust:
         raise InputError(
-            f"{path} is code that would run; if you know where it comes from, let it with `--trust` (in Python with "
-            "`trust=True`)"
+            f"{path} is code that would run; if you know where it comes from, let it with `--trust` (in Python "
+            "`load_study(..., trust=True)`, or `memsim.own_code.load_object(..., trust=True)` before)"
         )
     module = ModuleType(f"{path.stem}_{digest(text)}")
     module.__file__ = str(path)

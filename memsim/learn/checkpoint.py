@@ -62,6 +62,7 @@ def save_checkpoint(
     history: list[EpochRecord],
     *,
     best: Mapping[str, Tensor] | None = None,
+    rule: object | None = None,
 ) -> None:
     """Write weights, optimiser, shuffling state and history; each file is replaced whole.
 
@@ -72,11 +73,14 @@ def save_checkpoint(
         generator: of the order of the examples.
         history: of all epochs.
         best: the weights that are kept, where they are not the last ones.
+        rule: of learning, whose state is kept if it has one.
     """
     tensors = {f"network.{name}": value.cpu().contiguous() for name, value in network.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value.cpu().contiguous() for name, value in state.items()}
     tensors |= {f"best.{name}": value.cpu().contiguous() for name, value in (best or {}).items()}
+    if hasattr(rule, "state_dict"):
+        tensors |= {f"rule.{name}": value.cpu().contiguous() for name, value in rule.state_dict().items()}
     tensors["generator"] = generator.get_state()
     # the history travels inside, so that a kill between two writes cannot leave files that disagree
     tensors["history"] = torch.tensor([_numbers(record) for record in history], dtype=torch.float64)
@@ -99,6 +103,7 @@ def load_checkpoint(
     network: nn.Module,
     optimizer: Optimizer | None = None,
     generator: torch.Generator | None = None,
+    rule: object | None = None,
 ) -> list[EpochRecord]:
     """Restore what `save_checkpoint` wrote and return the history.
 
@@ -118,6 +123,8 @@ def load_checkpoint(
             generator.set_state(tensors["generator"])
         if optimizer is not None:
             _restore_optimizer(optimizer, _section(tensors, "optimizer."))
+        if hasattr(rule, "load_state_dict"):
+            rule.load_state_dict(_section(tensors, "rule."))
     except (RuntimeError, KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         reason = str(error).splitlines()[0]
         raise CheckpointError(
@@ -188,11 +195,11 @@ def _section(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    parameters = range(sum(len(group["params"]) for group in optimizer.param_groups))
-    if set(tensors) != {f"{index}.{name}" for index in parameters for name in ADAM_STATE}:
-        raise KeyError("the state of its optimiser is incomplete")
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
+    # a parameter that never had a gradient has no state
+    if any(set(one) != set(ADAM_STATE) for one in state.values()):
+        raise KeyError("the state of its optimiser is incomplete")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

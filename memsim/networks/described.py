@@ -12,13 +12,14 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Mapping
 from copy import deepcopy
-from typing import Any, TypeVar, get_args, get_origin
+from typing import Annotated, Any, TypeVar, get_args, get_origin
 
 import torch
+from pydantic import AfterValidator, BeforeValidator, ValidationInfo
 from torch import Tensor
 
-from memsim.errors import InputError, MemsimError
-from memsim.own_code import load_object, names_code
+from memsim.errors import InputError
+from memsim.own_code import blamed, load_object, names_code
 
 KIND = "kind"
 One = TypeVar("One")
@@ -32,6 +33,28 @@ _WORDS = {
     Tensor: "a list of numbers",
     Callable: "FILE.py:FUNCTION",
 }
+
+
+def _as_in_files(value: Any, info: ValidationInfo) -> Any:
+    """Lists for tuples and full names for objects of files, so that what comes back from a file is the same."""
+    if isinstance(value, Mapping):
+        return {name: _as_in_files(one, info) for name, one in value.items()}
+    if names_code(value):
+        return load_object(value, str(info.field_name))[0]
+    return [_as_in_files(one, info) for one in value] if isinstance(value, list | tuple) else value
+
+
+def _written(value: Any) -> Any:
+    if value is not None and not isinstance(value, bool | int | float | str | list | dict):
+        raise ValueError(
+            f"{type(value).__name__} is an object of Python, which no file holds; give a number, a name or a table, "
+            "or put it into a file and give FILE.py:NAME"
+        )
+    return value
+
+
+Entry = Annotated[Any, BeforeValidator(_as_in_files), AfterValidator(_written)]
+"""An entry of a table that describes an object."""
 
 
 def described(
@@ -112,12 +135,8 @@ def called(
     missing = [name for name, one in own.items() if one.default is one.empty and name not in given]
     if missing:
         raise InputError(f"{place}.{missing[0]} is missing; give it")
-    try:
+    with blamed(f"{place} cannot be made"):
         return maker(**given)
-    except MemsimError as error:
-        raise InputError(f"{place}: {error}") from None
-    except Exception as error:
-        raise InputError(f"{place} cannot be made: {type(error).__name__}: {error}; correct it") from error
 
 
 def _parameters(maker: Callable[..., Any], place: str) -> Mapping[str, inspect.Parameter]:

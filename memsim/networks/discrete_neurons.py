@@ -102,6 +102,11 @@ class DiscreteNeuron(nn.Module):
         self.compartments: Sequence[Compartment] = nn.ModuleList(compartments)  # type: ignore[assignment]
         self.reset, self.spike, self.spiking = reset or Reset(), spike or Spike(), spiking
         self.shape: Shape | None = None
+        if self.reset.waits and self.reset.takes_threshold and self.threshold.of_membranes:
+            raise InputError(
+                "a reset at the next step takes the threshold of the step before, which this one no longer tells; give "
+                'the reset an amount, the kind zero, or when = "now"'
+            )
         if not spiking and any(one.driven_by == SPIKE for one in compartments):
             raise InputError("spiking = False, but a compartment is driven by spikes; drive it by the input")
         self._bind(None)
@@ -219,7 +224,7 @@ class DiscreteNeuron(nn.Module):
         if not (self.spiking and self.reset.waits):
             return held.leak * m + drive
         assert state.spikes is not None  # noqa: S101 - such neurons remember them
-        amount = self.threshold.amount(held.threshold)
+        amount = self.threshold.amount(held.threshold) if self.reset.takes_threshold else 0.0
         if self.reset.leaks:
             return held.leak * self.reset(m, state.spikes, amount) + drive
         return self.reset(held.leak * m + drive, state.spikes, amount)

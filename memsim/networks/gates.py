@@ -7,7 +7,6 @@ same at all steps and whose r is zero is a mirror ratio, so that a network with 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
 from typing import Any, ClassVar, cast
 
 import torch
@@ -57,7 +56,7 @@ class Identity(Gate):
         return 1.0, 0.0
 
 
-def make_gate(entry: str | Mapping[str, Any] | None, shape: tuple[int, ...]) -> Gate:
+def make_gate(entry: object, shape: tuple[int, ...]) -> Gate:
     """The gate that an entry of a layer names.
 
     Args:

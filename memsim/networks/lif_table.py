@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from typing import Annotated, Any
+from typing import Any
 
-from pydantic import AfterValidator, BeforeValidator, ValidationInfo, field_validator, model_validator
+from pydantic import ValidationInfo, field_validator, model_validator
 
 from memsim.errors import InputError
-from memsim.networks.described import KIND, called, described
+from memsim.networks.described import KIND, Entry, called, described
 from memsim.networks.discrete import Coefficient, Compartment, Fixed, Learned, Reset, Spike
 from memsim.networks.discrete.coefficients import COEFFICIENTS, GAINS, Shape
 from memsim.networks.discrete.compartments import COMPARTMENTS, FIRST_ORDER, SPIKE
@@ -31,25 +31,6 @@ NUMBERS: Mapping[str, tuple[Mapping[str, Callable[..., Coefficient]], float]] = 
 """Policies that each number may have, and the value that they begin with where none is said."""
 OF_SPIKES = frozenset({THRESHOLD, "reset", "spike"})
 """Entries that say nothing of neurons that never fire."""
-
-
-def _as_in_files(value: Any) -> Any:
-    """Lists for tuples, in tables within, too: what comes back from a file is then the same."""
-    if isinstance(value, Mapping):
-        return {name: _as_in_files(one) for name, one in value.items()}
-    return [_as_in_files(one) for one in value] if isinstance(value, list | tuple) else value
-
-
-def _written(value: Any) -> Any:
-    if value is not None and not isinstance(value, bool | int | float | str | list | dict):
-        raise ValueError(
-            "give a number, a name, or a table; objects of Python belong to memsim.networks.DiscreteNeuron, or into "
-            "a file that is named FILE.py:NAME"
-        )
-    return value
-
-
-Entry = Annotated[Any, BeforeValidator(_as_in_files), AfterValidator(_written)]
 
 
 class LifTable(Table):
@@ -145,7 +126,8 @@ def _policy(
 ) -> Coefficient:
     if isinstance(entry, int | float | list) and not isinstance(entry, bool):
         entry = {KIND: "fixed", "value": entry}
-    return described(entry, kinds, Coefficient, place, offered=offered, nested={Coefficient: _policy})
+    within = partial(_policy, offered=offered)
+    return described(entry, kinds, Coefficient, place, offered=offered, nested={Coefficient: within})
 
 
 def _part(entry: Any, name: str) -> Any:
@@ -167,8 +149,7 @@ def _made_of(entry: Any, number: int) -> tuple[Compartment, ...]:
     place = f"compartment {number}"
     if isinstance(entry, dict):
         entry = {KIND: FIRST_ORDER, **entry}
-    make: Any = partial(described, entry, COMPARTMENTS, object, place)
-    made = make(nested={Coefficient: _policy})
+    made = described(entry, COMPARTMENTS, object, place, nested={Coefficient: _policy})
     several = made if isinstance(made, tuple) else (made,)
     if not all(isinstance(part, Compartment) for part in several):
         raise InputError(f"{place} is {type(made).__name__}; give one that makes compartments")

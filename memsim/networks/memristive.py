@@ -16,14 +16,13 @@ from memsim.crossbar import Crossbar
 from memsim.networks.cells import Cell
 from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.drives import Drive
-from memsim.networks.geometry import Convolution
 from memsim.networks.layer import Layer
 from memsim.networks.lines import Part, parts_of
 from memsim.networks.named_cells import load_cell
 from memsim.networks.network import Clock, Network
-from memsim.networks.parts import Parts, crossbar_of
+from memsim.networks.parts import Connection, Parts, crossbar_of
 from memsim.networks.readouts import Readout
-from memsim.networks.synapses import Convolutional, Dense, OnCrossbars, Synapse, grouped
+from memsim.networks.synapses import OnCrossbars, Synapse
 from memsim.networks.tables import LayerTable, NetworkTable
 
 
@@ -103,18 +102,12 @@ class _OnCrossbars(Parts):
         self.table, self.window = study.synapses, study.window
         self.cells, self.voltage = cells, voltage
 
-    def dense(self, number: int, shape: tuple[int, ...], columns: int, *, bias: bool) -> Synapse:
-        crossbar = self._crossbar(number, math.prod(shape) + bias, columns)
-        return Dense(crossbar, self._always_on(number) if bias else None)
+    def synapse(self, wanted: Connection) -> Synapse:
+        def crossbar(rows: int, columns: int) -> Crossbar:
+            ratio = self._mirror_ratio(wanted.number)
+            return crossbar_of(self.table, rows, columns, mirror_ratio=ratio, generator=self.generator)
 
-    def convolutional(
-        self, number: int, shape: tuple[int, int, int], layout: Convolution, *, bias: bool
-    ) -> Synapse:
-        def made(share: tuple[int, int, int], own: Convolution) -> Convolutional:
-            crossbar = self._crossbar(number, share[0] * own.kernel**2 + bias, own.channels)
-            return Convolutional(share, own, crossbar, self._always_on(number) if bias else None)
-
-        return grouped(shape, layout, made)
+        return wanted.on(crossbar, self._always_on(wanted.number))
 
     def has_bias(self, table: LayerTable) -> bool:
         return self.table.bias if table.bias is None else table.bias
@@ -133,7 +126,3 @@ class _OnCrossbars(Parts):
         if ratio == "auto":
             return self.cells[number].regime.mirror_ratio
         return ratio[number] if isinstance(ratio, tuple) else ratio
-
-    def _crossbar(self, number: int, rows: int, columns: int) -> Crossbar:
-        ratio = self._mirror_ratio(number)
-        return crossbar_of(self.table, rows, columns, mirror_ratio=ratio, generator=self.generator)

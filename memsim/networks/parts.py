@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -15,12 +16,52 @@ from memsim.errors import InputError
 from memsim.memory import check_memory
 from memsim.networks.delays import Delay
 from memsim.networks.gates import make_gate
-from memsim.networks.geometry import Convolution, as_image
+from memsim.networks.geometry import Convolution, as_image, one_group
 from memsim.networks.layer import Join
 from memsim.networks.lines import Part, Pool
 from memsim.networks.network import INPUT
-from memsim.networks.synapses import Synapse
+from memsim.networks.synapses import Convolutional, Dense, OnCrossbars, Synapse, grouped
 from memsim.networks.tables import LayerTable, SynapsesTable
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What a synapse is to lead from and to.
+
+    Attributes:
+        number: of the layer that it leads into, from 0.
+        shape: of the outputs that it comes from.
+        layout: number of neurons, or a convolution.
+        bias: whether it has one.
+    """
+
+    number: int
+    shape: tuple[int, ...]
+    layout: int | Convolution
+    bias: bool
+
+    @property
+    def fan_in(self) -> int:
+        """Inputs of a neuron, without a bias."""
+        if isinstance(self.layout, int):
+            return math.prod(self.shape)
+        return one_group(as_image(self.shape), self.layout)[0][0] * self.layout.kernel**2
+
+    def on(self, crossbar: Callable[[int, int], Crossbar], always_on: float) -> OnCrossbars:
+        """The synapse on crossbars.
+
+        Args:
+            crossbar: makes one of so many word lines and columns; each group of a convolution has its own.
+            always_on: voltage of the word line of a bias [V].
+        """
+        bias, rows = always_on if self.bias else None, self.fan_in + self.bias
+        if isinstance(self.layout, int):
+            return Dense(crossbar(rows, self.layout), bias)
+        return grouped(
+            as_image(self.shape),
+            self.layout,
+            lambda share, own: Convolutional(share, own, crossbar(rows, own.channels), bias),
+        )
 
 
 class Parts(ABC):
@@ -49,23 +90,16 @@ class Parts(ABC):
         self.parts = parts
         self.shapes = {INPUT: shape, **{name: part.shape for name, part in parts.items()}}
 
-    @abstractmethod
-    def dense(self, number: int, shape: tuple[int, ...], columns: int, *, bias: bool) -> Synapse:
-        """Into layer `number`, from outputs of a shape."""
+    recurrent_bias = False
+    """Whether synapses from a layer to itself have one."""
 
     @abstractmethod
-    def convolutional(
-        self, number: int, shape: tuple[int, int, int], layout: Convolution, *, bias: bool
-    ) -> Synapse:
-        """The same for a convolution."""
+    def synapse(self, wanted: Connection) -> Synapse:
+        """What makes a connection."""
 
     @abstractmethod
     def has_bias(self, table: LayerTable) -> bool:
         """Whether a layer has one."""
-
-    def recurrent(self, number: int, neurons: int) -> Synapse:
-        """From the outputs of a layer to itself."""
-        return self.dense(number, (neurons,), neurons, bias=False)
 
     def tau(self, table: LayerTable) -> float | None:
         """Time constant of the lines of a recurrent layer, of circuits [s]."""
@@ -101,11 +135,8 @@ class Parts(ABC):
         return self.names[number - 1] if number else INPUT
 
     def _synapse(self, number: int, table: LayerTable) -> Synapse:
-        shape, layout, bias = self._arriving(number, table), table.layout, self.has_bias(table)
-        if isinstance(layout, Convolution):
-            made = self.convolutional(number, as_image(shape), layout, bias=bias)
-        else:
-            made = self.dense(number, shape, self.classes if layout is None else layout, bias=bias)
+        layout = self.classes if table.layout is None else table.layout
+        made = self.synapse(Connection(number, self._arriving(number, table), layout, self.has_bias(table)))
         self.shapes[self.names[number]] = made.shape
         return made
 
@@ -122,7 +153,7 @@ class Parts(ABC):
         neurons = math.prod(self.shapes[name])
         return {
             "name": name,
-            "recurrent": self.recurrent(number, neurons) if table.recurrent else None,
+            "recurrent": self._recurrent(number, neurons) if table.recurrent else None,
             "tau": self.tau(table),
             "gate": make_gate(table.gate, self.shapes[name]),
             "source": None if main == self._before(number) else main,
@@ -130,6 +161,9 @@ class Parts(ABC):
             "joins": list(self._joins(number, table, neurons)),
             "delay": self._delay(number, table),
         }
+
+    def _recurrent(self, number: int, neurons: int) -> Synapse:
+        return self.synapse(Connection(number, (neurons,), neurons, self.recurrent_bias))
 
     def _joins(self, number: int, table: LayerTable, neurons: int) -> Iterator[Join]:
         name, (main, others) = self.names[number], self.feeds(number)
@@ -140,7 +174,7 @@ class Parts(ABC):
         for source in others:
             lines = math.prod(self.shapes[source])
             if table.join == "current":
-                yield Join(source, self.dense(number, (lines,), neurons, bias=False))
+                yield Join(source, self.synapse(Connection(number, (lines,), neurons, bias=False)))
             elif lines == neurons:
                 yield Join(source)
             else:

@@ -13,14 +13,14 @@ from torch import Tensor, nn
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.networks.discrete_neurons import DiscreteNeuron
-from memsim.networks.geometry import Convolution, one_group
+from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.layer import Layer
 from memsim.networks.lif_table import LifTable
 from memsim.networks.lines import Part, parts_of
 from memsim.networks.network import Network, Outputs, Times
-from memsim.networks.parts import Parts, crossbar_of
+from memsim.networks.parts import Connection, Parts, crossbar_of
 from memsim.networks.spikes import event_coded, rate_coded
-from memsim.networks.synapses import Convolutional, Dense, Ideal, OfSpikes, OnCrossbars, Synapse, grouped
+from memsim.networks.synapses import Ideal, OfSpikes, Synapse
 from memsim.networks.tables import CROSSBAR, LayerTable, SynapsesTable
 
 
@@ -149,6 +149,8 @@ def _neurons(table: LayerTable, synapse: Synapse, *, spiking: bool) -> DiscreteN
 class _OfSpikes(Parts):
     """Parts of plain arithmetic, or of crossbars that spikes read; with biases."""
 
+    recurrent_bias = True
+
     def __init__(
         self,
         shape: tuple[int, ...],
@@ -162,56 +164,45 @@ class _OfSpikes(Parts):
         super().__init__(shape, classes, tables, generator, inputs)
         self.cells = cells
 
-    def dense(self, number: int, shape: tuple[int, ...], columns: int, *, bias: bool) -> Synapse:
-        if self.tables[number].synapse == CROSSBAR:
-            rows = math.prod(shape)
-            return self._counted(Dense(self._crossbar(rows, columns, bias=bias), _always_on(bias)), rows)
-        return self._started(Ideal(shape, nn.Linear(math.prod(shape), columns, bias=bias)))
-
-    def convolutional(
-        self, number: int, shape: tuple[int, int, int], layout: Convolution, *, bias: bool
-    ) -> Synapse:
-        fan_in = one_group(shape, layout)[0][0] * layout.kernel**2
-        if self.tables[number].synapse == CROSSBAR:
-
-            def made(share: tuple[int, int, int], own: Convolution) -> Convolutional:
-                crossbar = self._crossbar(fan_in, own.channels, bias=bias)
-                return Convolutional(share, own, crossbar, _always_on(bias))
-
-            return self._counted(grouped(shape, layout, made), fan_in)
-        module = nn.Conv2d(
-            shape[0],
-            layout.channels,
-            layout.kernel,
-            layout.stride,
-            layout.padding,
-            groups=layout.groups,
-            bias=bias,
+    def synapse(self, wanted: Connection) -> Synapse:
+        if self.tables[wanted.number].synapse == CROSSBAR:
+            return self._counted(wanted)
+        ideal = Ideal(
+            wanted.shape, _module(wanted), wanted.layout if isinstance(wanted.layout, Convolution) else None
         )
-        return self._started(Ideal(shape, module, layout))
+        _start(cast("nn.Linear | nn.Conv2d", ideal.module), self.generator)
+        return ideal
 
     def has_bias(self, table: LayerTable) -> bool:
         return table.bias is not False
 
-    def recurrent(self, number: int, neurons: int) -> Synapse:
-        return self.dense(number, (neurons,), neurons, bias=True)
+    def _counted(self, wanted: Connection) -> Synapse:
+        """On cells, in units of current that give its first weights the variance that plain ones have."""
+        array = wanted.on(lambda rows, columns: self._crossbar(rows, columns, bias=wanted.bias), READ_VOLTAGE)
+        largest = math.sqrt(3 * FIRST_POWER / wanted.fan_in) / self.cells.initial_weight
+        gain = next(part.gain for part in array.modules() if isinstance(part, Crossbar))
+        return OfSpikes(array, voltage=READ_VOLTAGE, unit=READ_VOLTAGE * gain / largest)
 
     def _crossbar(self, rows: int, columns: int, *, bias: bool) -> Crossbar:
-        crossbar = crossbar_of(self.cells, rows + bias, columns, mirror_ratio=1.0, generator=self.generator)
+        crossbar = crossbar_of(self.cells, rows, columns, mirror_ratio=1.0, generator=self.generator)
         with torch.no_grad():
-            crossbar.weight[rows:].zero_()
+            crossbar.weight[rows - bias :].zero_()
         return crossbar
 
-    def _counted(self, array: OnCrossbars, fan_in: int) -> Synapse:
-        """In units of current that give its first weights the variance that plain ones have."""
-        largest = math.sqrt(3 * FIRST_POWER / fan_in) / self.cells.initial_weight
-        gain = next(part.gain for part in array.modules() if isinstance(part, Crossbar))
-        unit = READ_VOLTAGE * gain / largest
-        return OfSpikes(array, voltage=READ_VOLTAGE, unit=unit)
 
-    def _started(self, synapse: Ideal) -> Ideal:
-        _start(cast("nn.Linear | nn.Conv2d", synapse.module), self.generator)
-        return synapse
+def _module(wanted: Connection) -> nn.Linear | nn.Conv2d:
+    layout = wanted.layout
+    if isinstance(layout, int):
+        return nn.Linear(wanted.fan_in, layout, bias=wanted.bias)
+    return nn.Conv2d(
+        as_image(wanted.shape)[0],
+        layout.channels,
+        layout.kernel,
+        layout.stride,
+        layout.padding,
+        groups=layout.groups,
+        bias=wanted.bias,
+    )
 
 
 def _start(module: nn.Linear | nn.Conv2d, generator: torch.Generator | None) -> None:
@@ -220,10 +211,6 @@ def _start(module: nn.Linear | nn.Conv2d, generator: torch.Generator | None) -> 
     with torch.no_grad():
         module.weight.normal_(0, math.sqrt(FIRST_POWER / fan_in), generator=generator)
         nn.init.zeros_(module.bias) if module.bias is not None else None
-
-
-def _always_on(bias: bool) -> float | None:
-    return READ_VOLTAGE if bias else None
 
 
 READ_VOLTAGE = 0.1

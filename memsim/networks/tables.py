@@ -18,12 +18,11 @@ from pydantic import (
 
 from memsim.errors import InputError
 from memsim.networks.defaults import completed, suiting
-from memsim.networks.described import KIND
+from memsim.networks.described import Entry
 from memsim.networks.drives import Encoding, Pulse
 from memsim.networks.geometry import Convolution, Size
 from memsim.networks.lif_table import OF_SPIKES, LifTable
 from memsim.networks.named_cells import known_as
-from memsim.own_code import load_object, names_code
 from memsim.surrogate import DEFAULT_STEPPER
 from memsim.tables import Count, Finite, NonNegative, Positive, Seed, Share, Table, Whole
 
@@ -190,16 +189,9 @@ class LayerTable(Table):
     bias: bool | None = None
     sources: Annotated[tuple[str, ...], BeforeValidator(_several), Field(alias="from")] = ()
     join: Literal["current", "spike"] = "current"
-    gate: str | dict[str, Any] | None = None
+    gate: Entry = None
     delay: Positive | None = None
     train_delay: bool = False
-
-    @field_validator("gate", mode="before")
-    @classmethod
-    def _gate_of_a_file(cls, gate: Any) -> Any:
-        if isinstance(gate, Mapping):
-            return {name: cls._gate_of_a_file(one) if name == KIND else one for name, one in gate.items()}
-        return load_object(gate, "gate")[0] if names_code(gate) else gate
 
     @field_validator("neuron", mode="before")
     @classmethod

@@ -107,7 +107,7 @@ def test_verify_names_a_gate_that_is_no_circuit_and_checks_the_rest(gate, tmp_pa
     said = CliRunner().invoke(app, ["verify", str(tmp_path / "run"), "--images", "1"]).output
     assert "the gate Sharpened of layer 'layer1' is no circuit: ngspice got the currents" in said
     found = json.loads((tmp_path / "run" / "verification.json").read_text())
-    assert found["no_circuits"] == ["the gate Sharpened of layer 'layer1'"]
+    assert found["gates"] == ["the gate Sharpened of layer 'layer1'"]
     assert not found["whole"]
     assert found["worst_error"] <= 0.01
     with pytest.raises(InputError, match="whole: the gate Sharpened of layer 'layer1' is no circuit"):
@@ -118,7 +118,7 @@ def test_verify_names_a_gate_that_is_no_circuit_and_checks_the_rest(gate, tmp_pa
 def test_a_constant_gain_is_a_mirror_ratio_of_each_neuron(gate, tmp_path):
     run = train(study(gate("Scaled")), tmp_path / "run")
     found = verify(run, images=1, whole=True).verification
-    assert found.no_circuits == ()
+    assert found.gates == ()
     assert found.worst_error <= 0.01
     assert float(constant_gain(run.network.chain[0].gate, 9).std()) > 0.3
 

@@ -39,9 +39,11 @@ class Coefficient(nn.Module):
 
     Attributes:
         changes: whether it differs from step to step, or with the membrane, and has to be asked anew at each.
+        of_membranes: whether it cannot be told without the membranes of its step.
     """
 
     changes = False
+    of_membranes = False
 
     def bind(self, role: Role, shape: Shape | None) -> None:
         """Learn what it stands for, and the shape [channels, ...] of the layer where that is known.

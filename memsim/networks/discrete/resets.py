@@ -76,6 +76,11 @@ class Reset:
         return self.when == "next"
 
     @property
+    def takes_threshold(self) -> bool:
+        """Whether it needs the threshold."""
+        return self.amount is None and self.kind not in ("zero", "none")
+
+    @property
     def detaches_amount(self) -> bool:
         """Whether no gradient goes to the amount."""
         return self.detach if self.detach_amount is None else self.detach_amount

@@ -38,7 +38,7 @@ class Hoyer(Coefficient):
         momentum: share of the batch in the running mean.
     """
 
-    changes = True
+    changes = of_membranes = True
     running: Tensor
     batches: Tensor
 
