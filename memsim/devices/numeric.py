@@ -40,9 +40,7 @@ def _power(base: Any, exponent: Any) -> Any:
     return np.where(corner, 0.0, np.power(np.where(corner, 1.0, base), exponent))
 
 
-def _modules(backend: Backend | Functions) -> list[Any]:
-    if not isinstance(backend, str):
-        return [dict(backend)]
+def _modules(backend: Backend) -> list[Any]:
     if backend == "numpy":
         functions: dict[str, Any] = {
             "logistic": expit,
@@ -79,14 +77,14 @@ def _modules(backend: Backend | Functions) -> list[Any]:
 
 
 def generate(
-    arguments: Sequence[Any], outputs: Sequence[sp.Expr], backend: Backend | Functions
+    arguments: Sequence[Any], outputs: Sequence[sp.Expr], backend: Backend
 ) -> Callable[..., list[Any]]:
     """Function of `arguments` that returns the list of `outputs`, elementwise over any array shape.
 
     Args:
         arguments: symbols, or nested sequences of symbols, in call order.
         outputs: expressions in those symbols.
-        backend: "numpy", "torch", or functions to call, by the names that torch has for them.
+        backend: "numpy" or "torch".
     """
     printer = None
     if backend != "numpy":

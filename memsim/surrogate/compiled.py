@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from memsim.circuits.flatten import parameter_ranges
 from memsim.circuits.nodal import nodal_equations
+from memsim.devices.scalar import SCALAR_FUNCTIONS
 from memsim.errors import InputError
 from memsim.surrogate.bounded import Bounded, Bounds, bounds_of
 from memsim.surrogate.coupling import Coupling
@@ -140,7 +141,7 @@ class CompiledCircuit(nn.Module):
     def on_numbers(self) -> BoundSystem:
         """The equations on plain numbers, with the present values of the parameters."""
         trained = {name: value.item() for name, value in self.trained_values().items()}
-        return self.system.on_numbers().bind({**self.values, **trained})
+        return self.system.calling(SCALAR_FUNCTIONS).bind({**self.values, **trained})
 
     def trained_values(self) -> dict[str, Tensor]:
         """Present values of the trained parameters by name, in SI units; gradients flow through them."""

@@ -21,12 +21,18 @@ class Hoister:
         self._variables = frozenset(variables)
         self.constants: dict[sp.Symbol, sp.Expr] = {}
         self._symbols: dict[sp.Expr, sp.Symbol] = {}
+        self._visited: dict[sp.Basic, sp.Basic] = {}
 
     def __call__(self, expressions: Sequence[sp.Expr]) -> list[sp.Expr]:
         """The expressions with their constant parts replaced."""
         return [self._visit(expression) for expression in expressions]
 
     def _visit(self, expr: sp.Basic) -> sp.Basic:
+        if expr not in self._visited:
+            self._visited[expr] = self._split(expr)
+        return self._visited[expr]
+
+    def _split(self, expr: sp.Basic) -> sp.Basic:
         if isinstance(expr, sp.Piecewise):
             return sp.Piecewise(
                 *((self._visit(value), self._visit_condition(test)) for value, test in expr.args)

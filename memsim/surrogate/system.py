@@ -13,8 +13,7 @@ from torch import Tensor
 
 from memsim.circuits.feedback import feedbacks
 from memsim.circuits.nodal import NodalEquations
-from memsim.devices.numeric import Backend, Functions, generate, rebound
-from memsim.devices.scalar import SCALAR_FUNCTIONS
+from memsim.devices.numeric import Functions, generate, rebound
 from memsim.surrogate.elementwise import larger, smaller
 from memsim.surrogate.elimination import Elimination, Entries
 from memsim.surrogate.hoisting import Hoister
@@ -60,7 +59,6 @@ class System:
 
     Args:
         equations: the symbolic equations.
-        backend: what the generated functions compute with.
         record: names of the waveforms to compute; all where None.
 
     Attributes:
@@ -71,7 +69,6 @@ class System:
     def __init__(
         self,
         equations: NodalEquations,
-        backend: Backend | Functions = "torch",
         record: Collection[str] | None = None,
     ) -> None:
         self.equations = equations
@@ -99,14 +96,14 @@ class System:
             engine: generate([list(equations.parameters)], list(hoist.constants.values()), engine)
             for engine in ("numpy", "torch")
         }
-        self.generated_flow = generate(arguments, flow, backend)
-        self.generated_linearisation = generate(arguments, [*flow, *slope, *jacobian, *positive], backend)
-        self.generated_positive = generate(arguments, positive, backend)
-        self.generated_paces = generate([constants], paces, backend)
-        self.generated_mass = generate([constants], mass, backend)
-        self.generated_charge = generate((equations.inputs, constants), charge, backend)
+        self.generated_flow = generate(arguments, flow, "torch")
+        self.generated_linearisation = generate(arguments, [*flow, *slope, *jacobian, *positive], "torch")
+        self.generated_positive = generate(arguments, positive, "torch")
+        self.generated_paces = generate([constants], paces, "torch")
+        self.generated_mass = generate([constants], mass, "torch")
+        self.generated_charge = generate((equations.inputs, constants), charge, "torch")
         self.generated_waveforms = generate(
-            (equations.unknowns, equations.inputs, constants), waveforms, backend
+            (equations.unknowns, equations.inputs, constants), waveforms, "torch"
         )
         self.elimination = Elimination(self.size, {*self.mass_pattern, *self.jacobian_pattern})
         self.mass_elimination = Elimination(self.size, self.mass_pattern)
@@ -117,15 +114,15 @@ class System:
         self.algebraic_pattern = [(rows.index(row), rows.index(column)) for row, column in inner]
         self.algebraic_elimination = Elimination(len(rows), self.algebraic_pattern)
         self.generated_massless = generate(
-            arguments, [*(flow[row] for row in rows), *(entries[key] for key in inner)], backend
+            arguments, [*(flow[row] for row in rows), *(entries[key] for key in inner)], "torch"
         )
 
-    def on_numbers(self) -> System:
-        """The same code, made for torch, computing with plain numbers."""
+    def calling(self, functions: Functions) -> System:
+        """The same code, made for torch, calling other functions by the names that torch has for them."""
         other = copy(self)
         for name, made in vars(self).items():
             if name.startswith("generated_"):
-                setattr(other, name, rebound(made, SCALAR_FUNCTIONS))
+                setattr(other, name, rebound(made, functions))
         return other
 
     def bind(self, parameters: Mapping[str, Any]) -> BoundSystem:

@@ -2,6 +2,8 @@
 
 import itertools
 import math
+from collections.abc import Iterable
+from copy import deepcopy
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ import sympy as sp
 import torch
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
+from PySpice.Spice.Netlist import Netlist
 
 from memsim.circuits import device_bench
 from memsim.devices import card_names, load_card
@@ -30,6 +33,7 @@ from memsim.surrogate.fused.adjoint import pull_back
 from memsim.surrogate.fused.operations import OPERATIONS
 from memsim.surrogate.fused.slopes import SLOPES
 from memsim.surrogate.fused.tape import Tape, apply, evaluate
+from memsim.surrogate.run import Engine, Runner
 
 CARDS = [name for name in card_names() if load_card(name).drive]
 STEPS = 60
@@ -77,13 +81,20 @@ def gradients(card: str, twin: CompiledCircuit, dtype: torch.dtype) -> dict[str,
     }
 
 
+def compiled(bench: Netlist, engines: Iterable[Engine]) -> dict[str, CompiledCircuit]:
+    """The same equations, on each engine."""
+    twin = CompiledCircuit(bench, inputs=("vdrive",))
+    twins = {engine: deepcopy(twin) for engine in engines}
+    for engine, other in twins.items():
+        other.runner = Runner(twin.system, twin.stepper, engine, None)
+    return twins
+
+
 def check(
     card: str, engines: list[str], dtypes: tuple[torch.dtype, ...] = (torch.float64, torch.float32)
 ) -> None:
     bench = device_bench(load_card(card).device, series_resistance=load_card(card).drive.series_resistance)
-    twins = {
-        engine: CompiledCircuit(bench, inputs=("vdrive",), engine=engine) for engine in ("loop", *engines)
-    }
+    twins = compiled(bench, ("loop", *engines))
     for dtype in dtypes:
         expected = gradients(card, twins["loop"], dtype)
         largest = max(values.abs().max() for values in expected.values())
@@ -120,11 +131,8 @@ def test_vteam_has_gradients_in_its_own_drive(dtype):
     wave = card.drive.amplitude * torch.sin(-2 * math.pi * card.drive.frequency * time)
     names = ("xm1.alpha_off", "xm1.k_on", "xm1.v_on")
     found = {}
-    for engine in ("loop", *NATIVE, "fused"):
-        twin, drive = (
-            CompiledCircuit(bench, inputs=("vdrive",), engine=engine),
-            wave.to(dtype).requires_grad_(),
-        )
+    for engine, twin in compiled(bench, ("loop", *NATIVE, "fused")).items():
+        drive = wave.to(dtype).requires_grad_()
         values = [torch.tensor(twin.values[name], dtype=dtype, requires_grad=True) for name in names]
         waveforms, _ = twin(drive, dt=float(time[1]), parameters=dict(zip(names, values, strict=True)))
         found[engine] = torch.autograd.grad(waveforms["v(xm1.x)"].sum(), [drive, *values])

@@ -96,7 +96,7 @@ class StepProgram:
     """
 
     def __init__(self, original: System, stepper: Stepper) -> None:
-        system = System(original.equations, TAPE_FUNCTIONS, original.record)
+        system = original.calling(TAPE_FUNCTIONS)
         self._names = [f"k{index}" for index in range(system.constants)]
         tape = Tape()
         y = [tape.leaf(f"y{index}") for index in range(system.size)]
