@@ -7,7 +7,8 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -110,13 +111,19 @@ def load_checkpoint(
     To train on, with an optimiser, weights are the last ones; otherwise those that are kept.
 
     Raises:
-        CheckpointError: no checkpoint, a damaged one, or one of another network.
+        CheckpointError: no checkpoint, a damaged one, one of another network, or, to train on, one of discrete neurons
+            of an earlier memsim.
     """
     tensors = _read(folder / CHECKPOINT)
+    if optimizer is not None and _counts_otherwise(tensors):
+        raise CheckpointError(
+            f"{folder / CHECKPOINT} was left in the midst of a stage by an earlier memsim, whose optimiser counted "
+            f"parameters in another order; start a new run from its weights with training.start = {str(folder)!r}"
+        )
     kept = {} if optimizer is not None else _section(tensors, "best.")
     weights = kept or _section(tensors, "network.")
     _check_weights(folder / CHECKPOINT, weights)
-    try:
+    with _belonging(folder / CHECKPOINT):
         network.load_state_dict(weights)
         history = _history(tensors)
         if generator is not None:
@@ -125,12 +132,33 @@ def load_checkpoint(
             _restore_optimizer(optimizer, _section(tensors, "optimizer."))
         if hasattr(rule, "load_state_dict"):
             rule.load_state_dict(_section(tensors, "rule."))
+    return history
+
+
+@contextmanager
+def _belonging(path: Path) -> Iterator[None]:
+    """Turn what a part that lacks or does not fit raises into an error that names the checkpoint."""
+    try:
+        yield
     except (RuntimeError, KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         reason = str(error).splitlines()[0]
-        raise CheckpointError(
-            f"{folder / CHECKPOINT} does not belong to this network: {reason}; train it anew"
-        ) from None
-    return history
+        raise CheckpointError(f"{path} does not belong to this network: {reason}; train it anew") from None
+
+
+def needs_no_optimizer(folder: Path) -> bool:
+    """Whether a checkpoint can be a finished stage, but not trained on: see `load_checkpoint`."""
+    return _counts_otherwise(_read(folder / CHECKPOINT))
+
+
+def _counts_otherwise(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether parameters of an optimiser are in the order of networks that had synapses first, and neurons after."""
+    return "network.neurons.0.leak" in tensors
+
+
+def load_history(folder: Path) -> list[EpochRecord]:
+    """What the epochs of a checkpoint gave."""
+    with _belonging(folder / CHECKPOINT):
+        return _history(_read(folder / CHECKPOINT))
 
 
 def load_best(folder: Path) -> dict[str, Tensor] | None:

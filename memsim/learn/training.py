@@ -11,7 +11,15 @@ from lightning_fabric import Fabric
 
 from memsim.errors import CheckpointError, InputError
 from memsim.files import ensure_folder
-from memsim.learn.checkpoint import CHECKPOINT, STUDY, load_best, load_checkpoint, save_checkpoint
+from memsim.learn.checkpoint import (
+    CHECKPOINT,
+    STUDY,
+    load_best,
+    load_checkpoint,
+    load_history,
+    needs_no_optimizer,
+    save_checkpoint,
+)
 from memsim.learn.data import Dataset
 from memsim.learn.given import Given
 from memsim.learn.losses import LossFunction
@@ -112,7 +120,9 @@ def _run_stage(trainer: Trainer, place: Path, folder: Path, progress: Progress |
     """All epochs of a stage that are not done, each saved."""
     network = trainer.network
     if (place / CHECKPOINT).exists():
-        trainer.history += load_checkpoint(place, network, trainer.optimizer, trainer.shuffling, trainer.rule)
+        trainer.history += load_history(place)
+        optimizer = None if trainer.finished and needs_no_optimizer(place) else trainer.optimizer
+        load_checkpoint(place, network, optimizer, trainer.shuffling, trainer.rule)
         trainer.best = load_best(place)
     while not trainer.finished:
         trainer.keep_step_error(folder)

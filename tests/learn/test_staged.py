@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 import tomli_w
 import torch
+from safetensors.torch import load, save
 from typer.testing import CliRunner
 
 from memsim.cli import app
 from memsim.errors import CheckpointError, InputError
 from memsim.imc import mapped_layers
 from memsim.learn import load_run, make_study, train
+from memsim.learn.checkpoint import CHECKPOINT, _digest
 from memsim.learn.data.motion import moving_dots
 from memsim.networks import LeakyIntegrateAndFire, SpikingNetwork
 from memsim.networks.geometry import Convolution
@@ -103,6 +107,39 @@ def test_finished_stages_are_not_calibrated_again(
     brief = {"name": "one bit", "card": "adcless-differential-32", "hardware": NO_WIRES, "examples": 32}
     train(make_study(**{**SMALL, "stages": (brief,)}), tmp_path)
     assert len(calibrations) == 1
+
+
+def as_of_earlier(path: Path, epochs: int) -> None:
+    """Rewrite a checkpoint of the first stage with the names that parts once had, after so many epochs."""
+    tensors = load((path / CHECKPOINT).read_bytes())
+    del tensors["digest"], tensors["further"]
+    tensors["history"] = tensors["history"][:epochs].clone()
+    names = [
+        (r"layers\.(\d)\.synapse\.module", r"synapses.\1"),
+        (r"layers\.(\d)\.neuron\.(\w+)\.raw", r"neurons.\1.\2"),
+    ]
+    for pattern, old in names:
+        tensors = {re.sub(pattern, old, name): value for name, value in tensors.items()}
+    assert "network.neurons.0.leak" in tensors
+    (path / CHECKPOINT).write_bytes(save(tensors | {"digest": _digest(tensors)}))
+
+
+def test_a_run_of_an_earlier_memsim_goes_on_after_a_stage_and_not_within(
+    folder: Path, tmp_path: Path
+) -> None:
+    for name in ("study.toml", "1-software"):
+        copy = shutil.copytree if (folder / name).is_dir() else shutil.copyfile
+        copy(folder / name, tmp_path / name)
+    as_of_earlier(tmp_path / "1-software", epochs=2)
+    with pytest.raises(
+        CheckpointError, match=r"in the midst of a stage by an earlier memsim.*training.start"
+    ):
+        train(make_study(**SMALL), tmp_path, resume=True)
+    shutil.copyfile(folder / "1-software" / CHECKPOINT, tmp_path / "1-software" / CHECKPOINT)
+    as_of_earlier(tmp_path / "1-software", epochs=4)
+    resumed = train(make_study(**SMALL), tmp_path, resume=True).network.state_dict()
+    whole = load_run(folder).network.state_dict()
+    assert all(torch.equal(value, whole[name]) for name, value in resumed.items())
 
 
 @pytest.mark.parametrize("place", ["", "3-one-bit"])
