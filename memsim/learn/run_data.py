@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,12 +46,19 @@ def data_of(
     Raises:
         InputError: data that are not found, cannot be used, or have changed since the run.
     """
-    if study.discrete:
-        return study, load_again(study.data, data_dir, bins=study.time_steps, run=run, given=given)
     own_series = is_own(data_name(study.data)) and "slots" not in study.drive.model_fields_set
-    bins = None if own_series else study.drive.slots
-    data = load_again(study.data, data_dir, bins=bins, run=run, given=given)
-    return suited(study, data), data
+    bins = study.time_steps if study.discrete else None if own_series else study.drive.slots
+    data = load_again(study.data, data_dir, bins=bins, run=run, given=given, parts=tuple(study.inputs))
+    if data.parts and list(data.parts.items()) != list(study.inputs.items()):
+        raise InputError(
+            f"inputs of the study are {_listed(study.inputs)}, and of the data {_listed(data.parts)}; they must be the "
+            "same, in the same order"
+        )
+    return (study if study.discrete else suited(study, data)), data
+
+
+def _listed(parts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} = {width}" for name, width in parts.items()) or "one"
 
 
 def load_again(
@@ -60,6 +68,7 @@ def load_again(
     bins: int | None,
     run: Path | None = None,
     given: Dataset | None = None,
+    parts: Sequence[str] = (),
 ) -> Dataset:
     """Data of a study, the same ones that a run was trained on; arguments as for `data_of`.
 
@@ -71,7 +80,7 @@ def load_again(
     kept = Known(**record.model_dump()) if record else None
     if given is None and kept and kept.path == IN_PYTHON:
         raise InputError(f"the data of the run in {run} were given in Python; give them again with data=")
-    found = given or load_dataset(data, data_dir, bins=bins, known=kept)
+    found = given or load_dataset(data, data_dir, bins=bins, known=kept, parts=parts)
     if kept and kept.sha256 != found.digest:
         raise InputError(
             f"data {found.origin or data_name(data)!r} have changed since the run in {run}: SHA-256 is "
