@@ -21,7 +21,9 @@ SERIES_VOLTAGE = 0.2
 """Peak of the short pulses of a series [V]."""
 GRADIENT_CLIP = 1.0
 STEPS_A_SLOT = 2
-"""Voltage and clip were chosen on held-out training data of benchmarks/own_data.py."""
+"""Voltage and clip were chosen on held-out training data of benchmarks/own_data.py. Without recurrence a network that
+is read by the mean over the window cannot tell when something came: 75 % where a recurrent one reached 96 % of 800
+heart beats that were made up."""
 Part = TypeVar("Part", bound=Table)
 
 
@@ -117,11 +119,12 @@ def suited(study: Study, data: Dataset) -> Study:
         # pulses are over soon after the next ones begin, and each is short
         wanted |= {"tau": study.window / data.slots, "voltage": SERIES_VOLTAGE}
     step = min(study.step, study.window / data.slots / STEPS_A_SLOT)
-    suited = _completed(study, {"step": step})
+    described = {"hidden", "layers", "recurrent"} & study.model_fields_set
+    suited = _completed(study, {"step": step} if described else {"step": step, "recurrent": True})
     return suited.model_copy(update={"training": training, "drive": _completed(study.drive, wanted)})
 
 
-def _completed(table: Part, entries: dict[str, float]) -> Part:
+def _completed(table: Part, entries: Mapping[str, object]) -> Part:
     """A table with entries that it leaves out."""
     given = table.model_fields_set
     return table.model_copy(update={name: value for name, value in entries.items() if name not in given})
