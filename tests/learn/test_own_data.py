@@ -324,6 +324,13 @@ WRONG = {
     "fewer labels": ((x20, labels[:5]), {}, r"shape \(20, 3\) and targets \(5,\)"),
     "one class": ((x20, np.zeros(20, int)), {}, "one class only"),
     "too few of a class": ((x20, np.array([0] * 19 + [1])), {}, "class 1 has 1 different example"),
+    "equal ones of a class": (
+        (np.where(labels[:, None] > 0, 7.0, x20), labels), {}, "class 1 has 10 examples, all equal to each other"
+    ),
+    "almost equal ones": (
+        (np.arange(20)[:, None] // 10, np.full(20, 0.5) + labels), {"test_share": 0.9},
+        "there are 20 examples, of which 2 differ from each other",
+    ),
     "one-hot": ((x20, np.eye(2, dtype=int)[labels]), {}, "by argmax"),
     "labels that are numbers": ((x20, np.arange(20)), {}, "20 different whole numbers in 20 examples"),
     "labels that are not finite": ((x20, np.where(labels > 0, np.nan, 0.5)), {}, "labels are not finite"),
