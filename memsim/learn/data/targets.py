@@ -25,7 +25,7 @@ class Targets:
         train, test: [n] of classes, [n, k] of numbers, [n, slots, k] of numbers at each time.
         outputs: neurons of the last layer: classes, or numbers of one example.
         names: of the classes in order.
-        mean, unit: [k], of numbers: the network learns (number - mean) / unit.
+        mean, unit: [k], of numbers, float64: the network learns (number - mean) / unit.
         notes: what was done.
     """
 
@@ -132,17 +132,18 @@ def _numbers(train: Array, test: Array, slots: int | None) -> Targets:
     if slots is not None and steps:
         parts = [averaged(part.astype(np.float64), slots) for part in parts]
     others = tuple(range(parts[0].ndim - 1))
-    mean, unit = (parts[0].astype(np.float64).mean(axis=others), parts[0].astype(np.float64).std(axis=others))
-    if not (unit > 0).all():
+    exact = parts[0].astype(np.float64)
+    mean, unit, still = exact.mean(axis=others), exact.std(axis=others), np.ptp(exact, axis=others) == 0
+    if still.any():
         raise InputError(
-            f"number {int(np.argmin(unit))} to predict is the same in all training data; leave it out"
+            f"number {int(np.argmax(still))} to predict is the same in all training data; leave it out"
         )
     scaled = [torch.from_numpy(((part - mean) / unit).astype(np.float32)) for part in parts]
     note = (
         f"{len(mean)} number(s) to predict{f' in each of {slots} slots' if steps else ''}, "
         f"learned as (number - mean) / unit: mean {_listed(mean)}, unit {_listed(unit)}"
     )
-    tensors = [torch.from_numpy(end.astype(np.float32)) for end in (mean, unit)]
+    tensors = [torch.from_numpy(end) for end in (mean, unit)]
     return Targets(scaled[0], scaled[1], len(mean), (), tensors[0], tensors[1], (note,))
 
 

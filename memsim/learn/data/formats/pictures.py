@@ -110,7 +110,7 @@ def _range(train: Examples) -> tuple[tuple[float, float] | None, tuple[str, ...]
     pixels = np.asarray(train.inputs)
     if pixels.dtype == np.uint8:
         return (0.0, float(WHITE)), ()
-    largest = int(pixels.max()) if pixels.dtype.kind in "iu" and pixels.min() >= 0 else 2**DEPTHS[-1]
+    largest = int(pixels.max()) if pixels.dtype.kind in "iu" and pixels.min() >= 0 else 2 ** DEPTHS[-1]
     depth = next((bits for bits in DEPTHS if largest < 2**bits), None)
     if depth is None:
         return None, ()
