@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from pydantic import BaseModel
 
 Model = TypeVar("Model", bound="BaseModel")
+DEEPEST = 100
+"""Tables and lists within each other that are followed."""
 
 
 def read_toml(path: str | Path, what: str) -> dict[str, Any]:
@@ -46,19 +48,23 @@ def parse_toml(text: str, name: str) -> dict[str, Any]:
         raise InputError(f"{name} cannot be read, it has a whole number of more than 64 bits") from None
     except RecursionError:
         raise InputError(f"{name} cannot be read, its tables are nested too deep") from None
-    _check_whole_numbers(content, name)
+    _check_values(content, name)
     return content
 
 
-def _check_whole_numbers(content: dict[str, Any], name: str) -> None:
+def _check_values(content: dict[str, Any], name: str) -> None:
     """Whole numbers of TOML have 64 bits; Python reads longer ones, and fails where it writes or converts them."""
-    waiting: list[tuple[str, Any]] = list(content.items())
+    waiting: list[tuple[int, str, Any]] = [(1, *one) for one in content.items()]
     while waiting:
-        place, value = waiting.pop()
+        depth, place, value = waiting.pop()
+        if depth > DEEPEST:
+            raise InputError(
+                f"{name} cannot be read, its tables are nested too deep; allowed: {DEEPEST} levels"
+            )
         if isinstance(value, dict):
-            waiting += [(f"{place}.{key}", one) for key, one in value.items()]
+            waiting += [(depth + 1, f"{place}.{key}", one) for key, one in value.items()]
         elif isinstance(value, list):
-            waiting += [(place, one) for one in value]
+            waiting += [(depth + 1, place, one) for one in value]
         elif isinstance(value, int) and not -(2**63) <= value < 2**63:
             raise InputError(f"{name}: {place} is a whole number of more than 64 bits; give a smaller one")
 

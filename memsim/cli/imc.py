@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from memsim.cli.train import TRUST
 from memsim.errors import InputError
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     out: Annotated[
         Path | None, typer.Option(help="Folder of what is written; RUN/imc or imc/WORKLOAD where left out.")
     ] = None,
+    trust: Annotated[bool, typer.Option("--trust", help=TRUST)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Accuracy, energy, latency and area of a network on in-memory computing hardware, beside other chips.
@@ -75,15 +77,26 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     if run is not None:
         if spike_rate is not None:
             raise InputError("--spike-rate is for workloads; a run has the spikes of its own images")
+        source = f"{run} --trust" if trust else str(run)
         chips = chips_of_run(
-            run, cards, data_dir=data_dir, images=images, accounting=charged, skip_events=skip_events
+            run,
+            cards,
+            data_dir=data_dir,
+            images=images,
+            accounting=charged,
+            skip_events=skip_events,
+            trust=trust,
         )
         folder = out or run / "imc"
     else:
+        if trust:
+            raise InputError(
+                "--trust is for runs, whose studies may name code; a workload names none, leave it out"
+            )
+        source = f"--workload {workload}"
         shapes = _workload(str(workload), spike_rate)
         chips = chips_of_workload(shapes, cards, accounting=charged, skip_events=skip_events)
         folder = out or Path("imc") / shapes.name
-    source = str(run) if run else f"--workload {workload}"
     again = " ".join([f"memsim imc {source} --card {card}", *(f"--compare {name}" for name in compare or [])])
     files = write_imc_report(chips, folder, again)
     if as_json:

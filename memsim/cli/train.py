@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from memsim.networks import MemristiveNetwork
 
 STEP_IMAGES = 1_000
-TRUST = "Run the code of a Python file that the study names as its neuron."
+TRUST = "Run the code of the Python files that the study names: neurons, policies, rules, losses, metrics."
 AUTO_ERROR = 0.05
 """Largest error of a membrane potential, in spikes, that `--step auto` allows."""
 

@@ -28,6 +28,10 @@ def verify(  # noqa: PLR0917 - the options of the command
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of the data sets of a run; MEMSIM_DATA where left out.")
     ] = None,
+    stage: Annotated[
+        str | None,
+        typer.Option(help="Of a run with stages, the one whose network to verify; the last where left out."),
+    ] = None,
     trust: Annotated[bool, typer.Option("--trust", help=TRUST)] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
@@ -35,7 +39,9 @@ def verify(  # noqa: PLR0917 - the options of the command
 
     A network: waveforms, classes and energies of test images. Layer by layer is as exact as whole, because virtual
     grounds and buffers stand between layers: each is driven by what the layer before did in ngspice. Finished images
-    are kept in the run's folder; the same command goes on where it was interrupted.
+    are kept in the run's folder; the same command goes on where it was interrupted. Of a run with stages the network of
+    the last one is verified, or that of --stage, into whose folder everything is written. Converters of a card are no
+    circuit: neurons behind them are driven with the currents that they give.
 
     A device: its current under the drive of its card, as sine, triangle and pulses at three amplitudes; exit code 1
     where ngspice and torch differ by more than 0.5 % of the peak.
@@ -44,22 +50,39 @@ def verify(  # noqa: PLR0917 - the options of the command
     `memsim verify stanford-pku`, `memsim verify fit/vteam.toml`
     """
     if Path(subject).is_dir():
-        _network(Path(subject), images, whole, data_dir, trust=trust, as_json=as_json)
+        _network(Path(subject), images, whole, data_dir, stage=stage, trust=trust, as_json=as_json)
+    elif stage is not None:
+        raise InputError("--stage is for runs; a device has none, leave it out")
     else:
         _device(subject, as_json=as_json)
 
 
 def _network(
-    folder: Path, images: int, whole: bool | None, data_dir: Path | None, *, trust: bool, as_json: bool
+    folder: Path,
+    images: int,
+    whole: bool | None,
+    data_dir: Path | None,
+    *,
+    stage: str | None,
+    trust: bool,
+    as_json: bool,
 ) -> None:
     from memsim.cli.progress import counting_progress
-    from memsim.learn import load_run
+    from memsim.learn import load_run, load_study
+    from memsim.learn.checkpoint import STUDY
+    from memsim.learn.stages import stage_folder, stage_number
     from memsim.report.run import write_run_report
     from memsim.units import format_si
     from memsim.verify import save_verification
     from memsim.verify import verify as run_verification
 
-    result = load_run(folder, data_dir, trust=trust)
+    if stage is None:
+        result = load_run(folder, data_dir, trust=trust)
+    else:
+        stages = load_study(folder / STUDY, trust=trust).stages
+        number = stage_number(stages, stage)
+        result = load_run(folder, data_dir, trust=trust, stages=number + 1)
+        folder = stage_folder(folder, number, stages[number])
     with counting_progress("ngspice") as progress:
         evidence = run_verification(result, images=images, whole=whole, folder=folder, progress=progress)
     v = evidence.verification
@@ -73,6 +96,11 @@ def _network(
     typer.echo(
         f"waveform error of the output layer: worst {v.worst_error:.2%}, mean {v.mean_error:.3%} of spike amplitude"
     )
+    if v.not_circuits:
+        typer.echo(
+            f"no circuit, and not verified: the converters of {', '.join(v.not_circuits)}; the neurons behind them "
+            "were driven with the currents that they give, and energies are those of the neurons"
+        )
     what, form = ("accuracy", ".1%") if v.same_class is not None else ("R²", ".4f")
     typer.echo(f"{what} on these images: ngspice {v.ngspice_accuracy:{form}}, torch {v.twin_accuracy:{form}}")
     typer.echo(

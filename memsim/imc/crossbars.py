@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any, cast
+
 import torch
 from torch import Tensor, nn
 
@@ -25,6 +27,16 @@ class MappedCrossbar(nn.Module):
     def __init__(self, layer: MappedLayer, span: tuple[float, float], gain: float) -> None:
         super().__init__()
         self.layer, self.span, self.gain = layer, span, gain
+        self.register_load_state_dict_pre_hook(_of_earlier_checkpoints)
+
+    def get_extra_state(self) -> Tensor:
+        """The span, [2] in V, as part of a state_dict."""
+        return torch.tensor(self.span, dtype=torch.float64)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take over the span of a state_dict."""
+        low, high = state.tolist()
+        self.span = (low, high)
 
     def forward(self, voltage: Tensor) -> Tensor:
         """Currents [..., neurons] in A for voltages [..., rows] in V."""
@@ -38,6 +50,11 @@ class MappedCrossbar(nn.Module):
         share = low / (high - low)
         self.layer.bias.sub_(share * self.layer.weight.sum(1)).mul_((high - low) / high)
         self.span = (0.0, high)
+
+
+def _of_earlier_checkpoints(module: nn.Module, tensors: dict[str, Any], prefix: str, *_: object) -> None:
+    """Checkpoints once held no spans, which come from a sample again."""
+    tensors.setdefault(f"{prefix}_extra_state", cast("MappedCrossbar", module).get_extra_state())
 
 
 def layer_parts(crossbar: Crossbar, span: tuple[float, float]) -> tuple[Tensor, Tensor]:

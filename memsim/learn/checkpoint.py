@@ -7,7 +7,8 @@ import hashlib
 import io
 import json
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
@@ -62,6 +63,7 @@ def save_checkpoint(
     history: list[EpochRecord],
     *,
     best: Mapping[str, Tensor] | None = None,
+    rule: object | None = None,
 ) -> None:
     """Write weights, optimiser, shuffling state and history; each file is replaced whole.
 
@@ -72,11 +74,14 @@ def save_checkpoint(
         generator: of the order of the examples.
         history: of all epochs.
         best: the weights that are kept, where they are not the last ones.
+        rule: of learning, whose state is kept if it has one.
     """
     tensors = {f"network.{name}": value.cpu().contiguous() for name, value in network.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": value.cpu().contiguous() for name, value in state.items()}
     tensors |= {f"best.{name}": value.cpu().contiguous() for name, value in (best or {}).items()}
+    if hasattr(rule, "state_dict"):
+        tensors |= {f"rule.{name}": value.cpu().contiguous() for name, value in rule.state_dict().items()}
     tensors["generator"] = generator.get_state()
     # the history travels inside, so that a kill between two writes cannot leave files that disagree
     tensors["history"] = torch.tensor([_numbers(record) for record in history], dtype=torch.float64)
@@ -99,31 +104,61 @@ def load_checkpoint(
     network: nn.Module,
     optimizer: Optimizer | None = None,
     generator: torch.Generator | None = None,
+    rule: object | None = None,
 ) -> list[EpochRecord]:
     """Restore what `save_checkpoint` wrote and return the history.
 
     To train on, with an optimiser, weights are the last ones; otherwise those that are kept.
 
     Raises:
-        CheckpointError: no checkpoint, a damaged one, or one of another network.
+        CheckpointError: no checkpoint, a damaged one, one of another network, or, to train on, one of discrete neurons
+            of an earlier memsim.
     """
     tensors = _read(folder / CHECKPOINT)
+    if optimizer is not None and _counts_otherwise(tensors):
+        raise CheckpointError(
+            f"{folder / CHECKPOINT} was left in the midst of a stage by an earlier memsim, whose optimiser counted "
+            f"parameters in another order; start a new run from its weights with training.start = {str(folder)!r}"
+        )
     kept = {} if optimizer is not None else _section(tensors, "best.")
     weights = kept or _section(tensors, "network.")
     _check_weights(folder / CHECKPOINT, weights)
-    try:
+    with _belonging(folder / CHECKPOINT):
         network.load_state_dict(weights)
         history = _history(tensors)
         if generator is not None:
             generator.set_state(tensors["generator"])
         if optimizer is not None:
             _restore_optimizer(optimizer, _section(tensors, "optimizer."))
+        if hasattr(rule, "load_state_dict"):
+            rule.load_state_dict(_section(tensors, "rule."))
+    return history
+
+
+@contextmanager
+def _belonging(path: Path) -> Iterator[None]:
+    """Turn what a part that lacks or does not fit raises into an error that names the checkpoint."""
+    try:
+        yield
     except (RuntimeError, KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         reason = str(error).splitlines()[0]
-        raise CheckpointError(
-            f"{folder / CHECKPOINT} does not belong to this network: {reason}; train it anew"
-        ) from None
-    return history
+        raise CheckpointError(f"{path} does not belong to this network: {reason}; train it anew") from None
+
+
+def needs_no_optimizer(folder: Path) -> bool:
+    """Whether a checkpoint can be a finished stage, but not trained on: see `load_checkpoint`."""
+    return _counts_otherwise(_read(folder / CHECKPOINT))
+
+
+def _counts_otherwise(tensors: Mapping[str, Tensor]) -> bool:
+    """Whether parameters of an optimiser are in the order of networks that had synapses first, and neurons after."""
+    return "network.neurons.0.leak" in tensors
+
+
+def load_history(folder: Path) -> list[EpochRecord]:
+    """What the epochs of a checkpoint gave."""
+    with _belonging(folder / CHECKPOINT):
+        return _history(_read(folder / CHECKPOINT))
 
 
 def load_best(folder: Path) -> dict[str, Tensor] | None:
@@ -188,11 +223,11 @@ def _section(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
 
 
 def _restore_optimizer(optimizer: Optimizer, tensors: dict[str, Tensor]) -> None:
-    parameters = range(sum(len(group["params"]) for group in optimizer.param_groups))
-    if set(tensors) != {f"{index}.{name}" for index in parameters for name in ADAM_STATE}:
-        raise KeyError("the state of its optimiser is incomplete")
     state: dict[int, dict[str, Tensor]] = {}
     for key, value in tensors.items():
         index, name = key.split(".", 1)
         state.setdefault(int(index), {})[name] = value
+    # a parameter that never had a gradient has no state
+    if any(set(one) != set(ADAM_STATE) for one in state.values()):
+        raise KeyError("the state of its optimiser is incomplete")
     optimizer.load_state_dict({"state": state, "param_groups": optimizer.state_dict()["param_groups"]})

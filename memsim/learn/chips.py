@@ -101,7 +101,7 @@ def chips_of_run(
         images: test images for the accuracy; all where left out.
         accounting: what is charged.
         skip_events: whether arrays without any spike are not read.
-        trust: run the code of the Python file of its neuron, where it has one.
+        trust: run the code of the Python files that its study names.
 
     Raises:
         InputError: no run with stages in the folder.

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import cross_entropy, l1_loss, mse_loss, multi_margin_loss, one_hot, smooth_l1_loss
 
 from memsim.errors import InputError
+from memsim.own_code import blamed, load_object, names_code
 
 LossFunction = Callable[[Tensor, Tensor], Tensor]
 ClassWeights = str | tuple[float, ...]
@@ -66,18 +67,31 @@ def make_loss(
     Args:
         labels: of the examples to train on.
         outputs: neurons of the last layer.
-        loss: a name in LOSSES, or a function of outputs and what is wanted; by the labels where left out.
+        loss: a name in LOSSES, or a function of outputs and what is wanted, itself or as `FILE.py:NAME`; by the labels
+            where left out.
         class_weights: of each class, or `balanced`: in inverse proportion to its examples, on average 1 for an example.
         smoothing: share of the target that is spread over all classes, in cross entropy.
 
     Raises:
-        InputError: an unknown loss, one that does not fit the labels, or weights that do not.
+        InputError: an unknown loss, one that does not fit the labels, or weights that do not. What it gives raises it
+            where a loss of the user's fails, or gives anything but one number.
     """
-    if callable(loss):
-        return loss
+    if callable(loss) or names_code(loss):
+        given = [
+            name
+            for name, value in (("class_weights", class_weights), ("label_smoothing", smoothing))
+            if value
+        ]
+        if given:
+            raise InputError(
+                f"{given[0]} is for losses of memsim and changes nothing in your own; leave it out"
+            )
+        return _own(loss if callable(loss) else load_object(str(loss), "loss")[1])
     name = loss or default_loss(labels)
     if name not in LOSSES:
-        raise InputError(f"loss {name!r} is unknown; known: {', '.join(LOSSES)}; in Python, any function")
+        raise InputError(
+            f"loss {name!r} is unknown; known: {', '.join(LOSSES)}; or name one of yours: FILE.py:FUNCTION"
+        )
     if labels.is_floating_point() and (name in OF_CLASSES or class_weights is not None):
         raise InputError(
             f"loss {name!r}{' with class weights' if class_weights is not None else ''} is for classes, and labels "
@@ -92,6 +106,23 @@ def make_loss(
     if class_weights is not None:
         options["weight"] = weights_of(labels, outputs, class_weights)
     return partial(LOSSES[name], **options) if options else LOSSES[name]
+
+
+def _own(loss: object) -> LossFunction:
+    """A loss of the user's, which says what is wrong with it."""
+    name = getattr(loss, "__name__", type(loss).__name__)
+    if not callable(loss) or isinstance(loss, type):
+        raise InputError(f"loss {name!r} is no function of outputs and of what is wanted; give one")
+
+    def function(outputs: Tensor, wanted: Tensor) -> Tensor:
+        with blamed(f"loss {name!r} failed"):
+            found = loss(outputs, wanted)
+        if not isinstance(found, Tensor) or found.numel() != 1:
+            given = f"a tensor {tuple(found.shape)}" if isinstance(found, Tensor) else type(found).__name__
+            raise InputError(f"loss {name!r} gives {given}; it must give a tensor with one number")
+        return found
+
+    return function
 
 
 def weights_of(labels: Tensor, classes: int, wanted: ClassWeights) -> Tensor:

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from memsim.errors import InputError
+from memsim.own_code import blamed, load_object, names_code
 
 Metric = Callable[[Tensor, Tensor], float]
 
@@ -65,15 +66,36 @@ def main_metric(wanted: Tensor) -> Metric:
 
 
 def chosen_metrics(names: Iterable[str], wanted: Tensor) -> Mapping[str, Metric]:
-    """Metrics by their names.
+    """Metrics by their names, those of files by what they are called there.
 
     Raises:
-        InputError: an unknown one, or one that does not fit what is wanted.
+        InputError: an unknown one, two of one name, or one that does not fit what is wanted.
     """
     other = OF_CLASSES if wanted.is_floating_point() else OF_NUMBERS
+    chosen: dict[str, Metric] = {}
     for name in names:
-        if name not in METRICS or name in other:
+        short, metric = _own(name) if names_code(name) else (name, METRICS.get(name))
+        if metric is None or name in other:
             known = ", ".join(one for one in METRICS if one not in other)
             why = "does not fit these labels" if name in METRICS else "is unknown"
-            raise InputError(f"metric {name!r} {why}; allowed: {known}; in Python, any function")
-    return {name: METRICS[name] for name in names}
+            raise InputError(
+                f"metric {name!r} {why}; allowed: {known}; or name one of yours: FILE.py:FUNCTION"
+            )
+        if short in chosen:
+            raise InputError(f"two metrics are called {short!r}; rename one")
+        chosen[short] = metric
+    return chosen
+
+
+def _own(name: str) -> tuple[str, Metric]:
+    """Short name and function of a metric in a file of the user's."""
+    full, function = load_object(name, "metrics")
+    short = full.rpartition(":")[2].partition("@")[0]
+    if not callable(function) or isinstance(function, type):
+        raise InputError(f"metric {short!r} is no function of outputs and of what is wanted; give one")
+
+    def metric(outputs: Tensor, wanted: Tensor) -> float:
+        with blamed(f"metric {short!r} failed"):
+            return float(function(outputs, wanted))
+
+    return short, metric

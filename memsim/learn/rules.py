@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
+
+from memsim.networks.described import described
 
 
 @dataclass(frozen=True)
@@ -30,8 +32,13 @@ class Batch:
     backward: Callable[[Tensor], None]
 
 
+@runtime_checkable
 class Rule(Protocol):
-    """A learning rule. Adding one is a class with this method."""
+    """A learning rule. Adding one is a class with this method.
+
+    One that remembers something from batch to batch has `state_dict` and `load_state_dict`, too, as torch's modules do:
+    what they give is part of a checkpoint.
+    """
 
     def grads(self, batch: Batch) -> Tensor:
         """Fill the gradients of the network's parameters, and return the loss of the batch."""
@@ -44,3 +51,17 @@ class BPTT:
         loss = batch.loss(batch.scores(), batch.wanted)
         batch.backward(loss)
         return loss.detach()
+
+
+BACKPROPAGATION = "bptt"
+RULES: dict[str, Callable[..., Rule]] = {BACKPROPAGATION: BPTT}
+"""Rules by the names that studies use."""
+
+
+def rule_of(entry: Any) -> Rule:
+    """The rule that a study describes: a name, or a table with `kind` and what it takes.
+
+    Raises:
+        InputError: an unknown rule, or settings that it does not have.
+    """
+    return described(entry, RULES, Rule, "rule")  # type: ignore[type-abstract] # protocols will do

@@ -90,13 +90,13 @@ def load_run(
     Args:
         folder: of the run.
         data_dir: folder of the data sets; the environment variable MEMSIM_DATA where left out.
-        trust: run the code of the Python file of its neuron, where it has one.
+        trust: run the code of the Python files that its study names.
         stages: how many; all where left out.
         data: that it was trained on, where they are loaded already, or Python has them and no file.
 
     Raises:
         InputError: no study there, fewer stages, or data that are not found or have changed.
-        CheckpointError: no usable checkpoint, or a neuron's file that has changed.
+        CheckpointError: no usable checkpoint, or a file of neurons or code that has changed.
     """
     study = load_study(folder / STUDY, trust=trust)
     wanted = len(study.every_stage) if stages is None else stages
@@ -106,12 +106,55 @@ def load_run(
     network = network_of(study, data)
     if not study.stages:
         return Run(study, network, data, load_checkpoint(folder, network))
+    network, records = _after_stages(folder, network, study, data, study.stages[:wanted])
+    return Run(study, network.eval(), data, records[-1].history, records)
+
+
+def _after_stages(
+    folder: Path, network: Network, study: Study, data: Dataset, stages: Sequence[Stage]
+) -> tuple[Network, list[StageRecord]]:
+    """An untrained network as it was after these stages of a run, and what they gave."""
     records = []
-    for number, stage in enumerate(study.stages[:wanted]):
+    for number, stage in enumerate(stages):
         network = mapped(network, stage, study, data)
         history = load_checkpoint(stage_folder(folder, number, stage), network)
         records.append(StageRecord(stage, history))
-    return Run(study, network.eval(), data, records[-1].history, records)
+    return network, records
+
+
+def started(network: Network, study: Study, data: Dataset) -> Network:
+    """An untrained network with the weights that its study starts from: those after the last stage of a run.
+
+    Raises:
+        InputError: weights on hardware for a study that begins in software.
+        CheckpointError: no run there, or one of another network.
+    """
+    place = Path(study.training.start or "")
+    folder, earlier = run_of(place)
+    if earlier is None or not earlier.stages:
+        load_checkpoint(place, network)
+        return network
+    folders = [stage_folder(folder, number, stage) for number, stage in enumerate(earlier.stages)]
+    stages = earlier.stages[: len(folders) if place == folder else folders.index(place) + 1]
+    if stages[-1].card and not study.every_stage[0].card:
+        software = [one for one, stage in zip(folders, stages, strict=False) if not stage.card]
+        instead = f"start from {software[-1]}, or " if software else ""
+        raise InputError(
+            f"training.start = {str(place)!r} is a network on {stages[-1].card}, and this study begins in software; "
+            f"{instead}give its first stage a card"
+        )
+    return _after_stages(folder, network, earlier, data, stages)[0]
+
+
+def run_of(place: Path) -> tuple[Path, Study | None]:
+    """The folder and the study of the run that was kept in a place, or one of whose stages was; no study where none."""
+    for folder in (place, place.parent):
+        if (folder / STUDY).exists():
+            study = load_study(folder / STUDY)
+            kept = [stage_folder(folder, number, stage) for number, stage in enumerate(study.stages)]
+            if place in (folder, *kept):
+                return folder, study
+    return place, None
 
 
 def mapped(network: Network, stage: Stage, study: Study, data: Dataset) -> Network:

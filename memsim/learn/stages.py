@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -88,6 +89,20 @@ class StageRecord:
     def accuracy(self) -> float:
         """On the test data at the end."""
         return self.history[-1].test_accuracy
+
+
+def stage_number(stages: Sequence[Stage], name: str) -> int:
+    """Place of a stage, from 0.
+
+    Raises:
+        InputError: there is none of that name.
+    """
+    names = [stage.name for stage in stages]
+    if name not in names:
+        raise InputError(
+            f"there is no stage {name!r}; known: {', '.join(names) or 'none, the run has no stages'}"
+        )
+    return names.index(name)
 
 
 def stage_folder(folder: Path, number: int, stage: Stage) -> Path:

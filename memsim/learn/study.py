@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import tomli_w
-from pydantic import Field, model_validator
+from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from memsim.files import write_text
 from memsim.learn.data import DataTable, anchored
+from memsim.learn.rules import BACKPROPAGATION, rule_of
 from memsim.learn.stages import Stage, check_stages
-from memsim.networks.named_cells import full_name, keep_file
+from memsim.networks.described import Entry
+from memsim.networks.named_cells import full_name
 from memsim.networks.tables import NetworkTable, NonidealityTable
+from memsim.own_code import keep_files, load_object, names_code
 from memsim.tables import Count, NonNegative, Part, Positive, Table
 from memsim.toml import checked, read_toml
+
+NEURONS = ("neuron", "layers.neuron")
+"""Entries that name cells."""
 
 
 class AugmentationTable(Table):
@@ -63,7 +70,8 @@ class TrainingTable(Table):
     """How the weights are found.
 
     Attributes:
-        start: folder of a trained run of the same network, whose weights to start from; random ones where left out.
+        start: folder of a trained run of the same network, or of one of its stages, whose weights to start from; random
+            ones where left out.
         optimizer: adam, or adamw, whose weight decay is separate from the gradient.
         weight_decay: pull of the weights towards zero.
         gradient_clip: largest norm of the gradient.
@@ -73,9 +81,11 @@ class TrainingTable(Table):
         dropout: share of hidden neurons that are silent, drawn anew for each image.
         validation: share of the training data that is held out, to see when training stops helping.
         patience: epochs without a better accuracy on the held-out data after which training ends.
-        loss: a name in memsim.learn.losses; cross entropy of classes and mean square error of numbers where left out.
+        loss: a name in memsim.learn.losses, or `FILE.py:NAME`; cross entropy of classes and mean square error of
+            numbers where left out.
         class_weights: `balanced`, or the weight of each class in the loss.
-        metrics: names in memsim.learn.metrics of what else is measured on the test data after each epoch.
+        metrics: names in memsim.learn.metrics, or `FILE.py:NAME`, of what else is measured on the test data after each
+            epoch.
         keep: the weights after the last epoch, or those of the best one on the held-out data.
         precision: of the crossbar products in training; circuits are always stepped in full precision.
     """
@@ -96,6 +106,14 @@ class TrainingTable(Table):
     keep: Literal["last", "best"] = "last"
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
 
+    @field_validator("loss", "metrics")
+    @classmethod
+    def _full_names(cls, value: Any, info: ValidationInfo) -> Any:
+        def full(one: Any) -> Any:
+            return load_object(one, str(info.field_name))[0] if names_code(one) else one
+
+        return tuple(full(one) for one in value) if isinstance(value, tuple) else full(value)
+
     @model_validator(mode="after")
     def _patience_needs_data(self) -> TrainingTable:
         if self.patience is not None and not self.validation:
@@ -113,12 +131,14 @@ class Study(NetworkTable):
     Attributes:
         data: name of a data set, path of data of your own, or a table with more about them.
         batch: images an update is made from.
+        rule: what fills the gradients: a name in memsim.learn.rules, `FILE.py:NAME`, or a table with `kind` and what it
+            takes.
         stages: of training, on hardware of growing realism; epochs and learning rates are then theirs.
         step_error: largest estimated error of a membrane potential in spikes; steps are halved until they keep it, at
             the start and before each epoch. Steps stay as they are where left out.
     """
 
-    speaks_of_discrete: ClassVar[tuple[str, ...]] = (*NetworkTable.speaks_of_discrete, "stages")
+    speaks_of_discrete: ClassVar[frozenset[str]] = NetworkTable.speaks_of_discrete | {"stages"}
     of_circuits: ClassVar[frozenset[str]] = NetworkTable.of_circuits | {"step_error", "nonidealities"}
     of_cells: ClassVar[frozenset[str]] = NetworkTable.of_cells | {"nonidealities"}
 
@@ -130,7 +150,14 @@ class Study(NetworkTable):
     nonidealities: NonidealitiesTable = NonidealitiesTable()
     augmentation: AugmentationTable = AugmentationTable()
     training: TrainingTable = TrainingTable()
+    rule: Entry = BACKPROPAGATION
     stages: tuple[Stage, ...] = ()
+
+    @field_validator("rule")
+    @classmethod
+    def _is_a_rule(cls, value: Any) -> Any:
+        rule_of(value)
+        return value["kind"] if isinstance(value, dict) and len(value) == 1 else value
 
     @model_validator(mode="after")
     def _stages_fit(self) -> Study:
@@ -173,7 +200,8 @@ class Study(NetworkTable):
 
     @property
     def unused(self) -> set[str]:
-        return super().unused | ({"epochs", "learning_rate"} if self.stages else {"stages"})
+        names = super().unused | ({"epochs", "learning_rate"} if self.stages else {"stages"})
+        return names | ({"rule"} if self.rule == BACKPROPAGATION else set())
 
     @property
     def every_stage(self) -> tuple[Stage, ...]:
@@ -195,23 +223,42 @@ def load_study(path: Path, *, trust: bool = False) -> Study:
     """Read a study from a TOML file; paths of data are relative to its folder.
 
     Args:
-        path: of the file. A neuron's file is found from its folder.
-        trust: run the code of a Python file that the study names.
+        path: of the file. Files of neurons and of code are found from its folder.
+        trust: run the code of the Python files that the study names.
 
     Raises:
         InputError: no such file, not TOML, or an entry that cannot be used.
-        CheckpointError: a neuron's file that has changed since the study was saved.
+        CheckpointError: a file of neurons or code that has changed since the study was saved.
     """
     entries = anchored(read_toml(path, "study"), path.parent)
-    layers = entries.get("layers")
-    for table in [entries, *(layers if isinstance(layers, list) else [])]:
-        if isinstance(table, dict) and "neuron" in table:
-            table["neuron"] = full_name(table["neuron"], path.parent, trust=trust)
-    return checked(Study, entries, f"study {str(path)!r}")
+    return checked(Study, _with_full_names(entries, path.parent, trust=trust), f"study {str(path)!r}")
 
 
 def save_study(study: Study, path: Path) -> None:
-    """Write a study as TOML, and beside it the file of its neuron, if it has one."""
-    for neuron in [study.neuron, *(layer.neuron for layer in study.layers if layer.neuron)]:
-        keep_file(neuron, path.parent)
-    write_text(path, tomli_w.dumps(study.model_dump(exclude_none=True)))
+    """Write a study as TOML, and beside it the files of its neurons and of its code."""
+    entries = study.model_dump(exclude_none=True)
+    keep_files(_texts(entries), path.parent)
+    write_text(path, tomli_w.dumps(entries))
+
+
+def _with_full_names(entries: Any, folder: Path, *, trust: bool, place: str = "") -> Any:
+    """Entries in which cells and objects of files, named from a folder, have their full names."""
+    if isinstance(entries, dict):
+        return {
+            name: _with_full_names(value, folder, trust=trust, place=f"{place}.{name}".lstrip("."))
+            for name, value in entries.items()
+        }
+    if isinstance(entries, list):
+        return [_with_full_names(value, folder, trust=trust, place=place) for value in entries]
+    if place in NEURONS:
+        return full_name(entries, folder, trust=trust)
+    return load_object(entries, place, trust=trust, folder=folder)[0] if names_code(entries) else entries
+
+
+def _texts(entries: Any) -> Iterator[str]:
+    """Every text in entries, however deep."""
+    if isinstance(entries, str):
+        yield entries
+    elif isinstance(entries, dict | list | tuple):
+        for value in entries.values() if isinstance(entries, dict) else entries:
+            yield from _texts(value)

@@ -23,7 +23,7 @@ from memsim.learn.honesty import shorten_steps
 from memsim.learn.losses import LossFunction, make_loss
 from memsim.learn.metrics import Metric, chosen_metrics, main_metric
 from memsim.learn.optimization import make_optimizer, rate_factor, set_learning_rate
-from memsim.learn.rules import BPTT, Batch, Rule
+from memsim.learn.rules import Batch, Rule, rule_of
 from memsim.learn.run import best_epoch
 from memsim.learn.seeds import of_epoch, of_stage
 from memsim.learn.study import Study, save_study
@@ -65,7 +65,7 @@ class Trainer:
         metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         self.study, self.network, self.data, self.fabric = study, network, data, fabric
-        self.rule = BPTT() if rule is None else rule
+        self.rule = rule_of(study.rule) if rule is None else rule
         self.number, self.stage = number, study.every_stage[number]
         self.optimizer: Optimizer = make_optimizer(network, study.training, self.stage.learning_rate)
         self._module: nn.Module

@@ -11,12 +11,21 @@ from lightning_fabric import Fabric
 
 from memsim.errors import CheckpointError, InputError
 from memsim.files import ensure_folder
-from memsim.learn.checkpoint import CHECKPOINT, STUDY, load_best, load_checkpoint, save_checkpoint
+from memsim.learn.checkpoint import (
+    CHECKPOINT,
+    STUDY,
+    load_best,
+    load_checkpoint,
+    load_history,
+    needs_no_optimizer,
+    save_checkpoint,
+)
 from memsim.learn.data import Dataset
+from memsim.learn.given import Given
 from memsim.learn.losses import LossFunction
 from memsim.learn.metrics import Metric
 from memsim.learn.rules import Rule
-from memsim.learn.run import Run, enter, network_of
+from memsim.learn.run import Run, enter, mapped, network_of, run_of, started
 from memsim.learn.run_data import data_of, save_record
 from memsim.learn.size import BYTES_A_PROCESS, check_training
 from memsim.learn.stages import StageRecord, save_stages, stage_folder
@@ -25,7 +34,6 @@ from memsim.learn.trainer import Progress, Trainer
 from memsim.memory import check_memory
 from memsim.networks import MemristiveNetwork, Network
 from memsim.networks.gains import calibrate_gains, set_ratio
-from memsim.toml import read_toml
 
 SPLIT_SIZE = 32_768
 """Tensors below this many elements run on one thread in torch whatever the setting."""
@@ -62,17 +70,20 @@ def train(  # noqa: PLR0913 - each is a choice of its own
         tell: called with what one should know before long work starts, if there is something.
         fabric: processors to train on, as `devices` gives them; one CPU process where left out.
         data: what `make_dataset` made, instead of the study's data.
-        rule: what fills the gradients; backpropagation through time where left out.
+        rule: what fills the gradients, instead of the study's.
         loss: of outputs and targets, instead of the study's.
         metrics: what else to measure on the test data after each epoch, by name, besides the study's.
 
     Raises:
         InputError: the folder cannot be written, holds another run, the study or its data cannot be used, or training
             does not fit into memory.
-        CheckpointError: nothing to resume, or a checkpoint of another study.
+        CheckpointError: nothing to resume, or a checkpoint of another study or of other objects given in Python.
         ConvergenceError: the loss is no longer a number.
     """
     fabric = devices() if fabric is None else fabric
+    given = Given.of(rule, loss, metrics)
+    if resume:
+        given.check(folder)
     study, data = data_of(study, data_dir, run=folder if resume else None, given=data)
     write, known = fabric.is_global_zero, check_training(data.shape, data.classes, study)
     if tell and write:
@@ -83,14 +94,16 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     _prepare(folder, study, resume, write=write)
     if write:
         save_record(data, folder)
+        given.save(folder)
     # a run that goes on has weights of its own
     if study.training.start is not None and not _checkpoints(folder):
-        load_checkpoint(Path(study.training.start), network)
+        network = started(network, study, data)
     records: list[StageRecord] = []
     for number, stage in enumerate(study.every_stage):
-        network = enter(network, stage, study, data)
-        trainer = Trainer(study, network, data, fabric, number=number, rule=rule, loss=loss, metrics=metrics)
         place = stage_folder(folder, number, stage) if study.stages else folder
+        begun = (place / CHECKPOINT).exists()
+        network = (mapped if begun else enter)(network, stage, study, data)
+        trainer = Trainer(study, network, data, fabric, number=number, rule=rule, loss=loss, metrics=metrics)
         if tell and write and study.stages:
             tell(f"stage {stage.name!r}, {stage.card or 'software'}")
         with _threads_for(study, data):
@@ -106,7 +119,9 @@ def _run_stage(trainer: Trainer, place: Path, folder: Path, progress: Progress |
     """All epochs of a stage that are not done, each saved."""
     network = trainer.network
     if (place / CHECKPOINT).exists():
-        trainer.history += load_checkpoint(place, network, trainer.optimizer, trainer.shuffling)
+        trainer.history += load_history(place)
+        optimizer = None if trainer.finished and needs_no_optimizer(place) else trainer.optimizer
+        load_checkpoint(place, network, optimizer, trainer.shuffling, trainer.rule)
         trainer.best = load_best(place)
     while not trainer.finished:
         trainer.keep_step_error(folder)
@@ -119,6 +134,7 @@ def _run_stage(trainer: Trainer, place: Path, folder: Path, progress: Progress |
                 trainer.shuffling,
                 trainer.history,
                 best=trainer.best,
+                rule=trainer.rule,
             )
         if progress:
             done = len(trainer.history) * trainer.updates
@@ -132,11 +148,16 @@ def with_gains(study: Study, network: Network, data: Dataset, known: Path | str 
     """The study with the mirror ratios that it leaves open: those of a run it goes on from, or calibrated."""
     if not isinstance(network, MemristiveNetwork) or study.synapses.mirror_ratio != "auto":
         return study
-    before = None if known is None else Path(known) / STUDY
+    layers = len(network.chain)
+    before = None if known is None else run_of(Path(known))[1]
     ratios: tuple[float, ...]
-    if before is not None and before.exists():
-        found = read_toml(before, "study").get("synapses", {}).get("mirror_ratio")
-        ratios = tuple(found) if isinstance(found, list) else (found,) * len(network.chain)
+    if before is not None:
+        found = before.synapses.mirror_ratio
+        if before.discrete or isinstance(found, str) or (isinstance(found, tuple) and len(found) != layers):
+            raise CheckpointError(
+                f"{known} holds no mirror ratios for {layers} layers of circuits; choose a run of the same network"
+            )
+        ratios = found if isinstance(found, tuple) else (found,) * layers
         for layer, ratio in zip(network.chain, ratios, strict=True):
             set_ratio(layer, ratio)
     else:

@@ -7,7 +7,7 @@ import torch
 from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.network import Network
 from memsim.networks.spiking import SpikingNetwork
-from memsim.networks.tables import NetworkTable
+from memsim.networks.tables import LayerTable, NetworkTable
 
 
 def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable) -> Network:
@@ -24,9 +24,13 @@ def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable) -> 
     if not table.discrete:
         return MemristiveNetwork(shape, classes, table)
     generator = torch.Generator().manual_seed(table.seed)
-    layers = [
-        layer.model_copy(update={"synapse": layer.synapse or table.synapse}) for layer in table.every_layer
-    ]
+    layers = [_of_network(layer, table) for layer in table.every_layer]
     return SpikingNetwork(
         shape, classes, layers, steps=table.time_steps, generator=generator, synapses=table.synapses
     )
+
+
+def _of_network(layer: LayerTable, network: NetworkTable) -> LayerTable:
+    """The table of a layer, with what the network says where it says nothing."""
+    lif = network.lif if layer.lif is None else layer.lif.over(network.lif)
+    return layer.model_copy(update={"synapse": layer.synapse or network.synapse, "lif": lif})

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import inspect
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache, partial
 from typing import Any
@@ -15,13 +14,11 @@ from PySpice.Spice.Netlist import Circuit, Netlist
 from memsim.circuits.cell import SOURCE, CellCircuit
 from memsim.circuits.flatten import state_bounds
 from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
-from memsim.errors import ConvergenceError, InputError, MemsimError
+from memsim.errors import ConvergenceError, InputError
 from memsim.networks.regimes import Regime, probed
+from memsim.own_code import PIN, blamed
 from memsim.surrogate import DEFAULT_STEPPER, CompiledCircuit
 from memsim.surrogate.reference import equilibrium
-
-PIN = 16
-"""Hexadecimal digits of a digest that stand in a name."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -127,27 +124,14 @@ def instance(neuron: object) -> Neuron:
         raise InputError(
             f"{neuron.__name__} needs arguments: {', '.join(needed)}; give them defaults, or give an instance"
         )
-    with _said_of(neuron.__name__):
+    with blamed(f"{neuron.__name__} cannot be made"):
         made: Neuron = neuron()  # type: ignore[call-arg] # it needs none
     return made
 
 
 def _drawn(neuron: Neuron) -> Circuit:
-    with _said_of(type(neuron).__name__):
+    with blamed(f"{type(neuron).__name__} cannot be made"):
         return neuron.circuit()
-
-
-@contextmanager
-def _said_of(name: str) -> Iterator[None]:
-    """Whatever a neuron of the user's raises while it is made, as an InputError that names it."""
-    try:
-        yield
-    except MemsimError:
-        raise
-    except Exception as error:
-        raise InputError(
-            f"{name} cannot be made: {type(error).__name__}: {error}; correct its class"
-        ) from error
 
 
 def at_rest(cell: CellCircuit) -> CellCircuit:

@@ -100,6 +100,12 @@ class DiscreteNeuron(nn.Module):
         self.gain = coefficient(gain)
         self.compartments: Sequence[Compartment] = nn.ModuleList(compartments)  # type: ignore[assignment]
         self.reset, self.spike, self.spiking = reset or Reset(), spike or Spike(), spiking
+        self.shape: Shape | None = None
+        if self.reset.waits and self.reset.takes_threshold and self.threshold.of_membranes:
+            raise InputError(
+                "a reset at the next step takes the threshold of the step before, which this one no longer tells; give "
+                'the reset an amount, the kind zero, or when = "now"'
+            )
         if not spiking and any(one.driven_by == SPIKE for one in compartments):
             raise InputError("spiking = False, but a compartment is driven by spikes; drive it by the input")
         self._bind(None)
@@ -114,7 +120,8 @@ class DiscreteNeuron(nn.Module):
         Raises:
             InputError: numbers that do not fit.
         """
-        self._bind(tuple(shape))
+        self.shape = tuple(shape)
+        self._bind(self.shape)
         return self
 
     def _bind(self, shape: Shape | None) -> None:
@@ -139,7 +146,8 @@ class DiscreteNeuron(nn.Module):
         """Spikes [time, batch, ...], or membranes where nothing fires, and the state at the end.
 
         Args:
-            current: [time, batch, ...] in units of the threshold's.
+            current: [time, batch, ...] in units of the threshold's; [time, batch, neurons] will do, too, where the
+                layer knows its shape, and gives spikes of that kind.
             state: at the start; rest where left out.
 
         Raises:
@@ -149,6 +157,9 @@ class DiscreteNeuron(nn.Module):
             raise InputError(
                 f"current has the shape {tuple(current.shape)}; give [time, batch, ...] with a step"
             )
+        if self.shape is not None and len(self.shape) > 1 and current.ndim == 3:
+            out, state = self(current.unflatten(-1, self.shape), state)
+            return out.flatten(2), state
         state = self._checked(state, current[0])
         if can_fuse(self):
             gain = self.gain.value()
@@ -212,7 +223,7 @@ class DiscreteNeuron(nn.Module):
         if not (self.spiking and self.reset.waits):
             return held.leak * m + drive
         assert state.spikes is not None  # noqa: S101 - such neurons remember them
-        amount = self.threshold.amount(held.threshold)
+        amount = self.threshold.amount(held.threshold) if self.reset.takes_threshold else 0.0
         if self.reset.leaks:
             return held.leak * self.reset(m, state.spikes, amount) + drive
         return self.reset(held.leak * m + drive, state.spikes, amount)

@@ -12,17 +12,15 @@ from typing import cast
 
 import torch
 
-from memsim.crossbar import Crossbar
 from memsim.networks.cells import Cell
 from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.drives import Drive
-from memsim.networks.geometry import Convolution
 from memsim.networks.layer import Layer
 from memsim.networks.named_cells import load_cell
 from memsim.networks.network import Clock, Network
-from memsim.networks.parts import Parts, crossbar_of
+from memsim.networks.parts import Connection, Parts, crossbar_of
 from memsim.networks.readouts import Readout
-from memsim.networks.synapses import Convolutional, Dense, OnCrossbar, Synapse
+from memsim.networks.synapses import OnCrossbar, Synapse
 from memsim.networks.tables import LayerTable, NetworkTable
 
 
@@ -96,15 +94,15 @@ class _OnCrossbars(Parts):
         self.table, self.window, self.cells = study.synapses, study.window, cells
         self.always_on = (voltage, *(cell.regime.level for cell in cells))
 
-    def dense(self, number: int, shape: tuple[int, ...], columns: int, *, bias: bool) -> Synapse:
-        crossbar = self._crossbar(number, math.prod(shape) + bias, columns)
-        return Dense(crossbar, self.always_on[number] if bias else None)
-
-    def convolutional(
-        self, number: int, shape: tuple[int, int, int], layout: Convolution, *, bias: bool
-    ) -> Synapse:
-        crossbar = self._crossbar(number, shape[0] * layout.kernel**2 + bias, layout.channels)
-        return Convolutional(shape, layout, crossbar, self.always_on[number] if bias else None)
+    def synapse(self, wanted: Connection) -> Synapse:
+        crossbar = crossbar_of(
+            self.table,
+            wanted.fan_in + wanted.bias,
+            wanted.columns,
+            mirror_ratio=self._mirror_ratio(wanted.number),
+            generator=self.generator,
+        )
+        return wanted.on(crossbar, self.always_on[wanted.number])
 
     def has_bias(self, table: LayerTable) -> bool:
         return self.table.bias if table.bias is None else table.bias
@@ -118,7 +116,3 @@ class _OnCrossbars(Parts):
         if ratio == "auto":
             return self.cells[number].regime.mirror_ratio
         return ratio[number] if isinstance(ratio, tuple) else ratio
-
-    def _crossbar(self, number: int, rows: int, columns: int) -> Crossbar:
-        ratio = self._mirror_ratio(number)
-        return crossbar_of(self.table, rows, columns, mirror_ratio=ratio, generator=self.generator)

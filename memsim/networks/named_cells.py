@@ -1,15 +1,11 @@
 """Cells by name: those of the package, `my_cells.py:AhpCell` of a Python file, `my.cir:cell` of a deck.
 
-A Python file runs its code, so that it is read only with trust, once in a process. Names that a run keeps are absolute
-and carry a digest of the file behind an `@`: a file that has changed since is noticed before it is read.
+Files are named, trusted and kept as memsim.own_code says.
 """
 
 from __future__ import annotations
 
-import hashlib
 import re
-import sys
-import traceback
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -17,21 +13,17 @@ from types import ModuleType
 from PySpice.Spice.Netlist import Circuit, Netlist
 
 from memsim.circuits import Neuron
-from memsim.errors import CheckpointError, InputError
-from memsim.files import write_text
-from memsim.networks.cells import PIN, SHIPPED, Cell, shipped_cell
+from memsim.errors import InputError
+from memsim.networks.cells import SHIPPED, Cell, shipped_cell
 from memsim.networks.regimes import Regime
+from memsim.own_code import PIN, keep, load_object, located, names_code, pinned
 from memsim.spice.subcircuits import read_subcircuit
-from memsim.text import read_text
 
-_NAME = re.compile(r"(?P<file>.+?\.(?P<kind>py|cir|sp|net|lib)):(?P<item>\w+)(?:@(?P<pin>[0-9a-f]+))?")
+_DECK = re.compile(r"(?P<file>.+?\.(cir|sp|net|lib)):(?P<item>\w+)(?:@(?P<pin>[0-9a-f]+))?")
 _KNOWN: dict[str, Cell] = {}
 """Cells of files that were read, and of objects that were registered, by their full names."""
-_KEPT: dict[str, str] = {}
-"""Text of a file of its own that makes the same cell, by full name."""
 _TRUSTED: set[Path] = set()
 """Decks that may include files of other folders, which runs no code."""
-_WANTED = "a Python file with neurons"
 
 
 def load_cell(name: str | Cell, *, trust: bool = False, folder: Path | None = None) -> Cell:
@@ -54,28 +46,23 @@ def load_cell(name: str | Cell, *, trust: bool = False, folder: Path | None = No
         return name
     if name in SHIPPED:
         return shipped_cell(name)
-    found = _NAME.fullmatch(name)
+    if names_code(name):
+        full, made = load_object(name, "neuron", trust=trust, folder=folder, offers=_neurons)
+        if full not in _KNOWN:
+            item = full.rpartition(":")[2].partition("@")[0]
+            _KNOWN[full] = replace(Cell.of(made, name=item), name=full)
+        return _KNOWN[full]
+    found = _DECK.fullmatch(name)
     if found is None:
         return _registered(name)
-    path = _located(Path(found["file"]), folder)
-    item, python = found["item"], found["kind"] == "py"
-    if python:
-        text = kept = read_text(path, f"neuron file {str(path)!r}", _WANTED)
-    else:
-        if trust:
-            _TRUSTED.add(path)
-        deck = read_subcircuit(path, item, trust=path in _TRUSTED)
-        text, kept = deck.text, f"{path.name} with all that it includes\n{deck.text}\n"
-    pin = hashlib.sha256(text.encode()).hexdigest()[:PIN]
-    if found["pin"] and found["pin"] != pin:
-        raise CheckpointError(
-            f"{path} has changed since neuron {item!r} was taken from it; put it back as it was "
-            "(a run keeps a copy in its folder), or train anew"
-        )
-    full = f"{path}:{item}@{pin}"
+    path = located(Path(found["file"]), folder)
+    if trust:
+        _TRUSTED.add(path)
+    deck = read_subcircuit(path, found["item"], trust=path in _TRUSTED)
+    full = pinned(path, found["item"], deck.text, found["pin"], "neuron")
     if full not in _KNOWN:
-        made = _from_python(path, item, text, trust) if python else Cell.of(deck.circuit, output=deck.output)
-        _KNOWN[full], _KEPT[full] = replace(made, name=full), kept
+        _KNOWN[full] = replace(Cell.of(deck.circuit, output=deck.output), name=full)
+    keep(full, f"{path.name} with all that it includes\n{deck.text}\n")
     return _KNOWN[full]
 
 
@@ -93,7 +80,7 @@ def known_as(neuron: object) -> tuple[str, Regime]:
 
 def full_name(entry: object, folder: Path, *, trust: bool = False) -> object:
     """The full name of a cell that an entry of a study in a folder names by its file; any other entry as it is."""
-    if not isinstance(entry, str) or _NAME.fullmatch(entry) is None:
+    if not isinstance(entry, str) or not (names_code(entry) or _DECK.fullmatch(entry)):
         return entry
     return load_cell(entry, trust=trust, folder=folder).name
 
@@ -107,20 +94,6 @@ def register(neuron: Cell | Neuron | type[Neuron] | Netlist) -> Cell:
     return _KNOWN.setdefault(named.name, named)
 
 
-def keep_file(name: str, folder: Path) -> None:
-    """Write the file that a full name tells of into a folder, where `load_cell` finds it if it goes elsewhere."""
-    if name in _KEPT:
-        path = Path(name.rpartition(":")[0])
-        if path.parent != folder.resolve():
-            write_text(folder / path.name, _KEPT[name])
-
-
-def _located(path: Path, folder: Path | None) -> Path:
-    at = (folder or Path.cwd()) / path.expanduser()
-    beside = (folder or Path.cwd()) / path.name
-    return (beside if not at.exists() and beside.exists() else at).resolve()
-
-
 def _registered(name: str) -> Cell:
     if name in _KNOWN:
         return _KNOWN[name]
@@ -132,30 +105,6 @@ def _registered(name: str) -> Cell:
     raise InputError(
         f"unknown neuron {name!r}; known: {', '.join(SHIPPED)}; or name one of yours: FILE.py:CLASS, or FILE.cir:NAME"
     )
-
-
-def _from_python(path: Path, item: str, text: str, trust: bool) -> Cell:
-    if not trust:
-        raise InputError(
-            f"{path} is code that would run; if you know where it comes from, let it with `--trust` (in Python "
-            "`load_cell(..., trust=True)`)"
-        )
-    module = ModuleType(f"{path.stem}_{hashlib.sha256(text.encode()).hexdigest()[:PIN]}")
-    module.__file__ = str(path)
-    sys.modules[module.__name__] = module  # where dataclasses look for the names in annotations
-    try:
-        exec(compile(text, str(path), "exec"), module.__dict__)  # noqa: S102 - the user said so
-    except Exception as error:
-        at = [
-            frame.lineno for frame in traceback.extract_tb(error.__traceback__) if frame.filename == str(path)
-        ]
-        line = at[-1] if at else getattr(error, "lineno", None)
-        raise InputError(
-            f"{path} cannot be run: {type(error).__name__}: {error}" + (f" (line {line})" if line else "")
-        ) from error
-    if item not in vars(module):
-        raise InputError(f"{path} has no {item!r}; it has: {', '.join(_neurons(module)) or 'no neurons'}")
-    return Cell.of(getattr(module, item), name=item)
 
 
 def _neurons(module: ModuleType) -> list[str]:

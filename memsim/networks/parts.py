@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -17,8 +18,44 @@ from memsim.networks.delays import Delay
 from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.layer import Join
 from memsim.networks.network import INPUT
-from memsim.networks.synapses import Synapse
+from memsim.networks.synapses import Convolutional, Dense, OnCrossbar, Synapse
 from memsim.networks.tables import LayerTable, SynapsesTable
+
+
+@dataclass(frozen=True)
+class Connection:
+    """What a synapse is to lead from and to.
+
+    Attributes:
+        number: of the layer that it leads into, from 0.
+        shape: of the outputs that it comes from.
+        layout: number of neurons, or a convolution.
+        bias: whether it has one.
+    """
+
+    number: int
+    shape: tuple[int, ...]
+    layout: int | Convolution
+    bias: bool
+
+    @property
+    def fan_in(self) -> int:
+        """Inputs of a neuron, without a bias."""
+        if isinstance(self.layout, int):
+            return math.prod(self.shape)
+        return as_image(self.shape)[0] * self.layout.kernel**2
+
+    @property
+    def columns(self) -> int:
+        """Neurons, or channels of a convolution."""
+        return self.layout if isinstance(self.layout, int) else self.layout.channels
+
+    def on(self, crossbar: Crossbar, always_on: float) -> OnCrossbar:
+        """The synapse on a crossbar; `always_on` is the voltage of the word line of a bias [V]."""
+        bias = always_on if self.bias else None
+        if isinstance(self.layout, int):
+            return Dense(crossbar, bias)
+        return Convolutional(as_image(self.shape), self.layout, crossbar, bias)
 
 
 class Parts(ABC):
@@ -44,23 +81,16 @@ class Parts(ABC):
         self.names = [table.name or f"layer{number}" for number, table in enumerate(tables, start=1)]
         self.shapes = {INPUT: shape}
 
-    @abstractmethod
-    def dense(self, number: int, shape: tuple[int, ...], columns: int, *, bias: bool) -> Synapse:
-        """Into layer `number`, from outputs of a shape."""
+    recurrent_bias = False
+    """Whether synapses from a layer to itself have one."""
 
     @abstractmethod
-    def convolutional(
-        self, number: int, shape: tuple[int, int, int], layout: Convolution, *, bias: bool
-    ) -> Synapse:
-        """The same for a convolution."""
+    def synapse(self, wanted: Connection) -> Synapse:
+        """What makes a connection."""
 
     @abstractmethod
     def has_bias(self, table: LayerTable) -> bool:
         """Whether a layer has one."""
-
-    def recurrent(self, number: int, neurons: int) -> Synapse:
-        """From the outputs of a layer to itself."""
-        return self.dense(number, (neurons,), neurons, bias=False)
 
     def tau(self, table: LayerTable) -> float | None:
         """Time constant of the lines of a recurrent layer, of circuits [s]."""
@@ -75,11 +105,9 @@ class Parts(ABC):
         return self.names[number - 1] if number else INPUT
 
     def _synapse(self, number: int, table: LayerTable) -> Synapse:
-        shape, layout, bias = self.shapes[self._before(number)], table.layout, self.has_bias(table)
-        if isinstance(layout, Convolution):
-            made = self.convolutional(number, as_image(shape), layout, bias=bias)
-        else:
-            made = self.dense(number, shape, self.classes if layout is None else layout, bias=bias)
+        layout = self.classes if table.layout is None else table.layout
+        wanted = Connection(number, self.shapes[self._before(number)], layout, self.has_bias(table))
+        made = self.synapse(wanted)
         self.shapes[self.names[number]] = made.shape
         return made
 
@@ -88,11 +116,14 @@ class Parts(ABC):
         neurons = math.prod(self.shapes[name])
         return {
             "name": name,
-            "recurrent": self.recurrent(number, neurons) if table.recurrent else None,
+            "recurrent": self._recurrent(number, neurons) if table.recurrent else None,
             "tau": self.tau(table),
             "joins": list(self._joins(number, table, neurons)),
             "delay": self._delay(number, table),
         }
+
+    def _recurrent(self, number: int, neurons: int) -> Synapse:
+        return self.synapse(Connection(number, (neurons,), neurons, self.recurrent_bias))
 
     def _joins(self, number: int, table: LayerTable, neurons: int) -> Iterator[Join]:
         name, earlier = self.names[number], [INPUT, *self.names[:number]]
@@ -103,7 +134,7 @@ class Parts(ABC):
                 )
             lines = math.prod(self.shapes[source])
             if table.join == "current":
-                yield Join(source, self.dense(number, (lines,), neurons, bias=False))
+                yield Join(source, self.synapse(Connection(number, (lines,), neurons, bias=False)))
             elif lines == neurons:
                 yield Join(source)
             else:

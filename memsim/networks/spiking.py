@@ -10,15 +10,15 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
-from memsim.crossbar import Crossbar
 from memsim.errors import InputError
-from memsim.networks.discrete_neurons import DiscreteNeuron, LeakyIntegrateAndFire
-from memsim.networks.geometry import Convolution
+from memsim.networks.discrete_neurons import DiscreteNeuron
+from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.layer import Layer
+from memsim.networks.lif_table import LifTable
 from memsim.networks.network import Network, Outputs, Times
-from memsim.networks.parts import Parts, crossbar_of
+from memsim.networks.parts import Connection, Parts, crossbar_of
 from memsim.networks.spikes import event_coded, rate_coded
-from memsim.networks.synapses import Convolutional, Dense, Ideal, OfSpikes, OnCrossbar, Synapse
+from memsim.networks.synapses import Ideal, OfSpikes, Synapse
 from memsim.networks.tables import CROSSBAR, LayerTable, SynapsesTable
 
 
@@ -64,8 +64,8 @@ class SpikingNetwork(Network):
             tables.append(LayerTable())
         made, others = _OfSpikes(shape, outputs, tables, generator, synapses or SynapsesTable()).made()
         layers = [
-            Layer(synapse, LeakyIntegrateAndFire(spiking=number < len(tables)), **more)
-            for number, (synapse, more) in enumerate(zip(made, others, strict=True), start=1)
+            Layer(synapse, _neurons(table, synapse, spiking=table is not tables[-1]), **more)
+            for table, synapse, more in zip(tables, made, others, strict=True)
         ]
         super().__init__(layers, drive=_given if steps is None else Presented(steps), readout=_mean)
 
@@ -131,8 +131,15 @@ def _plain(layer: Layer) -> nn.Module:
     )
 
 
+def _neurons(table: LayerTable, synapse: Synapse, *, spiking: bool) -> DiscreteNeuron:
+    made_of = table.lif or LifTable()
+    return (made_of if spiking else made_of.silent()).neurons(synapse.shape, spiking=spiking)
+
+
 class _OfSpikes(Parts):
     """Parts of plain arithmetic, or of crossbars that spikes read; with biases."""
+
+    recurrent_bias = True
 
     def __init__(
         self,
@@ -145,43 +152,37 @@ class _OfSpikes(Parts):
         super().__init__(shape, classes, tables, generator)
         self.cells = cells
 
-    def dense(self, number: int, shape: tuple[int, ...], columns: int, *, bias: bool) -> Synapse:
-        if self.tables[number].synapse == CROSSBAR:
-            rows = math.prod(shape)
-            return self._counted(Dense(self._crossbar(rows, columns, bias=bias), _always_on(bias)), rows)
-        return self._started(Ideal(shape, nn.Linear(math.prod(shape), columns, bias=bias)))
-
-    def convolutional(
-        self, number: int, shape: tuple[int, int, int], layout: Convolution, *, bias: bool
-    ) -> Synapse:
-        if self.tables[number].synapse == CROSSBAR:
-            rows = shape[0] * layout.kernel**2
-            crossbar = self._crossbar(rows, layout.channels, bias=bias)
-            return self._counted(Convolutional(shape, layout, crossbar, _always_on(bias)), rows)
-        sides = (layout.kernel, layout.stride, layout.padding)
-        return self._started(Ideal(shape, nn.Conv2d(shape[0], layout.channels, *sides, bias=bias), layout))
+    def synapse(self, wanted: Connection) -> Synapse:
+        if self.tables[wanted.number].synapse == CROSSBAR:
+            return self._counted(wanted)
+        ideal = Ideal(
+            wanted.shape, _module(wanted), wanted.layout if isinstance(wanted.layout, Convolution) else None
+        )
+        _start(cast("nn.Linear | nn.Conv2d", ideal.module), self.generator)
+        return ideal
 
     def has_bias(self, table: LayerTable) -> bool:
         return table.bias is not False
 
-    def recurrent(self, number: int, neurons: int) -> Synapse:
-        return self.dense(number, (neurons,), neurons, bias=True)
-
-    def _crossbar(self, rows: int, columns: int, *, bias: bool) -> Crossbar:
-        crossbar = crossbar_of(self.cells, rows + bias, columns, mirror_ratio=1.0, generator=self.generator)
+    def _counted(self, wanted: Connection) -> Synapse:
+        """On cells, in units of current that give its first weights the variance that plain ones have."""
+        rows, bias = wanted.fan_in, wanted.bias
+        crossbar = crossbar_of(
+            self.cells, rows + bias, wanted.columns, mirror_ratio=1.0, generator=self.generator
+        )
         with torch.no_grad():
             crossbar.weight[rows:].zero_()
-        return crossbar
+        largest = math.sqrt(3 * FIRST_POWER / rows) / self.cells.initial_weight
+        unit = READ_VOLTAGE * crossbar.gain / largest
+        return OfSpikes(wanted.on(crossbar, READ_VOLTAGE), voltage=READ_VOLTAGE, unit=unit)
 
-    def _counted(self, array: OnCrossbar, fan_in: int) -> Synapse:
-        """In units of current that give its first weights the variance that plain ones have."""
-        largest = math.sqrt(3 * FIRST_POWER / fan_in) / self.cells.initial_weight
-        unit = READ_VOLTAGE * array.crossbar.gain / largest
-        return OfSpikes(array, voltage=READ_VOLTAGE, unit=unit)
 
-    def _started(self, synapse: Ideal) -> Ideal:
-        _start(cast("nn.Linear | nn.Conv2d", synapse.module), self.generator)
-        return synapse
+def _module(wanted: Connection) -> nn.Linear | nn.Conv2d:
+    layout = wanted.layout
+    if isinstance(layout, int):
+        return nn.Linear(wanted.fan_in, layout, bias=wanted.bias)
+    sides = (layout.kernel, layout.stride, layout.padding)
+    return nn.Conv2d(as_image(wanted.shape)[0], layout.channels, *sides, bias=wanted.bias)
 
 
 def _start(module: nn.Linear | nn.Conv2d, generator: torch.Generator | None) -> None:
@@ -190,10 +191,6 @@ def _start(module: nn.Linear | nn.Conv2d, generator: torch.Generator | None) -> 
     with torch.no_grad():
         module.weight.normal_(0, math.sqrt(FIRST_POWER / fan_in), generator=generator)
         nn.init.zeros_(module.bias) if module.bias is not None else None
-
-
-def _always_on(bias: bool) -> float | None:
-    return READ_VOLTAGE if bias else None
 
 
 READ_VOLTAGE = 0.1

@@ -20,6 +20,7 @@ from memsim.errors import InputError
 from memsim.networks.defaults import completed, suiting
 from memsim.networks.drives import Encoding, Pulse
 from memsim.networks.geometry import Convolution, Size
+from memsim.networks.lif_table import OF_SPIKES, LifTable
 from memsim.networks.named_cells import known_as
 from memsim.surrogate import DEFAULT_STEPPER
 from memsim.tables import Count, Finite, NonNegative, Positive, Seed, Share, Table, Whole
@@ -151,6 +152,7 @@ class LayerTable(Table):
         name: that other layers know it by; layer1, layer2, ... where left out.
         neuron: circuit of its neurons; the network's where left out.
         synapse: `ideal` or `crossbar`, of discrete neurons; the network's where left out.
+        lif: of discrete neurons: what they are made of; what it leaves out is the network's.
         neurons: how many.
         channels, kernel, stride, padding: of a convolution, see `Convolution`.
         recurrent: whether its neurons also hear each other.
@@ -169,6 +171,7 @@ class LayerTable(Table):
     name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")] | None = None
     neuron: str | None = None
     synapse: Material | None = None
+    lif: LifTable | None = None
     neurons: Size | None = None
     channels: Size | None = None
     kernel: Size | None = None
@@ -239,11 +242,14 @@ class NetworkTable(Table):
             in Python also an object, see memsim.networks.cells.
         synapse: of discrete neurons: `ideal`, plain weights; or `crossbar`, the cells and wires of `synapses`, which
             spikes read. Circuits are always behind crossbars.
+        lif: of discrete neurons: leak, threshold, reset, spike and compartments, see `LifTable`.
         parameters: circuit parameters that differ between neurons, by name, such as "cmem" or "xm1.v_on".
     """
 
-    speaks_of_discrete: ClassVar[tuple[str, ...]] = ("steps",)
+    of_discrete: ClassVar[frozenset[str]] = frozenset({"steps", "lif"})
     """Entries that discrete neurons alone have."""
+    speaks_of_discrete: ClassVar[frozenset[str]] = of_discrete
+    """Entries that mean discrete neurons where no neuron is named."""
     of_circuits: ClassVar[frozenset[str]] = frozenset(
         {"window", "step", "stepper", "drive", "synapses", "parameters", "readout"}
     )
@@ -257,6 +263,7 @@ class NetworkTable(Table):
     steps: Annotated[int, Field(ge=1, le=1000, strict=True)] | None = None
     neuron: str = DEFAULT_NEURON
     synapse: Material = IDEAL
+    lif: LifTable = LifTable()
     window: Positive = 10e-3
     step: Positive = 200e-6
     stepper: str = DEFAULT_STEPPER
@@ -304,7 +311,8 @@ class NetworkTable(Table):
         """Entries that say nothing here, and are not saved."""
         names = {"hidden" if self.layers else "layers"} | (set() if self.recurrent else {"recurrent"})
         names |= set() if self.synapse == CROSSBAR else {"synapse"}
-        return names | (set(self._not_discrete) if self.discrete else {"steps"})
+        names |= set() if self.lif.given else {"lif"}
+        return names | (self._not_discrete if self.discrete else self.of_discrete)
 
     @property
     def on_crossbars(self) -> bool:
@@ -325,7 +333,7 @@ class NetworkTable(Table):
     @model_validator(mode="after")
     def _one_family(self) -> NetworkTable:
         given = self.model_fields_set
-        of_others = sorted(given & (self._not_discrete if self.discrete else {"steps"}))
+        of_others = sorted(given & (self._not_discrete if self.discrete else self.of_discrete))
         if of_others:
             hint = f', or use synapse = "{CROSSBAR}"' if set(of_others) <= self.of_cells else ""
             raise ValueError(
@@ -335,6 +343,8 @@ class NetworkTable(Table):
             raise ValueError(
                 "synapse is of discrete neurons; circuits are always behind crossbars, leave it out"
             )
+        if not self.discrete and any(layer.lif for layer in self.layers):
+            raise ValueError(f'lif is of discrete neurons; give neuron = "{DISCRETE}", or leave it out')
         idle = sorted(self.synapses.model_fields_set & OF_MIRRORS) if self.discrete else []
         if idle:
             raise ValueError(
@@ -361,6 +371,12 @@ class NetworkTable(Table):
         if any(layer.layout is None for layer in self.every_layer[:-1]):
             raise ValueError(
                 "a layer before the last one has no neurons; give it neurons, or channels and kernel"
+            )
+        last = self.every_layer[-1].lif or (self.lif if len(self.every_layer) == 1 else LifTable())
+        silent = sorted(OF_SPIKES & last.given.keys())
+        if silent:
+            raise ValueError(
+                f"lif.{silent[0]} changes nothing in the last layer, whose neurons add up and never fire; leave it out"
             )
         if self.every_layer[-1].join == "spike":
             raise ValueError('the last layer is read as it is; join = "spike" is for those before')

@@ -11,19 +11,21 @@ from matplotlib.figure import Figure
 from memsim import plots
 from memsim.circuits import dataset
 from memsim.learn import Run
+from memsim.learn.checkpoint import STUDY
 from memsim.learn.evaluation import respond
 from memsim.learn.metrics import confusion
+from memsim.learn.rules import BACKPROPAGATION
 from memsim.report.page import Section, Table, write_report
 from memsim.units import format_si
 from memsim.verify import Evidence, Verification
 
 REPORT = "report.html"
 WAYS = {
-    False: "Backpropagation through time on the differentiable twin of the circuit; no surrogate gradients. "
+    False: "on the differentiable twin of the circuit; no surrogate gradients. "
     "Weights are differences of two bounded conductances.",
-    True: "Backpropagation through time of discrete neurons, whose spikes have the slope of a surrogate.",
+    True: "of discrete neurons, whose spikes have the slope of a surrogate.",
 }
-"""How networks of circuits and of discrete neurons are trained."""
+"""How networks of circuits and of discrete neurons are trained by backpropagation."""
 
 
 def run_figures(run: Run, evidence: Evidence | None = None) -> dict[str, Figure]:
@@ -77,7 +79,7 @@ def run_sections(run: Run, folder: Path, evidence: Evidence | None = None) -> li
         plots.save(figure, folder / name)
     sections = [_training_section(run, figures)]
     if evidence:
-        sections.append(_verification_section(evidence, figures, folder))
+        sections.append(_verification_section(evidence, figures, _source(run, folder)))
     return sections
 
 
@@ -111,11 +113,19 @@ def _training_section(run: Run, figures: dict[str, Figure]) -> Section:
         pictures.append((told_of, figures["confusion.png"]))
     return Section(
         heading="Training",
-        text=f"{WAYS[run.study.discrete]}{told}",
+        text=f"{_rule(run)}{told}",
         tables=[(("quantity", "value"), rows), *_stages(run)],
         figures=pictures,
         command="memsim train",
     )
+
+
+def _rule(run: Run) -> str:
+    """How the network learned."""
+    if run.study.rule == BACKPROPAGATION:
+        return f"Backpropagation through time {WAYS[run.study.discrete]}"
+    kind = run.study.rule["kind"] if isinstance(run.study.rule, dict) else run.study.rule
+    return f"Learned by the rule {kind.rpartition(':')[2].partition('@')[0]}."
 
 
 def _stages(run: Run) -> list[Table]:
@@ -129,7 +139,7 @@ def _stages(run: Run) -> list[Table]:
     return [(("stage", "hardware", "epochs", f"test {_score(run)}"), rows)]
 
 
-def _verification_section(evidence: Evidence, figures: dict[str, Figure], folder: Path) -> Section:
+def _verification_section(evidence: Evidence, figures: dict[str, Figure], source: str) -> Section:
     v = evidence.verification
     way = (
         "in one deck for each image"
@@ -153,7 +163,7 @@ def _verification_section(evidence: Evidence, figures: dict[str, Figure], folder
             f"{layer.mean_error:.3%}",
             f"{layer.worst_error:.2%}",
             format_si(layer.neurons_ngspice, "J"),
-            format_si(layer.synapses_ngspice, "J"),
+            "not verified" if v.not_circuits else format_si(layer.synapses_ngspice, "J"),
         )
         for number, layer in enumerate(v.layers, start=1)
     ]
@@ -162,13 +172,31 @@ def _verification_section(evidence: Evidence, figures: dict[str, Figure], folder
         heading="The trained network as a circuit",
         text=f"Crossbars, mirrors and neurons in ngspice, {way}.\n\n"
         "Energies are the heat of all memristors during one inference: those of the neurons, and the crossbars with "
-        "their wires while bit lines are held at virtual ground. Mirrors, buffers and encoders are ideal, not counted.",
+        "their wires while bit lines are held at virtual ground. Mirrors, buffers and encoders are ideal, not counted."
+        + _left_out(v),
         tables=[(("quantity", "value"), rows), (header, layers)],
         figures=[
             ("membrane potential of the winning output neuron, first image", figures["ngspice-and-torch.png"])
         ],
-        command=f"memsim verify {folder} --images {v.images} {'--whole' if v.whole else '--by-layer'}",
+        command=f"memsim verify {source} --images {v.images} {'--whole' if v.whole else '--by-layer'}",
     )
+
+
+def _left_out(v: Verification) -> str:
+    """What was not verified, because it is no circuit."""
+    if not v.not_circuits:
+        return ""
+    return (
+        f"\n\nNot verified, because they are no circuit: the converters of {', '.join(v.not_circuits)}. "
+        "The neurons behind them were driven with the currents that they give, in both engines; energies are those of "
+        "the neurons, and `memsim imc` tells those of the arrays."
+    )
+
+
+def _source(run: Run, folder: Path) -> str:
+    """What `memsim verify` is called with."""
+    is_stage = bool(run.records) and not (folder / STUDY).exists()
+    return f'{folder.parent} --stage "{run.records[-1].stage.name}"' if is_stage else str(folder)
 
 
 def _agreement(v: Verification) -> list[tuple[str, str]]:

@@ -31,7 +31,7 @@ class TrainedNetwork:
     Attributes:
         folder: of the run.
         images: test images, the first ones; all where left out.
-        trust: run the code of the Python file of its neuron, where it has one.
+        trust: run the code of the Python files that its study names.
     """
 
     folder: Path

@@ -21,7 +21,8 @@ class LayerVerification:
         neurons: in the layer.
         mean_error, worst_error: of membrane potentials, in units of the layer's largest spike in the image.
         neurons_ngspice, neurons_twin: heat in the neurons' devices for one inference [J]; mean over images.
-        synapses_ngspice, synapses_twin: what the word line drivers of the crossbar deliver [J].
+        synapses_ngspice, synapses_twin: what the word line drivers of the crossbar deliver [J]; 0 of what is no
+            circuit.
     """
 
     neurons: int
@@ -46,6 +47,8 @@ class Verification:
         whole: whether ngspice had the network in one deck for each image, or layer by layer.
         energy_difference: largest of all images, relative to the energy in ngspice.
         cpu_seconds_ngspice: of the ngspice processes alone.
+        not_circuits: arrays that are read through converters; neurons behind them were driven with the currents that
+            they give, and energies are those of neurons.
     """
 
     images: int
@@ -64,6 +67,7 @@ class Verification:
     cpu_seconds_ngspice: float
     seconds_twin: float
     layers: tuple[LayerVerification, ...]
+    not_circuits: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -118,7 +122,7 @@ def errors(spice: Array, twin: Array) -> tuple[Array, Array]:
     return error.mean(axis=(1, 2)), error.max(axis=(1, 2))
 
 
-def summary(batches: list[Batch], *, whole: bool) -> Verification:
+def summary(batches: list[Batch], *, whole: bool, not_circuits: tuple[str, ...] = ()) -> Verification:
     """All batches as one verification."""
     spice, twin, coarse = (_joined(batches, f"class_{name}") for name in ("ngspice", "twin", "coarse"))
     labels, mean, worst = (_joined(batches, name) for name in ("labels", "mean_error", "worst_error"))
@@ -159,6 +163,7 @@ def summary(batches: list[Batch], *, whole: bool) -> Verification:
         cpu_seconds_ngspice=processor,
         seconds_twin=wall_twin,
         layers=layers,
+        not_circuits=not_circuits,
     )
 
 

@@ -42,12 +42,15 @@ from memsim.networks.network import Arriving, current_of
 from memsim.networks.synapses import Dense, Synapse
 from memsim.spice import Job, deck, simulate_many
 from memsim.surrogate import CompiledCircuit, Coupling
+from memsim.verify.tiles import not_circuits
 
 Array = NDArray[np.float64]
 Waves = dict[str, Array]
 """Potentials and states of the neurons of one layer, each [image, time, neuron], named as in the neuron's circuit."""
 Driven = tuple[Circuit, Mapping[str, Stimulus]]
 """A circuit and what its sources do."""
+Currents = Sequence[Tensor] | None
+"""Into the neurons of each layer, [time, batch, neurons] in A, where they are known beforehand."""
 Advance = Callable[[int], None]
 """Told how many neurons have been simulated since the last call."""
 PACK = 16
@@ -57,7 +60,9 @@ DECKS = 64
 TIMEOUT = 600.0
 
 
-def twin(network: MemristiveNetwork, lines: WordLines, times: Array) -> list[Waves]:
+def twin(
+    network: MemristiveNetwork, lines: WordLines, times: Array, currents: Currents = None
+) -> list[Waves]:
     """Layer by layer in torch, in float64."""
     step = float(times[1] - times[0])
     layers: list[Waves] = []
@@ -72,13 +77,28 @@ def twin(network: MemristiveNetwork, lines: WordLines, times: Array) -> list[Wav
         coupling = None
         if matrix is not None and layer.tau is not None:
             coupling = Coupling(matrix, cell.output, layer.tau, cell.rest)
-        waves, _ = compiled(current_of(arriving), dt=step, parameters=parameters, coupling=coupling)
+        current = current_of(arriving) if currents is None else currents[number]
+        waves, _ = compiled(current, dt=step, parameters=parameters, coupling=coupling)
         layers.append({name: wave.transpose(0, 1).numpy() for name, wave in waves.items()})
         return waves[cell.output] - cell.rest
 
-    with torch.no_grad():
-        network.flow(lines.over(times), fire, dt=step)
+    _each_layer(network, lines, times, fire, currents)
     return layers
+
+
+def _each_layer(
+    network: MemristiveNetwork,
+    lines: WordLines,
+    times: Array,
+    fire: Callable[[int, Arriving], Tensor],
+    currents: Currents,
+) -> None:
+    with torch.no_grad():
+        if currents is None:
+            network.flow(lines.over(times), fire, dt=float(times[1] - times[0]))
+        else:
+            for number in range(len(currents)):
+                fire(number, ())
 
 
 def neuron_values(network: MemristiveNetwork, number: int) -> dict[str, Array]:
@@ -94,22 +114,21 @@ def relative(network: MemristiveNetwork, number: int, waves: Waves) -> Array:
 
 
 def layer_by_layer(
-    network: MemristiveNetwork, lines: WordLines, times: Array, advance: Advance
+    network: MemristiveNetwork, lines: WordLines, times: Array, advance: Advance, currents: Currents = None
 ) -> list[Waves]:
     """In ngspice, some neurons of some images in each deck."""
     layers: list[Waves] = []
 
     def fire(number: int, arriving: Arriving) -> Tensor:
-        if not number and _is_pulsed(network):
+        if currents is None and not number and _is_pulsed(network):
             gains = network.synapses[0](lines.amplitude).transpose(1, 2).numpy()
             layers.append(_pulsed(network, lines, gains, times, advance))
         else:
-            currents = current_of(arriving).permute(1, 2, 0).numpy()
-            layers.append(_sampled(network, number, currents, times, advance))
+            current = current_of(arriving) if currents is None else currents[number]
+            layers.append(_sampled(network, number, current.permute(1, 2, 0).numpy(), times, advance))
         return torch.from_numpy(relative(network, number, layers[-1])).transpose(0, 1)
 
-    with torch.no_grad():
-        network.flow(lines.over(times), fire, dt=float(times[1] - times[0]))
+    _each_layer(network, lines, times, fire, currents)
     return layers
 
 
@@ -187,6 +206,9 @@ def network_deck(network: MemristiveNetwork, image: Tensor) -> str:
 
 def why_not_whole(network: MemristiveNetwork) -> str:
     """What keeps a network from being one circuit of ours; empty where nothing does."""
+    tiles = not_circuits(network)
+    if tiles:
+        return f"{tiles[0]} is read through converters"
     for layer, synapse in zip(network.chain, network.synapses, strict=True):
         if not isinstance(synapse, Dense):
             return "it has convolutional layers"

@@ -18,7 +18,6 @@ from torch import Tensor
 
 from memsim.errors import InputError
 from memsim.files import write_text
-from memsim.imc.mapping import mapped_layers
 from memsim.learn import Run
 from memsim.learn.evaluation import EVALUATION_SEED
 from memsim.networks import MemristiveNetwork
@@ -33,6 +32,7 @@ from memsim.verify.comparison import Batch, Evidence, Verification, amplitude, e
 from memsim.verify.energy import neuron_energy, read_energy
 from memsim.verify.engines import Advance, Array, Waves, relative
 from memsim.verify.store import Store, key_of
+from memsim.verify.tiles import currents_of, not_circuits, refined
 
 RESULT = "verification.json"
 FINE = 10
@@ -56,7 +56,8 @@ def verify(
     """Simulate test images of a trained run in ngspice and in the twin at fine steps, and compare.
 
     Args:
-        run: a trained run.
+        run: a trained run. Of one on hardware, neurons are verified, driven with the currents of its tiles; see
+            memsim.verify.tiles.
         images: how many test images, from the first on.
         whole: the whole network in one deck for each image, or layer by layer; whole where left out and the network
             is small enough and has dense layers and ideal wires.
@@ -64,7 +65,8 @@ def verify(
         progress: called with neurons simulated in ngspice and neurons in all.
 
     Raises:
-        InputError: fewer than one image or more than there are, or a network that cannot be simulated whole.
+        InputError: fewer than one image or more than there are, neurons that are no circuits, or a network that cannot
+            be simulated whole.
         EngineNotFoundError: ngspice is missing or too old.
         SimulationError: a deck failed; the error of the first such one.
     """
@@ -87,7 +89,8 @@ def verify(
             batch = store.load(name) if store else None
             if batch is None:
                 inputs, labels = run.data.test.batch(part)
-                lines = network.drive(inputs.double(), torch.Generator().manual_seed(EVALUATION_SEED + start))
+                given = inputs if not_circuits(network) else inputs.double()
+                lines = network.drive(given, torch.Generator().manual_seed(EVALUATION_SEED + start))
                 batch = _batch(network, lines, labels.numpy(), chosen, count)
                 if store:
                     store.save(name, batch)
@@ -95,7 +98,7 @@ def verify(
                 count(neurons * len(batch.labels))
             batches.append(batch)
     return Evidence(
-        summary(batches, whole=chosen),
+        summary(batches, whole=chosen, not_circuits=not_circuits(network)),
         _times(network, FINE),
         np.concatenate([batch.ngspice for batch in batches]),
         np.concatenate([batch.twin for batch in batches]),
@@ -145,7 +148,7 @@ class _Count:
 
 
 def _circuit(run: Run) -> MemristiveNetwork:
-    """A copy of the network in float64; the run's own stays as it is.
+    """A copy of the network in float64, or as it was trained where converters see its numbers.
 
     Raises:
         InputError: a part that is no circuit, by name.
@@ -155,13 +158,8 @@ def _circuit(run: Run) -> MemristiveNetwork:
             f"the neurons of this run are {run.study.neuron!r}, which are discrete and no circuit; verify takes "
             "networks of circuits"
         )
-    tiles = mapped_layers(run.network)
-    if tiles:
-        raise InputError(
-            f"{next(iter(tiles))} is read through converters, which are no part of the circuit that verify makes; "
-            "verify a run without stages on hardware"
-        )
-    return deepcopy(run.network).double()
+    network = deepcopy(run.network)
+    return network if not_circuits(network) else network.double()
 
 
 def _batch(
@@ -174,12 +172,16 @@ def _batch(
     times = _times(network, FINE)
     began = time.perf_counter()
     last = len(network.synapses) - 1
-    coarse = relative(network, last, engines.twin(network, lines, _times(network, 1))[-1])
-    twin = engines.twin(network, lines, times)
+    currents = currents_of(network, lines) if not_circuits(network) else None
+    fine = [refined(current, FINE) for current in currents] if currents else None
+    coarse = relative(network, last, engines.twin(network, lines, _times(network, 1), currents)[-1])
+    twin = engines.twin(network, lines, times, fine)
     seconds_twin = time.perf_counter() - began
     began, processor = time.perf_counter(), _children_seconds()
-    simulate = engines.whole if whole else engines.layer_by_layer
-    spice = simulate(network, lines, times, advance)
+    if whole:
+        spice = engines.whole(network, lines, times, advance)
+    else:
+        spice = engines.layer_by_layer(network, lines, times, advance, fine)
     seconds = [time.perf_counter() - began, _children_seconds() - processor, seconds_twin]
     pairs = [
         (relative(network, number, a), relative(network, number, b))
@@ -215,6 +217,10 @@ def _times(network: MemristiveNetwork, parts: int) -> Array:
 
 def _energy(network: MemristiveNetwork, lines: WordLines, times: Array, layers: list[Waves]) -> Array:
     """[image, layer, 2] in J: neurons, then synapses."""
+    if not_circuits(network):
+        return np.stack(
+            [_of_neurons(network, number, times, waves) for number, waves in enumerate(layers)], axis=1
+        )
     energies: list[Array] = []
 
     def fire(number: int, arriving: Arriving) -> Tensor:
@@ -233,6 +239,12 @@ def _energy(network: MemristiveNetwork, lines: WordLines, times: Array, layers: 
 
     network.flow(lines.over(times), fire, dt=float(times[1] - times[0]))
     return np.stack(energies, axis=1)
+
+
+def _of_neurons(network: MemristiveNetwork, number: int, times: Array, waves: Waves) -> Array:
+    """[image, 2] in J of a layer behind an array that is no circuit."""
+    heat = neuron_energy(network.cells[number].circuit, waves, times, engines.neuron_values(network, number))
+    return np.stack([heat, np.zeros_like(heat)], axis=-1)
 
 
 def _answers(network: MemristiveNetwork, waves: Array, labels: NDArray) -> NDArray:

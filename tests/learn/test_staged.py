@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import re
+import shutil
 from pathlib import Path
 
 import pytest
 import tomli_w
 import torch
+from safetensors.torch import load, save
 from typer.testing import CliRunner
 
 from memsim.cli import app
 from memsim.errors import CheckpointError, InputError
 from memsim.imc import mapped_layers
 from memsim.learn import load_run, make_study, train
+from memsim.learn.checkpoint import CHECKPOINT, _digest
 from memsim.learn.data.motion import moving_dots
 from memsim.networks import LeakyIntegrateAndFire, SpikingNetwork
 from memsim.networks.geometry import Convolution
@@ -89,6 +93,82 @@ def test_an_interrupted_run_ends_as_one_that_was_not(folder: Path, tmp_path: Pat
     whole = load_run(folder).network.state_dict()
     for name, value in resumed.network.state_dict().items():
         assert torch.equal(value, whole[name]), name
+
+
+def test_finished_stages_are_not_calibrated_again(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calibrations: list[object] = []
+    monkeypatch.setattr("memsim.learn.run.calibrate", lambda *_: calibrations.append(_))
+    before = load_run(folder).network.state_dict()
+    resumed = train(make_study(**SMALL), folder, resume=True).network.state_dict()
+    assert calibrations == []
+    assert all(torch.equal(value, before[name]) for name, value in resumed.items())
+    brief = {"name": "one bit", "card": "adcless-differential-32", "hardware": NO_WIRES, "examples": 32}
+    train(make_study(**{**SMALL, "stages": (brief,)}), tmp_path)
+    assert len(calibrations) == 1
+
+
+def as_of_earlier(path: Path, epochs: int) -> None:
+    """Rewrite a checkpoint of the first stage with the names that parts once had, after so many epochs."""
+    tensors = load((path / CHECKPOINT).read_bytes())
+    del tensors["digest"], tensors["further"]
+    tensors["history"] = tensors["history"][:epochs].clone()
+    names = [
+        (r"layers\.(\d)\.synapse\.module", r"synapses.\1"),
+        (r"layers\.(\d)\.neuron\.(\w+)\.raw", r"neurons.\1.\2"),
+    ]
+    for pattern, old in names:
+        tensors = {re.sub(pattern, old, name): value for name, value in tensors.items()}
+    assert "network.neurons.0.leak" in tensors
+    (path / CHECKPOINT).write_bytes(save(tensors | {"digest": _digest(tensors)}))
+
+
+def test_a_run_of_an_earlier_memsim_goes_on_after_a_stage_and_not_within(
+    folder: Path, tmp_path: Path
+) -> None:
+    for name in ("study.toml", "1-software"):
+        copy = shutil.copytree if (folder / name).is_dir() else shutil.copyfile
+        copy(folder / name, tmp_path / name)
+    as_of_earlier(tmp_path / "1-software", epochs=2)
+    with pytest.raises(
+        CheckpointError, match=r"in the midst of a stage by an earlier memsim.*training.start"
+    ):
+        train(make_study(**SMALL), tmp_path, resume=True)
+    shutil.copyfile(folder / "1-software" / CHECKPOINT, tmp_path / "1-software" / CHECKPOINT)
+    as_of_earlier(tmp_path / "1-software", epochs=4)
+    resumed = train(make_study(**SMALL), tmp_path, resume=True).network.state_dict()
+    whole = load_run(folder).network.state_dict()
+    assert all(torch.equal(value, whole[name]) for name, value in resumed.items())
+
+
+@pytest.mark.parametrize("place", ["", "3-one-bit"])
+def test_training_goes_on_from_a_run_on_hardware(folder: Path, tmp_path: Path, place: str) -> None:
+    more = {**SMALL["stages"][2], "epochs": 1, "learning_rate": 1e-12}
+    study = make_study(**{**SMALL, "stages": (more,), "training": {"start": str(folder / place)}})
+    run = train(study, tmp_path)
+    trained = load_run(folder).network.state_dict()
+    for name, value in run.network.state_dict().items():
+        torch.testing.assert_close(value, trained[name], rtol=0, atol=1e-8)  # one epoch of steps of 1e-12
+    again = load_run(tmp_path).network.state_dict()
+    assert all(torch.equal(value, again[name]) for name, value in run.network.state_dict().items())
+
+
+def test_a_study_that_begins_in_software_starts_from_a_stage_in_software(
+    folder: Path, tmp_path: Path
+) -> None:
+    brief = {name: value for name, value in SMALL.items() if name != "stages"}
+    given = {**brief, "neuron": "lif", "epochs": 1, "learning_rate": 1e-12}
+    with pytest.raises(
+        InputError, match=r"begins in software; start from .*1-software, or give its first stage"
+    ):
+        train(make_study(**given, training={"start": str(folder)}), tmp_path / "one")
+    run = train(make_study(**given, training={"start": str(folder / "1-software")}), tmp_path / "two")
+    software = load_run(folder, stages=1)
+    assert run.history[0].test_accuracy == software.history[-1].test_accuracy
+    wider = {**given, "hidden": (8,), "training": {"start": str(folder / "1-software")}}
+    with pytest.raises(CheckpointError, match="does not belong to this network"):
+        train(make_study(**wider), tmp_path / "three")
 
 
 def test_a_folder_holds_one_study(folder: Path, tmp_path: Path) -> None:

@@ -96,6 +96,29 @@ def test_an_interrupted_run_ends_as_one_that_was_not(tmp_path: Path) -> None:
         assert torch.equal(resumed[name], value), name
 
 
+def test_a_run_that_started_from_circuits_has_their_voltages(folder: Path, tmp_path: Path) -> None:
+    """Ranges of voltages are those of the network that it started from, and not of one without training."""
+    brief = {**STAGES[1], "examples": 64, "learning_rate": 1e-12}
+    start = {"start": str(folder / "1-software")}
+    run = train(make_study(**{**SMALL, "stages": (brief,), "training": start}), tmp_path)
+    spans = [
+        [part.span for part in one.network.modules() if isinstance(part, MappedCrossbar)]
+        for one in (run, load_run(tmp_path), load_run(folder, stages=2))
+    ]
+    assert spans[0] == spans[1] == spans[2]
+    inputs = run.data.test.inputs(slice(20))
+    with torch.no_grad():
+        assert torch.equal(run.network(inputs), load_run(tmp_path).network(inputs))
+
+
+def test_checkpoints_of_old_hold_no_spans(folder: Path) -> None:
+    network = load_run(folder, stages=2).network
+    spans = [part.span for part in network.modules() if isinstance(part, MappedCrossbar)]
+    old = {name: value for name, value in network.state_dict().items() if "_extra_state" not in name}
+    network.load_state_dict(old)
+    assert [part.span for part in network.modules() if isinstance(part, MappedCrossbar)] == spans
+
+
 def test_the_command_gives_accuracy_and_cost(folder: Path, tmp_path: Path) -> None:
     arguments = ["imc", str(folder), "--card", "adcless-differential-32", "--images", "40", "--json"]
     refused = CliRunner().invoke(app, [*arguments, "--out", str(tmp_path / "imc")])

@@ -116,7 +116,7 @@ def test_staged_training_gives_the_same_losses_to_the_last_digit(
         stages=({"name": "software", "epochs": 2, "learning_rate": 0.01, "examples": 200},),
     )
     found = train(study, tmp_path / "now").records[0].history
-    monkeypatch.setattr("memsim.networks.spiking.LeakyIntegrateAndFire", _Plain)
+    monkeypatch.setattr("memsim.networks.lif_table.LeakyIntegrateAndFire", _Plain)
     expected = train(study, tmp_path / "plain").records[0].history
     assert [one.loss for one in found] == [one.loss for one in expected]
 

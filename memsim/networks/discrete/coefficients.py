@@ -39,9 +39,11 @@ class Coefficient(nn.Module):
 
     Attributes:
         changes: whether it differs from step to step, or with the membrane, and has to be asked anew at each.
+        of_membranes: whether it cannot be told without the membranes of its step.
     """
 
     changes = False
+    of_membranes = False
 
     def bind(self, role: Role, shape: Shape | None) -> None:
         """Learn what it stands for, and the shape [channels, ...] of the layer where that is known.
@@ -156,7 +158,8 @@ class Logistic(Learned):
 
     def __init__(self, value: Tensor | float, shared: str = "layer", *, rising: bool = True) -> None:
         start = torch.as_tensor(value)
-        check_range("value", start, 0.0, 1.0)
+        inside = torch.finfo(torch.get_default_dtype()).eps
+        check_range("value", start, inside, 1 - inside)
         super().__init__(torch.logit(start if rising else 1 - start), shared, low=-math.inf, high=math.inf)
         self.rising = rising
 
@@ -184,6 +187,15 @@ class Complement(Coefficient):
 
     def frozen(self) -> Complement:
         return Complement(self._leak[0].frozen(), self.factor.number)
+
+
+COEFFICIENTS: dict[str, Callable[..., Coefficient]] = {
+    "fixed": Fixed,
+    "learned": Learned,
+    "logistic": Logistic,
+}
+"""Policies of any number by the names that tables use."""
+GAINS: dict[str, Callable[..., Coefficient]] = {**COEFFICIENTS, "complement": Complement}
 
 
 def coefficient(value: Coefficient | Tensor | float) -> Coefficient:

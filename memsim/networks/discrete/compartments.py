@@ -12,6 +12,7 @@ Each kind is a choice of what drives the state and what it feeds.
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 
 from torch import Tensor, nn
 
@@ -89,6 +90,14 @@ def alpha_kernel(
     first = Compartment(rho, driven_by=driven_by, feeds="nothing", name=inner)
     second = Compartment(rho, rho, driven_by=inner, feeds=feeds, weight=weight * math.e / tau)
     return (first, second) if driven_by == SPIKE else (second, first)
+
+
+FIRST_ORDER = "first-order"
+COMPARTMENTS: dict[str, Callable[..., Compartment | tuple[Compartment, ...]]] = {
+    FIRST_ORDER: Compartment,
+    "alpha-kernel": alpha_kernel,
+}
+"""What makes compartments, by the names that tables use."""
 
 
 def check_compartments(compartments: tuple[Compartment, ...]) -> None:

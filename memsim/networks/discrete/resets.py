@@ -26,7 +26,8 @@ def _none(membrane: Tensor, *_: Amount) -> Tensor:
     return membrane
 
 
-KINDS: dict[str, Callable[[Tensor, Tensor, Amount], Tensor]] = {
+Kind = Callable[[Tensor, Tensor, Amount], Tensor]
+KINDS: dict[str, Kind] = {
     "subtract": _subtract,
     "zero": _zero,
     "set": _set,
@@ -46,7 +47,8 @@ class Reset:
     A subtracting reset at the next step fires as one at once does that takes amount / leak.
 
     Attributes:
-        kind: subtract (takes the amount), set (leaves the amount), zero or none; see KINDS.
+        kind: subtract (takes the amount), set (leaves the amount), zero or none; see KINDS; or a function of membrane,
+            spikes and amount that gives the membrane.
         amount: a number or tensor; the threshold where left out.
         when: now or next, the step in which it acts.
         detach: whether no gradient goes back from the reset to the spike.
@@ -56,7 +58,7 @@ class Reset:
         InputError: an unknown kind or time.
     """
 
-    kind: str = "subtract"
+    kind: str | Kind = "subtract"
     amount: Amount | None = None
     when: str = "now"
     detach: bool = True
@@ -64,14 +66,19 @@ class Reset:
 
     def __post_init__(self) -> None:
         for name, allowed in (("kind", tuple(KINDS)), ("when", ("now", "next"))):
-            if getattr(self, name) not in allowed:
-                given = getattr(self, name)
+            given = getattr(self, name)
+            if given not in allowed and not (name == "kind" and callable(given)):
                 raise InputError(f"{name} = {given!r} of a reset is unknown; allowed: {', '.join(allowed)}")
 
     @property
     def waits(self) -> bool:
         """Whether it acts in the step after the spike, so that spikes are part of the state."""
         return self.when == "next"
+
+    @property
+    def takes_threshold(self) -> bool:
+        """Whether it needs the threshold."""
+        return self.amount is None and self.kind not in ("zero", "none")
 
     @property
     def detaches_amount(self) -> bool:
@@ -88,4 +95,5 @@ class Reset:
         amount = threshold if self.amount is None else self.amount
         if self.detaches_amount and isinstance(amount, Tensor):
             amount = amount.detach()
-        return KINDS[self.kind](membrane, spikes.detach() if self.detach else spikes, amount)
+        after = KINDS[self.kind] if isinstance(self.kind, str) else self.kind
+        return after(membrane, spikes.detach() if self.detach else spikes, amount)

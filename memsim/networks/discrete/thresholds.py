@@ -16,10 +16,9 @@ from torch import Tensor, nn
 
 from memsim.errors import InputError
 from memsim.networks.discrete.coefficients import (
+    COEFFICIENTS,
     Coefficient,
     Fixed,
-    Learned,
-    Logistic,
     Role,
     Shape,
     check_fits,
@@ -39,7 +38,7 @@ class Hoyer(Coefficient):
         momentum: share of the batch in the running mean.
     """
 
-    changes = True
+    changes = of_membranes = True
     running: Tensor
     batches: Tensor
 
@@ -115,13 +114,7 @@ class Scheduled(Coefficient):
         return Scheduled(held, self.threshold.frozen())
 
 
-THRESHOLDS: dict[str, type[Coefficient]] = {
-    "fixed": Fixed,
-    "learned": Learned,
-    "logistic": Logistic,
-    "hoyer": Hoyer,
-    "scheduled": Scheduled,
-}
+THRESHOLDS: dict[str, Callable[..., Coefficient]] = {**COEFFICIENTS, "hoyer": Hoyer, "scheduled": Scheduled}
 """Policies by the names that tables use."""
 
 
