@@ -258,7 +258,7 @@ def write_sounds(folder: Path) -> Path:
     for number in range(24):
         place = folder / "abc"[number % 3]
         place.mkdir(exist_ok=True)
-        tone = np.sin(2 * np.pi * (300 + 400 * (number % 3)) * np.arange(1600 + number) / 8000)
+        tone = np.sin(2 * np.pi * (300 + 400 * (number % 3)) * np.arange(number, 1600 + 2 * number) / 8000)
         wavfile.write(place / f"{number}.wav", 8000, (9000 * tone).astype(np.int16))
     return folder
 
@@ -298,6 +298,56 @@ def test_a_name_that_is_known_means_that_set_and_takes_no_options():
     with pytest.raises(InputError, match="'digits' has no options"):
         load_dataset(DataTable(name="digits", centre=True))
     assert load_dataset(DataTable(name="yin-yang")).name == "yin-yang"
+
+
+ENTRIES = {
+    "label": "kind", "duration": 0.4, "test_share": 0.5, "split_seed": 1, "repeats": True, "quantile": 0.9,
+    "by_channel": False, "range": (0.0, 2.0), "rails": True, "centre": True, "targets": "classes",
+}  # fmt: skip
+IDLE: dict[Callable[[Path], Path], set[str]] = {
+    write_npz: {"label", "duration", "test_share", "split_seed"},
+    write_whole_npz: {"label", "duration", "repeats"},
+    write_csv: {"duration", "repeats"},
+    write_arrays: {"label", "duration", "repeats"},
+    write_images: {"label", "duration", "test_share", "split_seed", "quantile", "by_channel"},
+    write_sounds: {"label", "repeats", "quantile", "by_channel"},
+}
+
+
+@pytest.mark.parametrize("write", FORMATS)
+def test_an_entry_that_changes_nothing_is_refused_and_every_other_changes_something(
+    tmp_path: Path, write: Callable[[Path], Path]
+):
+    path = str(write(tmp_path))
+    plain = load_dataset(DataTable(name=path), bins=8)
+    for name, value in ENTRIES.items():
+        table = DataTable(name=path, **{name: value})
+        if name in IDLE[write]:
+            with pytest.raises(
+                InputError, match=rf"data.*: {name} = .* changes nothing, because .*; leave it out"
+            ):
+                load_dataset(table, bins=8)
+            continue
+        found = load_dataset(table, bins=8)
+        same = [
+            found.notes == plain.notes,
+            found.train.stored.shape == plain.train.stored.shape,
+            found.features == plain.features and torch.equal(found.train.inputs(), plain.train.inputs()),
+        ]
+        # what is so here without the entry, too, or only allowed
+        assert not all(same) or name in {"targets", "repeats"} or (name == "rails" and plain.rails == 2)
+    ranged = {"range": (0.0, 2.0), "quantile": 0.9}
+    with pytest.raises(
+        InputError, match=r"quantile = 0\.9 changes nothing, because all channels have the range; leave"
+    ):
+        load_dataset(DataTable(name=path, **ranged), bins=8)
+
+
+def test_what_says_nothing_of_data_in_python_is_refused():
+    for option in ({"label": 1}, {"duration": 1.0}, {"slots": 3}):
+        with pytest.raises(InputError, match=f"{next(iter(option))} = .* changes nothing"):
+            make_dataset((drawn(20, 3), labels), **option)
+    assert len(make_dataset((drawn(20, 3), labels), test_share=0.2, repeats=False).test) == 4
 
 
 def test_torch_data_sets_are_read():

@@ -27,6 +27,8 @@ LARGEST = 1e30
 """Of what single precision can still add up."""
 FAINT = 0.01
 """Share of its range that a channel should vary by at least."""
+OF_MEASURED = {"quantile", "by_channel"}
+"""Entries that say how a range is measured."""
 CHANNEL_AXIS: dict[Layout, int] = {"static": 1, "images": 1, "series": 2}
 DIMENSIONS: dict[Layout, tuple[int, ...]] = {"static": (2,), "images": (3, 4), "series": (2, 3)}
 FORMS: dict[Layout, str] = {
@@ -76,6 +78,7 @@ def prepare_inputs(found: Found, test: Examples, table: DataTable, slots: int | 
     parts = [_in_layout(part.inputs, layout) for part in (found.train, test)]
     _check_same(parts[0], parts[1], layout)
     if layout == "images" and _are_bytes(parts) and table.range is None and not (table.centre or table.rails):
+        table.refuse(OF_MEASURED, "bytes from 0 to 255 become 0 to 1")
         return _bytes(parts, said)
     axis = CHANNEL_AXIS[layout]
     work = working_type(parts[0], axis)
@@ -87,6 +90,9 @@ def prepare_inputs(found: Found, test: Examples, table: DataTable, slots: int | 
     values = [_reduced(part, mean, axis, signed=signed, slots=bins) for part in parts]
     given = table.range or (None if table.centre else found.range)
     if given is not None:
+        table.refuse(
+            OF_MEASURED, "all channels have the range" + (" of this format" if table.range is None else "")
+        )
         ranges = Ranges.given(values[0], axis, given, signed=signed)
     else:
         apart = layout != "images" if table.by_channel is None else table.by_channel

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from memsim.errors import InputError
 from memsim.learn.data.dataset import Dataset
-from memsim.learn.data.formats import read_data
+from memsim.learn.data.formats import OF_SOME, read_data
 from memsim.learn.data.inputs import check_values, layout_of, prepare_inputs
 from memsim.learn.data.places import digest_of
 from memsim.learn.data.raw import Array, Examples, Found
@@ -21,6 +21,9 @@ from memsim.learn.data.targets import kind_of, prepare_targets
 from memsim.toml import checked
 
 IN_PYTHON = "given in Python"
+NOT_DRAWN = {"test_share", "split_seed"}, "the data have test examples of their own"
+DRAWN = {"repeats"}, "the data have no test examples of their own, and those drawn from them repeat none"
+"""What says nothing where test examples are given, and where they are drawn, and why."""
 
 
 def own_dataset(path: Path, table: DataTable, slots: int | None) -> Dataset:
@@ -56,13 +59,17 @@ def make_dataset(train: Any, test: Any = None, *, slots: int | None = None, **op
         InputError: an unknown option, or data that cannot be trained on.
     """
     table = checked(DataTable, {"name": IN_PYTHON, **options}, "the options of the data")
+    table.refuse(OF_SOME, "Python has the data")
     parts = [None if part is None else _examples(part) for part in (train, test)]
     digest = hashlib.sha256()
     for part in parts:
         for values in (*part.inputs, part.targets) if part else ():
             digest.update(f"{values.dtype}{values.shape}".encode())
             digest.update(np.ascontiguousarray(values).tobytes())
-    return _dataset(Found(_given(parts[0]), parts[1]), table, slots, IN_PYTHON, digest.hexdigest())
+    data = _dataset(Found(_given(parts[0]), parts[1]), table, slots, IN_PYTHON, digest.hexdigest())
+    if slots is not None and not data.time_domain:
+        raise InputError(f"slots = {slots} changes nothing, because these inputs are no series; leave it out")
+    return data
 
 
 def _dataset(found: Found, table: DataTable, slots: int | None, origin: str, digest: str) -> Dataset:
@@ -78,6 +85,7 @@ def _dataset(found: Found, table: DataTable, slots: int | None, origin: str, dig
     if table.centre is None:
         table = table.model_copy(update={"centre": kind == "numbers" and table.range is None})
     layout, _ = layout_of(found, table)
+    table.refuse(*(NOT_DRAWN if found.test is not None else DRAWN))
     if found.test is None:
         train, test = divide(found.train, table.test_share, table.split_seed, stratified=kind == "classes")
         told = f"{len(train)} examples to train on, {len(test)} drawn from them to test on"

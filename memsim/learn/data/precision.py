@@ -85,7 +85,7 @@ def _check_exact(size: Numbers, spread: Numbers, still: Array) -> None:
     if len(lost):
         channel = int(lost[0])
         raise InputError(
-            f"channel {channel} of the inputs reaches {size[channel]:.4g} in whole numbers, and varies by so "
-            f"little, about {spread[channel]:.2g}, that floating-point numbers cannot hold it; take an offset off it, such as its "
-            "first value"
+            f"channel {channel} of the inputs reaches {size[channel]:.4g} in whole numbers, and varies by so little, "
+            f"about {spread[channel]:.2g}, that floating-point numbers cannot hold it; take an offset off it, such as "
+            "its first value"
         )

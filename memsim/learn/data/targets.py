@@ -95,6 +95,9 @@ def prepare_targets(train: Array, test: Array, kind: Kind, slots: int | None) ->
 
 
 def _classes(train: Array, test: Array) -> Targets:
+    train, test = (
+        np.char.decode(part, "latin-1") if part.dtype.kind == "S" else part for part in (train, test)
+    )
     if train.ndim != 1 or test.ndim != 1 or (train.dtype.kind in "US") != (test.dtype.kind in "US"):
         raise InputError(
             f"classes are {train.dtype} of shape {train.shape} in training, and {test.dtype} of shape {test.shape} in "
@@ -113,8 +116,18 @@ def _classes(train: Array, test: Array) -> Targets:
     listed = ", ".join(f"{k} = {name}" for k, name in enumerate(names[:SHOWN]))
     listed += f" and so on to {len(names) - 1} = {names[-1]}" if len(names) > SHOWN else ""
     plain = names == tuple(map(str, range(len(names))))
-    notes = () if plain else (f"classes in sorted order: {listed}",)
+    notes = () if plain else (f"classes in sorted order: {listed}", *_alike(names))
     return Targets(numbers[0], numbers[1], len(names), names, notes=notes)
+
+
+def _alike(names: tuple[str, ...]) -> list[str]:
+    """What to say of names that may mean one class."""
+    found: dict[str, str] = {}
+    for name in names:
+        other = found.setdefault(name.strip().casefold(), name)
+        if other != name:
+            return [f"warning: classes {other!r} and {name!r} differ in letter case or spaces only"]
+    return []
 
 
 def _numbers(train: Array, test: Array, slots: int | None) -> Targets:

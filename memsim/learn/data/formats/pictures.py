@@ -13,7 +13,7 @@ from memsim.learn.data.raw import Array, Examples, Found
 from memsim.learn.data.table import DataTable
 
 if TYPE_CHECKING:
-    from PIL.Image import Image
+    from PIL.ImageFile import ImageFile
 
 SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".gif", ".pgm", ".ppm", ".tif", ".tiff")
 WHITE = 255
@@ -58,7 +58,7 @@ def _pixels(path: Path) -> Array:
     return pixels if pixels.ndim == 2 else pixels.transpose(2, 0, 1)
 
 
-def _check_whole(path: Path, image: Image) -> None:
+def _check_whole(path: Path, image: ImageFile) -> None:
     """Refuse images of which only a part would be read."""
     frames = getattr(image, "n_frames", 1)
     if frames > 1 and image.format != "MPO":  # whose further ones are previews
@@ -78,7 +78,7 @@ def _is_deep(args: object) -> bool:
     return ";16" in str(raw) and not str(raw).startswith("BGR")  # 16 bits of all three colours
 
 
-def _values(path: Path, image: Image) -> Array:
+def _values(path: Path, image: ImageFile) -> Array:
     if image.mode in WIDE:
         wide = np.asarray(image)
         return wide.astype(wide.dtype.newbyteorder("="))
@@ -115,5 +115,5 @@ def _range(train: Examples) -> tuple[tuple[float, float] | None, tuple[str, ...]
     if depth is None:
         return None, ()
     white = 2**depth - 1
-    said = f"pixels reach {largest}, and are read as of {depth} bits: white is {white}; say range = [0, WHITE] where not"
+    said = f"pixels reach {largest}, and are read as of {depth} bits: white is {white}; say range = [0, WHITE] if not"
     return (0.0, float(white)), (said,)
