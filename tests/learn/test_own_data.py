@@ -390,6 +390,11 @@ WRONG = {
     "unknown option": ((x20, labels), {"center": True}, "center.*did you mean centre"),
     "range that is none": ((x20, labels), {"range": (1, 0)}, r"\[low, high\] with low < high"),
     "whole share": ((x20, labels), {"test_share": 1.0}, "test_share = 1.0"),
+    "rows of unequal length": (([[1.0], [1.0, 2.0]], [0, 1]), {}, r"hold Python objects, \(2,\) of them.*NAME\.npy"),
+    "texts of pandas": ((x20, labels.astype(object)), {}, r"hold Python objects.*texts .*\.astype\(str\)"),
+    "examples of unequal length": ([(np.ones(k), 0) for k in (3, 4)], {}, r"inputs have different shapes, \(3,\) and"),
+    "targets of unequal length": ([(x20, np.ones(k)) for k in (3, 4)], {}, "targets have different shapes"),
+    "labels that are None": ([(x20, None)], {}, "hold Python objects"),
     "nothing": (None, {}, "no data to train on"),
     "a number": (3, {}, "data of type int cannot be read"),
 }  # fmt: skip
@@ -449,6 +454,12 @@ def _png() -> bytes:
 PNG = _png()
 
 
+def unequal() -> np.ndarray:
+    series = np.empty(2, object)
+    series[:] = [np.ones(3), np.ones(4)]
+    return series
+
+
 def damaged(folder: Path, name: str, content: bytes) -> str:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -461,7 +472,15 @@ FILES = {
     "no arrays": (lambda f: damaged(f, "a.npz", b"PK\x03\x04 cut"), "damaged or no archive"),
     "other names": (lambda f: np.savez(f / "b.npz", q=x20) or str(f / "b.npz"), "has no x, y; it has q"),
     "half a split": (lambda f: np.savez(f / "b.npz", x_train=x20) or str(f / "b.npz"), "has no y_train, x_test"),
-    "objects": (lambda f: np.savez(f / "c.npz", x=np.array([{}]), y=np.array([1])) or str(f / "c.npz"), r"c\.npz"),
+    "series of unequal length": (
+        lambda f: np.savez(f / "c.npz", x=unequal(), y=np.array([1, 2])) or str(f / "c.npz"),
+        r"c\.npz: x holds Python objects, \(2,\) of them, which could run code.* save series .* as CLASS/NAME\.npy"),
+    "texts of pandas": (
+        lambda f: np.savez(f / "c.npz", x=x20, y=labels.astype(object)) or str(f / "c.npz"),
+        r"c\.npz: y holds Python objects, \(20,\) .*texts such as labels of pandas with \.astype\(str\)"),
+    "objects in an array": (
+        lambda f: np.save(f / "x.npy", unequal()) or np.save(f / "y.npy", labels) or str(f),
+        r"x\.npy holds Python objects"),
     "unknown format": (lambda f: damaged(f, "a.docx", b"x"), "of no format that is known; allowed: an .npz file"),
     "empty folder": (str, "of no format that is known"),
     "empty table": (lambda f: damaged(f, "a.csv", b"\n"), "is empty"),

@@ -10,6 +10,7 @@ import numpy as np
 from torch import Tensor
 
 from memsim.errors import InputError
+from memsim.learn.data.archives import INSTEAD
 from memsim.learn.data.dataset import Dataset
 from memsim.learn.data.formats import OF_SOME, read_data
 from memsim.learn.data.inputs import check_values, layout_of, prepare_inputs
@@ -21,6 +22,7 @@ from memsim.learn.data.targets import kind_of, prepare_targets
 from memsim.toml import checked
 
 IN_PYTHON = "given in Python"
+PAIR = "inputs", "targets"
 NOT_DRAWN = {"test_share", "split_seed"}, "the data have test examples of their own"
 DRAWN = {"repeats"}, "the data have no test examples of their own, and those drawn from them repeat none"
 """What says nothing where test examples are given, and where they are drawn, and why."""
@@ -129,6 +131,8 @@ def _examples(part: Any) -> Examples:
         try:
             items = [part[number] for number in range(len(part))]
             pairs = [(_array(one), _array(target)) for one, target in items]
+        except InputError:
+            raise
         except (TypeError, ValueError, KeyError, IndexError):
             raise InputError(
                 f"data of type {type(part).__name__} cannot be read; give a torch Dataset of pairs (input, target), "
@@ -136,7 +140,9 @@ def _examples(part: Any) -> Examples:
             ) from None
         if not pairs:
             raise InputError("there are no examples in a part of the data; give at least one")
-        inputs, targets = _stacked([one for one, _ in pairs]), np.stack([target for _, target in pairs])
+        inputs, targets = (
+            _stacked(what, list(each)) for what, each in zip(PAIR, zip(*pairs, strict=True), strict=True)
+        )
     if not inputs.ndim or not targets.ndim or len(inputs) != len(targets):
         raise InputError(
             f"inputs have shape {inputs.shape} and targets {targets.shape}; both begin with the number of examples"
@@ -144,12 +150,20 @@ def _examples(part: Any) -> Examples:
     return Examples(inputs, targets)
 
 
-def _stacked(inputs: list[Array]) -> Array:
-    shapes = sorted({one.shape for one in inputs})
+def _stacked(what: str, values: list[Array]) -> Array:
+    shapes = sorted({one.shape for one in values})
     if len(shapes) > 1:
-        raise InputError(f"inputs have different shapes, {shapes[0]} and {shapes[1]}; give all the same")
-    return np.stack(inputs)
+        raise InputError(f"{what} have different shapes, {shapes[0]} and {shapes[1]}; give all the same")
+    return np.stack(values)
 
 
 def _array(values: Any) -> Array:
-    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    try:
+        array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    except ValueError:  # rows of unequal length
+        array = np.empty(len(values), object)
+    if array.dtype.hasobject:
+        raise InputError(
+            f"data hold Python objects, {array.shape} of them, where numbers or texts are wanted: {INSTEAD}"
+        )
+    return array
