@@ -27,6 +27,7 @@ from memsim.learn.metrics import Metric
 from memsim.learn.rules import Rule
 from memsim.learn.run import Run, enter, mapped, network_of, run_of, started
 from memsim.learn.run_data import data_of, save_record
+from memsim.learn.shares import check_shares
 from memsim.learn.size import BYTES_A_PROCESS, check_training
 from memsim.learn.stages import StageRecord, save_stages, stage_folder
 from memsim.learn.study import Study, load_study, save_study
@@ -85,6 +86,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     if resume:
         given.check(folder)
     study, data = data_of(study, data_dir, run=folder if resume else None, given=data)
+    check_shares(study, data, fabric.world_size)
     write, known = fabric.is_global_zero, check_training(data.shape, data.classes, study)
     if tell and write:
         for note in filter(None, [*data.notes, known]):
