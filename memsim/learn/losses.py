@@ -151,6 +151,6 @@ def weights_of(labels: Tensor, classes: int, wanted: ClassWeights) -> Tensor:
         return len(labels) / (classes * torch.bincount(labels, minlength=classes).clamp(min=1)).float()
     if len(wanted) != classes:
         raise InputError(
-            f"class_weights are {len(wanted)} numbers; allowed: {BALANCED!r}, or a number for each of {classes} classes"
+            f"class_weights = {len(wanted)} numbers; allowed: {BALANCED!r}, or a number for each of {classes} classes"
         )
     return torch.tensor(wanted, dtype=torch.float32, device=labels.device)

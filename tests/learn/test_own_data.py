@@ -427,6 +427,11 @@ BETWEEN = {
     ),
     "other targets": ((x20, labels), (drawn(4, 3), drawn(4)), "classes in one part and numbers in the other"),
     "NaN in test": ((x20, labels), (np.full((2, 3), np.nan), labels[:2]), r"\(test\) are not finite"),
+    "bytes and numbers": (
+        (RANDOM.integers(0, 256, (20, 4, 4), dtype=np.uint8), labels),
+        (RANDOM.random((4, 4, 4)), labels[:4]),
+        "images are of type uint8 in training and float64 in test; give all in one type",
+    ),
     "other numbers": ((x20, drawn(20, 2)), (drawn(4, 3), drawn(4, 3)), "the same k in both"),
 }
 

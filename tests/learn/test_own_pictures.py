@@ -136,6 +136,13 @@ def of_two_types(folder: Path) -> str:
     return path
 
 
+def of_two_types_in_two_parts(folder: Path) -> str:
+    path = saved(folder, grey(8))
+    for image in (folder / "test").glob("*/*"):
+        grey(12)(SHARES[0]).save(image)
+    return path
+
+
 WRONG = {
     "colours of 16 bits": (lambda f: write_one(f, "1.png", png_of_16_bits(SHARES[0])), r"more than 8 bits a colour"),
     "colours of 12 bits": (
@@ -144,6 +151,7 @@ WRONG = {
     ),
     "several in one": (animated, r"1\.gif holds 2 images; allowed: one in each file"),
     "two types": (of_two_types, r"99\.png has pixels of type uint16, and .* of uint8; save all in one way"),
+    "two types in two parts": (of_two_types_in_two_parts, "images are of type uint8 in training and uint16 in test"),
     "too large": (lambda f: write_one(f, "1.pgm", b"P5 9999 4000 255\n"), "1.pgm has 9999 x 4000 pixels; allowed"),
 }  # fmt: skip
 

@@ -37,14 +37,14 @@ def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> dict[str, N
         names: of the arrays that are needed; all where left out.
 
     Raises:
-        InputError: the file is damaged, too large when unpacked, or lacks an array.
+        InputError: the file is damaged, too large when unpacked, lacks an array, or has one of Python objects.
     """
     try:
         with zipfile.ZipFile(path) as content:
             size = sum(entry.file_size for entry in content.infolist())
             if size > MAX_BYTES:
                 raise InputError(f"{path} unpacks to {size} bytes; allowed: up to {MAX_BYTES}")
-            for name in content.namelist():
+            for name in content.namelist() if names is None else ():
                 with content.open(name) as array:
                     refuse_objects(array, f"{path}: {name.removesuffix('.npy')}")
         with np.load(path, allow_pickle=False) as arrays:

@@ -77,6 +77,8 @@ def prepare_inputs(found: Found, test: Examples, table: DataTable, slots: int | 
     layout, said = layout_of(found, table)
     parts = [_in_layout(part.inputs, layout) for part in (found.train, test)]
     _check_same(parts[0], parts[1], layout)
+    if layout == "images":
+        _check_one_kind(parts[0], parts[1])
     if layout == "images" and _are_bytes(parts) and table.range is None and not (table.centre or table.rails):
         table.refuse(OF_MEASURED, "bytes from 0 to 255 become 0 to 1")
         return _bytes(parts, said)
@@ -198,6 +200,15 @@ def _check_same(train: Values, test: Values, layout: Layout) -> None:
         raise InputError(
             f"one input has shape {listed[0]} in training and {listed[1]} in test"
             f"{' at each time' if layout == 'series' else ''}; give all the same shape"
+        )
+
+
+def _check_one_kind(train: Values, test: Values) -> None:
+    """Refuse images of bytes beside others: a byte of 1 is black, and a number of 1 may be white."""
+    kinds = [part[0].dtype for part in (train, test)]
+    if _are_bytes([train]) != _are_bytes([test]):
+        raise InputError(
+            f"images are of type {kinds[0]} in training and {kinds[1]} in test; give all in one type"
         )
 
 
