@@ -63,9 +63,9 @@ def working_type(values: Values, axis: int) -> Float:
     Raises:
         InputError: whole numbers whose differences are lost in double precision, too.
     """
-    if all(np.can_cast(one.dtype, np.float32) for one in values):
+    if all(np.can_cast(piece.dtype, np.float32) for piece in pieces(values)):
         return np.float32
-    every = -(-sum(one.size for one in values) // (values[0].shape[axis - 1] * SAMPLE))
+    every = -(-sum(piece.size for piece in pieces(values)) // (values[0].shape[axis - 1] * SAMPLE))
     seen = [_Channels.of(piece, axis, every) for piece in pieces(values)]
     low, high = np.min([one.low for one in seen], axis=0), np.max([one.high for one in seen], axis=0)
     still = low == high
