@@ -45,7 +45,9 @@ def check_network(table: NetworkTable) -> None:
         InputError: names, connections, devices, parameters, drives or readouts that do not exist or do not fit.
     """
     layers = tuple(map(_of_one_neuron, table.every_layer))
-    build_network((1,), 1, table.model_copy(update={"hidden": (), "recurrent": False, "layers": layers}))
+    small = table.model_copy(update={"hidden": (), "recurrent": False, "layers": layers})
+    with torch.random.fork_rng(devices=()):  # which torch's own layers draw from when they are made
+        build_network((1,), 1, small)
     _check_shapes(table)
 
 

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+import torch
 
 from memsim.errors import CheckpointError, InputError
 from memsim.learn import build, make_study, train
@@ -82,9 +83,11 @@ def test_what_depends_on_the_data_is_left_to_them(entries: dict):
     assert len(network.chain) == len(study.every_layer)
 
 
-def test_looking_changes_nothing():
-    study = make_study(hidden=(4,), parameters={"cmem": {"spread": 0.1}})
-    before = build(study)[0].state_dict()
+@pytest.mark.parametrize("entries", [{"parameters": {"cmem": {"spread": 0.1}}}, {"neuron": "lif"}])
+def test_looking_changes_nothing(entries: dict):
+    study = make_study(hidden=(4,), **entries)
+    before, state = build(study)[0].state_dict(), torch.get_rng_state()
     check_network(study)
+    assert torch.equal(torch.get_rng_state(), state)
     after = build(study)[0].state_dict()
     assert all((before[name] == after[name]).all() for name in before)
