@@ -90,7 +90,8 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     _check_places(folder, study, resume)
     study, data = data_of(study, data_dir, run=folder if resume else None, given=data)
     check_shares(study, data, fabric.world_size)
-    write, known = fabric.is_global_zero, check_training(data.shape, data.classes, study)
+    write = fabric.is_global_zero
+    known = check_training(data.shape, data.classes, study, rails=data.rails)
     if tell and write:
         for note in filter(None, [*data.notes, known]):
             tell(note)

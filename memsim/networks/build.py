@@ -11,24 +11,35 @@ from memsim.networks.parts import check_added, names_of
 from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.tables import LayerTable, NetworkTable
 
+OF_SHAPES = "pool", "join", "gate"
+"""Entries of a layer that its own shape and those of what comes in decide on, beside those of a convolution."""
 
-def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable) -> Network:
+
+def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable, *, rails: int = 1) -> Network:
     """The untrained network of a study: memristive circuits, or discrete neurons.
 
     Args:
         shape: of one input: (features,), (height, width) or (channels, height, width).
         classes: neurons of the last layer.
         table: what it is.
+        rails: word lines of each channel of the input; 2 where the sign has a line of its own.
 
     Raises:
         InputError: parts that do not exist or do not fit.
     """
     if not table.discrete:
-        return MemristiveNetwork(shape, classes, table)
+        return MemristiveNetwork(shape, classes, table, rails=rails)
     generator = torch.Generator().manual_seed(table.seed)
     layers = [_of_network(layer, table) for layer in table.every_layer]
     return SpikingNetwork(
-        shape, classes, layers, steps=table.time_steps, generator=generator, synapses=table.synapses
+        shape,
+        classes,
+        layers,
+        steps=table.time_steps,
+        generator=generator,
+        synapses=table.synapses,
+        inputs=table.inputs,
+        rails=rails,
     )
 
 
@@ -44,17 +55,19 @@ def check_network(table: NetworkTable) -> None:
     Raises:
         InputError: names, connections, devices, parameters, drives or readouts that do not exist or do not fit.
     """
-    layers = tuple(map(_of_one_neuron, table.every_layer))
-    small = table.model_copy(update={"hidden": (), "recurrent": False, "layers": layers})
+    layers, inputs = tuple(map(_of_one_neuron, table.every_layer)), dict.fromkeys(table.inputs, 1)
+    small = table.model_copy(update={"hidden": (), "recurrent": False, "layers": layers, "inputs": inputs})
     with torch.random.fork_rng(devices=()):  # which torch's own layers draw from when they are made
-        build_network((1,), 1, small)
+        build_network((max(1, len(inputs)),), 1, small)
     _check_shapes(table)
 
 
 def _of_one_neuron(layer: LayerTable) -> LayerTable:
-    neurons = None if layer.layout is None else 1
-    plain = {"channels": None, "kernel": None, "stride": 1, "padding": 0}
-    return layer.model_copy(update={"neurons": neurons, **plain})
+    """Without all that its shape decides."""
+    shapeless = {
+        name: LayerTable.model_fields[name].default for name in (*Convolution.model_fields, *OF_SHAPES)
+    }
+    return layer.model_copy(update={**shapeless, "neurons": None if layer.layout is None else 1})
 
 
 def _check_shapes(table: NetworkTable) -> None:
@@ -62,11 +75,11 @@ def _check_shapes(table: NetworkTable) -> None:
     known: dict[str, tuple[int, ...]] = {}
     before = INPUT
     for name, layer in zip(names_of(table.every_layer), table.every_layer, strict=True):
-        layout = layer.layout
-        if isinstance(layout, Convolution) and before in known:
-            as_image(known[before])
+        layout, (main, others) = layer.layout, layer.fed_by(before, table.inputs)
+        if main in known and (layer.pool or isinstance(layout, Convolution)):
+            as_image(known[main])
         if isinstance(layout, int):
             known[name] = (layout,)
-            for source in known.keys() & set(layer.sources if layer.join == "spike" else ()):
+            for source in known.keys() & set(others if layer.join == "spike" else ()):
                 check_added(name, layout, source, *known[source])
         before = name

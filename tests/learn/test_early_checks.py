@@ -30,7 +30,15 @@ WRONG = {
     ),
     "image of dense neurons": (
         {"layers": [DENSE, {"channels": 2, "kernel": 3}]},
-        r"a convolution needs an image, and the layer before it has shape \(4,\)",
+        r"a convolution needs an image, .* before it comes shape \(4,\)",
+    ),
+    "pools of dense neurons": (
+        {"layers": [DENSE, {"neurons": 3, "pool": 2}]},
+        r"before it comes shape \(4,\)",
+    ),
+    "from what is no input": (
+        {"inputs": {"a": 1, "b": 2}, "layers": [{**DENSE, "from": "a"}, {**DENSE, "from": ["b", "c"]}]},
+        "from = 'c' is none of what comes before it: input, a, b, layer1",
     ),
     "loss": ({"training": {"loss": "nope"}}, "loss 'nope' is unknown; known: cross-entropy"),
     "weights of classes": ({"training": {"class_weights": "balance"}}, "class_weights = 'balance'; allowed"),
@@ -72,6 +80,16 @@ def test_places_of_a_run_are_looked_at_before_its_data(tmp_path: Path):
         {"layers": [{"channels": 3, "kernel": 3}, {**DENSE, "from": ["input", "layer1"], "delay": 1e-3}]},
         {"layers": [DENSE, {"neurons": 64, "from": "input", "join": "spike"}]},
         {"layers": [{"channels": 1, "kernel": 3, "padding": 1, "from": "input", "join": "spike"}]},
+        {
+            "layers": [
+                {"channels": 4, "kernel": 3, "padding": 1},
+                {"channels": 4, "kernel": 3, "groups": 2, "pool": 2},
+            ]
+        },
+        {
+            "inputs": {"a": 30, "b": 34},
+            "layers": [{**DENSE, "from": "a"}, {"neurons": 34, "from": ["layer1", "b"]}],
+        },
         {"synapses": {"mirror_ratio": (1.0, 2.0)}},
         {"neuron": "lif", "synapse": "crossbar", "layers": [{**DENSE, "recurrent": True}]},
     ],

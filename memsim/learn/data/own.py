@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,7 @@ from memsim.learn.data.formats import OF_SOME, read_data
 from memsim.learn.data.inputs import check_values, layout_of, prepare_inputs
 from memsim.learn.data.places import digest_of
 from memsim.learn.data.raw import Array, Examples, Found
+from memsim.learn.data.side_by_side import Widths, side_by_side
 from memsim.learn.data.splits import check_leak, divide
 from memsim.learn.data.table import MOST_SLOTS, DataTable
 from memsim.learn.data.targets import kind_of, prepare_targets
@@ -28,20 +30,22 @@ DRAWN = {"repeats"}, "the data have no test examples of their own, and those dra
 """What says nothing where test examples are given, and where they are drawn, and why."""
 
 
-def own_dataset(path: Path, table: DataTable, slots: int | None) -> Dataset:
+def own_dataset(path: Path, table: DataTable, slots: int | None, parts: Sequence[str] = ()) -> Dataset:
     """The data in a file or folder; see memsim.learn.data.formats.
 
     Args:
         path: that exists.
         table: options.
         slots: time bins of series; their length, up to 32, where left out.
+        parts: names of the inputs in order, where there are several.
 
     Raises:
         InputError: what cannot be read, or cannot be trained on; see memsim.learn.data.inputs and targets.
     """
     try:
         found = read_data(path, table, slots or MOST_SLOTS)
-        return _dataset(found, table, slots, str(path), digest_of(path))
+        found, widths = side_by_side(found, table, parts)
+        return _dataset(found, table, slots, str(path), digest_of(path), widths)
     except InputError as error:
         message = str(error)
         raise InputError(message if str(path) in message else f"data {str(path)!r}: {message}") from None
@@ -52,7 +56,8 @@ def make_dataset(train: Any, test: Any = None, *, slots: int | None = None, **op
 
     Args:
         train: a torch Dataset of pairs (input, target), or a pair (inputs, targets) of arrays or tensors; inputs are
-            [n, features], [n, h, w] or [n, c, h, w], or [n, time, channels]; targets [n], [n, k] or [n, time, k].
+            [n, features], [n, h, w] or [n, c, h, w], or [n, time, channels]; targets [n], [n, k] or [n, time, k]. In
+            the place of an array of inputs, a dictionary of named ones that belong side by side, in order.
         test: the same to test on; a share of `train` where left out.
         slots: time bins of series; their length, up to 32, where left out.
         options: of memsim.learn.data.table.DataTable, such as `inputs="images"` or `centre=True`.
@@ -62,19 +67,23 @@ def make_dataset(train: Any, test: Any = None, *, slots: int | None = None, **op
     """
     table = checked(DataTable, {"name": IN_PYTHON, **options}, "the options of the data")
     table.refuse(OF_SOME, "Python has the data")
-    parts = [None if part is None else _examples(part) for part in (train, test)]
+    first, second = (None if part is None else _examples(part) for part in (train, test))
+    found = Found(_given(first), second)
+    found, widths = side_by_side(found, table, tuple(found.train.apart))
     digest = hashlib.sha256()
-    for part in parts:
+    for part in (found.train, found.test):
         for values in (*part.inputs, part.targets) if part else ():
             digest.update(f"{values.dtype}{values.shape}".encode())
             digest.update(np.ascontiguousarray(values).tobytes())
-    data = _dataset(Found(_given(parts[0]), parts[1]), table, slots, IN_PYTHON, digest.hexdigest())
+    data = _dataset(found, table, slots, IN_PYTHON, digest.hexdigest(), widths)
     if slots is not None and not data.time_domain:
         raise InputError(f"slots = {slots} changes nothing, because these inputs are no series; leave it out")
     return data
 
 
-def _dataset(found: Found, table: DataTable, slots: int | None, origin: str, digest: str) -> Dataset:
+def _dataset(  # noqa: PLR0917 - each used once
+    found: Found, table: DataTable, slots: int | None, origin: str, digest: str, widths: Widths
+) -> Dataset:
     given = {"train": found.train} | ({"test": found.test} if found.test is not None else {})
     for name, part in given.items():
         if not len(part):
@@ -112,6 +121,7 @@ def _dataset(found: Found, table: DataTable, slots: int | None, origin: str, dig
         notes=(*notes, *inputs.notes, *targets.notes),
         origin=origin,
         digest=digest,
+        parts=widths,
     )
 
 
@@ -126,11 +136,11 @@ def _given(part: Examples | None) -> Examples:
 def _examples(part: Any) -> Examples:
     """Of a pair of arrays, or of a torch Dataset."""
     if isinstance(part, tuple) and len(part) == 2:
-        inputs, targets = map(_array, part)
+        inputs, targets = _arrays(part[0]), _array(part[1])
     else:
         try:
             items = [part[number] for number in range(len(part))]
-            pairs = [(_array(one), _array(target)) for one, target in items]
+            pairs = [(_arrays(one), _array(target)) for one, target in items]
         except InputError:
             raise
         except (TypeError, ValueError, KeyError, IndexError):
@@ -141,20 +151,30 @@ def _examples(part: Any) -> Examples:
         if not pairs:
             raise InputError("there are no examples in a part of the data; give at least one")
         inputs, targets = (
-            _stacked(what, list(each)) for what, each in zip(PAIR, zip(*pairs, strict=True), strict=True)
+            _stacked(what, each) for what, each in zip(PAIR, zip(*pairs, strict=True), strict=True)
         )
-    if not inputs.ndim or not targets.ndim or len(inputs) != len(targets):
-        raise InputError(
-            f"inputs have shape {inputs.shape} and targets {targets.shape}; both begin with the number of examples"
-        )
-    return Examples(inputs, targets)
+    for one in inputs.values() if isinstance(inputs, Mapping) else [inputs]:
+        if not one.ndim or not targets.ndim or len(one) != len(targets):
+            raise InputError(
+                f"inputs have shape {one.shape} and targets {targets.shape}; both begin with the number of examples"
+            )
+    return Examples.of(inputs, targets)
 
 
-def _stacked(what: str, values: list[Array]) -> Array:
+def _stacked(what: str, values: Sequence[Any]) -> Any:
+    if isinstance(values[0], Mapping):
+        return {name: _stacked(f"{what} {name!r}", [one[name] for one in values]) for name in values[0]}
     shapes = sorted({one.shape for one in values})
     if len(shapes) > 1:
         raise InputError(f"{what} have different shapes, {shapes[0]} and {shapes[1]}; give all the same")
     return np.stack(values)
+
+
+def _arrays(values: Any) -> Any:
+    """An array, or one for each of several inputs."""
+    if isinstance(values, Mapping):
+        return {str(name): _array(one) for name, one in values.items()}
+    return _array(values)
 
 
 def _array(values: Any) -> Array:
