@@ -15,6 +15,7 @@ from torch.optim import Optimizer
 
 from memsim.errors import ConvergenceError
 from memsim.imc.mapping import mapped_layers
+from memsim.learn.alive import check_gradients
 from memsim.learn.augment import Augmentation
 from memsim.learn.checkpoint import STUDY, EpochRecord
 from memsim.learn.data import Dataset
@@ -130,7 +131,7 @@ class Trainer:
         with realised(self.network, self.study.nonidealities.train, noise):
             for chosen in order.split(self.batch):
                 self._set_pace(epoch + len(losses) / self.updates)
-                losses.append(self._update(chosen, noise))
+                losses.append(self._update(chosen, noise, first=not losses and epoch == 0))
                 if not math.isfinite(losses[-1]):
                     raise ConvergenceError(
                         f"the loss is {losses[-1]} after {len(losses)} updates of epoch {epoch + 1}",
@@ -176,7 +177,7 @@ class Trainer:
             activity=activity(self.network, self.examples),
         )
 
-    def _update(self, chosen: Tensor, noise: torch.Generator) -> float:
+    def _update(self, chosen: Tensor, noise: torch.Generator, *, first: bool) -> float:
         """One step along the gradient of a batch, of which each processor takes a part; returns the loss."""
         training = self.study.training
         mine = chosen[self.fabric.global_rank :: self.fabric.world_size]
@@ -192,6 +193,8 @@ class Trainer:
         self._stepping.zero_grad()
         batch = Batch(self.network, inputs, labels, scores, self.loss, self.fabric.backward)
         loss = self.rule.grads(batch)
+        if first:
+            check_gradients(self.network)
         if training.gradient_clip is not None:
             self.fabric.clip_gradients(
                 self._module, self._stepping, max_norm=training.gradient_clip, error_if_nonfinite=False

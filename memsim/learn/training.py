@@ -11,6 +11,7 @@ from lightning_fabric import Fabric
 
 from memsim.errors import CheckpointError, InputError
 from memsim.files import ensure_folder
+from memsim.learn.alive import check_heard
 from memsim.learn.checkpoint import (
     CHECKPOINT,
     STUDY,
@@ -78,7 +79,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
         InputError: the folder cannot be written, holds another run, the study or its data cannot be used, or training
             does not fit into memory.
         CheckpointError: nothing to resume, or a checkpoint of another study or of other objects given in Python.
-        ConvergenceError: the loss is no longer a number.
+        ConvergenceError: the loss is no longer a number, a layer of circuits hears nothing, or nothing has a gradient.
     """
     fabric = devices() if fabric is None else fabric
     given = Given.of(rule, loss, metrics)
@@ -91,6 +92,8 @@ def train(  # noqa: PLR0913 - each is a choice of its own
             tell(note)
     network = network_of(study, data)
     study = with_gains(study, network, data, folder if resume else study.training.start)
+    if not resume:
+        check_heard(network, data.train, study.seed)
     _prepare(folder, study, resume, write=write)
     if write:
         save_record(data, folder)
