@@ -22,6 +22,7 @@ from memsim.learn.stages import Stage, StageRecord, stage_folder
 from memsim.learn.study import Study, load_study
 from memsim.networks import Network, build_network
 from memsim.networks.memristive import MemristiveNetwork
+from memsim.networks.nonidealities import check_nonidealities
 
 CALIBRATION_SAMPLE = 500
 """Training examples that decisions are calibrated with."""
@@ -68,6 +69,8 @@ def build(study: Study, data_dir: Path | None = None) -> tuple[Network, Dataset]
 def network_of(study: Study, data: Dataset) -> Network:
     """The untrained network of a study for its data."""
     network = build_network(data.shape, data.classes, study)
+    for table in (study.nonidealities.train, study.nonidealities.test):
+        check_nonidealities(network, table)
     if data.train.labels.ndim == 3:
         if not isinstance(network, MemristiveNetwork):
             raise InputError(

@@ -19,7 +19,8 @@ from pydantic import (
 from memsim.errors import InputError
 from memsim.networks.defaults import completed, suiting
 from memsim.networks.drives import Encoding, Pulse
-from memsim.networks.geometry import Convolution, Size
+from memsim.networks.effects import check_effects
+from memsim.networks.geometry import Convolution, Size, check_padding
 from memsim.networks.lif_table import OF_SPIKES, LifTable
 from memsim.networks.named_cells import known_as
 from memsim.surrogate import DEFAULT_STEPPER
@@ -34,6 +35,11 @@ IDEAL, CROSSBAR = "ideal", "crossbar"
 """What synapses of discrete neurons can be: plain weights, or cells of a crossbar."""
 OF_MIRRORS = frozenset({"mirror_ratio", "supply", "bias"})
 """Entries of synapses that say nothing of crossbars in front of discrete neurons."""
+MOST_VOLTAGE = 10.0
+"""On a word line [V]."""
+MOST_SPREAD = 2.0
+"""Standard deviation of a logarithm: then one value in six is more than seven times what it should be."""
+Spread = Annotated[float, Field(ge=0, le=MOST_SPREAD, strict=True)]
 ReadoutKind = Literal["mean", "maximum", "spike-count", "first-spike"]
 
 
@@ -57,14 +63,14 @@ class DriveTable(Table):
     Attributes:
         encoding: how inputs become amplitudes.
         pulse: shape of one pulse.
-        voltage: of a pulse of amplitude 1 [V].
-        tau: time constant of a pulse [s].
+        voltage: of a pulse of amplitude 1 [V], at most 10 V.
+        tau: time constant of a pulse that is not held [s], between a tenth of a step and ten windows.
         slots: instants, evenly over the window, at which pulses can begin.
     """
 
     encoding: Encoding = "amplitude"
     pulse: Pulse = "alpha"
-    voltage: Positive = 0.1
+    voltage: Annotated[float, Field(gt=0, le=MOST_VOLTAGE, strict=True)] = 0.1
     tau: Positive = 1e-3
     slots: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 2
 
@@ -102,13 +108,13 @@ class ParameterTable(Table):
     Attributes:
         trainable: whether it is trained, within its bounds.
         low, high: bounds; half and twice the circuit's value where left out.
-        spread: standard deviation of its logarithm over the neurons at the start.
+        spread: standard deviation of its logarithm over the neurons at the start, at most 2.
     """
 
     trainable: bool = True
     low: Finite | None = None
     high: Finite | None = None
-    spread: NonNegative = 0.0
+    spread: Spread = 0.0
 
 
 class ReadoutTable(Table):
@@ -117,8 +123,9 @@ class ReadoutTable(Table):
     Attributes:
         kind: mean, maximum, spike-count or first-spike.
         scale: what counts as one unit of a logit [V, spikes or windows]; that of kind and neuron where left out.
-        level: potential above rest that a spike crosses [V]; the neuron's where left out.
-        width: of the transition at the level [V]; the neuron's where left out.
+        level: potential above rest that a spike crosses [V]; the neuron's where left out. Beside the kinds that look at
+            spikes, mirrors that are found by `auto` go by it.
+        width: of the transition at the level [V], of the kinds that look at spikes; the neuron's where left out.
     """
 
     kind: ReadoutKind = "mean"
@@ -132,17 +139,25 @@ class NonidealityTable(Table):
 
     Attributes:
         levels: conductances that a cell can hold, evenly spaced.
-        variation: standard deviation of the logarithm of conductances.
+        variation: standard deviation of the logarithm of conductances, at most 2.
         stuck_rate: share of cells that hold `stuck_conductance` whatever they are programmed to.
-        stuck_conductance: of such cells [S]; the highest in use where left out.
+        stuck_conductance: of such cells [S], at most a hundred times the highest in use, which it is where left out.
         read_noise: standard deviation of a cell's conductance from read to read, as a share of it.
     """
 
     levels: Annotated[int, Field(ge=2, strict=True)] | None = None
-    variation: NonNegative = 0.0
+    variation: Spread = 0.0
     stuck_rate: Share = 0.0
     stuck_conductance: NonNegative | None = None
-    read_noise: NonNegative = 0.0
+    read_noise: Share = 0.0
+
+    @model_validator(mode="after")
+    def _some_are_stuck(self) -> NonidealityTable:
+        if self.stuck_conductance is not None and not self.stuck_rate:
+            raise ValueError(
+                "stuck_conductance changes nothing without stuck cells; give stuck_rate, or leave it out"
+            )
+        return self
 
 
 class LayerTable(Table):
@@ -162,7 +177,8 @@ class LayerTable(Table):
         sources: layers whose outputs it gets besides those of the layer before; `input` is what the first one gets.
             In files it is called `from`.
         join: `current`: each through a crossbar of its own; `spike`: added to its own outputs.
-        delay: of what comes from the layer before [s].
+        delay: of what comes from the layer before: of circuits [s], below the window; of discrete neurons in steps, a
+            whole number of at least 1, below the number of steps.
         train_delay: whether that is the bound of delays that are trained, one for each word line.
     """
 
@@ -196,6 +212,8 @@ class LayerTable(Table):
             raise ValueError("a convolution has channels and kernel; give both, or neurons")
         if self.channels is not None and self.neurons is not None:
             raise ValueError("a layer has neurons, or channels and kernel; give one of them")
+        if self.kernel is not None:
+            check_padding(self.kernel, self.padding)
         if self.channels is None and (self.stride, self.padding) != (1, 0):
             raise ValueError("stride and padding belong to a convolution; give channels and kernel, too")
         if self.recurrent_tau is not None and not self.recurrent:
@@ -380,6 +398,8 @@ class NetworkTable(Table):
             )
         if self.every_layer[-1].join == "spike":
             raise ValueError('the last layer is read as it is; join = "spike" is for those before')
+        regime = None if self.discrete else known_as(self.neuron)[1]
+        check_effects(self, 0.0 if regime is None else regime.tau)
         ratios, layers = self.synapses.mirror_ratio, len(self.every_layer)
         if isinstance(ratios, tuple) and len(ratios) != layers:
             raise ValueError(
