@@ -37,6 +37,7 @@ studies = st.builds(
     hidden=st.lists(
         st.integers(1, 4096)
         | st.fixed_dictionaries({"channels": st.integers(1, 64), "kernel": st.integers(1, 9)}),
+        min_size=1,
         max_size=4,
     ).map(tuple),
     neuron=st.sampled_from(list(SHIPPED)),
