@@ -37,7 +37,7 @@ def check_heard(network: Network, split: Split, seed: int) -> None:
             f"layer {name!r} hears nothing: its potentials stay within {peak:.2g} V of rest for each of {len(inputs)} "
             "inputs",
             remedy="look at what leads there: inputs that are all zero, drive.voltage and drive.tau, mirror_ratio, "
-            "delays, and layers before it that do not spike.",
+            "wire_resistance, delays, and layers before it that do not spike.",
         )
 
 

@@ -23,6 +23,9 @@ STEPS_A_SLOT = 2
 """Voltage and clip were chosen on held-out training data of benchmarks/own_data.py."""
 Part = TypeVar("Part", bound=Table)
 
+SAME_TIME = 1e-9
+"""A window is a whole number of steps to so much of it."""
+
 
 class DataRecord(Table):
     """Which data a run was trained on; see memsim.learn.data.places.Known."""
@@ -50,7 +53,25 @@ def data_of(
     own_series = is_own(data_name(study.data)) and "slots" not in study.drive.model_fields_set
     bins = None if own_series else study.drive.slots
     data = load_again(study.data, data_dir, bins=bins, run=run, given=given)
+    if not data.time_domain:
+        _check_slots(study)
     return suited(study, data), data
+
+
+def _check_slots(study: Study) -> None:
+    """Raise InputError where slots change nothing for static inputs, or steps would miss them."""
+    drive, most = study.drive, int(study.window / study.step * (1 + SAME_TIME))
+    if drive.slots > most:
+        raise InputError(
+            f"drive.slots = {drive.slots} is out of range; allowed with steps of {study.step:g} s in a window of "
+            f"{study.window:g} s: at most {most}"
+        )
+    usual = type(drive).model_fields["slots"].default
+    if (drive.pulse, drive.encoding) == ("held", "amplitude") and drive.slots != usual:
+        raise InputError(
+            f"drive.slots = {drive.slots} changes nothing for static inputs that are held from slot to slot; leave it "
+            'out, or give drive.pulse = "alpha" or drive.encoding = "rate" or "latency"'
+        )
 
 
 def load_again(

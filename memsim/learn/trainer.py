@@ -6,10 +6,9 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
@@ -30,6 +29,9 @@ from memsim.learn.seeds import of_epoch, of_stage
 from memsim.learn.study import Study, save_study
 from memsim.networks import MemristiveNetwork, Network
 from memsim.networks.nonidealities import realised
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Progress = Callable[[int, int, EpochRecord | None], None]
 """Called after every batch with batches done, batches in all, and the record once an epoch has ended."""

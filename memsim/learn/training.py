@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 
 from memsim.errors import CheckpointError, InputError
 from memsim.files import ensure_folder
@@ -35,6 +35,9 @@ from memsim.learn.trainer import Progress, Trainer
 from memsim.memory import check_memory
 from memsim.networks import MemristiveNetwork, Network
 from memsim.networks.gains import calibrate_gains, set_ratio
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 SPLIT_SIZE = 32_768
 """Tensors below this many elements run on one thread in torch whatever the setting."""
@@ -180,6 +183,8 @@ def devices(accelerator: str = "cpu", number: int = 1) -> Fabric:
     Raises:
         InputError: there is no such accelerator here, or not so many.
     """
+    from lightning_fabric import Fabric  # a second to import, after a study has been read
+
     if number > 1 and accelerator == "cpu":
         check_memory(
             f"training in {number} processes", BYTES_A_PROCESS * number, "start fewer with --devices"

@@ -204,6 +204,13 @@ class LayerTable(Table):
     @field_validator("neuron", mode="before")
     @classmethod
     def _full_name(cls, neuron: Any) -> str | None:
+        if isinstance(neuron, int | float):
+            raise ValueError("neuron names the circuit of its neurons; how many there are is `neurons`")
+        if neuron == DISCRETE:
+            raise ValueError(
+                f'discrete neurons are those of a whole network; give neuron = "{DISCRETE}" before its layers, or '
+                "name a circuit"
+            )
         return None if neuron is None else known_as(neuron)[0]
 
     @model_validator(mode="after")
@@ -346,6 +353,10 @@ class NetworkTable(Table):
     @field_validator("neuron", mode="before")
     @classmethod
     def _full_name(cls, neuron: Any) -> str:
+        if isinstance(neuron, int | float):
+            raise ValueError(
+                "neuron names the circuit of the neurons; how many there are is in `hidden` or `layers`"
+            )
         return DISCRETE if neuron == DISCRETE else known_as(neuron)[0]
 
     @model_validator(mode="after")

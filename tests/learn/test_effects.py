@@ -91,6 +91,28 @@ def test_what_changes_nothing_or_does_not_fit_is_named(entries: dict, message: s
         make_study(**entries)
 
 
+MEANT = {
+    "a table for a name": (
+        {"synapse": {"bias": True}},
+        r'synapse: give text in "quotes"; did you mean synapses\?',
+    ),
+    "a number for a name": ({"layers": ({"neuron": 5},)}, "how many there are is `neurons`"),
+    "a number for the name of all": ({"neuron": 5}, "how many there are is in `hidden`"),
+    "discrete neurons in one layer": (
+        {"layers": ({**DENSE, "neuron": "lif"},)},
+        r"discrete neurons are those of a whole network; give neuron = \"lif\" before",
+    ),
+    "one of two": ({"synapses": {"mirror_ratio": 0}}, r"mirror_ratio = 0: allowed: above 0 or 'auto'$"),
+    "no place": ({"step": 1.0}, r"the study cannot be used:\n  step = 1 s is too long"),
+}
+
+
+@pytest.mark.parametrize(("entries", "message"), MEANT.values(), ids=MEANT)
+def test_what_was_meant_is_offered(entries: dict, message: str):
+    with pytest.raises(InputError, match=message):
+        make_study(**entries)
+
+
 FITS = {
     "from the layer before, later": {"layers": (DENSE, {"from": "layer1", "delay": 1e-3})},
     "from the layer before, added": {"layers": (DENSE, {**DENSE, "from": "layer1", "join": "spike"})},
@@ -115,6 +137,8 @@ def test_what_has_an_effect_comes_back_from_a_file(entries: dict, tmp_path: Path
             {"nonidealities": {"test": {"stuck_rate": 0.1, "stuck_conductance": 10.0}}},
             r"stuck_conductance = 10 S is out of range.* at most 0\.0025 S",
         ),
+        ({"drive": {"slots": 9999}}, r"drive\.slots = 9999 is out of range.*at most 50"),
+        ({"drive": {"slots": 5, "pulse": "held"}}, r"drive\.slots = 5 changes nothing for static inputs"),
         ({"synapses": {"mirror_ratio": 1e9}}, r"mirror_ratio = 1e\+09 is out of range.*3e-07 to 300000"),
         ({"synapses": {"device": "threshold-a"}}, r"device = 'threshold-a' forgets within 20 µs"),
         ({"synapses": {"device": "mif-set1"}, **LIF, "synapse": "crossbar"}, r"device = 'mif-set1' forgets"),
