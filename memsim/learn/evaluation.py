@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from memsim.errors import InputError
 from memsim.files import write_text
 from memsim.imc.mapping import evaluating
 from memsim.learn.data import Split
@@ -165,7 +166,13 @@ def part(split: Split, chosen: Tensor | slice) -> Split:
 
 
 def hold_out(split: Split, share: float, *, stratified: bool = False) -> tuple[Split, Split | None]:
-    """What is left to train on, and the share that is held out, of each class where stratified; None if nothing is."""
+    """What is left to train on, and the share that is held out, of each class where stratified; None for no share.
+
+    Raises:
+        InputError: a share that leaves nothing on either side.
+    """
+    if not share:
+        return split, None
     generator = torch.Generator().manual_seed(SPLIT_SEED)
     if stratified and not split.labels.is_floating_point():
         groups = [torch.nonzero(split.labels == label)[:, 0] for label in split.labels.unique()]
@@ -173,7 +180,11 @@ def hold_out(split: Split, share: float, *, stratified: bool = False) -> tuple[S
         groups = [torch.arange(len(split))]
     orders = [own[torch.randperm(len(own), generator=generator)] for own in groups]
     held = torch.cat([order[: round(share * len(order))] for order in orders])
-    if not len(held):
-        return split, None
     kept = torch.cat([order[round(share * len(order)) :] for order in orders])
+    if not len(held) or not len(kept):
+        raise InputError(
+            f"training.validation = {share:g} holds out {len(held)} of {len(split)} training examples"
+            f"{' of ' + str(len(groups)) + ' classes' if len(groups) > 1 else ''}; choose a share that leaves some on "
+            "either side"
+        )
     return part(split, kept.sort().values), part(split, held.sort().values)

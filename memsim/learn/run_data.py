@@ -67,7 +67,7 @@ def _check_slots(study: Study) -> None:
             f"{study.window:g} s: at most {most}"
         )
     usual = type(drive).model_fields["slots"].default
-    if (drive.pulse, drive.encoding) == ("held", "amplitude") and drive.slots != usual:
+    if (drive.pulse, drive.encoding) == ("held", "amplitude") and drive.slots not in {1, usual}:
         raise InputError(
             f"drive.slots = {drive.slots} changes nothing for static inputs that are held from slot to slot; leave it "
             'out, or give drive.pulse = "alpha" or drive.encoding = "rate" or "latency"'
