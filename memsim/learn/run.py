@@ -12,6 +12,7 @@ from torch import nn
 from memsim.errors import InputError
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.mapping import calibrate, map_to_imc, mapped_layers
+from memsim.learn.cards import check_cards
 from memsim.learn.checkpoint import STUDY, EpochRecord, load_checkpoint
 from memsim.learn.data import Dataset
 from memsim.learn.evaluation import first
@@ -99,9 +100,10 @@ def load_run(
 
     Raises:
         InputError: no study there, fewer stages, or data that are not found or have changed.
-        CheckpointError: no usable checkpoint, or a file of neurons or code that has changed.
+        CheckpointError: no usable checkpoint, or a file of neurons, code or cards that has changed.
     """
     study = load_study(folder / STUDY, trust=trust)
+    check_cards(study, folder)
     wanted = len(study.every_stage) if stages is None else stages
     if not 1 <= wanted <= len(study.every_stage):
         raise InputError(f"stages = {stages} is out of range; {folder} has 1 to {len(study.every_stage)}")

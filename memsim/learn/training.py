@@ -12,6 +12,7 @@ import torch
 from memsim.errors import CheckpointError, InputError
 from memsim.files import ensure_folder
 from memsim.learn.alive import check_heard
+from memsim.learn.cards import check_cards, save_cards
 from memsim.learn.checkpoint import (
     CHECKPOINT,
     STUDY,
@@ -222,12 +223,14 @@ def _prepare(folder: Path, study: Study, resume: bool, *, write: bool) -> None:
             raise CheckpointError(
                 f"{folder} holds a run of another study; resume it with its own {STUDY}, or choose another folder"
             )
+        check_cards(study, folder)
     elif _checkpoints(folder):
         raise InputError(
             f"{folder} already holds a trained run; resume it with --resume, or choose another folder"
         )
     if write:
         save_study(study, folder / STUDY)
+        save_cards(study, folder)
 
 
 def _checkpoints(folder: Path) -> list[Path]:

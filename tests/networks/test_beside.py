@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
+from importlib.resources import files
 from pathlib import Path
 
 import pytest
 
 from memsim.errors import CheckpointError, InputError
-from memsim.learn import load_study, save_study
+from memsim.learn import load_run, load_study, make_study, save_study, train
 from memsim.networks import load_cell, named_cells
 from memsim.own_code import load_object
 
@@ -88,3 +90,15 @@ def test_a_file_beside_it_that_has_changed_is_named(folder: Path):
         load_object(full, "loss")
     with pytest.raises(CheckpointError, match=r"parts/sizes\.py, has changed since loss 'loss' was taken"):
         load_object(full, "loss", trust=True)
+
+
+def test_a_card_that_has_changed_is_named(tmp_path: Path):
+    card = tmp_path / "mine.toml"
+    card.write_text((files("memsim.devices") / "cards" / "pd-wo3-w.toml").read_text())
+    study = make_study(hidden=(), epochs=1, batch=2000, step=1e-3, synapses={"device": str(card)})
+    train(study, tmp_path / "run")
+    load_run(tmp_path / "run")
+    card.write_text(f"# mine\n{card.read_text()}")
+    for again in (load_run, partial(train, study, resume=True)):
+        with pytest.raises(CheckpointError, match=r"card .*mine\.toml has changed since the run"):
+            again(folder=tmp_path / "run")
