@@ -28,7 +28,7 @@ from memsim.learn.checkpoint import CHECKPOINT
 from memsim.learn.evaluation import compare_steps, first
 
 STUDIES = Path(__file__).parent / "studies"
-NAMES = ("digits-deep", "fsdd-recurrent", "mnist-long", "fashion-mnist-long")
+NAMES = ("digits-deep", "fsdd-recurrent", "mnist-long", "fashion-mnist-long", "fashion-mnist-convolutional")
 RUNS = Path("runs/topologies")
 SEEDS = (0, 1, 2)
 IMAGES = 1_000

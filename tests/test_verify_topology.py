@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 
 from memsim.errors import InputError
 from memsim.learn import Run, build, make_study
+from memsim.networks import MemristiveNetwork
 from memsim.verify import verify
 from memsim.verify.comparison import amplitude
+from memsim.verify.energy import read_energy
+from memsim.verify.engines import why_not_whole
 
 pytestmark = pytest.mark.spice
 EVERYTHING = (
@@ -52,6 +56,46 @@ def test_the_recurrence_is_not_small(whole):
     plain = verified(({"neurons": 6}, *EVERYTHING[1:]), whole=True)
     difference = np.abs(plain.ngspice - whole.ngspice) / amplitude(whole.ngspice)
     assert difference.max() > 0.05
+
+
+@pytest.mark.parametrize("drive", [{}, {"encoding": "latency"}])
+def test_branches_from_parts_of_the_input_are_one_circuit(drive):
+    layers = (
+        {"neurons": 5, "from": "top"},
+        {"neurons": 4, "from": ["bottom", "top"]},
+        {"neurons": 3, "from": ["layer1", "bottom"]},
+        {"from": "layer2"},
+    )
+    found = verified(layers, whole=True, inputs={"top": 24, "bottom": 40}, drive=drive)
+    assert found.verification.worst_error <= 0.01
+    assert amplitude(found.ngspice).min() > 3e-3
+    for layer in found.verification.layers:
+        assert layer.synapses_ngspice == pytest.approx(layer.synapses_twin, rel=5e-3)
+
+
+def test_groups_and_windows_are_verified_layer_by_layer():
+    layers = (
+        {"channels": 2, "kernel": 7},
+        {"channels": 4, "kernel": 1, "groups": 2, "pool": 2},
+        {},
+    )
+    found = verified(layers, whole=None)
+    assert not found.verification.whole
+    assert found.verification.worst_error <= 0.01
+    assert amplitude(found.ngspice).min() > 1e-3
+    pooled = MemristiveNetwork((8, 8), 2, make_study(layers=({"neurons": 4, "pool": 2},)))
+    assert why_not_whole(pooled) == "it averages over windows"
+
+
+def test_every_cell_of_every_group_is_paid_for():
+    table = make_study(layers=({"channels": 4, "kernel": 2, "groups": 2}, {}))
+    network = MemristiveNetwork((4, 3, 3), 2, table).double()
+    voltage, times = torch.rand(1, 7, 36, dtype=torch.float64), np.linspace(0, 1e-3, 7)
+    cells = [sum(crossbar.conductances()).sum(-1).detach() for crossbar in network.crossbars[:2]]
+    patches = torch.nn.functional.unfold(voltage.reshape(7, 4, 3, 3), 2)  # [time, word lines, places]
+    power = (patches.square() * torch.cat(cells)[:, None]).sum((1, 2))
+    found = read_energy(network.synapses[0], voltage, times)
+    np.testing.assert_allclose(found, [np.trapezoid(power.numpy(), times)], rtol=1e-12)
 
 
 def test_delays_and_added_outputs_are_verified_layer_by_layer():

@@ -34,14 +34,21 @@ class PairArray:
     Attributes:
         g_plus: [word lines, neurons] in S; 0 for an open cell.
         g_minus: [word lines, neurons] in S.
-        mirror_ratio: current into the membrane over difference of the bit line currents.
+        mirror_ratio: current into the membrane over difference of the bit line currents; one for all neurons, or
+            [neurons].
         tau: time constant of the drivers of its word lines [s]; they are ideal where left out.
+        lines: which outputs of what drives it its word lines follow; all, in order, where left out.
     """
 
     g_plus: Array
     g_minus: Array
-    mirror_ratio: float
+    mirror_ratio: float | Array
     tau: float | None = field(default=None, kw_only=True)
+    lines: Sequence[int] | None = field(default=None, kw_only=True)
+
+    def followed(self, outputs: Sequence[Source]) -> Sequence[Source]:
+        """Those of the outputs that its word lines follow."""
+        return outputs if self.lines is None else [outputs[line] for line in self.lines]
 
     def __post_init__(self) -> None:
         if self.g_plus.ndim != 2 or self.g_plus.shape != self.g_minus.shape:
@@ -64,12 +71,14 @@ class CrossbarLayer(PairArray):
     Attributes:
         neurons: values in which the neurons differ from the network's, [neurons] each, such as `cmem`.
         bias: voltage of a last word line that is always on [V]; there is none where left out.
+        source: number of the layer that drives the array of the layer, 0 for the inputs; the one before where left out.
         others: further arrays by the number of the layer that drives them, from 1 on: its own for a recurrent one, 0
             for the inputs.
     """
 
     neurons: Mapping[str, Array] = field(default_factory=dict)
     bias: float | None = None
+    source: int | None = None
     others: Sequence[tuple[int, PairArray]] = ()
 
     def __post_init__(self) -> None:
@@ -94,7 +103,7 @@ def neuron_instance(layer: int, index: int) -> str:
 def network_circuit(
     layers: Sequence[CrossbarLayer],
     neuron: Neuron | CellCircuit | Sequence[Neuron | CellCircuit],
-    inputs: Sequence[float] | None = None,
+    inputs: Sequence[float] | int | None = None,
     *,
     title: str = "memristive network",
 ) -> Circuit:
@@ -104,8 +113,8 @@ def network_circuit(
         layers: conductances layer by layer; the word lines of a layer are the neurons of the one before.
         neuron: the neuron circuit, started at rest, of all layers, or of each; its initial potential is the rest
             potential.
-        inputs: scale on each word line of the first layer of one pulse, which source `Vdrive` carries. Where left
-            out, word line i has a source `Vdrive<i>` of its own.
+        inputs: scale on each input line of one pulse, which source `Vdrive` carries; or how many lines there are, line
+            i with a source `Vdrive<i>` of its own. Where left out, as many as the first layer has.
         title: first line of the deck.
 
     Raises:
@@ -114,7 +123,9 @@ def network_circuit(
     circuit = Circuit(title)
     families = _families(circuit, layers, neuron)
     if inputs is None:
-        sources = _own_sources(circuit, layers[0].g_plus.shape[0] - (layers[0].bias is not None))
+        inputs = layers[0].g_plus.shape[0] - (layers[0].bias is not None)
+    if isinstance(inputs, int):
+        sources = _own_sources(circuit, inputs)
     else:
         circuit.V("drive", "pulse", circuit.gnd, 0)
         sources = [("pulse", circuit.gnd, float(scale)) for scale in inputs]
@@ -130,9 +141,10 @@ def network_circuit(
             ]
         )
         membranes = [membrane(number, column) for column in range(columns)]
-        add_array(circuit, str(number), layer, outputs[number - 1], membranes, layer.bias)
+        before = outputs[number - 1 if layer.source is None else layer.source]
+        add_array(circuit, str(number), layer, layer.followed(before), membranes, layer.bias)
         for index, (source, array) in enumerate(layer.others):
-            add_array(circuit, f"{number}x{index}", array, outputs[source], membranes)
+            add_array(circuit, f"{number}x{index}", array, array.followed(outputs[source]), membranes)
         for column, node in enumerate(membranes):
             own = {instance_parameter(name): float(values[column]) for name, values in layer.neurons.items()}
             circuit.X(f"n{number}_{column}", family.subcircuit, *nodes_of(family.cell, node), **own)
@@ -223,6 +235,7 @@ def _own_sources(circuit: Circuit, rows: int) -> list[Source]:
 def _column(circuit: Circuit, name: str, column: int, array: PairArray, node: str) -> None:
     """A pair of bit lines and the mirrors from them into a membrane."""
     key = f"{name}_{column}"
+    ratio = float(np.broadcast_to(array.mirror_ratio, array.g_plus.shape[1:])[column])
     for sign, conductance, ends in (
         ("p", array.g_plus, (circuit.gnd, node)),
         ("n", array.g_minus, (node, circuit.gnd)),
@@ -232,4 +245,4 @@ def _column(circuit: Circuit, name: str, column: int, array: PairArray, node: st
             if value:
                 circuit.R(f"{sign}{name}_{row}_{column}", f"wl{name}_{row}", bit_line, float(1 / value))
         circuit.V(f"s{sign}{key}", bit_line, circuit.gnd, 0)
-        circuit.CCCS(f"{sign}{key}", *ends, source=f"Vs{sign}{key}", current_gain=array.mirror_ratio)
+        circuit.CCCS(f"{sign}{key}", *ends, source=f"Vs{sign}{key}", current_gain=ratio)

@@ -110,6 +110,10 @@ def _network(
         f"ngspice {v.seconds_ngspice:.1f} s ({'whole network' if v.whole else 'layer by layer'}), "
         f"torch {v.seconds_twin:.1f} s"
     )
+    for part in v.gates:
+        typer.echo(
+            f"{part} is no circuit: ngspice got the currents that torch makes of it, and simulated all else"
+        )
     typer.echo(page)
 
 

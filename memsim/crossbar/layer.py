@@ -17,6 +17,7 @@ from memsim.crossbar.hardware import Hardware
 from memsim.crossbar.kept import Programming
 from memsim.crossbar.mapping import Mapping
 from memsim.errors import InputError
+from memsim.transforms import transformed
 
 Floats = NDArray[np.floating]
 
@@ -245,6 +246,11 @@ class Crossbar(nn.Module):
     def _programmed(self) -> Grid:
         """The arrays: with a graph where gradients are asked for, else those kept."""
         tensors = (self.weight, *self.hardware.wire_tensors)
+        if transformed(*tensors):
+            raise InputError(
+                "torch.func cannot follow how cells are programmed and wires are solved; use torch.autograd, such as "
+                "torch.autograd.functional.jacobian, or a crossbar of ideal hardware"
+            )
         programming = self._programming
         if programming is None or not programming.is_of(tensors, self.hardware):
             programming = self._program()

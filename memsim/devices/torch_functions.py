@@ -42,10 +42,15 @@ def power_values(base: Number, exponent: Number) -> Any:
 class _Power(torch.autograd.Function):
     """Its derivatives are powers of the same kind, so that those of any order are guarded."""
 
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, base: Tensor, exponent: Tensor) -> Tensor:
-        ctx.save_for_backward(base, exponent)
+    def forward(base: Tensor, exponent: Tensor) -> Tensor:
         return power_values(base, exponent)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor], _: Tensor) -> None:
+        ctx.save_for_backward(*inputs)
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor | None, Tensor | None]:

@@ -16,6 +16,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.imc.crossbars import MappedCrossbar, layer_parts, spans_of
+from memsim.imc.groups import GroupedLayers, chip_of
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.hooks import Hook, run_hooked
 from memsim.imc.layers import MappedLayer, decides, weighted
@@ -45,7 +46,8 @@ def map_to_imc(
 ) -> nn.Module:
     """A copy of a network that computes as the hardware would, tile by tile.
 
-    Every nn.Linear and nn.Conv2d becomes a `MappedLayer`, whose weights can be trained further; spiking neurons,
+    Every nn.Linear and nn.Conv2d becomes a `MappedLayer`, a convolution in groups one for each group, whose weights can
+    be trained further; spiking neurons,
     pooling and reshaping stay what they are. A batch normalisation behind a layer of an nn.Sequential is folded into
     it, with its running averages; elsewhere it stays, and is digital. A network that is mapped already is mapped to
     the new card with its weights, scales and biases. Crossbars of a memristive network become `MappedCrossbar`s. Where
@@ -68,11 +70,21 @@ def map_to_imc(
     spans = spans_of(model, sample, above_rest=decides(card))
     replaced: dict[str, nn.Module] = {}
     for name, module in copied.named_modules():
-        if isinstance(module, nn.Linear | nn.Conv2d | MappedLayer):
-            replaced[name] = _mapped(module, card, name, generator, chip)
+        if isinstance(module, nn.Conv2d) and module.groups > 1:
+            groups = _split(module).items()
+            names = {key: f"{name}.{key}".lstrip(".") for key, _ in groups}
+            replaced[name] = GroupedLayers(
+                [
+                    _mapped(group, card, names[key], generator, chip_of(names[key], chip))
+                    for key, group in groups
+                ]
+            )
+        elif isinstance(module, nn.Linear | nn.Conv2d | MappedLayer):
+            replaced[name] = _mapped(module, card, name, generator, chip_of(name, chip))
         elif isinstance(module, Crossbar):
             parts = layer_parts(module, spans[name])
-            layer = MappedLayer(*parts, card, name=name or "the layer", generator=generator, chip=chip)
+            title, own = name or "the layer", chip_of(name, chip)
+            layer = MappedLayer(*parts, card, name=title, generator=generator, chip=own)
             replaced[name] = MappedCrossbar(layer, spans[name], module.gain).train(module.training)
     for module in copied.modules():
         if isinstance(module, MappedCrossbar) and decides(card):
@@ -210,6 +222,19 @@ def _mapped(
     return layer.train(module.training)
 
 
+def _split(conv: nn.Conv2d) -> dict[str, nn.Conv2d]:
+    """The groups of a convolution, each as one of its own."""
+    parts = {}
+    for number in range(conv.groups):
+        part = deepcopy(conv)
+        part.groups, part.in_channels = 1, conv.in_channels // conv.groups
+        part.out_channels = conv.out_channels // conv.groups
+        part.weight = nn.Parameter(conv.weight.detach().chunk(conv.groups)[number])
+        part.bias = None if conv.bias is None else nn.Parameter(conv.bias.detach().chunk(conv.groups)[number])
+        parts[f"groups.{number}"] = part
+    return parts
+
+
 def _carry_over(before: MappedLayer, layer: MappedLayer) -> None:
     """What was learned and still means the same: scales on the same grid, what decisions count, trims of its tiles."""
     with torch.no_grad():
@@ -222,10 +247,8 @@ def _carry_over(before: MappedLayer, layer: MappedLayer) -> None:
 
 
 def _patches(conv: nn.Conv2d, name: str) -> Patches:
-    if conv.groups != 1 or conv.padding_mode != "zeros":
-        raise InputError(
-            f"{name} has groups = {conv.groups} and padding_mode = {conv.padding_mode!r}; allowed: groups = 1, zeros"
-        )
+    if conv.padding_mode != "zeros":
+        raise InputError(f"{name} has padding_mode = {conv.padding_mode!r}; allowed: zeros")
     kernel, stride, dilation = (
         cast("tuple[int, int]", v) for v in (conv.kernel_size, conv.stride, conv.dilation)
     )

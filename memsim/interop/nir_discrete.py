@@ -1,4 +1,4 @@
-"""Networks of discrete neurons as NIR graphs: Affine and Conv2d nodes, a neuron node after each, a loop for recurrence.
+"""Networks of discrete neurons as NIR graphs: Affine and Conv2d nodes, neuron nodes, loops for recurrence, AvgPool2d.
 
 Weights stand in their nodes as they are. What NIR cannot say, leaks and thresholds to the last digit, and that a reset
 subtracts, travels as metadata: memsim reads its own graphs back bit for bit.
@@ -19,12 +19,16 @@ from torch import nn
 
 from memsim.errors import CheckpointError, InputError
 from memsim.hdf5 import DAMAGED
-from memsim.interop.nir_layers import Layer, layers_of
+from memsim.interop.nir_layers import Layer, conv_node, layers_of, pool_node
 from memsim.interop.nir_neurons import discrete_neuron, neuron_node
 from memsim.networks.discrete import Fixed, Learned, Reset, Spike
 from memsim.networks.discrete_neurons import DiscreteNeuron
+from memsim.networks.gates import Identity
 from memsim.networks.geometry import Convolution, as_image
+from memsim.networks.network import Network
 from memsim.networks.spiking import SpikingNetwork
+from memsim.networks.synapses import Ideal
+from memsim.networks.tables import LayerTable
 
 __all__ = ["spiking_from_nir", "spiking_to_nir"]
 
@@ -46,19 +50,39 @@ def spiking_to_nir(network: SpikingNetwork, dt: float = DT) -> nir.NIRGraph:
     """
     shape = first = _input_shape(network)
     nodes: dict[str, nir.NIRNode] = {}
+    check_chain(network)
     for number, (synapses, neurons) in enumerate(zip(network.synapses, network.neurons, strict=True)):
+        pool = network.chain[number].pool
+        if pool is not None:
+            nodes[f"pool_{number}"], shape = pool_node(pool.side), pool.shape
         if isinstance(synapses, nn.Linear) and len(shape) > 1:
             nodes[f"flatten_{number}"] = nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
         nodes[f"synapses_{number}"], shape = _synapse_node(synapses, shape)
         nodes[f"neurons_{number}"] = neuron_node(neurons, shape, dt)
     chain = {"input": nir.Input(np.array(first)), **nodes, "output": nir.Output(np.array(shape))}
     edges = list(pairwise(chain))
-    if network.recurrent is not None:
-        chain["recurrent"], _ = _synapse_node(network.recurrent, ())
-        hidden = f"neurons_{len(network.synapses) - 2}"
-        edges += [(hidden, "recurrent"), ("recurrent", hidden)]
+    for number, layer in enumerate(network.chain):
+        if layer.recurrent is not None:
+            loop, neurons_of = f"recurrent_{number}", f"neurons_{number}"
+            chain[loop], _ = _synapse_node(cast("Ideal", layer.recurrent).module, ())
+            edges += [(neurons_of, loop), (loop, neurons_of)]
     own = {METADATA: _own(network, dt)} if all(map(_is_default, network.neurons)) else {}
     return nir.NIRGraph(nodes=chain, edges=edges, metadata=own)
+
+
+def check_chain(network: Network) -> None:
+    """Raise InputError where layers are more than a chain, with loops."""
+    for layer in network.chain:
+        parts = {
+            "has connections besides those from the layer before": len(layer.connections) > 0,
+            "has a delay": layer.delay is not None,
+            f"hears {layer.source!r} in the place of the layer before": layer.source is not None,
+            "has a gate": not isinstance(layer.gate, Identity),
+        }
+        for what in [what for what, there in parts.items() if there]:
+            raise InputError(
+                f"layer {layer.name!r} {what}, which NIR graphs of memsim do not have; export a chain"
+            )
 
 
 def spiking_from_nir(
@@ -67,7 +91,9 @@ def spiking_from_nir(
     """A network of discrete neurons from a NIR graph.
 
     A graph that memsim wrote comes back as it was. Any other must be a chain of Linear, Affine or Conv2d nodes with a
-    neuron node after each, the last dense; the last hidden layer may be driven by its own spikes of the step before.
+    neuron node after each, the last dense; hidden dense layers may be driven by their own spikes of the step before.
+    AvgPool2d and SumPool2d nodes of windows side by side may stand before synapses; weights behind a sum become larger
+    by the pixels of its windows, as memsim's are averages.
     Leaks and thresholds of such a graph stay as they are when the network is trained.
 
     Args:
@@ -101,13 +127,12 @@ def _synapses(shape: Shape, layers: list[Layer]) -> SpikingNetwork:
     network = SpikingNetwork(
         shape,
         len(layers[-1].synapses.weight),
-        tuple(_table(layer) for layer in layers[:-1]),
-        recurrent=any(layer.recurrent is not None for layer in layers),
+        [*(_table(layer) for layer in layers[:-1]), LayerTable(pool=layers[-1].window)],
     )
-    for synapses, layer in zip(network.synapses, layers, strict=True):
-        _fill(synapses, layer.synapses, f"before {layer.name}")
+    for synapses, made, layer in zip(network.synapses, network.chain, layers, strict=True):
+        _fill(synapses, layer.synapses, f"before {layer.name}", layer.scale)
         if layer.recurrent is not None:
-            _fill(cast("nn.Module", network.recurrent), layer.recurrent, f"after {layer.name}")
+            _fill(cast("Ideal", made.recurrent).module, layer.recurrent, f"after {layer.name}")
     return network.to(_dtype(layers))
 
 
@@ -123,12 +148,15 @@ def _synapse_node(synapses: nn.Module, shape: Shape) -> tuple[nir.NIRNode, Shape
         return nir.Linear(weight) if bias is None else nir.Affine(weight, bias), (len(weight),)
     conv: Any = synapses
     bias = np.zeros(len(weight), weight.dtype) if bias is None else bias
-    node = nir.Conv2d(shape[1:], weight, conv.stride, conv.padding, conv.dilation, conv.groups, bias)
+    numbers = {name: getattr(conv, name) for name in ("stride", "padding", "dilation", "groups")}
+    node = conv_node(shape, weight, bias, **numbers)
     return node, tuple(int(side) for side in node.output_type["output"])
 
 
 def _input_shape(network: SpikingNetwork) -> Shape:
-    return as_image(network.shape) if isinstance(network.synapses[0], nn.Conv2d) else network.shape
+    first = network.chain[0]
+    image = first.pool is not None or isinstance(network.synapses[0], nn.Conv2d)
+    return as_image(network.shape) if image else network.shape
 
 
 def _is_default(neurons: nn.Module) -> bool:
@@ -173,10 +201,10 @@ def _restore(network: SpikingNetwork, own: Mapping[str, Any]) -> None:
         raise CheckpointError(f"memsim's metadata in the NIR graph do not fit together: {reason}") from None
 
 
-def _fill(synapses: nn.Module, node: Any, name: str) -> None:
-    """Weights and bias of a node, which must have the shape of the synapses."""
+def _fill(synapses: nn.Module, node: Any, name: str, scale: float = 1.0) -> None:
+    """Weights, times a scale, and bias of a node, which must have the shape of the synapses."""
     module: Any = synapses
-    weight = torch.tensor(np.asarray(node.weight))
+    weight = torch.tensor(np.asarray(node.weight)) * scale
     bias = getattr(node, "bias", None)
     if weight.shape != module.weight.shape:
         raise InputError(
@@ -194,16 +222,21 @@ def _dtype(layers: list[Layer]) -> torch.dtype:
     return torch.float64 if found == np.float64 else torch.float32
 
 
-def _table(layer: Layer) -> int | Convolution:
+def _table(layer: Layer) -> LayerTable:
     """A layer as networks are told of it."""
+    more = {"pool": layer.window, "recurrent": layer.recurrent is not None}
+    return LayerTable.of(_layout(layer)).model_copy(update=more)
+
+
+def _layout(layer: Layer) -> int | Convolution:
     node = layer.synapses
     if not isinstance(node, nir.Conv2d):
         return len(node.weight)
     sides = {"kernel": node.weight.shape[2:], "stride": node.stride, "padding": node.padding}
     square = all(not isinstance(side, str) and side[0] == side[1] for side in sides.values())
-    if not square or node.groups != 1 or tuple(np.atleast_1d(node.dilation)) not in {(1,), (1, 1)}:
+    if not square or tuple(np.atleast_1d(node.dilation)) not in {(1,), (1, 1)}:
         raise InputError(
-            f"the Conv2d before {layer.name!r} has groups, dilation, or sides that differ; allowed: square kernels of "
-            "one group, not dilated"
+            f"the Conv2d before {layer.name!r} has dilation, or sides that differ; allowed: square kernels, not dilated"
         )
-    return Convolution(channels=len(node.weight), **{name: int(side[0]) for name, side in sides.items()})
+    numbers = {name: int(side[0]) for name, side in sides.items()}
+    return Convolution(channels=len(node.weight), groups=int(node.groups), **numbers)

@@ -6,6 +6,9 @@ has no memristive neuron, so the node is the nearest one it has, with the circui
     graded spikes        LI, a leaky integrator: R = dv/dI with states held at rest, tau the mean time of its response
     threshold switch     LIF: R and tau likewise, which are r_off and R C, threshold v_threshold, reset to v_hold
 
+A recurrent layer has its lines as LI nodes and its crossbar as a linear one, from its neurons to themselves: exact, as
+lines are leaky integrators.
+
 What NIR cannot say, the study and every tensor, travels as metadata: memsim reads its own graphs back bit for bit.
 """
 
@@ -15,7 +18,7 @@ import json
 from collections.abc import Mapping
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import nir
 import numpy as np
@@ -25,12 +28,14 @@ from numpy.typing import NDArray
 from memsim.errors import CheckpointError, InputError
 from memsim.files import replacing
 from memsim.hdf5 import DAMAGED, check_hdf5
-from memsim.interop.nir_discrete import DISCRETE, METADATA, spiking_from_nir, spiking_to_nir
+from memsim.interop.nir_discrete import DISCRETE, METADATA, check_chain, spiking_from_nir, spiking_to_nir
+from memsim.interop.nir_layers import conv_node, pool_node, read_graph
 from memsim.learn import Study, make_study
 from memsim.networks import Cell, MemristiveNetwork, SpikingNetwork
 from memsim.networks.geometry import as_image
+from memsim.networks.layer import Layer
 from memsim.networks.named_cells import full_name, known_as
-from memsim.networks.synapses import Convolutional, OnCrossbar
+from memsim.networks.synapses import Convolutional, Dense, Grouped, OnCrossbar, OnCrossbars
 from memsim.surrogate import CompiledCircuit
 from memsim.surrogate.small_signal import small_signal
 
@@ -58,7 +63,7 @@ def read_nir(
     """
     try:
         check_hdf5(Path(path))
-        graph = nir.read(path)
+        graph = read_graph(Path(path))
     except FileNotFoundError:
         raise CheckpointError(f"{path} does not exist; give a NIR file") from None
     except InputError:
@@ -84,60 +89,83 @@ def to_nir(network: MemristiveNetwork | SpikingNetwork, shape: tuple[int, ...] |
         raise InputError("shape = None, but a memristive network does not know that of its inputs; give it")
     _check_chain(network)
     nodes: list[nir.NIRNode] = []
+    loops: dict[int, list[nir.NIRNode]] = {}
     image: tuple[int, ...] = shape
-    for layer, cell in zip(network.synapses, network.cells, strict=True):
-        if isinstance(layer, Convolutional):
+    for whole, layer, cell in zip(network.chain, network.synapses, network.cells, strict=True):
+        if whole.pool is not None:
+            nodes.append(pool_node(whole.pool.side))
+            image = whole.pool.shape
+        if not isinstance(layer, Dense):
             image = as_image(image)
         elif len(image) > 1:
             nodes.append(nir.Flatten(input_type={"input": np.array(image)}, start_dim=0, end_dim=-1))
         nodes += [_linear(layer), _neurons(cell, layer.shape)]
         image = layer.shape
-    first, last = as_image(shape) if isinstance(network.synapses[0], Convolutional) else shape, image
+        if whole.recurrent is not None:
+            loops[len(nodes)] = _loop(whole, cell)
+    imaged = network.chain[0].pool is not None or not isinstance(network.synapses[0], Dense)
+    first, last = as_image(shape) if imaged else shape, image
     chain = [nir.Input(np.array(first)), *nodes, nir.Output(np.array(last))]
     names = [
         "input",
         *(f"{type(node).__name__.lower()}_{number}" for number, node in enumerate(nodes)),
         "output",
     ]
+    graph, edges = dict(zip(names, chain, strict=True)), list(pairwise(names))
+    for number, loop in loops.items():
+        around = {
+            f"{kind}_of_{names[number]}": node
+            for kind, node in zip(("lines", "recurrent"), loop, strict=True)
+        }
+        graph |= around
+        edges += pairwise([names[number], *around, names[number]])
     own = {
         "study": network.study.model_dump_json(exclude_none=True),
         "shape": np.array(shape),
         "classes": int(last[-1]),
         "tensors": {name: value.detach().cpu().numpy() for name, value in network.state_dict().items()},
     }
-    return nir.NIRGraph(
-        nodes=dict(zip(names, chain, strict=True)),
-        edges=list(pairwise(names)),
-        metadata={METADATA: own},
-    )
+    return nir.NIRGraph(nodes=graph, edges=edges, metadata={METADATA: own})
 
 
 def _check_chain(network: MemristiveNetwork) -> None:
     """Refuse what the graph of a memristive network cannot say."""
+    check_chain(network)
     for layer, synapse in zip(network.chain, network.synapses, strict=True):
-        parts = {
-            "is recurrent": layer.recurrent is not None,
-            "has connections besides those from the layer before": len(layer.connections) > 0,
-            "has a delay": layer.delay is not None,
-            "has a bias line": synapse.bias is not None,
-        }
-        for what, there in parts.items():
-            if there:
-                raise InputError(
-                    f"layer {layer.name!r} {what}, which NIR graphs of memristive networks do not have; export a chain"
-                )
+        if synapse.bias is not None:
+            raise InputError(
+                f"layer {layer.name!r} has a bias line, which NIR graphs of memristive networks do not have; leave it "
+                "out"
+            )
 
 
-def _linear(layer: OnCrossbar) -> nir.NIRNode:
-    crossbar = layer.crossbar
-    with torch.no_grad():
-        gain = crossbar(torch.eye(len(crossbar.weight), dtype=crossbar.weight.dtype)).T.numpy()
-    if not isinstance(layer, Convolutional):
-        return nir.Linear(gain)
-    c, (channels, *sides) = layer.convolution, layer.input_shape
+def _loop(layer: Layer, cell: Cell) -> list[nir.NIRNode]:
+    """From neurons to themselves: lines, tau dl/dt = v - rest - l, and the currents of their crossbar."""
+    each = np.ones(layer.shape)
+    lines = nir.LI(tau=cast("float", layer.tau) * each, r=each, v_leak=-cell.rest * each)
+    return [lines, _linear(cast("Dense", layer.recurrent))]
+
+
+def _linear(layer: OnCrossbars) -> nir.NIRNode:
+    if isinstance(layer, Dense):
+        return nir.Linear(_gain(layer))
+    groups = layer.each if isinstance(layer, Grouped) else [cast("Convolutional", layer)]
+    gain, c, (channels, *sides) = (
+        np.concatenate([*map(_gain, groups)]),
+        groups[0].convolution,
+        groups[0].input_shape,
+    )
     weight = gain.reshape(len(gain), channels, c.kernel, c.kernel)
     bias = np.zeros(len(gain), dtype=weight.dtype)
-    return nir.Conv2d(tuple(sides), weight, c.stride, c.padding, 1, 1, bias)
+    numbers = {"stride": c.stride, "padding": c.padding, "dilation": 1, "groups": len(groups)}
+    return conv_node((len(groups) * channels, *sides), weight, bias, **numbers)
+
+
+def _gain(layer: OnCrossbar) -> Array:
+    """Currents over voltages, [neurons, word lines] in S."""
+    crossbar = layer.crossbar
+    with torch.no_grad():
+        return crossbar(torch.eye(len(crossbar.weight), dtype=crossbar.weight.dtype)).T.numpy()
 
 
 def _neurons(cell: Cell, shape: tuple[int, ...]) -> nir.NIRNode:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any, NamedTuple
 
 import nir
+import numpy as np
 
 from memsim.errors import InputError
 from memsim.interop.nir_neurons import NEURONS
 
 SYNAPSES = (nir.Linear, nir.Affine, nir.Conv2d)
+POOLS = (nir.AvgPool2d, nir.SumPool2d)
 Shape = tuple[int, ...]
 
 
@@ -20,13 +23,69 @@ class Layer(NamedTuple):
     synapses: Any
     neurons: Any
     recurrent: Any = None
+    pool: Any = None
+
+    @property
+    def window(self) -> int | None:
+        """Side of the windows in front of the synapses; None where there are none.
+
+        Raises:
+            InputError: windows that are not squares side by side.
+        """
+        if self.pool is None:
+            return None
+        sizes, strides, rims = (
+            {int(side) for side in np.atleast_1d(getattr(self.pool, name))}
+            for name in ("kernel_size", "stride", "padding")
+        )
+        if len(sizes) != 1 or strides != sizes or rims != {0}:
+            raise InputError(
+                f"the {type(self.pool).__name__} before {self.name!r} has windows of {sorted(sizes)} every "
+                f"{sorted(strides)} pixels with a rim of {sorted(rims)}; allowed: squares side by side, no rim"
+            )
+        return sizes.pop()
+
+    @property
+    def scale(self) -> float:
+        """By which synapses behind averages have to be larger: of sums of windows, by the pixels of one."""
+        return float(self.window or 1) ** 2 if isinstance(self.pool, nir.SumPool2d) else 1.0
+
+
+def conv_node(shape: Shape, weight: Any, bias: Any, **numbers: Any) -> nir.Conv2d:
+    """A convolution of an image (channels, height, width); `numbers` are stride, padding, dilation and groups."""
+    node = nir.Conv2d(tuple(shape[1:]), weight, bias=bias, **numbers)
+    _all_channels(node)
+    return node
+
+
+def read_graph(path: Path) -> nir.NIRGraph:
+    """The graph in a file, its types checked; nir.read itself finds those of convolutions in groups wrong."""
+    graph = nir.read(path, type_check=False)
+    for node in graph.nodes.values():
+        if isinstance(node, nir.Conv2d):
+            _all_channels(node)
+    graph.infer_types()
+    graph.check_types()
+    return graph
+
+
+def _all_channels(node: nir.Conv2d) -> None:
+    """Type of the input: NIR takes the channels of one group for those of the image."""
+    if node.input_type["input"] is not None:
+        channels = int(node.groups) * node.weight.shape[1]
+        node.input_type = {"input": np.array([channels, *node.input_shape])}
+
+
+def pool_node(side: int) -> nir.AvgPool2d:
+    """Averages over windows side by side."""
+    return nir.AvgPool2d(np.array([side, side]), np.array([side, side]), np.array([0, 0]))
 
 
 def layers_of(graph: nir.NIRGraph) -> tuple[Shape, list[Layer]]:
     """Shape of the input, and layers in order.
 
     Raises:
-        InputError: the graph is no chain of layers with at most one recurrence.
+        InputError: the graph is no chain of layers, of which some drive themselves.
     """
     nodes, edges = _inlined(graph)
     following = {name: [b for a, b in edges if a == name] for name in nodes}
@@ -38,7 +97,7 @@ def layers_of(graph: nir.NIRGraph) -> tuple[Shape, list[Layer]]:
     inputs = [name for name, node in nodes.items() if isinstance(node, nir.Input)]
     if len(inputs) != 1:
         raise InputError(f"the NIR graph has {len(inputs)} inputs; networks of layers have one")
-    name, layers, synapses, seen = inputs[0], [], None, 1
+    name, layers, synapses, pool, seen = inputs[0], [], None, None, 1
     while not isinstance(nodes[name], nir.Output):
         after = [one for one in following[name] if one != loops.get(name)]
         if len(after) != 1:
@@ -51,8 +110,10 @@ def layers_of(graph: nir.NIRGraph) -> tuple[Shape, list[Layer]]:
             raise InputError(f"the NIR graph comes back to node {name!r}; only neurons may drive themselves")
         if isinstance(node, NEURONS) and synapses is not None:
             loop = loops[name]
-            layers.append(Layer(name, synapses, node, None if loop is None else nodes[loop]))
-            synapses, seen = None, seen + (loop is not None)
+            layers.append(Layer(name, synapses, node, None if loop is None else nodes[loop], pool))
+            synapses, pool, seen = None, None, seen + (loop is not None)
+        elif isinstance(node, POOLS) and synapses is pool is None:
+            pool = node
         elif isinstance(node, SYNAPSES) and synapses is None:
             synapses = node
         elif not isinstance(node, nir.Flatten | nir.Output):
@@ -67,13 +128,11 @@ def layers_of(graph: nir.NIRGraph) -> tuple[Shape, list[Layer]]:
 def _check_layers(layers: list[Layer], *, complete: bool) -> None:
     if not complete or not layers or isinstance(layers[-1].synapses, nir.Conv2d):
         raise InputError("the NIR graph must be one chain of synapses and neurons, the last of them dense")
-    for place, layer in enumerate(layers):
+    for layer in layers:
         if layer.recurrent is None:
             continue
-        if place != len(layers) - 2 or isinstance(layer.synapses, nir.Conv2d):
-            raise InputError(
-                f"node {layer.name!r} drives itself; only the last hidden layer may, a dense one"
-            )
+        if layer is layers[-1] or isinstance(layer.synapses, nir.Conv2d):
+            raise InputError(f"node {layer.name!r} drives itself; only hidden layers may, dense ones")
         if not isinstance(layer.recurrent, nir.Linear | nir.Affine):
             raise InputError(f"node {layer.name!r} drives itself through a node that is not Linear or Affine")
 

@@ -69,7 +69,7 @@ def build(study: Study, data_dir: Path | None = None) -> tuple[Network, Dataset]
 
 def network_of(study: Study, data: Dataset) -> Network:
     """The untrained network of a study for its data."""
-    network = build_network(data.shape, data.classes, study)
+    network = build_network(data.shape, data.classes, study, rails=data.rails)
     for table in (study.nonidealities.train, study.nonidealities.test):
         check_nonidealities(network, table)
     if data.train.labels.ndim == 3:
@@ -172,10 +172,27 @@ def mapped(network: Network, stage: Stage, study: Study, data: Dataset) -> Netwo
 
 def on_card(network: Network, card: HardwareCard, data: Dataset, seed: int) -> Network:
     """The network on a chip; ranges of voltages are those of its training data, `seed` is that of noise."""
+    check_gates(network, card)
     sample = first(data.train, SPAN_SAMPLE).inputs() if network.crossbars else None
     found = map_to_imc(network, card, generator=torch.Generator().manual_seed(seed), sample=sample)
     assert isinstance(found, Network)  # noqa: S101 - a copy of one
     return found
+
+
+def check_gates(network: Network, card: HardwareCard) -> None:
+    """Raise InputError where a gate cannot stand behind the arrays of a card."""
+    for layer in network.chain:
+        gate, who = layer.gate, layer.gate_name
+        if not gate.causal:
+            raise InputError(
+                f"{who} is not causal, and {card.name} reads step by step; say causal = True in its class if no step "
+                "needs a later one, or leave the card out"
+            )
+        if card.inputs.coding == "binary" and not gate.binary_safe:
+            raise InputError(
+                f"{who} is not binary_safe, and word lines of {card.name} are binary; say binary_safe = True in its "
+                "class if it can stand behind them, or choose a card with inputs.coding = pulse-count or bit-serial"
+            )
 
 
 def enter(network: Network, stage: Stage, study: Study, data: Dataset) -> Network:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
@@ -20,7 +21,9 @@ SERIES_VOLTAGE = 0.2
 """Peak of the short pulses of a series [V]."""
 GRADIENT_CLIP = 1.0
 STEPS_A_SLOT = 2
-"""Voltage and clip were chosen on held-out training data of benchmarks/own_data.py."""
+"""Voltage and clip were chosen on held-out training data of benchmarks/own_data.py. Without recurrence a network that
+is read by the mean over the window cannot tell when something came: 75 % where a recurrent one reached 96 % of 800
+heart beats that were made up."""
 Part = TypeVar("Part", bound=Table)
 
 SAME_TIME = 1e-9
@@ -48,14 +51,21 @@ def data_of(
     Raises:
         InputError: data that are not found, cannot be used, or have changed since the run.
     """
-    if study.discrete:
-        return study, load_again(study.data, data_dir, bins=study.time_steps, run=run, given=given)
     own_series = is_own(data_name(study.data)) and "slots" not in study.drive.model_fields_set
-    bins = None if own_series else study.drive.slots
-    data = load_again(study.data, data_dir, bins=bins, run=run, given=given)
-    if not data.time_domain:
+    bins = study.time_steps if study.discrete else None if own_series else study.drive.slots
+    data = load_again(study.data, data_dir, bins=bins, run=run, given=given, parts=tuple(study.inputs))
+    if data.parts and list(data.parts.items()) != list(study.inputs.items()):
+        raise InputError(
+            f"inputs of the study are {_listed(study.inputs)}, and of the data {_listed(data.parts)}; they must be the "
+            "same, in the same order"
+        )
+    if not study.discrete and not data.time_domain:
         _check_slots(study)
-    return suited(study, data), data
+    return (study if study.discrete else suited(study, data)), data
+
+
+def _listed(parts: Mapping[str, int]) -> str:
+    return ", ".join(f"{name} = {width}" for name, width in parts.items()) or "one"
 
 
 def _check_slots(study: Study) -> None:
@@ -81,6 +91,7 @@ def load_again(
     bins: int | None,
     run: Path | None = None,
     given: Dataset | None = None,
+    parts: Sequence[str] = (),
 ) -> Dataset:
     """Data of a study, the same ones that a run was trained on; arguments as for `data_of`.
 
@@ -92,7 +103,7 @@ def load_again(
     kept = Known(**record.model_dump()) if record else None
     if given is None and kept and kept.path == IN_PYTHON:
         raise InputError(f"the data of the run in {run} were given in Python; give them again with data=")
-    found = given or load_dataset(data, data_dir, bins=bins, known=kept)
+    found = given or load_dataset(data, data_dir, bins=bins, known=kept, parts=parts)
     if kept and kept.sha256 != found.digest:
         raise InputError(
             f"data {found.origin or data_name(data)!r} have changed since the run in {run}: SHA-256 is "
@@ -129,11 +140,12 @@ def suited(study: Study, data: Dataset) -> Study:
         # pulses are over soon after the next ones begin, and each is short
         wanted |= {"tau": study.window / data.slots, "voltage": SERIES_VOLTAGE}
     step = min(study.step, study.window / data.slots / STEPS_A_SLOT)
-    suited = _completed(study, {"step": step})
+    described = {"hidden", "layers", "recurrent"} & study.model_fields_set
+    suited = _completed(study, {"step": step} if described else {"step": step, "recurrent": True})
     return suited.model_copy(update={"training": training, "drive": _completed(study.drive, wanted)})
 
 
-def _completed(table: Part, entries: dict[str, float]) -> Part:
+def _completed(table: Part, entries: Mapping[str, object]) -> Part:
     """A table with entries that it leaves out."""
     given = table.model_fields_set
     return table.model_copy(update={name: value for name, value in entries.items() if name not in given})

@@ -7,12 +7,15 @@ each neuron does at each step, and what each patch of a convolution holds, for t
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from memsim.learn.study import Study
 from memsim.memory import check_memory, format_bytes, is_large
-from memsim.networks.geometry import Convolution, as_image, output_sides
+from memsim.networks.geometry import Convolution, as_image, one_group, output_sides, pooled_shape
+from memsim.networks.lines import Part, parts_of
+from memsim.networks.network import INPUT
+from memsim.networks.tables import LayerTable
 from memsim.surrogate.fused.compiler import find_compiler
 
 BYTES_A_WEIGHT = 24
@@ -29,52 +32,70 @@ MOST_STEPS = 1e15
 
 @dataclass(frozen=True)
 class LayerSize:
-    """Word lines, bit lines, and the places at which they are used: one, or the pixels of a convolution's output."""
+    """Of an array: word lines, neurons, and the places at which it is used: one, or the pixels of an output.
+
+    Attributes:
+        arrays: how many of them lie side by side: the groups of a convolution.
+    """
 
     rows: int
     columns: int
     places: int
     convolution: bool
+    arrays: int = 1
 
 
 def layer_sizes(
-    shape: tuple[int, ...], classes: int, hidden: Sequence[int | Convolution]
+    shape: tuple[int, ...],
+    classes: int,
+    layers: Sequence[LayerTable],
+    parts: Mapping[str, Part] | None = None,
 ) -> Iterator[LayerSize]:
     """Sizes of the layers of a network.
 
     Args:
         shape: of one input.
-        classes: neurons of the last layer.
-        hidden: layers before it.
+        classes: neurons of a layer that says nothing of its own.
+        layers: all of them.
+        parts: of the input, by name.
 
     Raises:
         InputError: layers that do not fit.
     """
-    for layer in (*hidden, classes):
-        if isinstance(layer, Convolution):
-            image = as_image(shape)
-            sides = output_sides(image, layer)
-            yield LayerSize(image[0] * layer.kernel**2, layer.channels, math.prod(sides), convolution=True)
-            shape = (layer.channels, *sides)
+    known, before = {name: part.shape for name, part in (parts or {}).items()} | {INPUT: shape}, INPUT
+    for number, layer in enumerate(layers, start=1):
+        # what is not known is named when the network is made
+        layout, shape = layer.layout, known.get(layer.fed_by(before, parts or {})[0], shape)
+        shape = shape if layer.pool is None else pooled_shape(shape, layer.pool)
+        if isinstance(layout, Convolution):
+            image, own = one_group(as_image(shape), layout)
+            sides = output_sides(image, own)
+            rows, places = image[0] * own.kernel**2, math.prod(sides)
+            yield LayerSize(rows, own.channels, places, convolution=True, arrays=layout.groups)
+            shape = (layout.channels, *sides)
         else:
-            yield LayerSize(math.prod(shape), layer, 1, convolution=False)
-            shape = (layer,)
+            columns = classes if layout is None else layout
+            yield LayerSize(math.prod(shape), columns, 1, convolution=False)
+            shape = (columns,)
+        before = layer.name or f"layer{number}"
+        known[before] = shape
 
 
-def training_memory(shape: tuple[int, ...], classes: int, study: Study) -> float:
+def training_memory(shape: tuple[int, ...], classes: int, study: Study, *, rails: int = 1) -> float:
     """Bytes that training takes beside the program and its data; arrays and converters of stages take more."""
     steps = _samples(study)
     of_circuits = BYTES_A_SAMPLE if find_compiler() else BYTES_A_SAMPLE_IN_TORCH
     sample = BYTES_A_SPIKE if study.discrete else of_circuits
-    needed = 0.0
-    for number, layer in enumerate(layer_sizes(shape, classes, study.layouts)):
+    needed, parts = 0.0, parts_of(shape, study.inputs, rails)
+    for number, layer in enumerate(layer_sizes(shape, classes, study.every_layer, parts)):
         # the first layer of circuits is read once for each pulse
         instants = steps if number or study.discrete else study.drive.slots
         kept = sample * steps * layer.columns * layer.places
         if layer.convolution:
             kept += BYTES_A_PIXEL * instants * layer.rows * layer.places
         again = study.every_layer[number].recurrent * layer.columns
-        needed += BYTES_A_WEIGHT * (layer.rows + again) * layer.columns + study.batch * kept
+        one = BYTES_A_WEIGHT * (layer.rows + again) * layer.columns + study.batch * kept
+        needed += layer.arrays * one
     return needed
 
 
@@ -83,13 +104,13 @@ def _samples(study: Study) -> float:
     return study.time_steps if study.discrete else min(study.window / study.step, MOST_STEPS) + 1
 
 
-def check_training(shape: tuple[int, ...], classes: int, study: Study) -> str:
+def check_training(shape: tuple[int, ...], classes: int, study: Study, *, rails: int = 1) -> str:
     """What to know before training starts: nothing, or that it takes a large part of the memory.
 
     Raises:
         InputError: it takes more than there is.
     """
-    needed = training_memory(shape, classes, study)
+    needed = training_memory(shape, classes, study, rails=rails)
     check_memory(
         f"training in batches of {study.batch} over {_samples(study) - 1:.3g} steps",
         needed,

@@ -90,7 +90,8 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     if resume:
         given.check(folder)
     study, data = data_of(study, data_dir, run=folder if resume else None, given=data)
-    write, known = fabric.is_global_zero, check_training(data.shape, data.classes, study)
+    write = fabric.is_global_zero
+    known = check_training(data.shape, data.classes, study, rails=data.rails)
     if tell and write:
         for note in filter(None, [*data.notes, known]):
             tell(note)

@@ -4,7 +4,9 @@ from memsim.networks.build import build_network
 from memsim.networks.cells import SHIPPED, Cell
 from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.discrete_neurons import DiscreteNeuron, LeakyIntegrateAndFire
+from memsim.networks.gates import Gate
 from memsim.networks.layer import Join, Layer
+from memsim.networks.lines import parts_of
 from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.named_cells import load_cell, register
 from memsim.networks.network import Clock, Network
@@ -19,6 +21,7 @@ __all__ = [
     "CircuitNeuron",
     "Clock",
     "DiscreteNeuron",
+    "Gate",
     "Join",
     "Layer",
     "LeakyIntegrateAndFire",
@@ -30,6 +33,7 @@ __all__ = [
     "build_network",
     "graded",
     "load_cell",
+    "parts_of",
     "realised",
     "register",
     "self_firing",

@@ -10,23 +10,31 @@ from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.tables import LayerTable, NetworkTable
 
 
-def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable) -> Network:
+def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable, *, rails: int = 1) -> Network:
     """The untrained network of a study: memristive circuits, or discrete neurons.
 
     Args:
         shape: of one input: (features,), (height, width) or (channels, height, width).
         classes: neurons of the last layer.
         table: what it is.
+        rails: word lines of each channel of the input; 2 where the sign has a line of its own.
 
     Raises:
         InputError: parts that do not exist or do not fit.
     """
     if not table.discrete:
-        return MemristiveNetwork(shape, classes, table)
+        return MemristiveNetwork(shape, classes, table, rails=rails)
     generator = torch.Generator().manual_seed(table.seed)
     layers = [_of_network(layer, table) for layer in table.every_layer]
     return SpikingNetwork(
-        shape, classes, layers, steps=table.time_steps, generator=generator, synapses=table.synapses
+        shape,
+        classes,
+        layers,
+        steps=table.time_steps,
+        generator=generator,
+        synapses=table.synapses,
+        inputs=table.inputs,
+        rails=rails,
     )
 
 

@@ -81,7 +81,9 @@ def described(
     """
     settings = {KIND: entry} if isinstance(entry, str) else dict(entry) if isinstance(entry, Mapping) else {}
     name = settings.pop(KIND, None)
-    known = f"known: {', '.join(kinds)}; or name one of yours: FILE.py:NAME"
+    known = "; or ".join(
+        [*([f"known: {', '.join(kinds)}"] if kinds else []), "name one of yours: FILE.py:NAME"]
+    )
     if not isinstance(name, str):
         raise InputError(f"{place} = {entry!r} has no kind; give a name, or a table with kind; {known}")
     if names_code(name):

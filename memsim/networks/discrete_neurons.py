@@ -29,6 +29,7 @@ from memsim.networks.discrete.compartments import INPUT, SPIKE, Compartment, che
 from memsim.networks.discrete.fused import can_fuse, fused
 from memsim.networks.discrete.resets import Reset
 from memsim.networks.discrete.spikes import Spike
+from memsim.transforms import transformed
 
 FIRST_LEAK, FIRST_THRESHOLD = 0.9, 1.0
 
@@ -161,7 +162,7 @@ class DiscreteNeuron(nn.Module):
             out, state = self(current.unflatten(-1, self.shape), state)
             return out.flatten(2), state
         state = self._checked(state, current[0])
-        if can_fuse(self):
+        if can_fuse(self) and not transformed(current, state.membrane, *self.parameters()):
             gain = self.gain.value()
             out, membrane = fused(self, current if _is_one(gain) else gain * current, state.membrane)
             return out, State(membrane, step=state.step + len(current))

@@ -19,7 +19,8 @@ Shapes and amplitudes stay apart: a crossbar is linear, so it multiplies [batch,
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
 import numpy as np
@@ -31,6 +32,7 @@ from memsim.circuits.samples import Samples
 from memsim.circuits.stimuli import AlphaTrain, Array, ExponentialTrain, Stimulus, check_positive
 from memsim.errors import InputError
 from memsim.networks.synapses import Synapse
+from memsim.transforms import left_to_python
 
 Encoding = Literal["amplitude", "rate", "latency"]
 Pulse = Literal["alpha", "exponential", "held"]
@@ -125,6 +127,7 @@ class WordLines:
         """The one stimulus that every word line follows, scaled by its amplitude; None where they differ."""
         return self.drive.stimulus(1.0) if self.amplitude.shape[1] == 1 else None
 
+    @left_to_python
     def pulses(self, times: ArrayLike) -> Tensor:
         """The pulses of amplitude 1 at `times` [s], [time, slots] (or [time, 1]) in V."""
         shared = self.shared
@@ -161,6 +164,10 @@ class LinesOverTime:
     def through(self, synapse: Synapse) -> Tensor:
         """Currents [time, batch, neurons] in A."""
         return synapse.driven(self.lines.amplitude, self.lines.pulses(self.times))
+
+    def on(self, lines: Callable[[Tensor], Tensor]) -> LinesOverTime:
+        """Other word lines, that follow these linearly."""
+        return replace(self, lines=replace(self.lines, amplitude=lines(self.lines.amplitude)))
 
 
 def _rate(inputs: Tensor, slots: int, generator: torch.Generator | None) -> Tensor:

@@ -6,6 +6,7 @@ Each check raises ValueError, which names the entry and says what it needs.
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memsim.networks.network import INPUT
@@ -27,7 +28,7 @@ def check_effects(study: NetworkTable, tau: float) -> None:
     """Raise where an entry has no effect, or a time does not fit; `tau` is that of pulses where it is left out [s]."""
     names = [layer.name or f"layer{number}" for number, layer in enumerate(study.every_layer, start=1)]
     for layer, name, before in zip(study.every_layer, names, [INPUT, *names], strict=False):
-        _check_sources(layer, name, before)
+        _check_sources(layer, name, *layer.fed_by(before, study.inputs))
         (_check_steps if study.discrete else _check_times)(study, layer, name)
     if study.discrete:
         return
@@ -36,14 +37,14 @@ def check_effects(study: NetworkTable, tau: float) -> None:
     _check_parameters(study)
 
 
-def _check_sources(layer: LayerTable, name: str, before: str) -> None:
+def _check_sources(layer: LayerTable, name: str, before: str, others: Sequence[str]) -> None:
     twice = sorted({source for source in layer.sources if layer.sources.count(source) > 1})
     if twice:
         raise ValueError(
             f"layer {name!r}: from names {twice[0]!r} twice, which changes nothing; name it once"
         )
     plain = layer.join == "current" and layer.delay is None and layer.channels is None
-    if plain and before in layer.sources:
+    if plain and before in others:
         raise ValueError(
             f"layer {name!r}: from = {before!r} is what it gets anyway, and a second crossbar from there adds "
             'nothing; leave it out, or give a delay, or join = "spike"'

@@ -13,24 +13,59 @@ Size = Annotated[int, Field(ge=1, le=4096, strict=True)]
 
 
 class Convolution(Table):
-    """A convolutional layer: one crossbar that every patch of the input is applied to.
+    """A convolutional layer: one crossbar, or one for each group, that every patch of the input is applied to.
 
     Attributes:
         channels: neurons at each position.
         kernel: side of a patch [pixels].
         stride: between patches [pixels].
         padding: rim of zeros around the input [pixels], narrower than the kernel.
+        groups: into which channels are cut, in order; those of a group come from those of the same group alone.
     """
 
     channels: Size
     kernel: Size
     stride: Count = 1
     padding: Whole = 0
+    groups: Count = 1
 
     @model_validator(mode="after")
     def _kernel_reaches_the_input(self) -> Convolution:
         check_padding(self.kernel, self.padding)
         return self
+
+
+def one_group(
+    shape: tuple[int, int, int], convolution: Convolution
+) -> tuple[tuple[int, int, int], Convolution]:
+    """What one group gets, (channels, height, width), and the convolution that it is.
+
+    Raises:
+        InputError: groups that do not divide the channels.
+    """
+    groups, channels = convolution.groups, (shape[0], convolution.channels)
+    if any(number % groups for number in channels):
+        raise InputError(
+            f"groups = {groups} does not divide {channels[0]} channels that come in and {channels[1]} that go out; "
+            "allowed: what divides both"
+        )
+    own = convolution.model_copy(update={"channels": channels[1] // groups, "groups": 1})
+    return (channels[0] // groups, *shape[1:]), own
+
+
+def pooled_shape(shape: tuple[int, ...], side: int) -> tuple[int, int, int]:
+    """(channels, height, width) of an image whose windows of `side` x `side` pixels become one.
+
+    Raises:
+        InputError: no image, or one that windows do not fill.
+    """
+    channels, *sides = as_image(shape)
+    if any(length % side for length in sides):
+        raise InputError(
+            f"pool = {side} does not divide the {sides[0]} x {sides[1]} pixels that come in; allowed: what divides "
+            "both, so change pool, kernel, stride or padding"
+        )
+    return channels, sides[0] // side, sides[1] // side
 
 
 def check_padding(kernel: int, padding: int) -> None:
@@ -70,5 +105,5 @@ def as_image(shape: tuple[int, ...]) -> tuple[int, int, int]:
     if len(shape) == 3:
         return shape
     raise InputError(
-        f"a convolution needs an image, and the layer before it has shape {shape}; put it before the dense layers"
+        f"a convolution needs an image, as pool does, and before it comes shape {shape}; put it before the dense layers"
     )

@@ -1,10 +1,10 @@
 """One layer of a network: synapse, gate, neuron.
 
-    i(t) = gate(W x(t - d) + sum over joins W' x' + R l),    y = neuron(i),    tau dl/dt = y - l
+    i(t) = gate(W x(t - d) + sum over joins W' x') + R l,    y = neuron(i),    tau dl/dt = y - l
 
-x is what the layer before gives, x' what others give, y its own outputs and l the lines that they drive; lines of
-discrete neurons have the outputs of the step before. A join without a synapse adds outputs to
-outputs: y + x' goes on.
+x is what the layer before gives, or a part of the input, or averages of windows of either, x' what others give, y its
+own outputs and l the lines that they drive; lines of discrete neurons have the outputs of the step before. A join
+without a synapse adds outputs to outputs: y + x' goes on.
 """
 
 from __future__ import annotations
@@ -17,6 +17,8 @@ from torch import Tensor, nn
 
 from memsim.errors import InputError
 from memsim.networks.delays import Delay
+from memsim.networks.gates import Gate, Identity
+from memsim.networks.lines import Pool
 from memsim.networks.recurrence import recur
 from memsim.networks.synapses import Synapse
 
@@ -41,11 +43,13 @@ class Layer(nn.Module):
         synapse: from the layer before.
         neuron: from currents [time, batch, neurons] and a state to outputs of that shape and the state at the end.
         name: that joins of later layers know it by.
-        gate: from currents to currents; they stay what they are where left out.
+        gate: of the currents of all connections but its own; they stay what they are where left out.
         recurrent: synapse from its own outputs.
         tau: time constant of the lines between, of circuits [s].
+        source: what leads to the synapse in the place of the layer before: a part of the input, or a layer.
         joins: from other layers.
-        delay: of what comes from the layer before.
+        pool: windows of what comes from the layer before, which word lines follow the averages of.
+        delay: of what comes on these word lines.
 
     Raises:
         InputError: sizes that do not fit together.
@@ -57,15 +61,18 @@ class Layer(nn.Module):
         neuron: nn.Module,
         *,
         name: str = "",
-        gate: nn.Module | None = None,
+        gate: Gate | None = None,
         recurrent: Synapse | None = None,
         tau: float | None = None,
+        source: str | None = None,
         joins: Sequence[Join] = (),
+        pool: Pool | None = None,
         delay: Delay | None = None,
     ) -> None:
         super().__init__()
-        self.synapse, self.neuron, self.name = synapse, neuron, name
-        self.gate, self.recurrent, self.tau, self.delay = gate, recurrent, tau, delay
+        self.synapse, self.neuron, self.name, self.source = synapse, neuron, name, source
+        self.gate = Identity() if gate is None else gate
+        self.recurrent, self.tau, self.pool, self.delay = recurrent, tau, pool, delay
         self.joins = nn.ModuleList(joins)
         others = [join.synapse for join in joins if join.synapse is not None]
         for other in [*others, *([recurrent] if recurrent is not None else [])]:
@@ -90,6 +97,25 @@ class Layer(nn.Module):
         """Of the neurons: (neurons,) or (channels, height, width)."""
         return self.synapse.shape
 
+    @property
+    def gate_name(self) -> str:
+        """The gate, for messages."""
+        return f"the gate {type(self.gate).__name__} of layer {self.name!r}"
+
+    def gated(self, current: Tensor) -> Tensor:
+        """What the gate makes of the current of all connections but its own.
+
+        Raises:
+            InputError: currents of another shape.
+        """
+        made = self.gate(current)
+        if made.shape != current.shape:
+            raise InputError(
+                f"{self.gate_name} makes {tuple(made.shape)} of currents {tuple(current.shape)}; it must keep their "
+                "shape, [time, batch, neurons]"
+            )
+        return made
+
     def forward(self, current: Tensor, state: Any = None, **timing: Any) -> tuple[Tensor, Any]:
         """Outputs [time, batch, neurons], and the state at the end.
 
@@ -98,8 +124,7 @@ class Layer(nn.Module):
             state: at the start; that of rest where left out.
             timing: what neurons of this kind want to know of time, as `dt` [s].
         """
-        if self.gate is not None:
-            current = self.gate(current)
+        current = self.gated(current)
         if self.recurrent is None:
             return self.neuron(current, state, **timing)
         return recur(self.neuron, self.recurrent, current, state, tau=self.tau, **timing)

@@ -7,21 +7,23 @@ are those of the circuit equations.
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import cast
 
 import torch
 
+from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.networks.cells import Cell
 from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.drives import Drive
 from memsim.networks.layer import Layer
+from memsim.networks.lines import Part, parts_of
 from memsim.networks.named_cells import load_cell
 from memsim.networks.network import Clock, Network
 from memsim.networks.parts import Connection, Parts, crossbar_of
 from memsim.networks.readouts import Readout
-from memsim.networks.synapses import OnCrossbar, Synapse
+from memsim.networks.synapses import OnCrossbars, Synapse
 from memsim.networks.tables import LayerTable, NetworkTable
 
 FARTHEST = 1e6
@@ -35,6 +37,7 @@ class MemristiveNetwork(Network):
         shape: of one input: (features,), (height, width) or (channels, height, width).
         classes: neurons of the last layer.
         study: layers, drive, devices, readout, integration and seed.
+        rails: word lines of each channel of the input; 2 where the sign has a line of its own.
 
     Attributes:
         readout: logits from the potentials of the last layer.
@@ -47,11 +50,12 @@ class MemristiveNetwork(Network):
     drive: Drive
     readout: Readout
 
-    def __init__(self, shape: tuple[int, ...], classes: int, study: NetworkTable) -> None:
+    def __init__(self, shape: tuple[int, ...], classes: int, study: NetworkTable, *, rails: int = 1) -> None:
         cells = [load_cell(table.neuron or study.neuron) for table in study.every_layer]
         readout = Readout.of(study.readout, cells[-1].regime)
         drive = Drive(**study.drive.model_dump(), window=study.window)
-        parts = _OnCrossbars(shape, classes, study, cells, drive.voltage)
+        inputs = parts_of(shape, study.inputs, rails)
+        parts = _OnCrossbars(shape, classes, study, cells, voltage=drive.voltage, inputs=inputs)
         layers = []
         for cell, synapse, others in zip(cells, *parts.made(), strict=True):
             neurons = CircuitNeuron(
@@ -68,6 +72,8 @@ class MemristiveNetwork(Network):
             readout=readout,
             clock=Clock(study.window, study.step),
             supply=study.synapses.supply,
+            parts=inputs,
+            shape=shape,
         )
         self.study = study
 
@@ -77,9 +83,9 @@ class MemristiveNetwork(Network):
         return [cast("CircuitNeuron", layer.neuron).cell for layer in self.chain]
 
     @property
-    def synapses(self) -> list[OnCrossbar]:
+    def synapses(self) -> list[OnCrossbars]:
         """From each layer to the next."""
-        return [cast("OnCrossbar", layer.synapse) for layer in self.chain]
+        return [cast("OnCrossbars", layer.synapse) for layer in self.chain]
 
 
 class _OnCrossbars(Parts):
@@ -91,28 +97,32 @@ class _OnCrossbars(Parts):
         classes: int,
         study: NetworkTable,
         cells: Sequence[Cell],
+        *,
         voltage: float,
+        inputs: Mapping[str, Part],
     ) -> None:
         generator = torch.Generator().manual_seed(study.seed)
-        super().__init__(shape, classes, study.every_layer, generator)
-        self.table, self.window, self.cells = study.synapses, study.window, cells
-        self.always_on = (voltage, *(cell.regime.level for cell in cells))
+        super().__init__(shape, classes, study.every_layer, generator, inputs)
+        self.table, self.window = study.synapses, study.window
+        self.cells, self.voltage = cells, voltage
 
     def synapse(self, wanted: Connection) -> Synapse:
-        crossbar = crossbar_of(
-            self.table,
-            wanted.fan_in + wanted.bias,
-            wanted.columns,
-            mirror_ratio=self._mirror_ratio(wanted.number),
-            generator=self.generator,
-        )
-        return wanted.on(crossbar, self.always_on[wanted.number])
+        def crossbar(rows: int, columns: int) -> Crossbar:
+            ratio = self._mirror_ratio(wanted.number)
+            return crossbar_of(self.table, rows, columns, mirror_ratio=ratio, generator=self.generator)
+
+        return wanted.on(crossbar, self._always_on(wanted.number))
 
     def has_bias(self, table: LayerTable) -> bool:
         return self.table.bias if table.bias is None else table.bias
 
     def tau(self, table: LayerTable) -> float | None:
         return self.window / 10 if table.recurrent_tau is None else table.recurrent_tau
+
+    def _always_on(self, number: int) -> float:
+        """Of the bias line in front of a layer: what the lines beside it do when they are on [V]."""
+        driver = self.driver(number)
+        return self.voltage if driver is None else self.cells[driver].regime.level
 
     def _mirror_ratio(self, number: int) -> float:
         """Of a layer; the neuron's before it is calibrated."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -50,6 +51,9 @@ class Signal(Protocol):
     def through(self, synapse: Synapse) -> Tensor:
         """Currents [time, batch, neurons] of a synapse."""
 
+    def on(self, lines: Callable[[Tensor], Tensor]) -> Signal:
+        """On word lines that follow these linearly: from values [..., lines] to theirs."""
+
 
 class Driven(Protocol):
     """What a drive makes of a batch of inputs."""
@@ -67,6 +71,9 @@ class Outputs:
     def through(self, synapse: Synapse) -> Tensor:
         return synapse(self.values)
 
+    def on(self, lines: Callable[[Tensor], Tensor]) -> Outputs:
+        return Outputs(lines(self.values))
+
 
 Arriving = Sequence[tuple[Synapse, Signal]]
 """What comes into a layer, its own outputs aside, and the synapses that it passes."""
@@ -83,9 +90,12 @@ class Network(nn.Module):
         readout: from the outputs of the last layer, [time, batch, neurons], to scores [batch, ...].
         clock: of circuits; discrete neurons have none.
         supply: of the mirrors in front of circuits, beyond which no potential can go [V]; not looked at where left out.
+        parts: of the input, which layers know by name: from [..., lines] of all of it to those of the part.
+        shape: of one input: (features,), (height, width) or (channels, height, width); what is not known is not looked
+            at.
 
     Raises:
-        InputError: two layers of one name, or a join from one that is not there or comes later.
+        InputError: two layers or parts of one name, or a connection from what is not there or comes later.
     """
 
     def __init__(
@@ -96,24 +106,34 @@ class Network(nn.Module):
         readout: Readout,
         clock: Clock | None = None,
         supply: float | None = None,
+        parts: Mapping[str, Callable[[Tensor], Tensor]] | None = None,
+        shape: tuple[int, ...] | None = None,
     ) -> None:
         super().__init__()
+        self.parts, self.shape = dict(parts or {}), shape
         self.layers = nn.ModuleList(layers)
         self.drive, self.readout, self.clock, self.supply = drive, readout, clock, supply
         self._check_names()
         self.register_load_state_dict_pre_hook(_of_earlier_checkpoints)
 
     def _check_names(self) -> None:
-        known = [INPUT]
+        if INPUT in self.parts:
+            raise InputError(f"a part of the input is called {INPUT!r}, as all of it; give it another name")
+        known = [INPUT, *self.parts]
         for number, layer in enumerate(self.chain, start=1):
             layer.name = layer.name or f"layer{number}"
             if layer.name in known:
-                raise InputError(f"two layers have the name {layer.name!r}; give each its own")
-            for join in layer.connections:
-                if join.source not in known:
+                kind = (
+                    "two layers have"
+                    if layer.name not in {INPUT, *self.parts}
+                    else "an input and a layer have"
+                )
+                raise InputError(f"{kind} the name {layer.name!r}; give each its own")
+            heard = [join.source for join in layer.connections] + ([layer.source] if layer.source else [])
+            for source in heard:
+                if source not in known:
                     raise InputError(
-                        f"layer {layer.name!r} has a connection from {join.source!r}; before it come: "
-                        f"{', '.join(known)}"
+                        f"layer {layer.name!r} has a connection from {source!r}; before it come: {', '.join(known)}"
                     )
             known.append(layer.name)
 
@@ -140,7 +160,7 @@ class Network(nn.Module):
         """Outputs layer by layer, each [time, batch, neurons]; of circuits, potentials relative to rest [V].
 
         Args:
-            inputs: as the drive takes them.
+            inputs: as the drive takes them, [..., lines] or [..., *shape].
             step: between samples of circuits [s]; the clock's where left out.
             masks: [batch, neurons] factors on the outputs of each hidden layer; none where left out.
             generator: source of the events of a drive that draws some.
@@ -148,9 +168,10 @@ class Network(nn.Module):
             layers: how many to run; all where left out.
 
         Raises:
+            InputError: inputs of another shape.
             ConvergenceError: a potential beyond the supply.
         """
-        timing = self._timing(step, refined)
+        inputs, timing = self._on_lines(inputs), self._timing(step, refined)
         times = np.empty(0) if self.clock is None else self.clock.times(step)
 
         def fire(number: int, arriving: Arriving) -> Tensor:
@@ -163,6 +184,26 @@ class Network(nn.Module):
 
         signal = self.drive(inputs, generator).over(times)
         return self.flow(signal, fire, dt=timing.get("dt", 1.0), masks=masks, layers=layers)
+
+    def _on_lines(self, inputs: Tensor) -> Tensor:
+        """Inputs with one axis for all word lines."""
+        if self.shape is None:
+            return inputs
+        forms = [(math.prod(self.shape),), self.shape]
+        if len(self.shape) == 2:
+            forms.insert(1, (1, *self.shape))
+        elif len(self.shape) == 3 and self.shape[0] == 1:
+            forms.append(self.shape[1:])
+        for form in forms:
+            leading = inputs.ndim - len(form)
+            if leading in {0, 1, 2} and inputs.shape[leading:] == form:
+                return inputs.flatten(leading)
+        images = "" if len(self.shape) == 1 else f" or [..., {', '.join(map(str, self.shape))}]"
+        raise InputError(
+            f"inputs have shape {list(inputs.shape)}; this network takes [batch, {math.prod(self.shape)}]{images}, and "
+            "with an axis of time beside that of the batch what its drive says; series of torch, [batch, channels, "
+            "time], are given as [batch, time, channels]"
+        )
 
     def flow(
         self,
@@ -184,6 +225,7 @@ class Network(nn.Module):
             layers: how many to run; all where left out.
         """
         given: dict[str, Signal] = {INPUT: signal}
+        given |= {name: signal.on(part) for name, part in self.parts.items()}
         before, outputs = signal, []
         for number, layer in enumerate(self.chain[:layers]):
             out = fire(number, _arriving(layer, before, given, dt))
@@ -256,6 +298,10 @@ def current_of(arriving: Arriving) -> Tensor:
 
 
 def _arriving(layer: Layer, before: Signal, given: Mapping[str, Signal], dt: float) -> Arriving:
+    if layer.source is not None:
+        before = given[layer.source]
+    if layer.pool is not None:
+        before = before.on(layer.pool)
     if layer.delay is not None:
         before = Outputs(layer.delay(before.values, dt))
     joined = [(join.synapse, given[join.source]) for join in layer.connections if join.synapse is not None]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,10 +16,12 @@ from memsim.devices.retention import retention
 from memsim.errors import InputError
 from memsim.memory import check_memory
 from memsim.networks.delays import Delay
-from memsim.networks.geometry import Convolution, as_image
+from memsim.networks.gates import make_gate
+from memsim.networks.geometry import Convolution, as_image, one_group
 from memsim.networks.layer import Join
+from memsim.networks.lines import Part, Pool
 from memsim.networks.network import INPUT
-from memsim.networks.synapses import Convolutional, Dense, OnCrossbar, Synapse
+from memsim.networks.synapses import Convolutional, Dense, OnCrossbars, Synapse, grouped
 from memsim.networks.tables import LayerTable, SynapsesTable
 from memsim.units import format_si
 
@@ -48,19 +50,23 @@ class Connection:
         """Inputs of a neuron, without a bias."""
         if isinstance(self.layout, int):
             return math.prod(self.shape)
-        return as_image(self.shape)[0] * self.layout.kernel**2
+        return one_group(as_image(self.shape), self.layout)[0][0] * self.layout.kernel**2
 
-    @property
-    def columns(self) -> int:
-        """Neurons, or channels of a convolution."""
-        return self.layout if isinstance(self.layout, int) else self.layout.channels
+    def on(self, crossbar: Callable[[int, int], Crossbar], always_on: float) -> OnCrossbars:
+        """The synapse on crossbars.
 
-    def on(self, crossbar: Crossbar, always_on: float) -> OnCrossbar:
-        """The synapse on a crossbar; `always_on` is the voltage of the word line of a bias [V]."""
-        bias = always_on if self.bias else None
+        Args:
+            crossbar: makes one of so many word lines and columns; each group of a convolution has its own.
+            always_on: voltage of the word line of a bias [V].
+        """
+        bias, rows = always_on if self.bias else None, self.fan_in + self.bias
         if isinstance(self.layout, int):
-            return Dense(crossbar, bias)
-        return Convolutional(as_image(self.shape), self.layout, crossbar, bias)
+            return Dense(crossbar(rows, self.layout), bias)
+        return grouped(
+            as_image(self.shape),
+            self.layout,
+            lambda share, own: Convolutional(share, own, crossbar(rows, own.channels), bias),
+        )
 
 
 class Parts(ABC):
@@ -73,6 +79,7 @@ class Parts(ABC):
         classes: neurons of the last layer.
         tables: of all layers.
         generator: source of all that is drawn.
+        parts: of the input, by name.
     """
 
     def __init__(
@@ -81,10 +88,12 @@ class Parts(ABC):
         classes: int,
         tables: Sequence[LayerTable],
         generator: torch.Generator | None,
+        parts: Mapping[str, Part],
     ) -> None:
         self.classes, self.tables, self.generator = classes, tables, generator
         self.names = [table.name or f"layer{number}" for number, table in enumerate(tables, start=1)]
-        self.shapes = {INPUT: shape}
+        self.parts = parts
+        self.shapes = {INPUT: shape, **{name: part.shape for name, part in parts.items()}}
 
     recurrent_bias = False
     """Whether synapses from a layer to itself have one."""
@@ -106,23 +115,54 @@ class Parts(ABC):
         synapses = [self._synapse(number, table) for number, table in enumerate(self.tables)]
         return synapses, [self._others(number, table) for number, table in enumerate(self.tables)]
 
+    def feeds(self, number: int) -> tuple[str, tuple[str, ...]]:
+        """Names of what leads to the synapse of a layer, and of what else comes in.
+
+        Raises:
+            InputError: one of them is none of what comes before.
+        """
+        main, others = self.tables[number].fed_by(self._before(number), self.parts)
+        earlier = [INPUT, *self.parts, *self.names[:number]]
+        for source in (main, *others):
+            if source not in earlier:
+                raise InputError(
+                    f"layer {self.names[number]!r}: from = {source!r} is none of what comes before it: "
+                    f"{', '.join(earlier)}"
+                )
+        return main, others
+
+    def driver(self, number: int) -> int | None:
+        """Number of the layer whose neurons lead to the synapse of another; None where the drive does."""
+        main, _ = self.feeds(number)
+        return self.names.index(main) if main in self.names else None
+
     def _before(self, number: int) -> str:
         return self.names[number - 1] if number else INPUT
 
     def _synapse(self, number: int, table: LayerTable) -> Synapse:
         layout = self.classes if table.layout is None else table.layout
-        wanted = Connection(number, self.shapes[self._before(number)], layout, self.has_bias(table))
-        made = self.synapse(wanted)
+        made = self.synapse(Connection(number, self._arriving(number, table), layout, self.has_bias(table)))
         self.shapes[self.names[number]] = made.shape
         return made
 
+    def _arriving(self, number: int, table: LayerTable) -> tuple[int, ...]:
+        """Shape of what the word lines follow."""
+        pool = self._pool(number, table)
+        return self.shapes[self.feeds(number)[0]] if pool is None else pool.shape
+
+    def _pool(self, number: int, table: LayerTable) -> Pool | None:
+        return None if table.pool is None else Pool(self.shapes[self.feeds(number)[0]], table.pool)
+
     def _others(self, number: int, table: LayerTable) -> dict[str, Any]:
-        name = self.names[number]
+        name, (main, _) = self.names[number], self.feeds(number)
         neurons = math.prod(self.shapes[name])
         return {
             "name": name,
             "recurrent": self._recurrent(number, neurons) if table.recurrent else None,
             "tau": self.tau(table),
+            "gate": make_gate(table.gate, self.shapes[name]),
+            "source": None if main == self._before(number) else main,
+            "pool": self._pool(number, table),
             "joins": list(self._joins(number, table, neurons)),
             "delay": self._delay(number, table),
         }
@@ -131,12 +171,12 @@ class Parts(ABC):
         return self.synapse(Connection(number, (neurons,), neurons, self.recurrent_bias))
 
     def _joins(self, number: int, table: LayerTable, neurons: int) -> Iterator[Join]:
-        name, earlier = self.names[number], [INPUT, *self.names[:number]]
-        for source in table.sources:
-            if source not in earlier:
-                raise InputError(
-                    f"layer {name!r}: from = {source!r} is none of what comes before it: {', '.join(earlier)}"
-                )
+        name, (main, others) = self.names[number], self.feeds(number)
+        if table.join != "current" and not others:
+            raise InputError(
+                f"layer {name!r}: join = {table.join!r} changes nothing where {main!r} alone comes in; leave it out"
+            )
+        for source in others:
             lines = math.prod(self.shapes[source])
             if table.join == "current":
                 yield Join(source, self.synapse(Connection(number, (lines,), neurons, bias=False)))
@@ -151,7 +191,7 @@ class Parts(ABC):
     def _delay(self, number: int, table: LayerTable) -> Delay | None:
         if table.delay is None:
             return None
-        lines = math.prod(self.shapes[self._before(number)]) if table.train_delay else None
+        lines = math.prod(self._arriving(number, table)) if table.train_delay else None
         return Delay(table.delay, lines, self.generator)
 
 

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.networks.discrete_neurons import DiscreteNeuron
 from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.layer import Layer
 from memsim.networks.lif_table import LifTable
+from memsim.networks.lines import Part, parts_of
 from memsim.networks.network import Network, Outputs, Times
 from memsim.networks.parts import Connection, Parts, crossbar_of
 from memsim.networks.spikes import event_coded, rate_coded
@@ -36,12 +38,16 @@ class SpikingNetwork(Network):
             time, inputs] as they come. Where left out, inputs are spikes [time, batch, inputs].
         generator: source of the initial weights.
         synapses: cells and wires of the layers whose table says `synapse = "crossbar"`.
+        inputs: named parts of the input, channels of each in order.
+        rails: word lines of each channel of the input; 2 where the sign has a line of its own.
 
     Raises:
         InputError: layers that do not fit.
     """
 
-    def __init__(
+    shape: tuple[int, ...]
+
+    def __init__(  # noqa: PLR0913 - the parts of a network
         self,
         shape: tuple[int, ...],
         outputs: int,
@@ -51,8 +57,9 @@ class SpikingNetwork(Network):
         steps: int | None = None,
         generator: torch.Generator | None = None,
         synapses: SynapsesTable | None = None,
+        inputs: Mapping[str, int] | None = None,
+        rails: int = 1,
     ) -> None:
-        self.shape = shape
         tables = [layer if isinstance(layer, LayerTable) else LayerTable.of(layer) for layer in hidden]
         if recurrent:
             if not tables or tables[-1].neurons is None:
@@ -62,12 +69,15 @@ class SpikingNetwork(Network):
             tables[-1] = tables[-1].model_copy(update={"recurrent": True})
         if not tables or tables[-1].layout is not None:
             tables.append(LayerTable())
-        made, others = _OfSpikes(shape, outputs, tables, generator, synapses or SynapsesTable()).made()
+        parts = parts_of(shape, inputs or {}, rails)
+        cells = synapses or SynapsesTable()
+        made, others = _OfSpikes(shape, outputs, tables, generator, inputs=parts, cells=cells).made()
         layers = [
             Layer(synapse, _neurons(table, synapse, spiking=table is not tables[-1]), **more)
             for table, synapse, more in zip(tables, made, others, strict=True)
         ]
-        super().__init__(layers, drive=_given if steps is None else Presented(steps), readout=_mean)
+        drive = _given if steps is None else Presented(steps)
+        super().__init__(layers, drive=drive, readout=_mean, parts=parts, shape=shape)
 
     def samples(self, step: float | None = None) -> int:
         return self.drive.steps if isinstance(self.drive, Presented) else 1
@@ -147,9 +157,11 @@ class _OfSpikes(Parts):
         classes: int,
         tables: Sequence[LayerTable],
         generator: torch.Generator | None,
+        *,
+        inputs: Mapping[str, Part],
         cells: SynapsesTable,
     ) -> None:
-        super().__init__(shape, classes, tables, generator)
+        super().__init__(shape, classes, tables, generator, inputs)
         self.cells = cells
 
     def synapse(self, wanted: Connection) -> Synapse:
@@ -166,23 +178,31 @@ class _OfSpikes(Parts):
 
     def _counted(self, wanted: Connection) -> Synapse:
         """On cells, in units of current that give its first weights the variance that plain ones have."""
-        rows, bias = wanted.fan_in, wanted.bias
-        crossbar = crossbar_of(
-            self.cells, rows + bias, wanted.columns, mirror_ratio=1.0, generator=self.generator
-        )
+        array = wanted.on(lambda rows, columns: self._crossbar(rows, columns, bias=wanted.bias), READ_VOLTAGE)
+        largest = math.sqrt(3 * FIRST_POWER / wanted.fan_in) / self.cells.initial_weight
+        gain = next(part.gain for part in array.modules() if isinstance(part, Crossbar))
+        return OfSpikes(array, voltage=READ_VOLTAGE, unit=READ_VOLTAGE * gain / largest)
+
+    def _crossbar(self, rows: int, columns: int, *, bias: bool) -> Crossbar:
+        crossbar = crossbar_of(self.cells, rows, columns, mirror_ratio=1.0, generator=self.generator)
         with torch.no_grad():
-            crossbar.weight[rows:].zero_()
-        largest = math.sqrt(3 * FIRST_POWER / rows) / self.cells.initial_weight
-        unit = READ_VOLTAGE * crossbar.gain / largest
-        return OfSpikes(wanted.on(crossbar, READ_VOLTAGE), voltage=READ_VOLTAGE, unit=unit)
+            crossbar.weight[rows - bias :].zero_()
+        return crossbar
 
 
 def _module(wanted: Connection) -> nn.Linear | nn.Conv2d:
     layout = wanted.layout
     if isinstance(layout, int):
         return nn.Linear(wanted.fan_in, layout, bias=wanted.bias)
-    sides = (layout.kernel, layout.stride, layout.padding)
-    return nn.Conv2d(as_image(wanted.shape)[0], layout.channels, *sides, bias=wanted.bias)
+    return nn.Conv2d(
+        as_image(wanted.shape)[0],
+        layout.channels,
+        layout.kernel,
+        layout.stride,
+        layout.padding,
+        groups=layout.groups,
+        bias=wanted.bias,
+    )
 
 
 def _start(module: nn.Linear | nn.Conv2d, generator: torch.Generator | None) -> None:

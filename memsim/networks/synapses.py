@@ -8,15 +8,15 @@ word line that is always on.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import unfold
 
 from memsim.crossbar import Crossbar
-from memsim.networks.geometry import Convolution, as_image, output_sides
+from memsim.networks.geometry import Convolution, as_image, one_group, output_sides
 
 Read = Callable[[Any, Tensor], Tensor]
 """What is asked of a crossbar, [..., columns], for voltages [..., rows] in V."""
@@ -147,6 +147,51 @@ class Convolutional(OnCrossbar):
         return found.transpose(1, 2).reshape(*leading, -1)
 
 
+class Grouped(Synapse):
+    """Convolutions of equal shape side by side, each of channels of its own: a block diagonal without its zeros.
+
+    Args:
+        groups: in the order of the channels.
+    """
+
+    def __init__(self, groups: Sequence[Convolutional]) -> None:
+        super().__init__()
+        self.groups = nn.ModuleList(groups)
+        channels, *sides = groups[0].shape
+        self.bias, self.shape = groups[0].bias, (len(groups) * channels, *sides)
+
+    @property
+    def each(self) -> list[Convolutional]:
+        """The groups, with their type."""
+        return cast("list[Convolutional]", list(self.groups))
+
+    def forward(self, voltage: Tensor, read: Read = currents) -> Tensor:
+        shares = zip(self.each, voltage.chunk(len(self.groups), dim=-1), strict=True)
+        return torch.cat([group(share, read) for group, share in shares], dim=-1)
+
+    def driven(self, amplitude: Tensor, pulses: Tensor) -> Tensor:
+        shares = zip(self.each, amplitude.chunk(len(self.groups), dim=-1), strict=True)
+        return torch.cat([group.driven(share, pulses) for group, share in shares], dim=-1)
+
+
+OnCrossbars = OnCrossbar | Grouped
+
+
+def grouped(
+    shape: tuple[int, int, int],
+    convolution: Convolution,
+    made: Callable[[tuple[int, int, int], Convolution], Convolutional],
+) -> Convolutional | Grouped:
+    """A convolution, `made` once, or once for each of its groups.
+
+    Raises:
+        InputError: groups that do not divide the channels.
+    """
+    share, own = one_group(shape, convolution)
+    groups = [made(share, own) for _ in range(convolution.groups)]
+    return groups[0] if len(groups) == 1 else Grouped(groups)
+
+
 class Ideal(Synapse):
     """Plain arithmetic without unit: nn.Linear or nn.Conv2d, or what `map_to_imc` puts in their place.
 
@@ -186,7 +231,7 @@ class OfSpikes(Synapse):
         unit: current that counts as 1 [A].
     """
 
-    def __init__(self, array: OnCrossbar, *, voltage: float, unit: float) -> None:
+    def __init__(self, array: OnCrossbars, *, voltage: float, unit: float) -> None:
         super().__init__()
         self.array, self.voltage, self.unit, self.shape = array, voltage, unit, array.shape
 

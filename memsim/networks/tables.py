@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import (
@@ -18,6 +18,7 @@ from pydantic import (
 
 from memsim.errors import InputError
 from memsim.networks.defaults import completed, suiting
+from memsim.networks.described import Entry
 from memsim.networks.drives import Encoding, Pulse
 from memsim.networks.effects import check_effects
 from memsim.networks.geometry import Convolution, Size, check_padding
@@ -40,6 +41,7 @@ MOST_VOLTAGE = 10.0
 MOST_SPREAD = 2.0
 """Standard deviation of a logarithm: then one value in six is more than seven times what it should be."""
 Spread = Annotated[float, Field(ge=0, le=MOST_SPREAD, strict=True)]
+Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 ReadoutKind = Literal["mean", "maximum", "spike-count", "first-spike"]
 
 
@@ -169,14 +171,17 @@ class LayerTable(Table):
         synapse: `ideal` or `crossbar`, of discrete neurons; the network's where left out.
         lif: of discrete neurons: what they are made of; what it leaves out is the network's.
         neurons: how many.
-        channels, kernel, stride, padding: of a convolution, see `Convolution`.
+        channels, kernel, stride, padding, groups: of a convolution, see `Convolution`.
+        pool: side of windows of what comes from the layer before, whose averages the word lines follow.
         recurrent: whether its neurons also hear each other.
         recurrent_tau: time constant of the lines between circuits of a recurrent layer [s]; a tenth of the window where
             left out.
         bias: whether a word line that is always on leads to it; as `synapses.bias` says where left out.
         sources: layers whose outputs it gets besides those of the layer before; `input` is what the first one gets.
-            In files it is called `from`.
+            In files it is called `from`. A layer that names a part of the input gets what it names, and nothing else.
         join: `current`: each through a crossbar of its own; `spike`: added to its own outputs.
+        gate: of the currents into its neurons: `FILE.py:NAME`, or a table with that as `kind` and settings; see
+            memsim.networks.gates.
         delay: of what comes from the layer before: of circuits [s], below the window; of discrete neurons in steps, a
             whole number of at least 1, below the number of steps.
         train_delay: whether that is the bound of delays that are trained, one for each word line.
@@ -184,7 +189,7 @@ class LayerTable(Table):
 
     model_config = ConfigDict(populate_by_name=True)
 
-    name: Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")] | None = None
+    name: Name | None = None
     neuron: str | None = None
     synapse: Material | None = None
     lif: LifTable | None = None
@@ -193,11 +198,14 @@ class LayerTable(Table):
     kernel: Size | None = None
     stride: Count = 1
     padding: Whole = 0
+    groups: Count = 1
+    pool: Annotated[int, Field(ge=2, le=4096, strict=True)] | None = None
     recurrent: bool = False
     recurrent_tau: Positive | None = None
     bias: bool | None = None
     sources: Annotated[tuple[str, ...], BeforeValidator(_several), Field(alias="from")] = ()
     join: Literal["current", "spike"] = "current"
+    gate: Entry = None
     delay: Positive | None = None
     train_delay: bool = False
 
@@ -221,8 +229,10 @@ class LayerTable(Table):
             raise ValueError("a layer has neurons, or channels and kernel; give one of them")
         if self.kernel is not None:
             check_padding(self.kernel, self.padding)
-        if self.channels is None and (self.stride, self.padding) != (1, 0):
-            raise ValueError("stride and padding belong to a convolution; give channels and kernel, too")
+        if self.channels is None and (self.stride, self.padding, self.groups) != (1, 0, 1):
+            raise ValueError(
+                "stride, padding and groups belong to a convolution; give channels and kernel, too"
+            )
         if self.recurrent_tau is not None and not self.recurrent:
             raise ValueError("recurrent_tau changes nothing in a layer that is not recurrent; leave it out")
         if self.train_delay and self.delay is None:
@@ -233,14 +243,23 @@ class LayerTable(Table):
             raise ValueError("a convolution cannot be recurrent; recurrent layers have neurons")
         return self
 
+    def fed_by(self, before: str, parts: Collection[str]) -> tuple[str, tuple[str, ...]]:
+        """What leads to its synapse, and what else comes in.
+
+        Args:
+            before: name of the layer before, or `input`.
+            parts: names of the parts of the input.
+        """
+        if set(self.sources) & set(parts):
+            return self.sources[0], self.sources[1:]
+        return before, self.sources
+
     @property
     def layout(self) -> int | Convolution | None:
         """Number of neurons, or a convolution; None of the last layer, which has one neuron for each class."""
         if self.channels is None or self.kernel is None:
             return self.neurons
-        return Convolution(
-            channels=self.channels, kernel=self.kernel, stride=self.stride, padding=self.padding
-        )
+        return Convolution(**{name: getattr(self, name) for name in Convolution.model_fields})
 
     @classmethod
     def of(cls, layout: int | Convolution | None) -> LayerTable:
@@ -257,6 +276,7 @@ class NetworkTable(Table):
     memsim.networks.defaults.
 
     Attributes:
+        inputs: named parts of the input, channels of each in order; the input is one where empty.
         hidden: hidden layers: a number of neurons, or a table for a convolution; none where empty.
         layers: the same with all that a layer can have, in the place of `hidden`. The last one, without neurons, is
             that of the classes; where all have some, it follows by itself.
@@ -282,6 +302,7 @@ class NetworkTable(Table):
     of_cells: ClassVar[frozenset[str]] = frozenset({"synapses"})
     """Of those, what discrete neurons behind crossbars have, too."""
 
+    inputs: dict[Name, Size] = {}
     hidden: tuple[Size | Convolution, ...] = (32,)
     layers: tuple[LayerTable, ...] = ()
     recurrent: bool = False
@@ -335,7 +356,7 @@ class NetworkTable(Table):
     def unused(self) -> set[str]:
         """Entries that say nothing here, and are not saved."""
         names = {"hidden" if self.layers else "layers"} | (set() if self.recurrent else {"recurrent"})
-        names |= set() if self.synapse == CROSSBAR else {"synapse"}
+        names |= (set() if self.synapse == CROSSBAR else {"synapse"}) | (set() if self.inputs else {"inputs"})
         names |= set() if self.lif.given else {"lif"}
         return names | (self._not_discrete if self.discrete else self.of_discrete)
 
@@ -400,6 +421,12 @@ class NetworkTable(Table):
         if any(layer.layout is None for layer in self.every_layer[:-1]):
             raise ValueError(
                 "a layer before the last one has no neurons; give it neurons, or channels and kernel"
+            )
+        heard = {source for layer in self.every_layer for source in layer.sources}
+        unheard = [name for name in self.inputs if name not in heard]
+        if unheard:
+            raise ValueError(
+                f"no layer hears the input {unheard[0]!r}; name it in `from` of a layer, or leave it out of the data"
             )
         last = self.every_layer[-1].lif or (self.lif if len(self.every_layer) == 1 else LifTable())
         silent = sorted(OF_SPIKES & last.given.keys())

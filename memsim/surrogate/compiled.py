@@ -22,6 +22,7 @@ from memsim.surrogate.plausible import check_physical, check_resolved, limits_of
 from memsim.surrogate.run import Engine, Run, Runner, State, Waveforms
 from memsim.surrogate.steppers import DEFAULT_STEPPER, stepper_named
 from memsim.surrogate.system import BoundSystem, System
+from memsim.transforms import batched, left_to_python
 
 _GENERATED = ("system", "runner", "_refined")
 _SHORTER = (
@@ -150,6 +151,7 @@ class CompiledCircuit(nn.Module):
     def _refined(self) -> Runner:
         return Runner(self.system, self.stepper.refined(), self.runner.engine, self.runner.segment)
 
+    @left_to_python
     def forward(
         self,
         inputs: Tensor | Mapping[str, Tensor],
@@ -195,6 +197,12 @@ class CompiledCircuit(nn.Module):
         coupling: Coupling | None = None,
     ) -> Run:
         """As a call, with how finely steps were divided, and whatever a stepper without a check of its own gives."""
+        given = inputs.values() if isinstance(inputs, Mapping) else [inputs]
+        if batched(*given, *(state or ()), *(parameters or {}).values()):
+            raise InputError(
+                "torch.vmap shows no values, which decide how a circuit is stepped; give the examples as an axis of "
+                "its batch, and take derivatives with torch.func.jacrev, or with torch.autograd.grad, which is faster"
+            )
         drive = self._drive(inputs)
         steps = _steps(dt, len(drive[0]))
         start = [signal[0] for signal in drive]

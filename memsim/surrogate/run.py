@@ -24,6 +24,7 @@ from memsim.surrogate.fused import (
 )
 from memsim.surrogate.steppers import Attempt, Stepper
 from memsim.surrogate.system import BoundSystem, System
+from memsim.transforms import transformed
 
 Engine = Literal["auto", "native", "fused", "compile", "loop"]
 Waveforms = dict[str, Tensor]
@@ -90,7 +91,7 @@ class Runner:
             h: sizes of the steps [s], T - 1 numbers.
             coupling: what the copies of the circuit along the last axis of the batch do to each other's only input.
         """
-        engine = self._choose(u[0])
+        engine = self._choose(u[0], followed=transformed(*u, *y, *bound.constants))
         run = self._loop if engine == "loop" else partial(self._scan, engine)
         found = run(bound, y, u, h, coupling)
         waveforms = bound.waveforms(found.kept, u)
@@ -101,7 +102,14 @@ class Runner:
         }
         return Run(full, tuple(found.last), found.levels, h)
 
-    def _choose(self, like: Tensor) -> str:
+    def _choose(self, like: Tensor, *, followed: bool) -> str:
+        if followed and self.engine not in {"auto", "loop"}:
+            raise InputError(
+                f"torch.func cannot follow engine = {self.engine!r}, which runs kernels; use engine = 'loop', or "
+                "'auto', which takes it by itself"
+            )
+        if followed:
+            return "loop"
         if self.engine != "auto":
             return self.engine
         fits = like.device.type == "cpu" and like.dtype in (torch.float32, torch.float64)

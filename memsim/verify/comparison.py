@@ -47,6 +47,7 @@ class Verification:
         whole: whether ngspice had the network in one deck for each image, or layer by layer.
         energy_difference: largest of all images, relative to the energy in ngspice.
         cpu_seconds_ngspice: of the ngspice processes alone.
+        gates: that are more than a gain; ngspice got the currents that torch makes of them.
         not_circuits: arrays that are read through converters; neurons behind them were driven with the currents that
             they give, and energies are those of neurons.
     """
@@ -67,6 +68,7 @@ class Verification:
     cpu_seconds_ngspice: float
     seconds_twin: float
     layers: tuple[LayerVerification, ...]
+    gates: tuple[str, ...] = ()
     not_circuits: tuple[str, ...] = ()
 
 
@@ -122,7 +124,9 @@ def errors(spice: Array, twin: Array) -> tuple[Array, Array]:
     return error.mean(axis=(1, 2)), error.max(axis=(1, 2))
 
 
-def summary(batches: list[Batch], *, whole: bool, not_circuits: tuple[str, ...] = ()) -> Verification:
+def summary(
+    batches: list[Batch], *, whole: bool, gates: tuple[str, ...] = (), not_circuits: tuple[str, ...] = ()
+) -> Verification:
     """All batches as one verification."""
     spice, twin, coarse = (_joined(batches, f"class_{name}") for name in ("ngspice", "twin", "coarse"))
     labels, mean, worst = (_joined(batches, name) for name in ("labels", "mean_error", "worst_error"))
@@ -163,6 +167,7 @@ def summary(batches: list[Batch], *, whole: bool, not_circuits: tuple[str, ...] 
         cpu_seconds_ngspice=processor,
         seconds_twin=wall_twin,
         layers=layers,
+        gates=gates,
         not_circuits=not_circuits,
     )
 

@@ -24,7 +24,7 @@ from memsim.circuits.cell import CellCircuit, as_cell
 from memsim.circuits.flatten import GROUND
 from memsim.crossbar import Crossbar
 from memsim.devices import numeric
-from memsim.networks.synapses import OnCrossbar
+from memsim.networks.synapses import OnCrossbars
 
 Array = NDArray[np.float64]
 
@@ -60,7 +60,7 @@ def neuron_energy(
     return _integral(power, times)
 
 
-def read_energy(layer: OnCrossbar, voltage: Tensor, times: Array) -> Array:
+def read_energy(layer: OnCrossbars, voltage: Tensor, times: Array) -> Array:
     """What the word line drivers of a layer deliver, [image] in J, for voltages [image, time, inputs] in V."""
     with torch.no_grad():
         power = torch.cat([layer(one[None], _power).sum(-1) for one in voltage])

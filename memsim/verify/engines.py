@@ -37,8 +37,10 @@ from memsim.circuits.stimuli import Stimulus
 from memsim.errors import InputError, SimulationError
 from memsim.networks import MemristiveNetwork
 from memsim.networks.circuit_neurons import CircuitNeuron
-from memsim.networks.drives import WordLines
-from memsim.networks.network import Arriving, current_of
+from memsim.networks.drives import LinesOverTime, WordLines
+from memsim.networks.gates import Identity, constant_gain
+from memsim.networks.layer import Layer
+from memsim.networks.network import INPUT, Arriving, current_of
 from memsim.networks.synapses import Dense, Synapse
 from memsim.spice import Job, deck, simulate_many
 from memsim.surrogate import CompiledCircuit, Coupling
@@ -77,7 +79,7 @@ def twin(
         coupling = None
         if matrix is not None and layer.tau is not None:
             coupling = Coupling(matrix, cell.output, layer.tau, cell.rest)
-        current = current_of(arriving) if currents is None else currents[number]
+        current = layer.gated(current_of(arriving)) if currents is None else currents[number]
         waves, _ = compiled(current, dt=step, parameters=parameters, coupling=coupling)
         layers.append({name: wave.transpose(0, 1).numpy() for name, wave in waves.items()})
         return waves[cell.output] - cell.rest
@@ -121,10 +123,12 @@ def layer_by_layer(
 
     def fire(number: int, arriving: Arriving) -> Tensor:
         if currents is None and not number and _is_pulsed(network):
-            gains = network.synapses[0](lines.amplitude).transpose(1, 2).numpy()
+            (synapse, signal) = arriving[0]
+            gains = synapse(cast("LinesOverTime", signal).lines.amplitude).transpose(1, 2).numpy()
             layers.append(_pulsed(network, lines, gains, times, advance))
         else:
-            current = current_of(arriving) if currents is None else currents[number]
+            gated = network.chain[number].gated
+            current = gated(current_of(arriving)) if currents is None else currents[number]
             layers.append(_sampled(network, number, current.permute(1, 2, 0).numpy(), times, advance))
         return torch.from_numpy(relative(network, number, layers[-1])).transpose(0, 1)
 
@@ -135,7 +139,8 @@ def layer_by_layer(
 def _is_pulsed(network: MemristiveNetwork) -> bool:
     """Whether the currents of the first layer are pulses of the drive, and nothing else."""
     first = network.chain[0]
-    return network.synapses[0].bias is None and first.delay is None and not first.connections
+    plain = isinstance(first.gate, Identity) and first.delay is None and not first.connections
+    return plain and network.synapses[0].bias is None
 
 
 def whole(network: MemristiveNetwork, lines: WordLines, times: Array, advance: Advance) -> list[Waves]:
@@ -174,12 +179,13 @@ def whole_circuit(network: MemristiveNetwork, lines: WordLines, number: int = 0)
     reason = why_not_whole(network)
     if reason:
         raise InputError(f"the network cannot be simulated whole: {reason}; simulate it layer by layer")
-    layers = [_crossbar_layer(network, layer) for layer in range(len(network.synapses))]
+    width = lines.amplitude.shape[-1]
+    layers = [_crossbar_layer(network, layer, width) for layer in range(len(network.synapses))]
     cells = [cell.circuit for cell in network.cells]
     if lines.shared:
         return network_circuit(layers, cells, lines.amplitude[number, 0].tolist()), {"vdrive": lines.shared}
     stimuli = {f"vdrive{row}": stimulus for row, stimulus in enumerate(lines.stimuli(number))}
-    return network_circuit(layers, cells), stimuli
+    return network_circuit(layers, cells, width), stimuli
 
 
 def network_deck(network: MemristiveNetwork, image: Tensor) -> str:
@@ -210,12 +216,15 @@ def why_not_whole(network: MemristiveNetwork) -> str:
     if tiles:
         return f"{tiles[0]} is read through converters"
     for layer, synapse in zip(network.chain, network.synapses, strict=True):
-        if not isinstance(synapse, Dense):
-            return "it has convolutional layers"
-        if layer.delay is not None:
-            return "it has delays"
-        if any(join.synapse is None for join in layer.connections):
-            return "it adds outputs to outputs"
+        reasons = {
+            "it has convolutional layers": not isinstance(synapse, Dense),
+            "it averages over windows": layer.pool is not None,
+            "it has delays": layer.delay is not None,
+            f"{layer.gate_name} is no circuit": mirror_gain(network, layer) is None,
+            "it adds outputs to outputs": any(join.synapse is None for join in layer.connections),
+        }
+        for reason in [reason for reason, holds in reasons.items() if holds]:
+            return reason
     for crossbar in network.crossbars:
         hardware = crossbar.hardware
         if hardware.wired or hardware.signs != "pairs" or hardware.slices != 1:
@@ -223,27 +232,49 @@ def why_not_whole(network: MemristiveNetwork) -> str:
     return ""
 
 
-def _crossbar_layer(network: MemristiveNetwork, number: int) -> CrossbarLayer:
+def _crossbar_layer(network: MemristiveNetwork, number: int, width: int) -> CrossbarLayer:
     layer, synapse = network.chain[number], network.synapses[number]
     own = [(number + 1, _array(layer.recurrent, layer.tau))] if layer.recurrent is not None else []
-    names = ["input", *(one.name for one in network.chain)]
-    joined = [(names.index(join.source), _array(join.synapse)) for join in layer.connections if join.synapse]
+    gain = mirror_gain(network, layer)
+    names = [INPUT, *(one.name for one in network.chain)]
+    # lines of the input that the parts of it are
+    parts = {name: part(torch.arange(width)).tolist() for name, part in network.parts.items()}
+    driving = dict.fromkeys(parts, 0) | {name: index for index, name in enumerate(names)}
+    joined = [
+        (driving[join.source], _array(join.synapse, lines=parts.get(join.source), gain=gain))
+        for join in layer.connections
+        if join.synapse
+    ]
     return CrossbarLayer(
-        *_conductances(synapse),
+        *_conductances(synapse, gain),
         neurons=neuron_values(network, number),
         bias=synapse.bias,
+        source=None if layer.source is None else driving[layer.source],
+        lines=None if layer.source is None else parts.get(layer.source),
         others=[*own, *joined],
     )
 
 
-def _array(synapse: Synapse, tau: float | None = None) -> PairArray:
-    return PairArray(*_conductances(synapse), tau=tau)
+def _array(
+    synapse: Synapse,
+    tau: float | None = None,
+    *,
+    lines: Sequence[int] | None = None,
+    gain: Tensor | None = None,
+) -> PairArray:
+    return PairArray(*_conductances(synapse, gain), tau=tau, lines=lines)
 
 
-def _conductances(synapse: Synapse) -> tuple[Array, Array, float]:
+def _conductances(synapse: Synapse, gain: Tensor | None = None) -> tuple[Array, Array, float | Array]:
+    """Of the pairs, and the mirror ratio behind them, times the gain of a gate."""
     crossbar = cast("Dense", synapse).crossbar
     plus, minus = (g.detach().double().numpy() for g in crossbar.conductances())
-    return plus, minus, crossbar.mirror_ratio
+    return plus, minus, crossbar.mirror_ratio * (1.0 if gain is None else gain.double().numpy())
+
+
+def mirror_gain(network: MemristiveNetwork, layer: Layer) -> Tensor | None:
+    """What the gate of a layer multiplies its mirrors by; None of a gate that is no circuit."""
+    return constant_gain(layer.gate, len(network.clock.times()))
 
 
 def _pulsed(

@@ -24,7 +24,7 @@ from memsim.networks import MemristiveNetwork
 from memsim.networks.drives import WordLines
 from memsim.networks.network import Arriving, Outputs
 from memsim.networks.nonidealities import realised
-from memsim.networks.synapses import OnCrossbar
+from memsim.networks.synapses import OnCrossbars
 from memsim.spice import ngspice_version
 from memsim.surrogate.coupling import lines as lines_of
 from memsim.verify import engines
@@ -75,6 +75,7 @@ def verify(
     if not 1 <= images <= available:
         raise InputError(f"images = {images} is out of range; allowed: 1 to {available}")
     network = _circuit(run)
+    gates = tuple(layer.gate_name for layer in network.chain if engines.mirror_gain(network, layer) is None)
     chosen = is_small(network) if whole is None else whole
     store = None if folder is None else Store(folder, key_of(network, FINE, chosen))
     neurons = sum(int(np.prod(layer.shape)) for layer in network.synapses)
@@ -98,7 +99,7 @@ def verify(
                 count(neurons * len(batch.labels))
             batches.append(batch)
     return Evidence(
-        summary(batches, whole=chosen, not_circuits=not_circuits(network)),
+        summary(batches, whole=chosen, gates=gates, not_circuits=not_circuits(network)),
         _times(network, FINE),
         np.concatenate([batch.ngspice for batch in batches]),
         np.concatenate([batch.twin for batch in batches]),
@@ -231,7 +232,7 @@ def _energy(network: MemristiveNetwork, lines: WordLines, times: Array, layers: 
             own = [(layer.recurrent, Outputs(lines_of(outputs, float(times[1] - times[0]), layer.tau)))]
         heat = neuron_energy(cell, layers[number], times, engines.neuron_values(network, number))
         reads = [
-            read_energy(cast("OnCrossbar", synapse), signal.values.transpose(0, 1), times)
+            read_energy(cast("OnCrossbars", synapse), signal.values.transpose(0, 1), times)
             for synapse, signal in [*arriving, *own]
         ]
         energies.append(np.array([heat, sum(reads)]).T)

@@ -26,7 +26,7 @@ def currents_of(network: MemristiveNetwork, lines: WordLines) -> list[Tensor]:
 
     def fire(number: int, arriving: Arriving) -> Tensor:
         current = current_of(arriving)
-        found.append(current.double())
+        found.append(network.chain[number].gated(current).double())
         out, _ = network.chain[number](current, dt=clock.step)
         return out
 

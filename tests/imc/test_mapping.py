@@ -67,6 +67,42 @@ def test_convolutions_give_the_integers_of_software(data: st.DataObject) -> None
     assert torch.equal(mapped(images).double(), expected)
 
 
+def test_groups_are_layers_of_their_own_with_cells_for_their_weights_alone() -> None:
+    card = exact_card("hp-adc", 40, 40)
+    conv = nn.Conv2d(6, 9, 3, padding=1, groups=3)
+    mapped = map_to_imc(nn.Sequential(conv), card).eval()
+    layers = mapped_layers(mapped)
+    assert list(layers) == ["0.groups.0", "0.groups.1", "0.groups.2"]
+    assert sum(layer.rows * layer.neurons for layer in layers.values()) == conv.weight.numel()
+    source = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for layer in layers.values():
+            layer.weight.copy_(layer.integers())
+            layer.log_scale.zero_()
+            layer.bias.copy_(torch.randint(-9, 10, layer.bias.shape, generator=source))
+    images = spikes((2, 6, 9, 10), 3)
+    weights, bias = (
+        torch.cat([getattr(layer, name) for layer in layers.values()]).detach().double()
+        for name in ("weight", "bias")
+    )
+    expected = conv2d(images.double(), weights.view_as(conv.weight), bias, 1, 1, groups=3)
+    assert torch.equal(mapped(images).double(), expected)
+    activity = observe(mapped, images, inferences=2)
+    assert sum(one.array_reads for one in activity.values()) == 3 * 90
+
+
+def test_groups_are_different_arrays_of_a_chip_also_when_they_are_mapped_again() -> None:
+    card = load_hardware("hp-adc", {"cell.variation": 0.1})
+    conv = nn.Conv2d(4, 4, 3, groups=2)
+    with torch.no_grad():
+        conv.weight[2:] = conv.weight[:2]
+    first = map_to_imc(nn.Sequential(conv), card)
+    for mapped in (first, map_to_imc(first, card)):
+        one, other = mapped_layers(mapped).values()
+        assert torch.equal(one.weight, other.weight)
+        assert not torch.equal(one.conductances(), other.conductances())
+
+
 @settings(deadline=None, max_examples=60)
 @given(data=st.data())
 def test_dense_layers_give_the_integers_of_software(data: st.DataObject) -> None:
@@ -245,7 +281,10 @@ def test_ideal_hardware_has_the_gradient_of_a_quantised_layer() -> None:
     [
         (lambda: map_to_imc(nn.ReLU(), load_hardware("ideal")), "nothing to map"),
         (lambda: map_to_imc(nn.Sequential(nn.Linear(2, 2), nn.LSTM(2, 2)), load_hardware("ideal")), "LSTM"),
-        (lambda: map_to_imc(nn.Conv2d(4, 4, 3, groups=2), load_hardware("ideal")), "groups"),
+        (
+            lambda: map_to_imc(nn.Conv2d(4, 4, 3, padding_mode="reflect"), load_hardware("ideal")),
+            "padding_mode",
+        ),
         (
             lambda: map_to_imc(nn.Linear(4, 2), load_hardware("adcless", {"converter.noise": 1.0})),
             "generator",

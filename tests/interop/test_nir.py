@@ -125,10 +125,46 @@ def test_a_file_that_is_no_graph_and_metadata_that_do_not_fit(tmp_path: Path):
         from_nir(graph)
 
 
+def test_a_recurrent_layer_is_a_loop_of_lines_and_a_matrix(tmp_path):
+    layers = ({"neurons": 4, "recurrent": True, "recurrent_tau": 2e-3}, {})
+    network = MemristiveNetwork((6,), 3, make_study(layers=layers, seed=3, neuron="threshold-switching-a"))
+    write_nir(tmp_path / "network.nir", network, (6,))
+    graph = to_nir(network, (6,))
+    neurons, lines, loop = "lif_1", graph.nodes["lines_of_lif_1"], graph.nodes["recurrent_of_lif_1"]
+    around = {
+        (neurons, "lines_of_lif_1"),
+        ("lines_of_lif_1", "recurrent_of_lif_1"),
+        ("recurrent_of_lif_1", neurons),
+    }
+    assert around <= set(graph.edges)
+    v, held, dt = torch.linspace(-0.1, 0.2, 4).double().numpy(), np.zeros(4), 1e-6
+    for _ in range(2000):  # 1 tau of NIR's own equation
+        held = held + dt / lines.tau * (lines.v_leak - held + lines.r * v)
+    np.testing.assert_allclose(held, (v - network.cells[0].rest) * (1 - np.exp(-1)), rtol=1e-3)
+    np.testing.assert_allclose(loop.weight, network.chain[0].recurrent.matrix().detach().numpy().T, rtol=1e-6)
+    x = torch.rand(2, 6)
+    with torch.no_grad():
+        assert torch.equal(read_nir(tmp_path / "network.nir")(x), network(x))
+
+
+def test_groups_and_pools_are_nodes_and_come_back():
+    layers = ({"channels": 4, "kernel": 3, "groups": 2}, {"pool": 2})
+    network = MemristiveNetwork((2, 6, 6), 3, make_study(layers=layers, seed=3))
+    graph = to_nir(network, (2, 6, 6))
+    conv, pool = graph.nodes["conv2d_0"], graph.nodes["avgpool2d_2"]
+    assert conv.groups == 2
+    assert conv.weight.shape == (4, 1, 3, 3)
+    assert pool.kernel_size.tolist() == [2, 2]
+    with torch.no_grad():
+        x = torch.rand(3, 2, 6, 6)
+        expected = torch.nn.functional.conv2d(x, torch.tensor(conv.weight), groups=2).flatten(1)
+        torch.testing.assert_close(network.synapses[0](x.flatten(1)), expected)
+        assert torch.equal(from_nir(graph)(x.flatten(1)), network(x.flatten(1)))
+
+
 @pytest.mark.parametrize(
     ("layers", "synapses", "message"),
     [
-        (({"neurons": 4, "recurrent": True},), {}, "'layer1' is recurrent"),
         (({"neurons": 4}, {"from": "input"}), {}, "'layer2' has connections"),
         (({"neurons": 4}, {"delay": 1e-3}), {}, "'layer2' has a delay"),
         (({"neurons": 4},), {"bias": True}, "'layer1' has a bias line"),

@@ -16,8 +16,15 @@ from memsim.interop import from_nir, read_nir, spiking_from_nir, spiking_to_nir,
 from memsim.networks import DiscreteNeuron, SpikingNetwork
 from memsim.networks.discrete import Compartment, Fixed, Hoyer, Reset, Spike
 from memsim.networks.geometry import Convolution
+from memsim.networks.tables import LayerTable
 
 CONVOLUTION = Convolution(channels=3, kernel=3, stride=2, padding=1)
+GROUPS = (
+    LayerTable(channels=6, kernel=3, padding=1, groups=2),
+    LayerTable(channels=6, kernel=2, groups=6, pool=2),
+    LayerTable(pool=2),
+)
+TWICE = (LayerTable(neurons=5, recurrent=True), LayerTable(neurons=4, recurrent=True))
 
 
 def network(kind: str) -> SpikingNetwork:
@@ -27,6 +34,8 @@ def network(kind: str) -> SpikingNetwork:
         "recurrent": lambda: SpikingNetwork((6,), 3, (7, 5), recurrent=True, generator=generator),
         "images": lambda: SpikingNetwork((8, 8), 3, (CONVOLUTION, 6), recurrent=True, generator=generator),
         "float64": lambda: SpikingNetwork((6,), 3, (5,), generator=generator).double(),
+        "groups": lambda: SpikingNetwork((4, 6, 6), 3, GROUPS, generator=generator),
+        "twice": lambda: SpikingNetwork((6,), 3, TWICE, generator=generator),
     }[kind]()
     with torch.no_grad():
         for parameter in made.parameters():
@@ -42,7 +51,7 @@ def spikes(like: SpikingNetwork, steps: int = 12) -> Tensor:
     return (torch.rand((steps, 4, *like.shape), generator=generator) > 0.5).to(dtype)
 
 
-@pytest.mark.parametrize("kind", ["dense", "recurrent", "images", "float64"])
+@pytest.mark.parametrize("kind", ["dense", "recurrent", "images", "float64", "groups", "twice"])
 def test_written_and_read_back_bit_for_bit(tmp_path: Path, kind: str) -> None:
     written = network(kind)
     write_nir(tmp_path / "network.nir", written)
@@ -75,7 +84,7 @@ def test_the_nodes_say_what_the_neurons_do() -> None:
     np.testing.assert_allclose(node.v_threshold, theta)
     assert isinstance(graph.nodes["neurons_0"], nir.IF)  # a leak of 1
     assert isinstance(graph.nodes["neurons_2"], nir.LI)
-    assert ("recurrent", "neurons_1") in graph.edges
+    assert ("recurrent_1", "neurons_1") in graph.edges
 
 
 def test_without_memsims_metadata_the_equations_are_the_same() -> None:
@@ -86,6 +95,27 @@ def test_without_memsims_metadata_the_equations_are_the_same() -> None:
     inputs = spikes(written)
     # 1 - dt / (dt / (1 - leak)) is leak up to rounding of float64
     torch.testing.assert_close(back(inputs), written(inputs), rtol=1e-12, atol=1e-12)
+
+
+def test_sums_of_windows_are_averages_with_larger_weights() -> None:
+    written = network("groups")
+    graph = spiking_to_nir(written)
+    pools = {name: nir.SumPool2d(*np.array([[2, 2], [2, 2], [0, 0]])) for name in ("pool_1", "pool_2")}
+    with torch.no_grad():
+        for number in (1, 2):
+            graph.nodes[f"synapses_{number}"].weight /= 4
+    summed = nir.NIRGraph(graph.nodes | pools, graph.edges, metadata=graph.metadata)
+    assert torch.equal(spiking_from_nir(summed)(spikes(written)), network("groups")(spikes(written)))
+    pools["pool_2"].stride = np.array([1, 1])
+    with pytest.raises(InputError, match=r"SumPool2d before .* every \[1\] pixels"):
+        spiking_from_nir(summed)
+
+
+@pytest.mark.parametrize(("more", "message"), [({"delay": 1.0}, "delay"), ({"from": "input"}, "connections")])
+def test_what_is_no_chain_is_not_exported_as_one(more: dict[str, object], message: str) -> None:
+    layers = (LayerTable(neurons=5), LayerTable.model_validate(more))
+    with pytest.raises(InputError, match=rf"'layer2' has .*{message}"):
+        to_nir(SpikingNetwork((6,), 3, layers))
 
 
 def chain(*nodes: nir.NIRNode, inputs: tuple[int, ...] = (3,), outputs: int = 2) -> nir.NIRGraph:
@@ -248,7 +278,7 @@ def test_what_nir_or_a_network_cannot_say_is_refused_by_name() -> None:
                 type_check=False,
             )
         ),
-        "only the last hidden layer": lambda: spiking_from_nir(looped),
+        "only hidden layers": lambda: spiking_from_nir(looped),
         "branches": lambda: spiking_from_nir(branching),
     }
     for words, make in cases.items():

@@ -86,6 +86,18 @@ def test_steps_resolve_the_slots(folder: Path):
     assert load_study(folder / "run" / "study.toml") == run.study
 
 
+def test_series_get_recurrent_neurons_where_nothing_is_said_of_layers(tmp_path: Path):
+    series = np.random.default_rng(0).standard_normal((30, 8, 1)), np.arange(30) % 2
+    still = np.random.default_rng(0).standard_normal((30, 8)), np.arange(30) % 2
+    expected = [(series, {}, True), (series, {"hidden": (2,)}, False), (still, {}, False)]
+    for number, (examples, layers, recurrent) in enumerate(expected):
+        study = make_study(epochs=1, batch=30, **layers)
+        run = train(study, tmp_path / str(number), data=make_dataset(examples))
+        assert run.study.recurrent == recurrent
+        assert (run.network.layers[0].recurrent is not None) == recurrent
+        assert load_study(tmp_path / str(number) / "study.toml") == run.study
+
+
 def stop_after(updates: int) -> Callable[..., None]:
     calls = 0
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pytest
 import torch
 from hypothesis import given
@@ -9,7 +11,7 @@ from hypothesis import strategies as st
 
 from memsim.errors import ConvergenceError, InputError
 from memsim.learn import make_study
-from memsim.networks import MemristiveNetwork
+from memsim.networks import MemristiveNetwork, build_network
 from memsim.networks.delays import Delay
 
 SHAPE, CLASSES = (6,), 3
@@ -157,3 +159,79 @@ def test_potentials_beyond_the_supply_are_an_error():
         net(IMAGES)
     net.supply = None
     assert max(float(wave.detach().abs().amax()) for wave in net.waveforms(IMAGES)) > 3.3
+
+
+def images(layers, *, shape=(4, 6, 6), **study):
+    net = MemristiveNetwork(shape, CLASSES, make_study(layers=layers, step=500e-6, **study))
+    x = torch.rand(3, math.prod(shape), generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    return net.double(), x
+
+
+@pytest.mark.parametrize("bias", [False, True])
+@pytest.mark.parametrize("wire", [0.0, 5.0])
+def test_groups_are_a_block_diagonal_without_its_zeros(bias, wire):
+    groups, layer = 2, {"channels": 6, "kernel": 3, "padding": 1}
+    synapses = {"bias": bias, "wire_resistance": wire}
+    net, x = images(({**layer, "groups": groups}, {}), synapses=synapses)
+    synapse, bound = net.synapses[0], 4 * 9 // groups
+    assert [tuple(one.weight.shape) for one in net.crossbars[:2]] == [(bound + bias, 3)] * 2
+    with torch.no_grad():
+        lines = net.drive(x).over(net.clock.times())
+        found = lines.through(synapse).unflatten(-1, synapse.shape)
+        alone = []
+        for number, crossbar in enumerate(net.crossbars[:2]):
+            matrix = crossbar.matrix()
+            patches = torch.nn.functional.conv2d(
+                lines.values.reshape(-1, 4, 6, 6)[:, 2 * number : 2 * number + 2],
+                matrix[:bound].mT.reshape(3, 2, 3, 3),
+                padding=1,
+            )
+            constant = net.drive.voltage * matrix[bound] if bias else torch.zeros(3)
+            alone.append(patches + constant[:, None, None])
+        expected = torch.cat(alone, 1).reshape(found.shape)
+    assert torch.allclose(found, expected, rtol=1e-9, atol=1e-20)
+
+
+def test_a_pool_averages_windows_in_front_of_the_word_lines():
+    net, x = images(({"channels": 2, "kernel": 3}, {"neurons": 5, "pool": 2, "delay": 1e-3}, {}))
+    assert [len(one.weight) for one in net.crossbars] == [36, 8, 5]
+    with torch.no_grad():
+        first, second, _ = net.waveforms(x)
+        windows = first.reshape(len(first), 3, 2, 2, 2, 2, 2)  # [..., channels, rows, 2, columns, 2]
+        averages = net.chain[1].delay(windows.mean((-3, -1)).flatten(2), net.clock.step)
+        expected, _ = net.chain[1].neuron(net.synapses[1](averages), dt=net.clock.step)
+    assert torch.allclose(second, expected, rtol=1e-9, atol=1e-15)
+
+
+def test_discrete_networks_have_groups_and_pools_too():
+    layers = [{"channels": 4, "kernel": 3}, {"channels": 6, "kernel": 2, "groups": 2, "pool": 3}, {}]
+    for synapse in ("ideal", "crossbar"):
+        net = build_network((8, 8), 3, make_study(neuron="lif", layers=layers, synapse=synapse, steps=6))
+        spikes, second, _ = net.waveforms(torch.rand(2, 64))
+        pooled = torch.nn.functional.avg_pool2d(spikes.reshape(-1, 4, 6, 6), 3).reshape(6, 2, -1)
+        fired, _ = net.chain[1].neuron(net.chain[1].synapse(pooled))
+        assert torch.equal(fired, second)
+        assert spikes.sum() > 0
+    assert [tuple(one.weight.shape) for one in net.crossbars] == [(10, 4), (9, 3), (9, 3), (7, 3)]
+
+
+@pytest.mark.parametrize(
+    ("layers", "message"),
+    [
+        (
+            ({"channels": 4, "kernel": 3, "groups": 3}, {}),
+            "groups = 3 does not divide 4 channels that come in and 4",
+        ),
+        (
+            ({"channels": 3, "kernel": 3, "groups": 2}, {}),
+            "groups = 2 does not divide 4 .* and 3 that go out",
+        ),
+        (({"neurons": 4, "groups": 2}, {}), "groups belong to a convolution"),
+        (({"channels": 4, "kernel": 2}, {"pool": 2}), "pool = 2 does not divide the 5 x 5 pixels"),
+        (({"neurons": 4}, {"pool": 2}), "an image, as pool does"),
+        (({"neurons": 4, "pool": 1}, {}), "pool"),
+    ],
+)
+def test_groups_and_pools_that_cannot_be_are_named(layers, message):
+    with pytest.raises(InputError, match=message):
+        images(layers)

@@ -16,7 +16,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -76,7 +76,12 @@ TIME_BINS = 32
 
 
 def load_dataset(
-    data: Data, folder: Path | None = None, *, bins: int | None = None, known: Known | None = None
+    data: Data,
+    folder: Path | None = None,
+    *,
+    bins: int | None = None,
+    known: Known | None = None,
+    parts: Sequence[str] = (),
 ) -> Dataset:
     """A data set by its name, or data of one's own by their path.
 
@@ -87,6 +92,7 @@ def load_dataset(
         bins: time bins of a time-domain input; where left out 32, or the length of a series of one's own that is
             shorter.
         known: what data of one's own were the last time.
+        parts: names of the inputs in order, where data of one's own have several.
 
     Raises:
         InputError: unknown name, files that are missing or damaged, or data that cannot be trained on.
@@ -96,7 +102,7 @@ def load_dataset(
     table = DataTable(name=data) if isinstance(data, str) else data
     name = table.name
     if is_own(name):
-        return own_dataset(find_data(name, (Path(), data_folder(folder)), known), table, bins)
+        return own_dataset(find_data(name, (Path(), data_folder(folder)), known), table, bins, parts)
     if table != DataTable(name=name):
         raise InputError(
             f"data set {name!r} has no options; leave all but name out of the table data, or give a path"

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -60,6 +60,7 @@ class Dataset:
         notes: what was made of data of the user's own.
         origin: path of data of the user's own.
         digest: SHA-256 of data of the user's own.
+        parts: channels of each of several inputs that lie side by side, in order; none where the input is one.
     """
 
     name: str
@@ -75,6 +76,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     origin: str | None = None
     digest: str | None = None
+    parts: dict[str, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for part, split in (("train", self.train), ("test", self.test)):

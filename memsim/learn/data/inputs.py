@@ -72,7 +72,7 @@ def prepare_inputs(found: Found, test: Examples, table: DataTable, slots: int | 
         InputError: inputs of a shape that cannot be, or that differ in shape.
     """
     layout, said = layout_of(found, table)
-    parts = [_in_layout(part.inputs, layout) for part in (found.train, test)]
+    parts = [in_layout(part.inputs, layout) for part in (found.train, test)]
     _check_same(parts[0], parts[1], layout)
     if layout == "images" and _are_bytes(parts) and table.range is None and not (table.centre or table.rails):
         return _bytes(parts, said)
@@ -171,7 +171,7 @@ def check_values(name: str, values: Values) -> None:
             )
 
 
-def _in_layout(values: Values, layout: Layout) -> Values:
+def in_layout(values: Values, layout: Layout) -> Values:
     """Images and series with a dimension of channels."""
     if not isinstance(values, np.ndarray):
         return [one if one.ndim == 2 else one[:, None] for one in values]

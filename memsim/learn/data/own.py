@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from memsim.learn.data.formats import read_data
 from memsim.learn.data.inputs import check_values, layout_of, prepare_inputs
 from memsim.learn.data.places import digest_of
 from memsim.learn.data.raw import Array, Examples, Found
+from memsim.learn.data.side_by_side import Widths, side_by_side
 from memsim.learn.data.splits import check_leak, divide
 from memsim.learn.data.table import MOST_SLOTS, DataTable
 from memsim.learn.data.targets import kind_of, prepare_targets
@@ -23,20 +25,22 @@ from memsim.toml import checked
 IN_PYTHON = "given in Python"
 
 
-def own_dataset(path: Path, table: DataTable, slots: int | None) -> Dataset:
+def own_dataset(path: Path, table: DataTable, slots: int | None, parts: Sequence[str] = ()) -> Dataset:
     """The data in a file or folder; see memsim.learn.data.formats.
 
     Args:
         path: that exists.
         table: options.
         slots: time bins of series; their length, up to 32, where left out.
+        parts: names of the inputs in order, where there are several.
 
     Raises:
         InputError: what cannot be read, or cannot be trained on; see memsim.learn.data.inputs and targets.
     """
     try:
         found = read_data(path, table, slots or MOST_SLOTS)
-        return _dataset(found, table, slots, str(path), digest_of(path))
+        found, widths = side_by_side(found, table, parts)
+        return _dataset(found, table, slots, str(path), digest_of(path), widths)
     except InputError as error:
         message = str(error)
         raise InputError(message if str(path) in message else f"data {str(path)!r}: {message}") from None
@@ -47,7 +51,8 @@ def make_dataset(train: Any, test: Any = None, *, slots: int | None = None, **op
 
     Args:
         train: a torch Dataset of pairs (input, target), or a pair (inputs, targets) of arrays or tensors; inputs are
-            [n, features], [n, h, w] or [n, c, h, w], or [n, time, channels]; targets [n], [n, k] or [n, time, k].
+            [n, features], [n, h, w] or [n, c, h, w], or [n, time, channels]; targets [n], [n, k] or [n, time, k]. In
+            the place of an array of inputs, a dictionary of named ones that belong side by side, in order.
         test: the same to test on; a share of `train` where left out.
         slots: time bins of series; their length, up to 32, where left out.
         options: of memsim.learn.data.table.DataTable, such as `inputs="images"` or `centre=True`.
@@ -56,16 +61,20 @@ def make_dataset(train: Any, test: Any = None, *, slots: int | None = None, **op
         InputError: an unknown option, or data that cannot be trained on.
     """
     table = checked(DataTable, {"name": IN_PYTHON, **options}, "the options of the data")
-    parts = [None if part is None else _examples(part) for part in (train, test)]
+    first, second = (None if part is None else _examples(part) for part in (train, test))
+    found = Found(_given(first), second)
+    found, widths = side_by_side(found, table, tuple(found.train.apart))
     digest = hashlib.sha256()
-    for part in parts:
+    for part in (found.train, found.test):
         for values in (*part.inputs, part.targets) if part else ():
             digest.update(f"{values.dtype}{values.shape}".encode())
             digest.update(np.ascontiguousarray(values).tobytes())
-    return _dataset(Found(_given(parts[0]), parts[1]), table, slots, IN_PYTHON, digest.hexdigest())
+    return _dataset(found, table, slots, IN_PYTHON, digest.hexdigest(), widths)
 
 
-def _dataset(found: Found, table: DataTable, slots: int | None, origin: str, digest: str) -> Dataset:
+def _dataset(  # noqa: PLR0917 - each used once
+    found: Found, table: DataTable, slots: int | None, origin: str, digest: str, widths: Widths
+) -> Dataset:
     given = {"train": found.train} | ({"test": found.test} if found.test is not None else {})
     for name, part in given.items():
         if not len(part):
@@ -102,6 +111,7 @@ def _dataset(found: Found, table: DataTable, slots: int | None, origin: str, dig
         notes=(*notes, *inputs.notes, *targets.notes),
         origin=origin,
         digest=digest,
+        parts=widths,
     )
 
 
@@ -116,11 +126,11 @@ def _given(part: Examples | None) -> Examples:
 def _examples(part: Any) -> Examples:
     """Of a pair of arrays, or of a torch Dataset."""
     if isinstance(part, tuple) and len(part) == 2:
-        inputs, targets = map(_array, part)
+        inputs, targets = _arrays(part[0]), _array(part[1])
     else:
         try:
             items = [part[number] for number in range(len(part))]
-            pairs = [(_array(one), _array(target)) for one, target in items]
+            pairs = [(_arrays(one), _array(target)) for one, target in items]
         except (TypeError, ValueError, KeyError, IndexError):
             raise InputError(
                 f"data of type {type(part).__name__} cannot be read; give a torch Dataset of pairs (input, target), "
@@ -129,18 +139,28 @@ def _examples(part: Any) -> Examples:
         if not pairs:
             raise InputError("there are no examples in a part of the data; give at least one")
         inputs, targets = _stacked([one for one, _ in pairs]), np.stack([target for _, target in pairs])
-    if not inputs.ndim or not targets.ndim or len(inputs) != len(targets):
-        raise InputError(
-            f"inputs have shape {inputs.shape} and targets {targets.shape}; both begin with the number of examples"
-        )
-    return Examples(inputs, targets)
+    for one in inputs.values() if isinstance(inputs, Mapping) else [inputs]:
+        if not one.ndim or not targets.ndim or len(one) != len(targets):
+            raise InputError(
+                f"inputs have shape {one.shape} and targets {targets.shape}; both begin with the number of examples"
+            )
+    return Examples.of(inputs, targets)
 
 
-def _stacked(inputs: list[Array]) -> Array:
+def _stacked(inputs: Sequence[Any]) -> Any:
+    if isinstance(inputs[0], Mapping):
+        return {name: _stacked([one[name] for one in inputs]) for name in inputs[0]}
     shapes = sorted({one.shape for one in inputs})
     if len(shapes) > 1:
         raise InputError(f"inputs have different shapes, {shapes[0]} and {shapes[1]}; give all the same")
     return np.stack(inputs)
+
+
+def _arrays(values: Any) -> Any:
+    """An array, or one for each of several inputs."""
+    if isinstance(values, Mapping):
+        return {str(name): _array(one) for name, one in values.items()}
+    return _array(values)
 
 
 def _array(values: Any) -> Array:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -23,10 +23,19 @@ class Examples:
     Attributes:
         inputs: [n, ...] numbers.
         targets: [n] texts or numbers, [n, k] numbers, or [n, time, k] numbers.
+        apart: inputs of several parts by name, which still have to be put side by side; `inputs` is then the first one.
     """
 
     inputs: Values
     targets: Array
+    apart: Mapping[str, Array] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, inputs: Values | Mapping[str, Array], targets: Array) -> Examples:
+        """Of one input, or of several by name."""
+        if isinstance(inputs, Mapping):
+            return cls(next(iter(inputs.values())), targets, inputs)
+        return cls(inputs, targets)
 
     def __len__(self) -> int:
         return len(self.targets)

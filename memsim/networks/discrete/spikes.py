@@ -97,11 +97,16 @@ class Spike:
 
 
 class _Fire(torch.autograd.Function):
+    generate_vmap_rule = True
+
     @staticmethod
-    def forward(ctx: Any, z: Tensor, x: Tensor, spike: Spike) -> Tensor:
+    def forward(z: Tensor, _: Tensor, spike: Spike) -> Tensor:
+        return spike.compare(z, 0).to(z.dtype)
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor, Tensor, Spike], _: Tensor) -> None:
+        _, x, ctx.spike = inputs
         ctx.save_for_backward(x)
-        ctx.spike = spike
-        return spike.compare(z, 0, out=torch.empty_like(z))
 
     @staticmethod
     def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None]:

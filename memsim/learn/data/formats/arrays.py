@@ -41,7 +41,8 @@ def read_array(path: Path) -> Array:
 
 
 def _named(folder: Path) -> list[Path]:
-    return [path for name in (*SPLIT, *WHOLE) if (path := folder / f"{name}.npy").exists()]
+    whole = {folder / f"{name}.npy" for name in (*SPLIT, *WHOLE)}
+    return sorted({path for path in whole if path.exists()} | set(folder.glob("x_*.npy")))
 
 
 def _joined(examples: Sequence[tuple[Path, Array]]) -> Values:

@@ -1,0 +1,38 @@
+"""Convolutions in groups on tiles: each group has arrays of its own, so that no cells are spent on zeros."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from memsim.imc.layers import MappedLayer
+
+APART = 1_000_003
+"""Between the seeds of two groups; generators look at 32 bits of a seed."""
+_GROUP = re.compile(r"(?:^|\.)groups\.(\d+)(?:\.|$)")
+
+
+class GroupedLayers(nn.Module):
+    """Layers side by side, each of channels of its own.
+
+    Args:
+        groups: in the order of the channels.
+    """
+
+    def __init__(self, groups: Sequence[MappedLayer]) -> None:
+        super().__init__()
+        self.groups = nn.ModuleList(groups)
+
+    def forward(self, images: Tensor) -> Tensor:
+        """As nn.Conv2d, [n, channels, height, width] or one image."""
+        shares = images.chunk(len(self.groups), dim=-3)
+        return torch.cat([group(share) for group, share in zip(self.groups, shares, strict=True)], dim=-3)
+
+
+def chip_of(name: str, chip: int) -> int:
+    """Seed of what is drawn for the arrays of a module by its name: groups are different arrays of one chip."""
+    found = _GROUP.search(name)
+    return chip if found is None else chip + APART * int(found[1])

@@ -1,0 +1,85 @@
+"""Gates: what becomes of the currents of a layer between its synapses and its neurons.
+
+A gate that does the same to every current, g i(t) + r, may say so: `fold` gives g and r of a step. One whose g is the
+same at all steps and whose r is zero is a mirror ratio, so that a network with it is still a circuit.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Any, ClassVar, cast
+
+import torch
+from torch import Tensor, nn
+
+from memsim.errors import InputError
+from memsim.networks.described import described
+
+Number = Tensor | float
+
+
+class Gate(ABC, nn.Module):
+    """From currents to currents, [time, batch, neurons]; of circuits in A. Its parameters are trained.
+
+    Attributes:
+        causal: whether what comes out at a step depends on no later one, as on a chip that reads step by step.
+        binary_safe: whether it can stand behind arrays whose word lines are binary.
+    """
+
+    causal: ClassVar[bool] = False
+    binary_safe: ClassVar[bool] = False
+
+    @abstractmethod
+    def forward(self, current: Tensor) -> Tensor:
+        """Currents of the shape of those that come in."""
+
+    def fold(self, step: int) -> tuple[Number, Number]:
+        """Gain and reference of a step, one for all neurons or [neurons]: it gives gain times current plus reference.
+
+        Raises:
+            InputError: a gate that does more than that.
+        """
+        raise InputError(
+            f"the gate {type(self).__name__} does not fold at step {step}; define fold if it does"
+        )
+
+
+class Identity(Gate):
+    """Currents as they are."""
+
+    causal = binary_safe = True
+
+    def forward(self, current: Tensor) -> Tensor:
+        return current
+
+    def fold(self, step: int) -> tuple[Number, Number]:
+        return 1.0, 0.0
+
+
+def make_gate(entry: object, shape: tuple[int, ...]) -> Gate:
+    """The gate that an entry of a layer names.
+
+    Args:
+        entry: `FILE.py:NAME`, or a table with that as `kind` and the settings of the gate; none where left out.
+        shape: of the neurons, which a gate with an argument of that name gets.
+
+    Raises:
+        InputError: no such gate, or what is no gate.
+    """
+    return (
+        Identity()
+        if entry is None
+        else described(entry, {}, cast("Any", Gate), "layers.gate", offered={"shape": shape})
+    )
+
+
+def constant_gain(gate: Gate, steps: int) -> Tensor | None:
+    """The gain that a gate is over so many steps, as a tensor of one number or [neurons]; None where it is more."""
+    try:
+        folded = [gate.fold(step) for step in range(steps)]
+    except InputError:
+        return None
+    gains = [torch.as_tensor(gain).detach() for gain, _ in folded]
+    silent = not any(bool(torch.as_tensor(reference).any()) for _, reference in folded)
+    same = all(torch.equal(gain, gains[0]) for gain in gains)
+    return gains[0] if same and silent else None
