@@ -74,6 +74,10 @@ FIGURES: dict[str, Callable[[], Figure]] = {
             ),
         }
     ),
+    "confusion of long names": lambda: plots.confusion(
+        np.eye(5, dtype=int),
+        ["fist", "open hand", "a name that is much too long to be shown", "rest", "$x_$"],
+    ),
     "confusion of ten": lambda: plots.confusion(np.eye(10, dtype=int) * 120),
 }
 
@@ -154,6 +158,7 @@ def test_weights_keep_their_sign_on_the_map() -> None:
         (lambda: plots.waveforms(waves() * 1j, ["v(mem)"]), "complex; plot its magnitude"),
         (lambda: plots.conductance_map(np.ones((2, 2)), np.ones((2, 3))), "two matrices of one shape"),
         (lambda: plots.confusion(np.ones((2, 3))), "is square, this one is (2, 3)"),
+        (lambda: plots.confusion(np.eye(3), ["a", "b"]), "2 names of 3 classes; give one for each"),
         (lambda: plots.ir_drop_map([1.0, 2.0]), "[word lines, bit lines], this is (2,)"),
         (
             lambda: plots.conductance_histogram([1e-6], [1e-6, 2e-6]),

@@ -166,10 +166,10 @@ def part(split: Split, chosen: Tensor | slice) -> Split:
 
 
 def hold_out(split: Split, share: float, *, stratified: bool = False) -> tuple[Split, Split | None]:
-    """What is left to train on, and the share that is held out, of each class where stratified; None for no share.
+    """What is left to train on, and the share that is held out, of each class where stratified; None of a share of 0.
 
     Raises:
-        InputError: a share that leaves nothing on either side.
+        InputError: a share that holds nothing out, or leaves nothing to train on.
     """
     if not share:
         return split, None
@@ -178,13 +178,25 @@ def hold_out(split: Split, share: float, *, stratified: bool = False) -> tuple[S
         groups = [torch.nonzero(split.labels == label)[:, 0] for label in split.labels.unique()]
     else:
         groups = [torch.arange(len(split))]
+    _check_share(share, [len(own) for own in groups])
     orders = [own[torch.randperm(len(own), generator=generator)] for own in groups]
     held = torch.cat([order[: round(share * len(order))] for order in orders])
     kept = torch.cat([order[round(share * len(order)) :] for order in orders])
-    if not len(held) or not len(kept):
-        raise InputError(
-            f"training.validation = {share:g} holds out {len(held)} of {len(split)} training examples"
-            f"{' of ' + str(len(groups)) + ' classes' if len(groups) > 1 else ''}; choose a share that leaves some on "
-            "either side"
-        )
     return part(split, kept.sort().values), part(split, held.sort().values)
+
+
+def _check_share(share: float, sizes: list[int]) -> None:
+    """Raise InputError unless some examples are held out, and of each group some are left."""
+    held = [round(share * size) for size in sizes]
+    emptied = [size for size, out in zip(sizes, held, strict=True) if size == out]
+    if sum(held) and not emptied:
+        return
+    of_class = " of a class" if len(sizes) > 1 else ""
+    what = (
+        f"leaves none of {emptied[0]} examples{of_class} to train on"
+        if emptied
+        else (f"of {max(sizes)} examples{of_class} holds none out")
+    )
+    raise InputError(
+        f"validation = {share:g} {what}; allowed: a share that gives each side at least one, or 0"
+    )

@@ -76,36 +76,52 @@ def make_loss(
         InputError: an unknown loss, one that does not fit the labels, or weights that do not. What it gives raises it
             where a loss of the user's fails, or gives anything but one number.
     """
+    check_loss(loss, class_weights, smoothing)
     if callable(loss) or names_code(loss):
-        given = [
-            name
-            for name, value in (("class_weights", class_weights), ("label_smoothing", smoothing))
-            if value
-        ]
-        if given:
-            raise InputError(
-                f"{given[0]} is for losses of memsim and changes nothing in your own; leave it out"
-            )
         return _own(loss if callable(loss) else load_object(str(loss), "loss")[1])
     name = loss or default_loss(labels)
-    if name not in LOSSES:
-        raise InputError(
-            f"loss {name!r} is unknown; known: {', '.join(LOSSES)}; or name one of yours: FILE.py:FUNCTION"
-        )
     if labels.is_floating_point() and (name in OF_CLASSES or class_weights is not None):
         raise InputError(
             f"loss {name!r}{' with class weights' if class_weights is not None else ''} is for classes, and labels "
             f"are numbers; allowed: {', '.join(sorted(set(LOSSES) - OF_CLASSES))}, without class_weights"
         )
+    _check_options(name, class_weights, smoothing)
+    options: dict[str, object] = {"label_smoothing": smoothing} if smoothing else {}
+    if class_weights is not None:
+        options["weight"] = weights_of(labels, outputs, class_weights)
+    return partial(LOSSES[name], **options) if options else LOSSES[name]
+
+
+def check_loss(loss: str | LossFunction | None, class_weights: ClassWeights | None, smoothing: float) -> None:
+    """Look for what is wrong with a loss whatever the labels are; arguments as for `make_loss`.
+
+    Raises:
+        InputError: an unknown loss, or options that it does not have.
+    """
+    if isinstance(class_weights, str) and class_weights != BALANCED:
+        raise InputError(
+            f"class_weights = {class_weights!r}; allowed: {BALANCED!r}, or a number for each class"
+        )
+    if callable(loss) or names_code(loss):
+        options = {"class_weights": class_weights, "label_smoothing": smoothing}
+        if given := [name for name, value in options.items() if value]:
+            raise InputError(
+                f"{given[0]} is for losses of memsim and changes nothing in your own; leave it out"
+            )
+    elif loss is not None:
+        if loss not in LOSSES:
+            raise InputError(
+                f"loss {loss!r} is unknown; known: {', '.join(LOSSES)}; or name one of yours: FILE.py:FUNCTION"
+            )
+        _check_options(loss, class_weights, smoothing)
+
+
+def _check_options(name: str, class_weights: ClassWeights | None, smoothing: float) -> None:
     if (class_weights is not None and name not in OF_CLASSES) or (smoothing and name != CROSS_ENTROPY):
         raise InputError(
             f"loss {name!r} takes no {'class_weights' if class_weights is not None else 'label_smoothing'}; "
             f"leave it out, or take loss {CROSS_ENTROPY!r}"
         )
-    options: dict[str, object] = {"label_smoothing": smoothing} if smoothing else {}
-    if class_weights is not None:
-        options["weight"] = weights_of(labels, outputs, class_weights)
-    return partial(LOSSES[name], **options) if options else LOSSES[name]
 
 
 def _own(loss: object) -> LossFunction:
@@ -129,13 +145,12 @@ def weights_of(labels: Tensor, classes: int, wanted: ClassWeights) -> Tensor:
     """Weights of classes, [classes]; see `make_loss`.
 
     Raises:
-        InputError: neither `balanced` nor a weight for each class.
+        InputError: not a weight for each class.
     """
-    if wanted == BALANCED:
+    if isinstance(wanted, str):
         return len(labels) / (classes * torch.bincount(labels, minlength=classes).clamp(min=1)).float()
-    if isinstance(wanted, str) or len(wanted) != classes:
-        given = repr(wanted) if isinstance(wanted, str) else f"{len(wanted)} numbers"
+    if len(wanted) != classes:
         raise InputError(
-            f"class_weights = {given}; allowed: {BALANCED!r}, or a number for each of {classes} classes"
+            f"class_weights = {len(wanted)} numbers; allowed: {BALANCED!r}, or a number for each of {classes} classes"
         )
     return torch.tensor(wanted, dtype=torch.float32, device=labels.device)

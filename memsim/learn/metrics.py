@@ -6,7 +6,7 @@ a number at each time, both are [n, slots, k].
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping
 
 import torch
 from torch import Tensor
@@ -65,21 +65,34 @@ def main_metric(wanted: Tensor) -> Metric:
     return METRICS[R_SQUARED if wanted.is_floating_point() else ACCURACY]
 
 
-def chosen_metrics(names: Iterable[str], wanted: Tensor) -> Mapping[str, Metric]:
+def chosen_metrics(names: Collection[str], wanted: Tensor) -> Mapping[str, Metric]:
     """Metrics by their names, those of files by what they are called there.
 
     Raises:
         InputError: an unknown one, two of one name, or one that does not fit what is wanted.
     """
-    other = OF_CLASSES if wanted.is_floating_point() else OF_NUMBERS
+    chosen, other = known_metrics(names), OF_CLASSES if wanted.is_floating_point() else OF_NUMBERS
+    for name in names:
+        if name in other:
+            known = ", ".join(one for one in METRICS if one not in other)
+            raise InputError(
+                f"metric {name!r} does not fit these labels; allowed: {known}; or name one of yours: FILE.py:FUNCTION"
+            )
+    return chosen
+
+
+def known_metrics(names: Iterable[str]) -> dict[str, Metric]:
+    """The same, whatever is wanted.
+
+    Raises:
+        InputError: an unknown one, or two of one name.
+    """
     chosen: dict[str, Metric] = {}
     for name in names:
         short, metric = _own(name) if names_code(name) else (name, METRICS.get(name))
-        if metric is None or name in other:
-            known = ", ".join(one for one in METRICS if one not in other)
-            why = "does not fit these labels" if name in METRICS else "is unknown"
+        if metric is None:
             raise InputError(
-                f"metric {name!r} {why}; allowed: {known}; or name one of yours: FILE.py:FUNCTION"
+                f"metric {name!r} is unknown; known: {', '.join(METRICS)}; or name one of yours: FILE.py:FUNCTION"
             )
         if short in chosen:
             raise InputError(f"two metrics are called {short!r}; rename one")

@@ -14,6 +14,7 @@ from memsim.imc.hardware import HardwareCard
 from memsim.imc.mapping import calibrate, map_to_imc, mapped_layers
 from memsim.learn.cards import check_cards
 from memsim.learn.checkpoint import STUDY, EpochRecord, load_checkpoint
+from memsim.learn.checks import check_study
 from memsim.learn.data import Dataset
 from memsim.learn.evaluation import first
 from memsim.learn.per_slot import read_each_slot
@@ -63,6 +64,7 @@ def best_epoch(history: Sequence[EpochRecord]) -> int:
 
 def build(study: Study, data_dir: Path | None = None) -> tuple[Network, Dataset]:
     """The untrained network of a study, and its data, read from `data_dir` where they do not ship with memsim."""
+    check_study(study)
     study, data = data_of(study, data_dir)
     return network_of(study, data), data
 

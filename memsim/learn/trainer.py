@@ -18,7 +18,7 @@ from memsim.learn.alive import check_gradients
 from memsim.learn.augment import Augmentation
 from memsim.learn.checkpoint import STUDY, EpochRecord
 from memsim.learn.data import Dataset
-from memsim.learn.evaluation import MAIN, activity, evaluate, first, hold_out, scores_of
+from memsim.learn.evaluation import MAIN, activity, evaluate, first, scores_of
 from memsim.learn.honesty import shorten_steps
 from memsim.learn.losses import LossFunction, make_loss
 from memsim.learn.metrics import Metric, chosen_metrics, main_metric
@@ -26,6 +26,7 @@ from memsim.learn.optimization import make_optimizer, rate_factor, set_learning_
 from memsim.learn.rules import Batch, Rule, rule_of
 from memsim.learn.run import best_epoch
 from memsim.learn.seeds import of_epoch, of_stage
+from memsim.learn.shares import batch_of, shares_of
 from memsim.learn.study import Study, save_study
 from memsim.networks import MemristiveNetwork, Network
 from memsim.networks.nonidealities import realised
@@ -74,8 +75,7 @@ class Trainer:
         self._module: nn.Module
         self._module, self._stepping = fabric.setup(network, self.optimizer)
         training = study.training
-        stratified = data.digest is not None or training.keep == "best"
-        self.examples, self.held_out = hold_out(data.train, training.validation, stratified=stratified)
+        self.examples, self.held_out = shares_of(study, data)
         labels = fabric.to_device(self.examples.labels)
         self.loss = make_loss(
             labels,
@@ -93,7 +93,7 @@ class Trainer:
     @property
     def batch(self) -> int:
         """Examples an update is made from."""
-        return self.stage.batch or self.study.batch
+        return batch_of(self.study, self.stage)
 
     @property
     def updates(self) -> int:

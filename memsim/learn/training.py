@@ -22,6 +22,7 @@ from memsim.learn.checkpoint import (
     needs_no_optimizer,
     save_checkpoint,
 )
+from memsim.learn.checks import check_study
 from memsim.learn.data import Dataset
 from memsim.learn.given import Given
 from memsim.learn.losses import LossFunction
@@ -29,6 +30,7 @@ from memsim.learn.metrics import Metric
 from memsim.learn.rules import Rule
 from memsim.learn.run import Run, enter, mapped, network_of, run_of, started
 from memsim.learn.run_data import data_of, save_record
+from memsim.learn.shares import check_shares
 from memsim.learn.size import BYTES_A_PROCESS, check_training
 from memsim.learn.stages import StageRecord, save_stages, stage_folder
 from memsim.learn.study import Study, load_study, save_study
@@ -89,7 +91,10 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     given = Given.of(rule, loss, metrics)
     if resume:
         given.check(folder)
+    check_study(study)
+    _check_places(folder, study, resume)
     study, data = data_of(study, data_dir, run=folder if resume else None, given=data)
+    check_shares(study, data, fabric.world_size)
     write = fabric.is_global_zero
     known = check_training(data.shape, data.classes, study, rails=data.rails)
     if tell and write:
@@ -97,10 +102,12 @@ def train(  # noqa: PLR0913 - each is a choice of its own
             tell(note)
     network = network_of(study, data)
     study = with_gains(study, network, data, folder if resume else study.training.start)
+    _check_same(folder, study, resume)
     if not resume:
         check_heard(network, data.train, study.seed)
-    _prepare(folder, study, resume, write=write)
     if write:
+        save_study(study, ensure_folder(folder) / STUDY)
+        save_cards(study, folder)
         save_record(data, folder)
         given.save(folder)
     # a run that goes on has weights of its own
@@ -214,24 +221,29 @@ def _threads_for(study: Study, data: Dataset) -> Iterator[None]:
         torch.set_num_threads(before)
 
 
-def _prepare(folder: Path, study: Study, resume: bool, *, write: bool) -> None:
-    ensure_folder(folder)
-    if resume:
-        previous = load_study(folder / STUDY) if (folder / STUDY).exists() else None
-        if previous is None:
-            raise CheckpointError(f"{folder} holds no run to resume; leave out --resume to start one")
-        if previous != study:
-            raise CheckpointError(
-                f"{folder} holds a run of another study; resume it with its own {STUDY}, or choose another folder"
-            )
-        check_cards(study, folder)
-    elif _checkpoints(folder):
+def _check_places(folder: Path, study: Study, resume: bool) -> None:
+    """Refuse a folder that holds a run where one begins, or none where one goes on, and a start that is not there."""
+    if resume and not (folder / STUDY).exists():
+        raise CheckpointError(f"{folder} holds no run to resume; leave out --resume to start one")
+    begun, start = _checkpoints(folder), study.training.start
+    if begun and not resume:
         raise InputError(
             f"{folder} already holds a trained run; resume it with --resume, or choose another folder"
         )
-    if write:
-        save_study(study, folder / STUDY)
-        save_cards(study, folder)
+    if start is not None and not begun and not _checkpoints(Path(start)):
+        raise CheckpointError(
+            f"training.start: {Path(start) / CHECKPOINT} does not exist; train first with `memsim train --out {start}`"
+        )
+
+
+def _check_same(folder: Path, study: Study, resume: bool) -> None:
+    """Refuse to go on with another study, or other cards, than a run began with."""
+    if resume and load_study(folder / STUDY) != study:
+        raise CheckpointError(
+            f"{folder} holds a run of another study; resume it with its own {STUDY}, or choose another folder"
+        )
+    if resume:
+        check_cards(study, folder)
 
 
 def _checkpoints(folder: Path) -> list[Path]:

@@ -1,6 +1,6 @@
 """Networks: synapses, neurons, and the drives and readouts around them."""
 
-from memsim.networks.build import build_network
+from memsim.networks.build import build_network, check_network
 from memsim.networks.cells import SHIPPED, Cell
 from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.discrete_neurons import DiscreteNeuron, LeakyIntegrateAndFire
@@ -31,6 +31,7 @@ __all__ = [
     "Regime",
     "SpikingNetwork",
     "build_network",
+    "check_network",
     "graded",
     "load_cell",
     "parts_of",

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import torch
 
+from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.memristive import MemristiveNetwork
-from memsim.networks.network import Network
+from memsim.networks.network import INPUT, Network
+from memsim.networks.parts import check_added, names_of
 from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.tables import LayerTable, NetworkTable
+
+OF_SHAPES = "pool", "join", "gate"
+"""Entries of a layer that its own shape and those of what comes in decide on, beside those of a convolution."""
 
 
 def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable, *, rails: int = 1) -> Network:
@@ -42,3 +47,39 @@ def _of_network(layer: LayerTable, network: NetworkTable) -> LayerTable:
     """The table of a layer, with what the network says where it says nothing."""
     lif = network.lif if layer.lif is None else layer.lif.over(network.lif)
     return layer.model_copy(update={"synapse": layer.synapse or network.synapse, "lif": lif})
+
+
+def check_network(table: NetworkTable) -> None:
+    """Look for what is wrong with a network whatever its inputs and classes are, in no time.
+
+    Raises:
+        InputError: names, connections, devices, parameters, drives or readouts that do not exist or do not fit.
+    """
+    layers, inputs = tuple(map(_of_one_neuron, table.every_layer)), dict.fromkeys(table.inputs, 1)
+    small = table.model_copy(update={"hidden": (), "recurrent": False, "layers": layers, "inputs": inputs})
+    with torch.random.fork_rng(devices=()):  # which torch's own layers draw from when they are made
+        build_network((max(1, len(inputs)),), 1, small)
+    _check_shapes(table)
+
+
+def _of_one_neuron(layer: LayerTable) -> LayerTable:
+    """Without all that its shape decides."""
+    shapeless = {
+        name: LayerTable.model_fields[name].default for name in (*Convolution.model_fields, *OF_SHAPES)
+    }
+    return layer.model_copy(update={**shapeless, "neurons": None if layer.layout is None else 1})
+
+
+def _check_shapes(table: NetworkTable) -> None:
+    """Raise InputError where layers whose sizes are known do not fit each other."""
+    known: dict[str, tuple[int, ...]] = {}
+    before = INPUT
+    for name, layer in zip(names_of(table.every_layer), table.every_layer, strict=True):
+        layout, (main, others) = layer.layout, layer.fed_by(before, table.inputs)
+        if main in known and (layer.pool or isinstance(layout, Convolution)):
+            as_image(known[main])
+        if isinstance(layout, int):
+            known[name] = (layout,)
+            for source in known.keys() & set(others if layer.join == "spike" else ()):
+                check_added(name, layout, source, *known[source])
+        before = name

@@ -91,7 +91,7 @@ class Parts(ABC):
         parts: Mapping[str, Part],
     ) -> None:
         self.classes, self.tables, self.generator = classes, tables, generator
-        self.names = [table.name or f"layer{number}" for number, table in enumerate(tables, start=1)]
+        self.names = names_of(tables)
         self.parts = parts
         self.shapes = {INPUT: shape, **{name: part.shape for name, part in parts.items()}}
 
@@ -180,19 +180,29 @@ class Parts(ABC):
             lines = math.prod(self.shapes[source])
             if table.join == "current":
                 yield Join(source, self.synapse(Connection(number, (lines,), neurons, bias=False)))
-            elif lines == neurons:
-                yield Join(source)
             else:
-                raise InputError(
-                    f"layer {name!r} has {neurons} neurons and {source!r} {lines} lines; outputs that are added must "
-                    'be as many: use join = "current"'
-                )
+                check_added(name, neurons, source, lines)
+                yield Join(source)
 
     def _delay(self, number: int, table: LayerTable) -> Delay | None:
         if table.delay is None:
             return None
         lines = math.prod(self._arriving(number, table)) if table.train_delay else None
         return Delay(table.delay, lines, self.generator)
+
+
+def names_of(tables: Sequence[LayerTable]) -> list[str]:
+    """Of layers, with those that are left out."""
+    return [table.name or f"layer{number}" for number, table in enumerate(tables, start=1)]
+
+
+def check_added(name: str, neurons: int, source: str, lines: int) -> None:
+    """Raise InputError unless the outputs of `source` can be added to those of a layer."""
+    if lines != neurons:
+        raise InputError(
+            f"layer {name!r} has {neurons} neurons and {source!r} {lines} lines; outputs that are added must "
+            'be as many: use join = "current"'
+        )
 
 
 def crossbar_of(

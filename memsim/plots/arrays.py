@@ -12,6 +12,11 @@ from memsim.errors import InputError
 from memsim.plots.style import columns, rows, styled
 from memsim.units import si_prefix
 
+SHORT, LONGEST = 3, 24
+"""Letters of a name that fit beside others, and of the longest one that is shown whole."""
+LETTER = 0.08
+"""Room for one more [inch]."""
+
 
 @styled
 def conductance_map(g_plus: ArrayLike, g_minus: ArrayLike) -> Figure:
@@ -50,21 +55,29 @@ def conductance_map(g_plus: ArrayLike, g_minus: ArrayLike) -> Figure:
 def confusion(matrix: ArrayLike, labels: Sequence[str] | None = None) -> Figure:
     """Counts of predicted classes (columns) for every true class (rows), shaded by share of the row.
 
+    Args:
+        matrix: [class, guess].
+        labels: names of the classes in order; their numbers where left out.
+
     Raises:
-        InputError: the matrix is not square.
+        InputError: the matrix is not square, or has not one name for each class.
     """
     counts = np.asarray(matrix)
     if counts.ndim != 2 or counts.shape[0] != counts.shape[1] or not counts.size:
         raise InputError(f"a confusion matrix is square, this one is {counts.shape}")
+    names = list(map(str, range(len(counts)) if labels is None else labels))
+    if len(names) != len(counts):
+        raise InputError(f"{len(names)} names of {len(counts)} classes; give one for each")
     share = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
-    size = 1.6 + 0.36 * len(counts)
+    names = [name if len(name) <= LONGEST else f"{name[: LONGEST - 1]}…" for name in names]
+    longest = max(map(len, names))
+    size = 1.6 + 0.36 * len(counts) + max(0, longest - SHORT) * LETTER
     figure, (axes,) = rows(1, (size + 0.6, size))
     image = axes.imshow(share, cmap="Blues", vmin=0, vmax=1)
     for row, column in np.argwhere(counts > 0):
         colour = "white" if share[row, column] > 0.5 else "black"
         axes.text(column, row, str(counts[row, column]), ha="center", va="center", color=colour, fontsize=9)
-    names = list(labels) if labels is not None else [str(number) for number in range(len(counts))]
-    axes.set_xticks(range(len(counts)), names)
+    axes.set_xticks(range(len(counts)), names, rotation=90 if longest > SHORT else 0)
     axes.set_yticks(range(len(counts)), names)
     axes.set(xlabel="predicted class", ylabel="true class")
     axes.spines[:].set_visible(True)

@@ -37,7 +37,7 @@ def run_figures(run: Run, evidence: Evidence | None = None) -> dict[str, Figure]
             *(g.detach().numpy() for g in first.conductances())
         )
     if not run.data.regression:
-        figures["confusion.png"] = plots.confusion(confusion_matrix(run))
+        figures["confusion.png"] = plots.confusion(confusion_matrix(run), run.data.names or None)
     if evidence:
         figures["ngspice-and-torch.png"] = plots.overlay(
             output_waves(evidence, evidence.ngspice, "ngspice"),

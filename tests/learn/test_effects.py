@@ -7,8 +7,7 @@ from pathlib import Path
 import pytest
 
 from memsim.errors import ConvergenceError, InputError
-from memsim.learn import build, error_of_steps, load_dataset, load_study, make_study, save_study, train
-from memsim.learn.evaluation import hold_out
+from memsim.learn import build, error_of_steps, load_study, make_study, save_study, train
 from memsim.networks.gains import calibrate_gains
 
 DENSE = {"neurons": 4}
@@ -161,13 +160,6 @@ def test_a_training_without_gradients_is_refused(tmp_path: Path):
     study = make_study(hidden=(4,), epochs=1, step=1e-3)
     with pytest.raises(ConvergenceError, match=r"all gradients of the first batch are zero"):
         train(study, tmp_path / "run", loss=lambda outputs, _: 0.0 * outputs.sum())
-
-
-@pytest.mark.parametrize(("share", "held"), [(0.9999, 1347), (1e-4, 0)])
-def test_a_share_that_holds_out_all_or_nothing_is_refused(share: float, held: int):
-    split = load_dataset("digits").train
-    with pytest.raises(InputError, match=rf"validation = .* holds out {held} of {len(split)}"):
-        hold_out(split, share)
 
 
 def test_no_step_is_advised_where_potentials_stay_at_rest():

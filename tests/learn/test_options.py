@@ -11,8 +11,10 @@ import torch
 from memsim.errors import CheckpointError, ConvergenceError, InputError
 from memsim.learn import Study, build, compare_steps, devices, load_run, make_study, tensorboard_log, train
 from memsim.learn.checkpoint import HISTORY
+from memsim.learn.data import Split
 from memsim.learn.evaluation import hold_out
 from memsim.learn.optimization import make_optimizer, rate_factor
+from memsim.learn.shares import check_shares
 
 EVERYTHING = {
     "hidden": ({"channels": 2, "kernel": 3, "stride": 2}, 4),
@@ -94,6 +96,40 @@ def test_held_out_examples_are_not_trained_on():
     assert torch.equal(both, data.train.stored.sort(dim=0).values)
     assert torch.equal(hold_out(data.train, 0.25)[1].stored, out.stored)  # the same in every run
     assert hold_out(data.train, 0.0) == (data.train, None)
+
+
+@pytest.mark.parametrize(
+    ("share", "message"),
+    [
+        (0.9999, "validation = 0.9999 leaves none of 1347 examples to train on; allowed: a share"),
+        (0.0001, "validation = 0.0001 of 1347 examples holds none out; allowed: a share"),
+    ],
+)
+def test_a_share_that_leaves_one_side_empty_is_refused_before_there_is_a_run(
+    tmp_path: Path, share: float, message: str
+):
+    with pytest.raises(InputError, match=message):
+        train(small(validation=share), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_class_that_nothing_would_be_left_of_is_named():
+    data = build(make_study())[1]
+    few = Split(data.train.stored[:11], torch.tensor([0] * 10 + [1]))
+    with pytest.raises(InputError, match=r"leaves none of 1 examples of a class to train on"):
+        hold_out(few, 0.6, stratified=True)
+    kept, out = hold_out(few, 0.4, stratified=True)
+    assert (len(kept), len(out)) == (7, 4)
+
+
+def test_processes_that_would_get_nothing_of_the_last_batch_are_refused():
+    study, data = small(validation=0.2), build(make_study())[1]
+    left = len(hold_out(data.train, 0.2)[0])  # 1078 in batches of 359 leaves 1
+    check_shares(study, data, 2)
+    with pytest.raises(
+        InputError, match=rf"batch = 359 of {left} examples leaves 1 for the last .* for 2 processes"
+    ):
+        check_shares(study.model_copy(update={"batch": 359}), data, 2)
 
 
 def test_patience_ends_a_training_that_does_not_help(tmp_path: Path):

@@ -258,7 +258,7 @@ def write_sounds(folder: Path) -> Path:
     for number in range(24):
         place = folder / "abc"[number % 3]
         place.mkdir(exist_ok=True)
-        tone = np.sin(2 * np.pi * (300 + 400 * (number % 3)) * np.arange(1600 + number) / 8000)
+        tone = np.sin(2 * np.pi * (300 + 400 * (number % 3)) * np.arange(number, 1600 + 2 * number) / 8000)
         wavfile.write(place / f"{number}.wav", 8000, (9000 * tone).astype(np.int16))
     return folder
 
@@ -300,6 +300,56 @@ def test_a_name_that_is_known_means_that_set_and_takes_no_options():
     assert load_dataset(DataTable(name="yin-yang")).name == "yin-yang"
 
 
+ENTRIES = {
+    "label": "kind", "duration": 0.4, "test_share": 0.5, "split_seed": 1, "repeats": True, "quantile": 0.9,
+    "by_channel": False, "range": (0.0, 2.0), "rails": True, "centre": True, "targets": "classes",
+}  # fmt: skip
+IDLE: dict[Callable[[Path], Path], set[str]] = {
+    write_npz: {"label", "duration", "test_share", "split_seed"},
+    write_whole_npz: {"label", "duration", "repeats"},
+    write_csv: {"duration", "repeats"},
+    write_arrays: {"label", "duration", "repeats"},
+    write_images: {"label", "duration", "test_share", "split_seed", "quantile", "by_channel"},
+    write_sounds: {"label", "repeats", "quantile", "by_channel"},
+}
+
+
+@pytest.mark.parametrize("write", FORMATS)
+def test_an_entry_that_changes_nothing_is_refused_and_every_other_changes_something(
+    tmp_path: Path, write: Callable[[Path], Path]
+):
+    path = str(write(tmp_path))
+    plain = load_dataset(DataTable(name=path), bins=8)
+    for name, value in ENTRIES.items():
+        table = DataTable(name=path, **{name: value})
+        if name in IDLE[write]:
+            with pytest.raises(
+                InputError, match=rf"data.*: {name} = .* changes nothing, because .*; leave it out"
+            ):
+                load_dataset(table, bins=8)
+            continue
+        found = load_dataset(table, bins=8)
+        same = [
+            found.notes == plain.notes,
+            found.train.stored.shape == plain.train.stored.shape,
+            found.features == plain.features and torch.equal(found.train.inputs(), plain.train.inputs()),
+        ]
+        # what is so here without the entry, too, or only allowed
+        assert not all(same) or name in {"targets", "repeats"} or (name == "rails" and plain.rails == 2)
+    ranged = {"range": (0.0, 2.0), "quantile": 0.9}
+    with pytest.raises(
+        InputError, match=r"quantile = 0\.9 changes nothing, because all channels have the range; leave"
+    ):
+        load_dataset(DataTable(name=path, **ranged), bins=8)
+
+
+def test_what_says_nothing_of_data_in_python_is_refused():
+    for option in ({"label": 1}, {"duration": 1.0}, {"slots": 3}):
+        with pytest.raises(InputError, match=f"{next(iter(option))} = .* changes nothing"):
+            make_dataset((drawn(20, 3), labels), **option)
+    assert len(make_dataset((drawn(20, 3), labels), test_share=0.2, repeats=False).test) == 4
+
+
 def test_torch_data_sets_are_read():
     inputs, targets = torch.randn(20, 3), torch.arange(20) % 2
     listed = torch.utils.data.TensorDataset(inputs, targets)
@@ -324,6 +374,13 @@ WRONG = {
     "fewer labels": ((x20, labels[:5]), {}, r"shape \(20, 3\) and targets \(5,\)"),
     "one class": ((x20, np.zeros(20, int)), {}, "one class only"),
     "too few of a class": ((x20, np.array([0] * 19 + [1])), {}, "class 1 has 1 different example"),
+    "equal ones of a class": (
+        (np.where(labels[:, None] > 0, 7.0, x20), labels), {}, "class 1 has 10 examples, all equal to each other"
+    ),
+    "almost equal ones": (
+        (np.arange(20)[:, None] // 10, np.full(20, 0.5) + labels), {"test_share": 0.9},
+        "there are 20 examples, of which 2 differ from each other",
+    ),
     "one-hot": ((x20, np.eye(2, dtype=int)[labels]), {}, "by argmax"),
     "labels that are numbers": ((x20, np.arange(20)), {}, "20 different whole numbers in 20 examples"),
     "labels that are not finite": ((x20, np.where(labels > 0, np.nan, 0.5)), {}, "labels are not finite"),
@@ -333,6 +390,11 @@ WRONG = {
     "unknown option": ((x20, labels), {"center": True}, "center.*did you mean centre"),
     "range that is none": ((x20, labels), {"range": (1, 0)}, r"\[low, high\] with low < high"),
     "whole share": ((x20, labels), {"test_share": 1.0}, "test_share = 1.0"),
+    "rows of unequal length": (([[1.0], [1.0, 2.0]], [0, 1]), {}, r"hold Python objects, \(2,\) of them.*NAME\.npy"),
+    "texts of pandas": ((x20, labels.astype(object)), {}, r"hold Python objects.*texts .*\.astype\(str\)"),
+    "examples of unequal length": ([(np.ones(k), 0) for k in (3, 4)], {}, r"inputs have different shapes, \(3,\) and"),
+    "targets of unequal length": ([(x20, np.ones(k)) for k in (3, 4)], {}, "targets have different shapes"),
+    "labels that are None": ([(x20, None)], {}, "hold Python objects"),
     "nothing": (None, {}, "no data to train on"),
     "a number": (3, {}, "data of type int cannot be read"),
 }  # fmt: skip
@@ -365,6 +427,11 @@ BETWEEN = {
     ),
     "other targets": ((x20, labels), (drawn(4, 3), drawn(4)), "classes in one part and numbers in the other"),
     "NaN in test": ((x20, labels), (np.full((2, 3), np.nan), labels[:2]), r"\(test\) are not finite"),
+    "bytes and numbers": (
+        (RANDOM.integers(0, 256, (20, 4, 4), dtype=np.uint8), labels),
+        (RANDOM.random((4, 4, 4)), labels[:4]),
+        "images are of type uint8 in training and float64 in test; give all in one type",
+    ),
     "other numbers": ((x20, drawn(20, 2)), (drawn(4, 3), drawn(4, 3)), "the same k in both"),
 }
 
@@ -392,6 +459,12 @@ def _png() -> bytes:
 PNG = _png()
 
 
+def unequal() -> np.ndarray:
+    series = np.empty(2, object)
+    series[:] = [np.ones(3), np.ones(4)]
+    return series
+
+
 def damaged(folder: Path, name: str, content: bytes) -> str:
     path = folder / name
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -404,7 +477,15 @@ FILES = {
     "no arrays": (lambda f: damaged(f, "a.npz", b"PK\x03\x04 cut"), "damaged or no archive"),
     "other names": (lambda f: np.savez(f / "b.npz", q=x20) or str(f / "b.npz"), "has no x, y; it has q"),
     "half a split": (lambda f: np.savez(f / "b.npz", x_train=x20) or str(f / "b.npz"), "has no y_train, x_test"),
-    "objects": (lambda f: np.savez(f / "c.npz", x=np.array([{}]), y=np.array([1])) or str(f / "c.npz"), r"c\.npz"),
+    "series of unequal length": (
+        lambda f: np.savez(f / "c.npz", x=unequal(), y=np.array([1, 2])) or str(f / "c.npz"),
+        r"c\.npz: x holds Python objects, \(2,\) of them, which could run code.* save series .* as CLASS/NAME\.npy"),
+    "texts of pandas": (
+        lambda f: np.savez(f / "c.npz", x=x20, y=labels.astype(object)) or str(f / "c.npz"),
+        r"c\.npz: y holds Python objects, \(20,\) .*texts such as labels of pandas with \.astype\(str\)"),
+    "objects in an array": (
+        lambda f: np.save(f / "x.npy", unequal()) or np.save(f / "y.npy", labels) or str(f),
+        r"x\.npy holds Python objects"),
     "unknown format": (lambda f: damaged(f, "a.docx", b"x"), "of no format that is known; allowed: an .npz file"),
     "empty folder": (str, "of no format that is known"),
     "empty table": (lambda f: damaged(f, "a.csv", b"\n"), "is empty"),

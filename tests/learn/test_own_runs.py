@@ -25,6 +25,7 @@ from memsim.learn.checkpoint import HISTORY
 from memsim.learn.evaluation import activity, first
 from memsim.learn.run import best_epoch
 from memsim.learn.run_data import DATA
+from memsim.report.run import run_figures
 from memsim.sweep.networks import TrainedNetwork
 from memsim.verify import verify
 
@@ -48,6 +49,13 @@ def write(path: Path, seed: int) -> None:
     y = np.arange(COUNT) % 3
     x = random.standard_normal((COUNT, 12, 2)) + np.sin(np.arange(12) * (1 + y[:, None]))[..., None]
     np.savez(path, x=x, y=np.array(["fist", "rest", "wave"])[y])
+
+
+def test_the_confusion_of_a_run_names_its_classes(folder: Path):
+    run = train(load_study(folder / "study.toml").model_copy(update={"epochs": 1}), folder / "run")
+    axes = run_figures(run)["confusion.png"].axes[0]
+    for ticks in (axes.get_xticklabels(), axes.get_yticklabels()):
+        assert [tick.get_text() for tick in ticks] == ["fist", "rest", "wave"]
 
 
 def test_a_study_says_nothing_but_its_data_and_gets_the_drive_that_suits_them(folder: Path):

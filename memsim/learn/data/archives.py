@@ -4,7 +4,7 @@ import lzma
 import zipfile
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +18,15 @@ DAMAGED: tuple[type[Exception], ...] = (
 """What reading archives raises on damaged ones."""
 MAX_BYTES = 2**30
 """Largest archive, unpacked, that is read."""
+INSTEAD = (
+    "save series of unequal length as CLASS/NAME.npy, each in a file of its own, texts such as labels of pandas with "
+    ".astype(str), and numbers with .astype(float)"
+)
+"""Of arrays of Python objects."""
+_HEADERS = {
+    (1, 0): np.lib.format.read_array_header_1_0,
+    (2, 0): np.lib.format.read_array_header_2_0,
+}
 
 
 def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> dict[str, NDArray[Any]]:
@@ -28,13 +37,16 @@ def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> dict[str, N
         names: of the arrays that are needed; all where left out.
 
     Raises:
-        InputError: the file is damaged, too large when unpacked, or lacks an array.
+        InputError: the file is damaged, too large when unpacked, lacks an array, or has one of Python objects.
     """
     try:
         with zipfile.ZipFile(path) as content:
             size = sum(entry.file_size for entry in content.infolist())
-        if size > MAX_BYTES:
-            raise InputError(f"{path} unpacks to {size} bytes; allowed: up to {MAX_BYTES}")
+            if size > MAX_BYTES:
+                raise InputError(f"{path} unpacks to {size} bytes; allowed: up to {MAX_BYTES}")
+            for name in content.namelist() if names is None else ():
+                with content.open(name) as array:
+                    refuse_objects(array, f"{path}: {name.removesuffix('.npy')}")
         with np.load(path, allow_pickle=False) as arrays:
             missing = [name for name in names or () if name not in arrays]
             if names is not None and missing:
@@ -46,6 +58,18 @@ def read_arrays(path: Path, names: tuple[str, ...] | None = None) -> dict[str, N
         raise InputError(
             f"{path} cannot be read: it is damaged or no archive of arrays; fetch it again"
         ) from None
+
+
+def refuse_objects(file: IO[bytes], name: str) -> None:
+    """Raise InputError where an array in an open file, of that name in messages, is one of Python objects."""
+    header = _HEADERS.get(np.lib.format.read_magic(file))
+    if header is None:
+        return
+    shape, _, kind = header(file)
+    if kind.hasobject:
+        raise InputError(
+            f"{name} holds Python objects, {shape} of them, which could run code and are not read: {INSTEAD}"
+        )
 
 
 def read_archive(path: Path, rows: tuple[str, ...], numbers: tuple[str, ...]) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Dataset:
         duration: real length of a time-domain input [s]; None for static inputs, and where it is not known.
         names: of the classes in order, where they have some.
         rails: word lines of each channel: 2 where the sign has a line of its own, all positive ones first.
-        mean, unit: [k] of numbers to predict: labels are (number - mean) / unit.
+        mean, unit: [k] of numbers to predict, float64: labels are (number - mean) / unit.
         notes: what was made of data of the user's own.
         origin: path of data of the user's own.
         digest: SHA-256 of data of the user's own.
@@ -98,7 +98,7 @@ class Dataset:
         return self.train.labels.is_floating_point()
 
     def in_units(self, outputs: Tensor) -> Tensor:
-        """What a network says, in the units of the numbers to predict."""
+        """What a network says, in the units of the numbers to predict, float64 as these are."""
         return outputs if self.mean is None or self.unit is None else outputs * self.unit + self.mean
 
     @property

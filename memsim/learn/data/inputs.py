@@ -7,7 +7,7 @@ average of x and their sum that of |x|: an oscillation that averages to nothing 
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import cast
 
@@ -16,16 +16,19 @@ import torch
 
 from memsim.errors import InputError
 from memsim.learn.data.dataset import Split
+from memsim.learn.data.precision import Float, working_type
 from memsim.learn.data.ranges import Numbers, Ranges
-from memsim.learn.data.raw import Array, Examples, Found, Values
+from memsim.learn.data.raw import Array, Examples, Found, Values, pieces
 from memsim.learn.data.table import MOST_SLOTS, DataTable, Layout
 from memsim.memory import check_memory
 
 BYTE = 255.0
 LARGEST = 1e30
 """Of what single precision can still add up."""
-AT_ONCE = 256
-"""Series that are averaged at once."""
+FAINT = 0.01
+"""Share of its range that a channel should vary by at least."""
+OF_MEASURED = {"quantile", "by_channel"}
+"""Entries that say how a range is measured."""
 CHANNEL_AXIS: dict[Layout, int] = {"static": 1, "images": 1, "series": 2}
 DIMENSIONS: dict[Layout, tuple[int, ...]] = {"static": (2,), "images": (3, 4), "series": (2, 3)}
 FORMS: dict[Layout, str] = {
@@ -74,17 +77,24 @@ def prepare_inputs(found: Found, test: Examples, table: DataTable, slots: int | 
     layout, said = layout_of(found, table)
     parts = [in_layout(part.inputs, layout) for part in (found.train, test)]
     _check_same(parts[0], parts[1], layout)
+    if layout == "images":
+        _check_one_kind(parts[0], parts[1])
     if layout == "images" and _are_bytes(parts) and table.range is None and not (table.centre or table.rails):
+        table.refuse(OF_MEASURED, "bytes from 0 to 255 become 0 to 1")
         return _bytes(parts, said)
     axis = CHANNEL_AXIS[layout]
-    mean = _mean(parts[0], axis) if table.centre else np.zeros(1, np.float32)
+    work = working_type(parts[0], axis)
+    mean = _mean(parts[0], axis, work) if table.centre else np.zeros(1, work)
     signed = _is_signed(parts[0], mean) if table.rails is None else table.rails
     length = min(_length(parts[0]), MOST_SLOTS) if slots is None else slots
     bins = length if layout == "series" else None
-    _check_fits(parts, signed, bins)
+    _check_fits(parts, signed, bins, work)
     values = [_reduced(part, mean, axis, signed=signed, slots=bins) for part in parts]
     given = table.range or (None if table.centre else found.range)
     if given is not None:
+        table.refuse(
+            OF_MEASURED, "all channels have the range" + (" of this format" if table.range is None else "")
+        )
         ranges = Ranges.given(values[0], axis, given, signed=signed)
     else:
         apart = layout != "images" if table.by_channel is None else table.by_channel
@@ -92,6 +102,7 @@ def prepare_inputs(found: Found, test: Examples, table: DataTable, slots: int | 
     notes = [*said, *_told(parts[0], layout, length, signed=signed, centred=bool(table.centre)), str(ranges)]
     notes += [*ranges.outside(values[0], "training"), *ranges.outside(values[1], "test")]
     scaled = [ranges.scaled(part) for part in values]
+    notes += _faint(scaled[0], axis, 2 if signed else 1, centred=bool(table.centre))
     shape = _shape(scaled[0], layout)
     flat = [part if layout == "series" else part.reshape(len(part), -1) for part in scaled]
     tensors = [torch.from_numpy(np.ascontiguousarray(part)) for part in flat]
@@ -192,12 +203,25 @@ def _check_same(train: Values, test: Values, layout: Layout) -> None:
         )
 
 
-def _check_fits(parts: Sequence[Values], signed: bool, slots: int | None) -> None:
+def _check_one_kind(train: Values, test: Values) -> None:
+    """Refuse images of bytes beside others: a byte of 1 is black, and a number of 1 may be white."""
+    kinds = [part[0].dtype for part in (train, test)]
+    if _are_bytes([train]) != _are_bytes([test]):
+        raise InputError(
+            f"images are of type {kinds[0]} in training and {kinds[1]} in test; give all in one type"
+        )
+
+
+def _check_fits(parts: Sequence[Values], signed: bool, slots: int | None, work: Float) -> None:
     size = 0
     for part in parts:
         kept = part[0].size if slots is None else slots * part[0].shape[-1]
         size += len(part) * kept * (2 if signed else 1)
-    check_memory(f"{sum(map(len, parts))} inputs as numbers", 12.0 * size, "take fewer examples or slots")
+    check_memory(
+        f"{sum(map(len, parts))} inputs as numbers",
+        3.0 * np.dtype(work).itemsize * size,
+        "take fewer examples or slots",
+    )
 
 
 def _bytes(parts: Sequence[Values], said: list[str]) -> Inputs:
@@ -220,34 +244,27 @@ def _shape(values: Array, layout: Layout) -> tuple[int, ...]:
     return shape[1:] if layout == "images" and shape[0] == 1 else shape
 
 
-def _pieces(values: Values) -> Iterator[Array]:
-    """Some examples at a time, in one array each."""
-    if isinstance(values, np.ndarray):
-        for start in range(0, len(values), AT_ONCE):
-            yield values[start : start + AT_ONCE]
-    else:
-        for one in values:
-            yield one[None]
-
-
 def _length(values: Values) -> int:
     """Samples of the longest series."""
     return max(one.shape[0] for one in values)
 
 
-def _mean(values: Values, axis: int) -> Numbers:
-    """Of each channel, in a shape that can be taken off."""
-    total, count = np.float64(0), 0
-    for piece in _pieces(values):
+def _mean(values: Values, axis: int, work: Float) -> Numbers:
+    """Of each channel, in a shape that can be taken off; of a constant one that value itself."""
+    total, count, lows, highs = np.float64(0), 0, [], []
+    for piece in pieces(values):
         others = tuple(k for k in range(piece.ndim) if k != axis)
         total = total + piece.sum(axis=others, dtype=np.float64, keepdims=True)
         count += piece.size // piece.shape[axis]
-    return np.asarray(total / count, np.float32)
+        lows.append(piece.min(axis=others, keepdims=True))
+        highs.append(piece.max(axis=others, keepdims=True))
+    low, high = np.min(lows, axis=0), np.max(highs, axis=0)
+    return np.asarray(np.where(low == high, low, total / count), work)
 
 
 def _is_signed(values: Values, mean: Numbers) -> bool:
     lows, highs = zip(
-        *(((piece - mean).min(), (piece - mean).max()) for piece in _pieces(values)), strict=True
+        *(((piece - mean).min(), (piece - mean).max()) for piece in pieces(values)), strict=True
     )
     return bool(min(lows) < 0 < max(highs))
 
@@ -255,11 +272,25 @@ def _is_signed(values: Values, mean: Numbers) -> bool:
 def _reduced(values: Values, mean: Numbers, axis: int, *, signed: bool, slots: int | None) -> Numbers:
     """Centred, on rails where signed, and averaged into slots where there are some."""
     done = []
-    for piece in _pieces(values):
-        centred = piece.astype(np.float32) - mean
+    for piece in pieces(values):
+        centred = piece.astype(mean.dtype) - mean
         split = rails(centred, axis) if signed else centred
         done.append(split if slots is None else averaged(split, slots))
     return np.concatenate(done)
+
+
+def _faint(scaled: Numbers, axis: int, lines: int, *, centred: bool) -> list[str]:
+    """What to say of channels that hardly vary beside an offset that their range begins without."""
+    others = tuple(k for k in range(scaled.ndim) if k != axis)
+    span = (scaled.max(axis=others) - scaled.min(axis=others)).reshape(lines, -1).max(axis=0)
+    faint = np.flatnonzero((span > 0) & (span < FAINT))
+    remedy = (
+        "by_channel = true, or give a range"
+        if centred
+        else "centre = true or by_channel = true, or give a range"
+    )
+    told = f"warning: {len(faint)} channel(s) vary by less than {FAINT:.0%} of their range"
+    return [f"{told}, the first is number {faint[0]} from 0; say {remedy}"] if len(faint) else []
 
 
 def _told(values: Values, layout: Layout, slots: int, *, signed: bool, centred: bool) -> list[str]:

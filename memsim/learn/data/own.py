@@ -11,8 +11,9 @@ import numpy as np
 from torch import Tensor
 
 from memsim.errors import InputError
+from memsim.learn.data.archives import INSTEAD
 from memsim.learn.data.dataset import Dataset
-from memsim.learn.data.formats import read_data
+from memsim.learn.data.formats import OF_SOME, read_data
 from memsim.learn.data.inputs import check_values, layout_of, prepare_inputs
 from memsim.learn.data.places import digest_of
 from memsim.learn.data.raw import Array, Examples, Found
@@ -23,6 +24,10 @@ from memsim.learn.data.targets import kind_of, prepare_targets
 from memsim.toml import checked
 
 IN_PYTHON = "given in Python"
+PAIR = "inputs", "targets"
+NOT_DRAWN = {"test_share", "split_seed"}, "the data have test examples of their own"
+DRAWN = {"repeats"}, "the data have no test examples of their own, and those drawn from them repeat none"
+"""What says nothing where test examples are given, and where they are drawn, and why."""
 
 
 def own_dataset(path: Path, table: DataTable, slots: int | None, parts: Sequence[str] = ()) -> Dataset:
@@ -61,6 +66,7 @@ def make_dataset(train: Any, test: Any = None, *, slots: int | None = None, **op
         InputError: an unknown option, or data that cannot be trained on.
     """
     table = checked(DataTable, {"name": IN_PYTHON, **options}, "the options of the data")
+    table.refuse(OF_SOME, "Python has the data")
     first, second = (None if part is None else _examples(part) for part in (train, test))
     found = Found(_given(first), second)
     found, widths = side_by_side(found, table, tuple(found.train.apart))
@@ -69,7 +75,10 @@ def make_dataset(train: Any, test: Any = None, *, slots: int | None = None, **op
         for values in (*part.inputs, part.targets) if part else ():
             digest.update(f"{values.dtype}{values.shape}".encode())
             digest.update(np.ascontiguousarray(values).tobytes())
-    return _dataset(found, table, slots, IN_PYTHON, digest.hexdigest(), widths)
+    data = _dataset(found, table, slots, IN_PYTHON, digest.hexdigest(), widths)
+    if slots is not None and not data.time_domain:
+        raise InputError(f"slots = {slots} changes nothing, because these inputs are no series; leave it out")
+    return data
 
 
 def _dataset(  # noqa: PLR0917 - each used once
@@ -87,6 +96,7 @@ def _dataset(  # noqa: PLR0917 - each used once
     if table.centre is None:
         table = table.model_copy(update={"centre": kind == "numbers" and table.range is None})
     layout, _ = layout_of(found, table)
+    table.refuse(*(NOT_DRAWN if found.test is not None else DRAWN))
     if found.test is None:
         train, test = divide(found.train, table.test_share, table.split_seed, stratified=kind == "classes")
         told = f"{len(train)} examples to train on, {len(test)} drawn from them to test on"
@@ -131,6 +141,8 @@ def _examples(part: Any) -> Examples:
         try:
             items = [part[number] for number in range(len(part))]
             pairs = [(_arrays(one), _array(target)) for one, target in items]
+        except InputError:
+            raise
         except (TypeError, ValueError, KeyError, IndexError):
             raise InputError(
                 f"data of type {type(part).__name__} cannot be read; give a torch Dataset of pairs (input, target), "
@@ -138,7 +150,9 @@ def _examples(part: Any) -> Examples:
             ) from None
         if not pairs:
             raise InputError("there are no examples in a part of the data; give at least one")
-        inputs, targets = _stacked([one for one, _ in pairs]), np.stack([target for _, target in pairs])
+        inputs, targets = (
+            _stacked(what, each) for what, each in zip(PAIR, zip(*pairs, strict=True), strict=True)
+        )
     for one in inputs.values() if isinstance(inputs, Mapping) else [inputs]:
         if not one.ndim or not targets.ndim or len(one) != len(targets):
             raise InputError(
@@ -147,13 +161,13 @@ def _examples(part: Any) -> Examples:
     return Examples.of(inputs, targets)
 
 
-def _stacked(inputs: Sequence[Any]) -> Any:
-    if isinstance(inputs[0], Mapping):
-        return {name: _stacked([one[name] for one in inputs]) for name in inputs[0]}
-    shapes = sorted({one.shape for one in inputs})
+def _stacked(what: str, values: Sequence[Any]) -> Any:
+    if isinstance(values[0], Mapping):
+        return {name: _stacked(f"{what} {name!r}", [one[name] for one in values]) for name in values[0]}
+    shapes = sorted({one.shape for one in values})
     if len(shapes) > 1:
-        raise InputError(f"inputs have different shapes, {shapes[0]} and {shapes[1]}; give all the same")
-    return np.stack(inputs)
+        raise InputError(f"{what} have different shapes, {shapes[0]} and {shapes[1]}; give all the same")
+    return np.stack(values)
 
 
 def _arrays(values: Any) -> Any:
@@ -164,4 +178,12 @@ def _arrays(values: Any) -> Any:
 
 
 def _array(values: Any) -> Array:
-    return values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    try:
+        array = values.detach().cpu().numpy() if isinstance(values, Tensor) else np.asarray(values)
+    except ValueError:  # rows of unequal length
+        array = np.empty(len(values), object)
+    if array.dtype.hasobject:
+        raise InputError(
+            f"data hold Python objects, {array.shape} of them, where numbers or texts are wanted: {INSTEAD}"
+        )
+    return array

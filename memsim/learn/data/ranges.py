@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 Numbers = NDArray[np.floating[Any]]
+DIGITS = range(4, 17)
+"""Significant ones of the ends of a range, as many as tell them apart."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +31,7 @@ class Ranges:
         """The same range for all channels; of signed ones the larger end in size counts for both rails."""
         low, high = (0.0, max(map(abs, ends))) if signed else ends
         channels = values.shape[axis]
-        return cls(axis, np.full(channels, low, np.float32), np.full(channels, high, np.float32))
+        return cls(axis, *(np.full(channels, end, values.dtype) for end in (low, high)))
 
     @classmethod
     def measured(
@@ -41,7 +43,7 @@ class Ranges:
         if signed:
             columns = np.concatenate(np.split(columns, 2), axis=1)
         apart = columns if by_channel else columns.reshape(1, -1)
-        ends = np.array([_ends(column, quantile, signed=signed) for column in apart], np.float32)
+        ends = np.array([_ends(column, quantile, signed=signed) for column in apart], values.dtype)
         low, high = np.tile(ends, (channels // len(ends), 1)).T
         return cls(axis, low, high)
 
@@ -51,10 +53,8 @@ class Ranges:
         return (np.clip(values - self._along(self.low, values), 0, span) / span).astype(np.float32)
 
     def __str__(self) -> str:
-        low, high = (
-            f"{ends.min():.4g}" if ends.min() == ends.max() else f"{ends.min():.4g} to {ends.max():.4g}"
-            for ends in (self.low, self.high)
-        )
+        digits = next((d for d in DIGITS if _told(self.low, d) != _told(self.high, d)), DIGITS[0])
+        low, high = _told(self.low, digits), _told(self.high, digits)
         still = int((self.high <= self.low).sum())
         constant = f"; {still} channel(s) are constant in training, and stay 0" if still else ""
         return f"inputs: 0 stands for {low}, 1 for {high}{constant}"
@@ -68,6 +68,11 @@ class Ranges:
 
     def _along(self, ends: Numbers, values: Numbers) -> Numbers:
         return ends.reshape([-1 if k == self.axis else 1 for k in range(values.ndim)])
+
+
+def _told(ends: Numbers, digits: int) -> str:
+    low, high = (f"{end:.{digits}g}" for end in (ends.min(), ends.max()))
+    return low if low == high else f"{low} to {high}"
 
 
 def _ends(values: Numbers, quantile: float, *, signed: bool) -> tuple[float, float]:

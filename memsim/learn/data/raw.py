@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -14,6 +14,8 @@ from memsim.learn.data.table import Layout
 Array = NDArray[Any]
 Values = Array | Sequence[Any]
 """[n, ...], or n series [time, channels] of different length."""
+AT_ONCE = 256
+"""Examples that are worked on at once."""
 
 
 @dataclass(frozen=True)
@@ -66,3 +68,13 @@ class Found:
     range: tuple[float, float] | None = None
     duration: float | None = None
     notes: tuple[str, ...] = ()
+
+
+def pieces(values: Values) -> Iterator[Array]:
+    """Some examples at a time, in one array each."""
+    if isinstance(values, np.ndarray):
+        for start in range(0, len(values), AT_ONCE):
+            yield values[start : start + AT_ONCE]
+    else:
+        for one in values:
+            yield one[None]

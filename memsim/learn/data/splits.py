@@ -36,8 +36,8 @@ def divide(examples: Examples, share: float, seed: int, *, stratified: bool) -> 
         if len(own) < 2 or count == len(own):
             what = f"class {label.item()!r} has" if stratified else "there are"
             raise InputError(
-                f"{what} {len(own)} different example(s), too few for training and for a share of {share:g} to test "
-                "on; give more, or a split of your own"
+                f"{what} {_counted(len(own), int((labels == label).sum()))}, too few for training and for a share of "
+                f"{share:g} to test on; give more, or a split of your own"
             )
         chosen += random.permutation(own)[:count].tolist()
     first = set(chosen)
@@ -62,6 +62,13 @@ def check_leak(train: Values, test: Values, *, allowed: bool) -> tuple[str, ...]
     if len(where) > LEAK * len(test) and not allowed:
         raise InputError(f"{told}; remove them, or say repeats = true where that is right")
     return (f"warning: {told}",)
+
+
+def _counted(different: int, number: int) -> str:
+    if different == number:
+        return f"{different} different example(s)"
+    equal = "all equal to each other" if different == 1 else f"of which {different} differ from each other"
+    return f"{number} examples, {equal} (do files and columns hold what they should?)"
 
 
 def _groups(inputs: Values) -> list[list[int]]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from typing import Annotated, Literal
 
 from pydantic import Field, model_validator
 
+from memsim.errors import InputError
 from memsim.tables import Count, Finite, Part, Positive, Seed, Table, Whole
 
 Layout = Literal["static", "images", "series"]
@@ -53,6 +55,13 @@ class DataTable(Table):
         if self.range is not None and not self.range[0] < self.range[1]:
             raise ValueError(f"range = {list(self.range)}; allowed: [low, high] with low < high")
         return self
+
+    def refuse(self, entries: Collection[str], why: str) -> None:
+        """Raise InputError where one of these entries, which change nothing, is not as it is where left out."""
+        for name, field in type(self).model_fields.items():
+            value = getattr(self, name)
+            if name in entries and value != field.default:
+                raise InputError(f"{name} = {value!r} changes nothing, because {why}; leave it out")
 
 
 Data = str | DataTable

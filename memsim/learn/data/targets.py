@@ -25,7 +25,7 @@ class Targets:
         train, test: [n] of classes, [n, k] of numbers, [n, slots, k] of numbers at each time.
         outputs: neurons of the last layer: classes, or numbers of one example.
         names: of the classes in order.
-        mean, unit: [k], of numbers: the network learns (number - mean) / unit.
+        mean, unit: [k], of numbers, float64: the network learns (number - mean) / unit.
         notes: what was done.
     """
 
@@ -95,6 +95,9 @@ def prepare_targets(train: Array, test: Array, kind: Kind, slots: int | None) ->
 
 
 def _classes(train: Array, test: Array) -> Targets:
+    train, test = (
+        np.char.decode(part, "latin-1") if part.dtype.kind == "S" else part for part in (train, test)
+    )
     if train.ndim != 1 or test.ndim != 1 or (train.dtype.kind in "US") != (test.dtype.kind in "US"):
         raise InputError(
             f"classes are {train.dtype} of shape {train.shape} in training, and {test.dtype} of shape {test.shape} in "
@@ -113,8 +116,18 @@ def _classes(train: Array, test: Array) -> Targets:
     listed = ", ".join(f"{k} = {name}" for k, name in enumerate(names[:SHOWN]))
     listed += f" and so on to {len(names) - 1} = {names[-1]}" if len(names) > SHOWN else ""
     plain = names == tuple(map(str, range(len(names))))
-    notes = () if plain else (f"classes in sorted order: {listed}",)
+    notes = () if plain else (f"classes in sorted order: {listed}", *_alike(names))
     return Targets(numbers[0], numbers[1], len(names), names, notes=notes)
+
+
+def _alike(names: tuple[str, ...]) -> list[str]:
+    """What to say of names that may mean one class."""
+    found: dict[str, str] = {}
+    for name in names:
+        other = found.setdefault(name.strip().casefold(), name)
+        if other != name:
+            return [f"warning: classes {other!r} and {name!r} differ in letter case or spaces only"]
+    return []
 
 
 def _numbers(train: Array, test: Array, slots: int | None) -> Targets:
@@ -132,17 +145,18 @@ def _numbers(train: Array, test: Array, slots: int | None) -> Targets:
     if slots is not None and steps:
         parts = [averaged(part.astype(np.float64), slots) for part in parts]
     others = tuple(range(parts[0].ndim - 1))
-    mean, unit = (parts[0].astype(np.float64).mean(axis=others), parts[0].astype(np.float64).std(axis=others))
-    if not (unit > 0).all():
+    exact = parts[0].astype(np.float64)
+    mean, unit, still = exact.mean(axis=others), exact.std(axis=others), np.ptp(exact, axis=others) == 0
+    if still.any():
         raise InputError(
-            f"number {int(np.argmin(unit))} to predict is the same in all training data; leave it out"
+            f"number {int(np.argmax(still))} to predict is the same in all training data; leave it out"
         )
     scaled = [torch.from_numpy(((part - mean) / unit).astype(np.float32)) for part in parts]
     note = (
         f"{len(mean)} number(s) to predict{f' in each of {slots} slots' if steps else ''}, "
         f"learned as (number - mean) / unit: mean {_listed(mean)}, unit {_listed(unit)}"
     )
-    tensors = [torch.from_numpy(end.astype(np.float32)) for end in (mean, unit)]
+    tensors = [torch.from_numpy(end) for end in (mean, unit)]
     return Targets(scaled[0], scaled[1], len(mean), (), tensors[0], tensors[1], (note,))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from memsim.errors import InputError
-from memsim.learn.data.archives import DAMAGED
+from memsim.learn.data.archives import DAMAGED, refuse_objects
 from memsim.learn.data.formats.base import Format
 from memsim.learn.data.formats.classes import has_classes, read_classes, same_shape
 from memsim.learn.data.formats.npz import SPLIT, WHOLE, examples_of
@@ -33,7 +33,11 @@ class ArrayFolder(Format):
 def read_array(path: Path) -> Array:
     """The array of an .npy file; pickled objects are never read."""
     try:
+        with path.open("rb") as file:
+            refuse_objects(file, str(path))
         return np.load(path, allow_pickle=False)
+    except InputError:
+        raise
     except DAMAGED as error:
         raise InputError(
             f"{path} cannot be read as an array of numbers or texts: {str(error).splitlines()[0]}"

@@ -12,9 +12,11 @@ class Format(ABC):
 
     Attributes:
         what: it reads, for messages.
+        entries: of DataTable that say something of this format, and not of every one.
     """
 
     what: str
+    entries: frozenset[str] = frozenset()
 
     @abstractmethod
     def holds(self, path: Path) -> bool:

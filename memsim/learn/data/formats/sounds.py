@@ -18,6 +18,7 @@ class SoundFolder(Format):
     """Sounds by class, as bands of energy over time."""
 
     what = "a folder of sounds CLASS/NAME.wav"
+    entries = frozenset({"duration"})
 
     def holds(self, path: Path) -> bool:
         return has_classes(path, SUFFIXES)
