@@ -6,16 +6,16 @@ import re
 from collections.abc import Mapping, Sequence
 from difflib import get_close_matches
 from itertools import groupby
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Annotated, Any, get_args
 
-from pydantic import BaseModel
+from pydantic import BaseModel, TypeAdapter, ValidationError
 
 if TYPE_CHECKING:
-    from pydantic import ValidationError
     from pydantic_core import ErrorDetails
 
 MOST = 20
 _LONGEST = 80
+ALLOWED = "allowed: "
 _MISFIT = 1000  # more than a table has entries: a table where a list belongs, or the other way round
 _KINDS = {
     "int": "give a whole number",
@@ -120,7 +120,16 @@ def _line(group: list[_Found], model: type[BaseModel], place: _Place, name: str)
     said = dict.fromkeys(_said(item, model, place, form) for _, form, item in group)
     value = group[0][2]["input"]
     given = "" if isinstance(value, Mapping) else f" = {_short(value)}"
-    return f"{'.'.join(map(str, place)) or name}{given}: {' or '.join(said)}"
+    where = f"{'.'.join(map(str, place)) or name}{given}: " if place or given else ""
+    return where + _in_one(list(said))
+
+
+def _in_one(said: list[str]) -> str:
+    """Several ways out as one sentence."""
+    first, *others = said
+    if first.startswith(ALLOWED):
+        others = [one.removeprefix(ALLOWED) for one in others]
+    return " or ".join([first, *others])
 
 
 def _said(item: ErrorDetails, model: type[BaseModel], place: _Place, form: str) -> str:
@@ -130,7 +139,33 @@ def _said(item: ErrorDetails, model: type[BaseModel], place: _Place, form: str) 
     if kind in _WORDS:
         return _WORDS[kind].format(**context)
     of, _, what = kind.rpartition("_")
-    return _KINDS.get(of, item["msg"]) if what in {"type", "parsing"} else item["msg"]
+    if what not in {"type", "parsing"}:
+        return item["msg"]
+    meant = _meant(item["input"], model, place)
+    return _KINDS.get(of, item["msg"]) + (f"; did you mean {meant}?" if meant else "")
+
+
+def _meant(value: object, model: type[BaseModel], place: _Place) -> str | None:
+    """The entry beside this one of a like name that takes the value, or is a table as it is."""
+    if not place or not isinstance(place[-1], str):
+        return None
+    beside = {
+        field.alias or name: field
+        for table in _models(model, place[:-1])
+        for name, field in table.model_fields.items()
+    }
+    near = get_close_matches(place[-1], [name for name in beside if name != place[-1]], n=1)
+    if not near:
+        return None
+    field = beside[near[0]]
+    if isinstance(value, Mapping):
+        return near[0] if _tables(field.annotation) else None
+    form: Any = Annotated[field.annotation, *field.metadata] if field.metadata else field.annotation
+    try:
+        TypeAdapter(form).validate_python(value)
+    except ValidationError:
+        return None
+    return near[0]
 
 
 def _unknown(name: str, known: Sequence[str]) -> str:
@@ -141,13 +176,19 @@ def _unknown(name: str, known: Sequence[str]) -> str:
 
 def _entries(model: type[BaseModel], place: _Place, form: str) -> list[str]:
     """Names that a table of the content may have."""
+    tables = _models(model, place)
+    tables = [table for table in tables if table.__name__ in re.findall(r"\w+", form)] or tables
+    return sorted({field.alias or name for table in tables for name, field in table.model_fields.items()})
+
+
+def _models(model: type[BaseModel], place: _Place) -> list[type[BaseModel]]:
+    """What a table of the content may be."""
     tables = [model]
     for part in place:
         fields = [table.model_fields[part] for table in tables if part in table.model_fields]
         if fields:
             tables = [table for field in fields for table in _tables(field.annotation)]
-    tables = [table for table in tables if table.__name__ in re.findall(r"\w+", form)] or tables
-    return sorted({field.alias or name for table in tables for name, field in table.model_fields.items()})
+    return tables
 
 
 def _tables(annotation: Any) -> list[type[BaseModel]]:

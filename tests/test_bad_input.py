@@ -66,7 +66,7 @@ FILES = {
     "true.toml": "epochs = true\n",
     "big.toml": "hidden = [4096, 4096]\nbatch = 100000\n",
     "staged.toml": 'batch = 100000000\n[[stages]]\nname = "one"\n',
-    "kernel.toml": "hidden = [{channels = 4096, kernel = 4096, padding = 5000}]\n",
+    "kernel.toml": "hidden = [{channels = 4096, kernel = 4096, padding = 4095}]\n",
     "data.toml": 'data = "nowhere"\n',
     "sweep.toml": 'circuit = "pulses-knowm-sdc"\n[measure]\np = {of = "v(top)", what = "peak"}\n',
     "empty.csv": "\n\n",

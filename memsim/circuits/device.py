@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import logging
+
 from PySpice.Spice.Netlist import Netlist, SubCircuit
 
 from memsim.devices import Device
 from memsim.devices.ngspice import STATE_LEAK, dynamic_texts, static_text, terms_on_nodes
 from memsim.devices.shared_terms import at_rest
+
+# of a node called `in`, as that of an input often is, PySpice warns that it is a word of Python
+logging.getLogger("PySpice.Spice.Netlist.Node").setLevel(logging.ERROR)
 
 
 class _Written(SubCircuit):

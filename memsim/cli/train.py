@@ -86,7 +86,6 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     """
     from memsim import learn
     from memsim.processes import cores
-    from memsim.report.run import write_run_report
 
     source = out / "study.toml" if resume else study
     given = {"data": data, "epochs": epochs, "seed": seed, **_steps(step)}
@@ -112,6 +111,8 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         )
         raise typer.Exit(130) from None
     if fabric.is_global_zero:
+        from memsim.report.run import write_run_report
+
         last = run.kept
         typer.echo(
             f"test {_score(run.data, last.test_accuracy)} after {last.epoch} epochs (loss {last.loss:.3g})",

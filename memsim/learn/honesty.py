@@ -16,6 +16,7 @@ from torch import Tensor
 
 from memsim.errors import ConvergenceError
 from memsim.files import write_text
+from memsim.learn.alive import at_rest
 from memsim.learn.data import Split
 from memsim.learn.losses import loss_of
 from memsim.networks import Clock, MemristiveNetwork
@@ -45,6 +46,7 @@ class TrainingError:
         step_for_one_percent: step [s] at which it would be 1 %.
         gradient_error: of the gradient of the loss by all weights, over its norm.
         gradient_cosine: between that gradient and the one at half the step.
+        silent: layers whose potentials stay at rest, whose error is not one of steps.
     """
 
     step: float
@@ -53,10 +55,16 @@ class TrainingError:
     step_for_one_percent: float
     gradient_error: float
     gradient_cosine: float
+    silent: tuple[str, ...] = ()
 
     @property
     def warning(self) -> str | None:
-        """What is wrong with the step, and what to do; None where nothing is."""
+        """What is wrong, and what to do; None where nothing is."""
+        if self.silent:
+            return (
+                f"potentials of {', '.join(self.silent)} stay at rest, so that nothing can be said of their steps; "
+                "look at what leads there: the drive, mirror_ratio, delays"
+            )
         if self.error > LARGE_ERROR:
             return (
                 f"potentials are off by up to {self.error:.1%} of a spike at steps of {self.step:g} s; "
@@ -84,6 +92,9 @@ def error_of_steps(network: MemristiveNetwork, split: Split, images: int = EXAMP
     step = network.clock.step
     coarse, slope = _run(network, inputs, labels, step, refined=False)
     fine, finer_slope = _run(network, inputs, labels, step / 2, refined=True)
+    silent = tuple(at_rest(network, list(fine.values())))
+    for name in silent:
+        coarse[name] = fine[name][::2]
     found = step_error(coarse, fine, step=step, order=stepper_named(network.study.stepper).order)
     norms = float(slope.norm() * finer_slope.norm())
     return TrainingError(
@@ -93,6 +104,7 @@ def error_of_steps(network: MemristiveNetwork, split: Split, images: int = EXAMP
         step_for_one_percent=found.step_for(WANTED),
         gradient_error=float((slope - finer_slope).norm() / finer_slope.norm()) if norms else 0.0,
         gradient_cosine=float(slope @ finer_slope) / norms if norms else 1.0,
+        silent=silent,
     )
 
 
@@ -106,7 +118,7 @@ def _run(
         waves = network.waveforms(inputs, step=step, generator=events, refined=refined)
         gradients = torch.autograd.grad(loss_of(network.readout(waves[-1]), labels), weights)
     flat = torch.cat([gradient.reshape(-1).double() for gradient in gradients])
-    return {f"layer {number}": wave.detach() for number, wave in enumerate(waves, start=1)}, flat
+    return {layer.name: wave.detach() for layer, wave in zip(network.chain, waves, strict=True)}, flat
 
 
 def shorten_steps(network: MemristiveNetwork, split: Split, error: float) -> bool:
@@ -130,6 +142,8 @@ def shorten_steps(network: MemristiveNetwork, split: Split, error: float) -> boo
 def save_error(found: TrainingError, folder: Path) -> Path:
     """Write an estimate as JSON and return its path."""
     path = folder / ERROR_OF_STEPS
-    finite = {k: v if math.isfinite(v) else None for k, v in asdict(found).items()}
+    finite = {
+        k: None if isinstance(v, float) and not math.isfinite(v) else v for k, v in asdict(found).items()
+    }
     write_text(path, json.dumps(finite, indent=2) + "\n")
     return path

@@ -12,6 +12,7 @@ from torch import nn
 from memsim.errors import InputError
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.mapping import calibrate, map_to_imc, mapped_layers
+from memsim.learn.cards import check_cards
 from memsim.learn.checkpoint import STUDY, EpochRecord, load_checkpoint
 from memsim.learn.checks import check_study
 from memsim.learn.data import Dataset
@@ -23,6 +24,7 @@ from memsim.learn.stages import Stage, StageRecord, stage_folder
 from memsim.learn.study import Study, load_study
 from memsim.networks import Network, build_network
 from memsim.networks.memristive import MemristiveNetwork
+from memsim.networks.nonidealities import check_nonidealities
 
 CALIBRATION_SAMPLE = 500
 """Training examples that decisions are calibrated with."""
@@ -70,6 +72,8 @@ def build(study: Study, data_dir: Path | None = None) -> tuple[Network, Dataset]
 def network_of(study: Study, data: Dataset) -> Network:
     """The untrained network of a study for its data."""
     network = build_network(data.shape, data.classes, study, rails=data.rails)
+    for table in (study.nonidealities.train, study.nonidealities.test):
+        check_nonidealities(network, table)
     if data.train.labels.ndim == 3:
         if not isinstance(network, MemristiveNetwork):
             raise InputError(
@@ -98,9 +102,10 @@ def load_run(
 
     Raises:
         InputError: no study there, fewer stages, or data that are not found or have changed.
-        CheckpointError: no usable checkpoint, or a file of neurons or code that has changed.
+        CheckpointError: no usable checkpoint, or a file of neurons, code or cards that has changed.
     """
     study = load_study(folder / STUDY, trust=trust)
+    check_cards(study, folder)
     wanted = len(study.every_stage) if stages is None else stages
     if not 1 <= wanted <= len(study.every_stage):
         raise InputError(f"stages = {stages} is out of range; {folder} has 1 to {len(study.every_stage)}")

@@ -26,6 +26,9 @@ is read by the mean over the window cannot tell when something came: 75 % where 
 heart beats that were made up."""
 Part = TypeVar("Part", bound=Table)
 
+SAME_TIME = 1e-9
+"""A window is a whole number of steps to so much of it."""
+
 
 class DataRecord(Table):
     """Which data a run was trained on; see memsim.learn.data.places.Known."""
@@ -56,11 +59,29 @@ def data_of(
             f"inputs of the study are {_listed(study.inputs)}, and of the data {_listed(data.parts)}; they must be the "
             "same, in the same order"
         )
+    if not study.discrete and not data.time_domain:
+        _check_slots(study)
     return (study if study.discrete else suited(study, data)), data
 
 
 def _listed(parts: Mapping[str, int]) -> str:
     return ", ".join(f"{name} = {width}" for name, width in parts.items()) or "one"
+
+
+def _check_slots(study: Study) -> None:
+    """Raise InputError where slots change nothing for static inputs, or steps would miss them."""
+    drive, most = study.drive, int(study.window / study.step * (1 + SAME_TIME))
+    if drive.slots > most:
+        raise InputError(
+            f"drive.slots = {drive.slots} is out of range; allowed with steps of {study.step:g} s in a window of "
+            f"{study.window:g} s: at most {most}"
+        )
+    usual = type(drive).model_fields["slots"].default
+    if (drive.pulse, drive.encoding) == ("held", "amplitude") and drive.slots not in {1, usual}:
+        raise InputError(
+            f"drive.slots = {drive.slots} changes nothing for static inputs that are held from slot to slot; leave it "
+            'out, or give drive.pulse = "alpha" or drive.encoding = "rate" or "latency"'
+        )
 
 
 def load_again(

@@ -15,6 +15,7 @@ from memsim.errors import InputError
 from memsim.files import write_text
 from memsim.imc.estimators import Estimator
 from memsim.imc.hardware import HardwareCard, load_hardware
+from memsim.imc.layers import decides
 from memsim.learn.checkpoint import EpochRecord
 from memsim.tables import Count, Positive, Table
 
@@ -51,8 +52,13 @@ class Stage(Table):
     def _hardware_exists(self) -> Stage:
         if self.card is None and self.hardware:
             raise ValueError("hardware changes nothing without a card; name one, or leave hardware out")
-        if self.card is not None:
-            self.hardware_card()
+        decided = self.card is not None and decides(self.hardware_card())
+        for name in ("gradient", "width"):
+            if not decided and getattr(self, name) != type(self).model_fields[name].default:
+                raise ValueError(
+                    f"{name} is of decisions and changes nothing here; name a card whose converter is a sense "
+                    "amplifier or ternary, or leave it out"
+                )
         return self
 
     def hardware_card(self) -> HardwareCard:

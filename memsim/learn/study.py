@@ -76,9 +76,10 @@ class TrainingTable(Table):
         weight_decay: pull of the weights towards zero.
         gradient_clip: largest norm of the gradient.
         schedule: of the learning rate after the warm-up: half a cosine to zero, or constant.
-        warmup: epochs in which the learning rate rises from zero.
+        warmup: epochs in which the learning rate rises from zero, no more than there are.
         label_smoothing: share of the target that is spread over all classes.
-        dropout: share of hidden neurons that are silent, drawn anew for each image.
+        dropout: share of hidden neurons that are silent, drawn anew for each image; at most 0.9, since the others speak
+            so much louder.
         validation: share of the training data that is held out, to see when training stops helping.
         patience: epochs without a better accuracy on the held-out data after which training ends.
         loss: a name in memsim.learn.losses, or `FILE.py:NAME`; cross entropy of classes and mean square error of
@@ -97,7 +98,7 @@ class TrainingTable(Table):
     schedule: Literal["cosine", "constant"] = "cosine"
     warmup: NonNegative = 0.0
     label_smoothing: Part = 0.0
-    dropout: Part = 0.0
+    dropout: Annotated[float, Field(ge=0, le=0.9, strict=True)] = 0.0
     validation: Part = 0.0
     patience: Count | None = None
     loss: str | None = None
@@ -166,7 +167,26 @@ class Study(NetworkTable):
         if self.stages and given:
             raise ValueError(f"{given[0]} changes nothing in a study with stages; give it to each stage")
         self._check_cards()
+        self._check_training()
         return self
+
+    def _check_training(self) -> None:
+        """Raise ValueError where an entry of training changes nothing."""
+        training = self.training
+        shortest = min(stage.epochs for stage in self.every_stage)
+        if training.warmup > shortest:
+            raise ValueError(
+                f"training.warmup = {training.warmup:g} is longer than a training of {shortest} epochs, whose learning "
+                f"rate would never be reached; allowed: at most {shortest}"
+            )
+        if training.dropout and len(self.every_layer) == 1:
+            raise ValueError("training.dropout changes nothing without hidden layers; leave it out")
+        first = type(self.synapses).model_fields["initial_weight"].default
+        if training.start is not None and self.on_crossbars and self.synapses.initial_weight != first:
+            raise ValueError(
+                "synapses.initial_weight changes nothing where weights are those of training.start; leave one of them "
+                "out"
+            )
 
     def _check_cards(self) -> None:
         """Raise ValueError where the study asks for what the cards of its stages replace, or cannot have."""

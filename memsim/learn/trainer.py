@@ -6,15 +6,15 @@ import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import cast
+from typing import TYPE_CHECKING, cast
 
 import torch
-from lightning_fabric import Fabric
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
 from memsim.errors import ConvergenceError
 from memsim.imc.mapping import mapped_layers
+from memsim.learn.alive import check_gradients
 from memsim.learn.augment import Augmentation
 from memsim.learn.checkpoint import STUDY, EpochRecord
 from memsim.learn.data import Dataset
@@ -30,6 +30,9 @@ from memsim.learn.shares import batch_of, shares_of
 from memsim.learn.study import Study, save_study
 from memsim.networks import MemristiveNetwork, Network
 from memsim.networks.nonidealities import realised
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 Progress = Callable[[int, int, EpochRecord | None], None]
 """Called after every batch with batches done, batches in all, and the record once an epoch has ended."""
@@ -130,7 +133,7 @@ class Trainer:
         with realised(self.network, self.study.nonidealities.train, noise):
             for chosen in order.split(self.batch):
                 self._set_pace(epoch + len(losses) / self.updates)
-                losses.append(self._update(chosen, noise))
+                losses.append(self._update(chosen, noise, first=not losses and epoch == 0))
                 if not math.isfinite(losses[-1]):
                     raise ConvergenceError(
                         f"the loss is {losses[-1]} after {len(losses)} updates of epoch {epoch + 1}",
@@ -176,7 +179,7 @@ class Trainer:
             activity=activity(self.network, self.examples),
         )
 
-    def _update(self, chosen: Tensor, noise: torch.Generator) -> float:
+    def _update(self, chosen: Tensor, noise: torch.Generator, *, first: bool) -> float:
         """One step along the gradient of a batch, of which each processor takes a part; returns the loss."""
         training = self.study.training
         mine = chosen[self.fabric.global_rank :: self.fabric.world_size]
@@ -192,6 +195,8 @@ class Trainer:
         self._stepping.zero_grad()
         batch = Batch(self.network, inputs, labels, scores, self.loss, self.fabric.backward)
         loss = self.rule.grads(batch)
+        if first:
+            check_gradients(self.network)
         if training.gradient_clip is not None:
             self.fabric.clip_gradients(
                 self._module, self._stepping, max_norm=training.gradient_clip, error_if_nonfinite=False

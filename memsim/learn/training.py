@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import torch
-from lightning_fabric import Fabric
 
 from memsim.errors import CheckpointError, InputError
 from memsim.files import ensure_folder
+from memsim.learn.alive import check_heard
+from memsim.learn.cards import check_cards, save_cards
 from memsim.learn.checkpoint import (
     CHECKPOINT,
     STUDY,
@@ -36,6 +38,9 @@ from memsim.learn.trainer import Progress, Trainer
 from memsim.memory import check_memory
 from memsim.networks import MemristiveNetwork, Network
 from memsim.networks.gains import calibrate_gains, set_ratio
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
 
 SPLIT_SIZE = 32_768
 """Tensors below this many elements run on one thread in torch whatever the setting."""
@@ -80,7 +85,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
         InputError: the folder cannot be written, holds another run, the study or its data cannot be used, or training
             does not fit into memory.
         CheckpointError: nothing to resume, or a checkpoint of another study or of other objects given in Python.
-        ConvergenceError: the loss is no longer a number.
+        ConvergenceError: the loss is no longer a number, a layer of circuits hears nothing, or nothing has a gradient.
     """
     fabric = devices() if fabric is None else fabric
     given = Given.of(rule, loss, metrics)
@@ -98,8 +103,11 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     network = network_of(study, data)
     study = with_gains(study, network, data, folder if resume else study.training.start)
     _check_same(folder, study, resume)
+    if not resume:
+        check_heard(network, data.train, study.seed)
     if write:
         save_study(study, ensure_folder(folder) / STUDY)
+        save_cards(study, folder)
         save_record(data, folder)
         given.save(folder)
     # a run that goes on has weights of its own
@@ -184,6 +192,8 @@ def devices(accelerator: str = "cpu", number: int = 1) -> Fabric:
     Raises:
         InputError: there is no such accelerator here, or not so many.
     """
+    from lightning_fabric import Fabric  # a second to import, after a study has been read
+
     if number > 1 and accelerator == "cpu":
         check_memory(
             f"training in {number} processes", BYTES_A_PROCESS * number, "start fewer with --devices"
@@ -227,11 +237,13 @@ def _check_places(folder: Path, study: Study, resume: bool) -> None:
 
 
 def _check_same(folder: Path, study: Study, resume: bool) -> None:
-    """Refuse to go on with another study than a run began with."""
+    """Refuse to go on with another study, or other cards, than a run began with."""
     if resume and load_study(folder / STUDY) != study:
         raise CheckpointError(
             f"{folder} holds a run of another study; resume it with its own {STUDY}, or choose another folder"
         )
+    if resume:
+        check_cards(study, folder)
 
 
 def _checkpoints(folder: Path) -> list[Path]:

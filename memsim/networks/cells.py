@@ -14,9 +14,10 @@ from PySpice.Spice.Netlist import Circuit, Netlist
 from memsim.circuits.cell import SOURCE, CellCircuit
 from memsim.circuits.flatten import state_bounds
 from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
+from memsim.devices import Device
 from memsim.errors import ConvergenceError, InputError
 from memsim.networks.regimes import Regime, probed
-from memsim.own_code import PIN, blamed
+from memsim.own_code import PIN, blamed, digest
 from memsim.surrogate import DEFAULT_STEPPER, CompiledCircuit
 from memsim.surrogate.reference import equilibrium
 
@@ -90,6 +91,17 @@ class Cell:
         models = [device.model for device in self.circuit.devices]
         return hashlib.sha256(repr((self.circuit, models, self.regime)).encode()).hexdigest()[:PIN]
 
+    @property
+    def pin(self) -> str:
+        """Hexadecimal digits that differ where what the user says of a circuit does, the same on every machine.
+
+        Rests, and what a probe finds, differ in their last digits.
+        """
+        models = [(device.model, _own_equations(device)) for device in self.circuit.devices]
+        regime = {name: _rounded(value) for name, value in vars(self.regime).items()}
+        said = (self.circuit.parts, dict(self.circuit.values), self.circuit.output, models, regime)
+        return digest(repr(said))
+
     def twin(self, stepper: str = DEFAULT_STEPPER) -> CompiledCircuit:
         """The compiled circuit, its output recorded; one for all who ask."""
         if stepper not in self._twins:
@@ -100,6 +112,19 @@ class Cell:
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Cell:
         return self
+
+
+def _own_equations(device: Device) -> str:
+    """Of a model of the user's."""
+    if type(device).__module__.startswith("memsim."):
+        return ""
+    return repr(device.expressions)
+
+
+def _rounded(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {name: _rounded(one) for name, one in value.items()}
+    return f"{value:.3g}" if isinstance(value, float) else value
 
 
 def instance(neuron: object) -> Neuron:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from memsim.errors import InputError
 from memsim.tables import Count, Table, Whole
@@ -19,7 +19,7 @@ class Convolution(Table):
         channels: neurons at each position.
         kernel: side of a patch [pixels].
         stride: between patches [pixels].
-        padding: rim of zeros around the input [pixels].
+        padding: rim of zeros around the input [pixels], narrower than the kernel.
         groups: into which channels are cut, in order; those of a group come from those of the same group alone.
     """
 
@@ -28,6 +28,11 @@ class Convolution(Table):
     stride: Count = 1
     padding: Whole = 0
     groups: Count = 1
+
+    @model_validator(mode="after")
+    def _kernel_reaches_the_input(self) -> Convolution:
+        check_padding(self.kernel, self.padding)
+        return self
 
 
 def one_group(
@@ -61,6 +66,15 @@ def pooled_shape(shape: tuple[int, ...], side: int) -> tuple[int, int, int]:
             "both, so change pool, kernel, stride or padding"
         )
     return channels, sides[0] // side, sides[1] // side
+
+
+def check_padding(kernel: int, padding: int) -> None:
+    """Raise ValueError where outermost patches see zeros alone."""
+    if padding >= kernel:
+        raise ValueError(
+            f"padding = {padding} reaches beyond a kernel of {kernel}, whose outermost patches see zeros alone; "
+            f"allowed: at most {kernel - 1}"
+        )
 
 
 def output_sides(shape: tuple[int, int, int], convolution: Convolution) -> tuple[int, int]:

@@ -13,6 +13,7 @@ from typing import cast
 import torch
 
 from memsim.crossbar import Crossbar
+from memsim.errors import InputError
 from memsim.networks.cells import Cell
 from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.drives import Drive
@@ -24,6 +25,9 @@ from memsim.networks.parts import Connection, Parts, crossbar_of
 from memsim.networks.readouts import Readout
 from memsim.networks.synapses import OnCrossbars, Synapse
 from memsim.networks.tables import LayerTable, NetworkTable
+
+FARTHEST = 1e6
+"""Mirror ratio over that which suits a neuron, either way: cells may conduct so much more or less than usual ones."""
 
 
 class MemristiveNetwork(Network):
@@ -122,7 +126,14 @@ class _OnCrossbars(Parts):
 
     def _mirror_ratio(self, number: int) -> float:
         """Of a layer; the neuron's before it is calibrated."""
-        ratio = self.table.mirror_ratio
+        ratio, suits = self.table.mirror_ratio, self.cells[number].regime.mirror_ratio
         if ratio == "auto":
-            return self.cells[number].regime.mirror_ratio
-        return ratio[number] if isinstance(ratio, tuple) else ratio
+            return suits
+        chosen = ratio[number] if isinstance(ratio, tuple) else ratio
+        lowest, highest = suits / FARTHEST, suits * FARTHEST
+        if not lowest <= chosen <= highest:
+            raise InputError(
+                f"synapses.mirror_ratio = {chosen:g} is out of range; allowed in front of {self.cells[number].name!r}: "
+                f"{lowest:g} to {highest:g}"
+            )
+        return chosen

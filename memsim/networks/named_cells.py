@@ -1,6 +1,7 @@
 """Cells by name: those of the package, `my_cells.py:AhpCell` of a Python file, `my.cir:cell` of a deck.
 
-Files are named, trusted and kept as memsim.own_code says.
+Files are named, trusted and kept as memsim.own_code says. Full names of cells in Python files end in a `~` and a digest
+of the circuit, since a file may read others, such as the card of a device.
 """
 
 from __future__ import annotations
@@ -13,15 +14,18 @@ from types import ModuleType
 from PySpice.Spice.Netlist import Circuit, Netlist
 
 from memsim.circuits import Neuron
-from memsim.errors import InputError
+from memsim.errors import CheckpointError, InputError
 from memsim.networks.cells import SHIPPED, Cell, shipped_cell
 from memsim.networks.regimes import Regime
-from memsim.own_code import PIN, keep, load_object, located, names_code, pinned
+from memsim.own_code import PIN, keep, keep_as, load_object, located, names_code, pinned
 from memsim.spice.subcircuits import read_subcircuit
 
 _DECK = re.compile(r"(?P<file>.+?\.(cir|sp|net|lib)):(?P<item>\w+)(?:@(?P<pin>[0-9a-f]+))?")
+_CIRCUIT = re.compile(r"(?P<code>.+@[0-9a-f+]+)~(?P<pin>[0-9a-f]+)")
 _KNOWN: dict[str, Cell] = {}
 """Cells of files that were read, and of objects that were registered, by their full names."""
+_MADE: dict[str, tuple[object, Cell]] = {}
+"""Objects of Python files, and their cells, by the full name of the object."""
 _TRUSTED: set[Path] = set()
 """Decks that may include files of other folders, which runs no code."""
 
@@ -46,12 +50,9 @@ def load_cell(name: str | Cell, *, trust: bool = False, folder: Path | None = No
         return name
     if name in SHIPPED:
         return shipped_cell(name)
-    if names_code(name):
-        full, made = load_object(name, "neuron", trust=trust, folder=folder, offers=_neurons)
-        if full not in _KNOWN:
-            item = full.rpartition(":")[2].partition("@")[0]
-            _KNOWN[full] = replace(Cell.of(made, name=item), name=full)
-        return _KNOWN[full]
+    code, pin = _apart(name)
+    if names_code(code):
+        return _of_code(code, pin, trust, folder)
     found = _DECK.fullmatch(name)
     if found is None:
         return _registered(name)
@@ -64,6 +65,32 @@ def load_cell(name: str | Cell, *, trust: bool = False, folder: Path | None = No
         _KNOWN[full] = replace(Cell.of(deck.circuit, output=deck.output), name=full)
     keep(full, f"{path.name} with all that it includes\n{deck.text}\n")
     return _KNOWN[full]
+
+
+def _apart(name: str) -> tuple[str, str | None]:
+    """A name without the digest of its circuit, and that."""
+    found = _CIRCUIT.fullmatch(name)
+    return (found["code"], found["pin"]) if found else (name, None)
+
+
+def _of_code(name: str, pin: str | None, trust: bool, folder: Path | None) -> Cell:
+    """The cell of an object in a Python file, whose circuit has that digest, if one is given."""
+    full, made = load_object(name, "neuron", trust=trust, folder=folder, offers=_neurons)
+    if full not in _MADE or _MADE[full][0] is not made:
+        item = full.rpartition(":")[2].partition("@")[0]
+        cell = Cell.of(made, name=item)
+        named = replace(cell, name=f"{full}~{cell.pin}")
+        _MADE[full] = made, named
+        _KNOWN[named.name] = named
+        keep_as(named.name, full)
+    cell = _MADE[full][1]
+    if pin and cell.name != f"{full}~{pin}":
+        file, item = full.partition("@")[0].rsplit(":", 1)
+        raise CheckpointError(
+            f"the circuit of neuron {item!r} of {file} is not what it was: what the file reads or imports, such as the "
+            "card of a device, has changed; put it back as it was, or train anew"
+        )
+    return cell
 
 
 def known_as(neuron: object) -> tuple[str, Regime]:
@@ -80,7 +107,7 @@ def known_as(neuron: object) -> tuple[str, Regime]:
 
 def full_name(entry: object, folder: Path, *, trust: bool = False) -> object:
     """The full name of a cell that an entry of a study in a folder names by its file; any other entry as it is."""
-    if not isinstance(entry, str) or not (names_code(entry) or _DECK.fullmatch(entry)):
+    if not isinstance(entry, str) or not (names_code(_apart(entry)[0]) or _DECK.fullmatch(entry)):
         return entry
     return load_cell(entry, trust=trust, folder=folder).name
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -10,8 +11,12 @@ import torch
 
 from memsim.crossbar import Crossbar, Hardware, LognormalVariation, ReadNoise, StuckCells
 from memsim.crossbar.nonidealities import Transform
+from memsim.errors import InputError
 from memsim.networks.network import Network
 from memsim.networks.tables import NonidealityTable
+
+MOST_STUCK = 100.0
+"""Conductance of a stuck cell over the highest in use."""
 
 
 @contextmanager
@@ -32,6 +37,16 @@ def realised(network: Network, table: NonidealityTable, generator: torch.Generat
     finally:
         for crossbar, (ideal, source) in zip(network.crossbars, before, strict=True):
             crossbar.use(ideal, source)
+
+
+def check_nonidealities(network: Network, table: NonidealityTable) -> None:
+    """Raise InputError where stuck cells conduct more than those of the network could be short-circuited to."""
+    stuck, highest = table.stuck_conductance, min((one.g_max for one in network.crossbars), default=math.inf)
+    if stuck is not None and stuck > MOST_STUCK * highest:
+        raise InputError(
+            f"nonidealities: stuck_conductance = {stuck:g} S is out of range; allowed with cells of up to "
+            f"{highest:g} S: at most {MOST_STUCK * highest:g} S"
+        )
 
 
 def hardware(table: NonidealityTable, crossbar: Crossbar) -> Hardware:

@@ -11,7 +11,8 @@ from typing import Any
 import torch
 
 from memsim.crossbar import Crossbar, Hardware, Wires, conductance_range
-from memsim.devices import load_device
+from memsim.devices import Device, load_device
+from memsim.devices.retention import retention
 from memsim.errors import InputError
 from memsim.memory import check_memory
 from memsim.networks.delays import Delay
@@ -22,6 +23,10 @@ from memsim.networks.lines import Part, Pool
 from memsim.networks.network import INPUT
 from memsim.networks.synapses import Convolutional, Dense, OnCrossbars, Synapse, grouped
 from memsim.networks.tables import LayerTable, SynapsesTable
+from memsim.units import format_si
+
+SHORTEST_MEMORY = 10e-3
+"""Of a device whose conductance is a weight [s]."""
 
 
 @dataclass(frozen=True)
@@ -207,7 +212,9 @@ def crossbar_of(
     check_memory(
         f"a crossbar of {rows} x {columns} cells", 8 * rows * columns, "make hidden or kernel smaller"
     )
-    g_min, g_max = conductance_range(load_device(table.device), table.conductance_min, table.conductance_max)
+    device = load_device(table.device)
+    g_min, g_max = conductance_range(device, table.conductance_min, table.conductance_max)
+    _check_memory_of(table.device, device)
     segment = table.wire_resistance
     crossbar = Crossbar(
         rows,
@@ -221,3 +228,11 @@ def crossbar_of(
     with torch.no_grad():
         crossbar.weight.mul_(2 * table.initial_weight)
     return crossbar
+
+
+def _check_memory_of(name: str, device: Device) -> None:
+    if device.states and (kept := retention(device)) < SHORTEST_MEMORY:
+        raise InputError(
+            f"synapses.device = {name!r} forgets within {format_si(kept, 's')} at 0 V, and weights are to stay; "
+            f"allowed: devices that remember for {format_si(SHORTEST_MEMORY, 's')} and longer"
+        )

@@ -24,6 +24,7 @@ import torch
 from numpy.typing import NDArray
 
 from memsim.circuits.cell import CellCircuit
+from memsim.circuits.flatten import GROUND
 from memsim.circuits.stimuli import AlphaTrain, check_finite, check_positive
 from memsim.errors import ConvergenceError, InputError
 from memsim.surrogate import CompiledCircuit
@@ -118,6 +119,20 @@ def probed(cell: CellCircuit) -> Regime:
     return probe.self_firing() or probe.graded()
 
 
+def _way_out(cell: CellCircuit) -> str:
+    """What to do about an output that no current moves."""
+    holding = [
+        part.name
+        for part in cell.parts
+        if part.kind == "VoltageSource"
+        and GROUND in part.nodes
+        and {cell.output, cell.entry} & set(part.nodes)
+    ]
+    if holding:
+        return f"the voltage source {holding[0]!r} holds it where it is: take it out, or put a resistor before it"
+    return "choose another output node"
+
+
 class _Probe:
     def __init__(self, cell: CellCircuit) -> None:
         self.output, self.rest = f"v({cell.output})", cell.rest
@@ -125,8 +140,7 @@ class _Probe:
         found = small_signal(CompiledCircuit(cell.circuit(), inputs=(cell.source,)), self.output)
         if not found.resistance > 0:
             raise InputError(
-                f"the output {cell.output!r} does not rise when a current flows into {cell.entry!r}; choose another "
-                "output node"
+                f"the output {cell.output!r} does not rise when a current flows into {cell.entry!r}; {_way_out(cell)}"
             )
         self.failure = ""
         steps = np.arange(2 * np.log2(HIGHEST / LOWEST))

@@ -20,7 +20,8 @@ from memsim.errors import InputError
 from memsim.networks.defaults import completed, suiting
 from memsim.networks.described import Entry
 from memsim.networks.drives import Encoding, Pulse
-from memsim.networks.geometry import Convolution, Size
+from memsim.networks.effects import check_effects
+from memsim.networks.geometry import Convolution, Size, check_padding
 from memsim.networks.lif_table import OF_SPIKES, LifTable
 from memsim.networks.named_cells import known_as
 from memsim.surrogate import DEFAULT_STEPPER
@@ -35,6 +36,11 @@ IDEAL, CROSSBAR = "ideal", "crossbar"
 """What synapses of discrete neurons can be: plain weights, or cells of a crossbar."""
 OF_MIRRORS = frozenset({"mirror_ratio", "supply", "bias"})
 """Entries of synapses that say nothing of crossbars in front of discrete neurons."""
+MOST_VOLTAGE = 10.0
+"""On a word line [V]."""
+MOST_SPREAD = 2.0
+"""Standard deviation of a logarithm: then one value in six is more than seven times what it should be."""
+Spread = Annotated[float, Field(ge=0, le=MOST_SPREAD, strict=True)]
 Name = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
 ReadoutKind = Literal["mean", "maximum", "spike-count", "first-spike"]
 
@@ -59,14 +65,14 @@ class DriveTable(Table):
     Attributes:
         encoding: how inputs become amplitudes.
         pulse: shape of one pulse.
-        voltage: of a pulse of amplitude 1 [V].
-        tau: time constant of a pulse [s].
+        voltage: of a pulse of amplitude 1 [V], at most 10 V.
+        tau: time constant of a pulse that is not held [s], between a tenth of a step and ten windows.
         slots: instants, evenly over the window, at which pulses can begin.
     """
 
     encoding: Encoding = "amplitude"
     pulse: Pulse = "alpha"
-    voltage: Positive = 0.1
+    voltage: Annotated[float, Field(gt=0, le=MOST_VOLTAGE, strict=True)] = 0.1
     tau: Positive = 1e-3
     slots: Annotated[int, Field(ge=1, le=10_000, strict=True)] = 2
 
@@ -104,13 +110,13 @@ class ParameterTable(Table):
     Attributes:
         trainable: whether it is trained, within its bounds.
         low, high: bounds; half and twice the circuit's value where left out.
-        spread: standard deviation of its logarithm over the neurons at the start.
+        spread: standard deviation of its logarithm over the neurons at the start, at most 2.
     """
 
     trainable: bool = True
     low: Finite | None = None
     high: Finite | None = None
-    spread: NonNegative = 0.0
+    spread: Spread = 0.0
 
 
 class ReadoutTable(Table):
@@ -119,8 +125,9 @@ class ReadoutTable(Table):
     Attributes:
         kind: mean, maximum, spike-count or first-spike.
         scale: what counts as one unit of a logit [V, spikes or windows]; that of kind and neuron where left out.
-        level: potential above rest that a spike crosses [V]; the neuron's where left out.
-        width: of the transition at the level [V]; the neuron's where left out.
+        level: potential above rest that a spike crosses [V]; the neuron's where left out. Beside the kinds that look at
+            spikes, mirrors that are found by `auto` go by it.
+        width: of the transition at the level [V], of the kinds that look at spikes; the neuron's where left out.
     """
 
     kind: ReadoutKind = "mean"
@@ -134,17 +141,25 @@ class NonidealityTable(Table):
 
     Attributes:
         levels: conductances that a cell can hold, evenly spaced.
-        variation: standard deviation of the logarithm of conductances.
+        variation: standard deviation of the logarithm of conductances, at most 2.
         stuck_rate: share of cells that hold `stuck_conductance` whatever they are programmed to.
-        stuck_conductance: of such cells [S]; the highest in use where left out.
+        stuck_conductance: of such cells [S], at most a hundred times the highest in use, which it is where left out.
         read_noise: standard deviation of a cell's conductance from read to read, as a share of it.
     """
 
     levels: Annotated[int, Field(ge=2, strict=True)] | None = None
-    variation: NonNegative = 0.0
+    variation: Spread = 0.0
     stuck_rate: Share = 0.0
     stuck_conductance: NonNegative | None = None
-    read_noise: NonNegative = 0.0
+    read_noise: Share = 0.0
+
+    @model_validator(mode="after")
+    def _some_are_stuck(self) -> NonidealityTable:
+        if self.stuck_conductance is not None and not self.stuck_rate:
+            raise ValueError(
+                "stuck_conductance changes nothing without stuck cells; give stuck_rate, or leave it out"
+            )
+        return self
 
 
 class LayerTable(Table):
@@ -167,7 +182,8 @@ class LayerTable(Table):
         join: `current`: each through a crossbar of its own; `spike`: added to its own outputs.
         gate: of the currents into its neurons: `FILE.py:NAME`, or a table with that as `kind` and settings; see
             memsim.networks.gates.
-        delay: of what comes from the layer before [s].
+        delay: of what comes from the layer before: of circuits [s], below the window; of discrete neurons in steps, a
+            whole number of at least 1, below the number of steps.
         train_delay: whether that is the bound of delays that are trained, one for each word line.
     """
 
@@ -196,6 +212,13 @@ class LayerTable(Table):
     @field_validator("neuron", mode="before")
     @classmethod
     def _full_name(cls, neuron: Any) -> str | None:
+        if isinstance(neuron, int | float):
+            raise ValueError("neuron names the circuit of its neurons; how many there are is `neurons`")
+        if neuron == DISCRETE:
+            raise ValueError(
+                f'discrete neurons are those of a whole network; give neuron = "{DISCRETE}" before its layers, or '
+                "name a circuit"
+            )
         return None if neuron is None else known_as(neuron)[0]
 
     @model_validator(mode="after")
@@ -204,6 +227,8 @@ class LayerTable(Table):
             raise ValueError("a convolution has channels and kernel; give both, or neurons")
         if self.channels is not None and self.neurons is not None:
             raise ValueError("a layer has neurons, or channels and kernel; give one of them")
+        if self.kernel is not None:
+            check_padding(self.kernel, self.padding)
         if self.channels is None and (self.stride, self.padding, self.groups) != (1, 0, 1):
             raise ValueError(
                 "stride, padding and groups belong to a convolution; give channels and kernel, too"
@@ -349,6 +374,10 @@ class NetworkTable(Table):
     @field_validator("neuron", mode="before")
     @classmethod
     def _full_name(cls, neuron: Any) -> str:
+        if isinstance(neuron, int | float):
+            raise ValueError(
+                "neuron names the circuit of the neurons; how many there are is in `hidden` or `layers`"
+            )
         return DISCRETE if neuron == DISCRETE else known_as(neuron)[0]
 
     @model_validator(mode="after")
@@ -407,6 +436,8 @@ class NetworkTable(Table):
             )
         if self.every_layer[-1].join == "spike":
             raise ValueError('the last layer is read as it is; join = "spike" is for those before')
+        regime = None if self.discrete else known_as(self.neuron)[1]
+        check_effects(self, 0.0 if regime is None else regime.tau)
         ratios, layers = self.synapses.mirror_ratio, len(self.every_layer)
         if isinstance(ratios, tuple) and len(ratios) != layers:
             raise ValueError(

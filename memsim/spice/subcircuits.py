@@ -46,10 +46,16 @@ class DeckCell:
 class _Definition:
     """A sub-circuit as it stands in the deck."""
 
+    name: str
     line: Line
     terminals: list[str]
     defaults: dict[str, str]
     body: list[Line] = field(default_factory=list)
+
+    @property
+    def texts(self) -> list[str]:
+        """Of all its lines."""
+        return [line.text for line in (self.line, *self.body)]
 
 
 def read_subcircuit(path: Path, name: str, *, trust: bool = False) -> DeckCell:
@@ -116,17 +122,38 @@ def _definitions(lines: list[Line]) -> tuple[dict[str, _Definition], dict[str, s
         if line.control:
             continue
         if words[0] == ".subckt":
-            if current is not None or len(words) < 2:
-                raise InputError(f"{line.place}: sub-circuits have a name, and none stands within another")
-            plain, given = _split(words[2:])
-            current = found[words[1]] = _Definition(line, plain, given)
+            if len(words) < 2:
+                raise InputError(f"{line.place}: a sub-circuit has a name; give one after .subckt")
+            _check_closed(current)
+            current = _Definition(words[1], line, *_split(words[2:]))
         elif words[0] == ".ends":
+            if current is not None:
+                _add(current, found)
             current = None
         elif current is not None:
             current.body.append(line)
         elif words[0] == ".param":
             parameters |= _split(words[1:])[1]
+    _check_closed(current)
     return found, parameters
+
+
+def _check_closed(definition: _Definition | None) -> None:
+    if definition is not None:
+        raise InputError(
+            f"{definition.line.place}: sub-circuit {definition.name!r} has no .ends before the next .subckt or the end "
+            "of the deck; put one after its last element (sub-circuits within another are not read)"
+        )
+
+
+def _add(definition: _Definition, found: dict[str, _Definition]) -> None:
+    """Keep a sub-circuit. Two that are the same word for word, of a file that is included twice, are one."""
+    other = found.setdefault(definition.name, definition)
+    if other.texts != definition.texts:
+        raise InputError(
+            f"{definition.line.place}: there is another sub-circuit {definition.name!r} before it, at "
+            f"{other.line.place}, and simulators differ in which of them counts; rename one, or take it out"
+        )
 
 
 def _words(line: Line) -> list[str]:
@@ -153,7 +180,15 @@ class _Reader:
 
     def fill(self, netlist: Netlist, definition: _Definition) -> None:
         """Add the elements of a sub-circuit to a circuit."""
+        places: dict[str, str] = {}
         for line in definition.body:
+            name = _words(line)[0]
+            if name in places:
+                raise InputError(
+                    f"{line.place}: sub-circuit {definition.name!r} has another element {name!r}, at {places[name]}; "
+                    "rename one"
+                )
+            places[name] = line.place
             self._add(netlist, line)
 
     def _add(self, netlist: Netlist, line: Line) -> None:

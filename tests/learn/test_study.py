@@ -22,13 +22,22 @@ def table(**entries: st.SearchStrategy) -> st.SearchStrategy:
     return st.fixed_dictionaries({}, optional=entries)
 
 
+def drawn(window: float, share: float, drive: dict, **rest: object) -> Study:
+    """A study whose pulses fit its window."""
+    pulse = drive.get("pulse") or ("held" if "switching" in str(rest["neuron"]) else "alpha")
+    fits = {} if pulse == "held" else {"tau": window * drive.get("tau", 1.0)}
+    others = {name: value for name, value in drive.items() if name != "tau"}
+    return make_study(window=window, step=window / share, drive={**others, **fits}, **rest)
+
+
 studies = st.builds(
-    lambda window, share, **rest: make_study(window=window, step=window / share, **rest),
+    drawn,
     window=st.floats(1e-9, 1e9),
     share=st.floats(4.1, 1e4),
     hidden=st.lists(
         st.integers(1, 4096)
         | st.fixed_dictionaries({"channels": st.integers(1, 64), "kernel": st.integers(1, 9)}),
+        min_size=1,
         max_size=4,
     ).map(tuple),
     neuron=st.sampled_from(list(SHIPPED)),
@@ -40,15 +49,17 @@ studies = st.builds(
     drive=table(
         encoding=st.sampled_from(["amplitude", "rate", "latency"]),
         pulse=st.sampled_from(["alpha", "exponential", "held"]),
-        voltage=positive,
-        tau=positive,
+        voltage=st.floats(1e-300, 10),
+        tau=st.floats(0.03, 10),
         slots=st.integers(1, 100),
     ),
     synapses=table(
         device=st.text(max_size=20), conductance_min=positive, conductance_max=positive, mirror_ratio=positive
     ),
     readout=table(scale=positive),
-    training=table(weight_decay=positive, gradient_clip=positive, label_smoothing=share, dropout=share),
+    training=table(
+        weight_decay=positive, gradient_clip=positive, label_smoothing=share, dropout=st.floats(0, 0.9)
+    ),
     augmentation=table(shift=st.integers(0, 9), elastic=positive),
 )
 

@@ -154,7 +154,7 @@ class Careless(Neuron):
         ),
         (lambda: CircuitNeuron("my-neuron"), "unknown neuron 'my-neuron'; known: integrate-and-fire-set1"),
         (lambda: make_study(neuron="my-neuron"), "neuron = 'my-neuron': unknown neuron"),
-        (lambda: make_study(neuron=3), "neuron = 3: int is no neuron"),
+        (lambda: make_study(neuron=3), "neuron = 3: neuron names the circuit"),
         (
             lambda: make_study(neuron="Gone@0123456789abcdef"),
             "was an object of another process; make it again",

@@ -34,6 +34,7 @@ def test_a_convolution_is_that_of_its_crossbar_s_matrix(shape, kernel, stride, p
     crossbar = Crossbar(
         rows, channels, g_min=1e-6, g_max=5e-6, mirror_ratio=0.5, generator=generator
     ).double()
+    padding = min(padding, kernel - 1)
     table = Convolution(channels=channels, kernel=kernel, stride=stride, padding=padding)
     layer = Convolutional(shape, table, crossbar)
     images = torch.randn(2, 3, *shape, generator=generator, dtype=torch.float64)

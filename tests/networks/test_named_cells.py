@@ -155,7 +155,7 @@ def test_a_kept_deck_holds_all_that_it_includes(folder: Path, tmp_path: Path):
         ("my.cir:foreign", "sub-circuit 'not_there' is not defined; the deck has: mif_set1"),
         ("my.cir:three", "'three' of .* has the terminals a, b, c beside ground; give it one"),
         ("my.cir:moving", "`v1 mem 0 sin.*`: a neuron is made of .* constant sources"),
-        ("my.cir:source", "the output .top. does not rise when a current flows into .top."),
+        ("my.cir:source", "'top' does not rise when a current flows into 'top'; the voltage source 'v3'"),
     ],
 )
 def test_what_a_file_does_not_hold_is_named(folder: Path, name: str, message: str):
@@ -188,3 +188,35 @@ def test_two_terminals_are_input_and_output(tmp_path: Path):
     assert isinstance(found.circuit, Circuit)
     assert found.output == "out"
     assert [str(node.name) for node in found.circuit["Iin"].nodes] == ["0", "in"]
+
+
+CLASHES = {
+    "two sub-circuits": (
+        ".subckt c m\nr1 m 0 1k\n.ends\n.subckt c m\nr1 m 0 2k\n.ends\n",
+        r"line 5.*another sub-circuit 'c' before it, at .*line 2",
+    ),
+    "two elements": (
+        ".subckt c m\nr1 m 0 1k\nr1 m 0 2k\n.ends\n",
+        r"line 4.*'c' has another element 'r1', at .*line 3",
+    ),
+    "no end": (".subckt c m\nr1 m 0 1k\n", r"line 2.*sub-circuit 'c' has no \.ends"),
+    "no end before the next": (".subckt c m\nr1 m 0 1k\n.subckt d m\n.ends\n", r"line 2.*'c' has no \.ends"),
+}
+
+
+@pytest.mark.parametrize(("deck", "message"), CLASHES.values(), ids=CLASHES)
+def test_what_a_deck_says_twice_or_does_not_end_is_named(tmp_path: Path, deck: str, message: str):
+    (tmp_path / "my.cir").write_text(f"cells\n{deck}")
+    with pytest.raises(InputError, match=message):
+        read_subcircuit(tmp_path / "my.cir", "c")
+
+
+def test_one_file_included_twice_is_one(folder: Path):
+    (folder / "my.cir").write_text(DECK.replace(".include mif.lib", ".include mif.lib\n.include mif.lib"))
+    assert read_subcircuit(folder / "my.cir", "ahp").output == "mem"
+
+
+def test_a_node_that_python_has_a_word_for_is_no_warning(tmp_path: Path, caplog: pytest.LogCaptureFixture):
+    (tmp_path / "rc.cir").write_text(".subckt rc in out\nr1 in out 1k\nc1 out 0 1n\n.ends\n")
+    read_subcircuit(tmp_path / "rc.cir", "rc")
+    assert not caplog.records

@@ -1,0 +1,65 @@
+"""Whether a network hears its inputs, and its weights their gradients, before work is lost on one that does not."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+
+from memsim.errors import ConvergenceError
+from memsim.learn.data import Split
+from memsim.networks import MemristiveNetwork, Network
+
+REST = 1e-4
+"""Peaks of potentials, over the level of a spike, that are as good as rest: rests are found to a part of that."""
+EXAMPLES = 32
+
+
+def check_heard(network: Network, split: Split, seed: int) -> None:
+    """Run some examples through circuits, to see that every layer moves.
+
+    Args:
+        network: as its training begins.
+        split: examples.
+        seed: of the events of a drive that draws some.
+
+    Raises:
+        ConvergenceError: potentials of a layer that stay at rest.
+    """
+    if not isinstance(network, MemristiveNetwork):
+        return
+    inputs, events = split.inputs(slice(EXAMPLES)), torch.Generator().manual_seed(seed)
+    with torch.no_grad():
+        waves = network.waveforms(inputs, generator=events)
+    for name, peak in at_rest(network, waves).items():
+        raise ConvergenceError(
+            f"layer {name!r} hears nothing: its potentials stay within {peak:.2g} V of rest for each of {len(inputs)} "
+            "inputs",
+            remedy="look at what leads there: inputs that are all zero, drive.voltage and drive.tau, mirror_ratio, "
+            "wire_resistance, delays, and layers before it that do not spike.",
+        )
+
+
+def at_rest(network: MemristiveNetwork, waves: Sequence[Tensor]) -> dict[str, float]:
+    """Layers whose potentials, [time, batch, neurons] each, are as good as rest, with their peaks [V]."""
+    found = {}
+    for layer, cell, wave in zip(network.chain, network.cells, waves, strict=True):
+        peak = float(wave.abs().amax())
+        if peak < REST * abs(cell.regime.level):
+            found[layer.name] = peak
+    return found
+
+
+def check_gradients(network: nn.Module) -> None:
+    """See that the gradient of the first batch moves something, where a rule fills one in.
+
+    Raises:
+        ConvergenceError: every gradient is zero.
+    """
+    gradients = [one.grad for one in network.parameters() if one.requires_grad and one.grad is not None]
+    if gradients and not any(bool((gradient != 0).any()) for gradient in gradients):
+        raise ConvergenceError(
+            "all gradients of the first batch are zero, so that nothing is learned",
+            remedy="see that outputs depend on the weights: look at the loss, the readout, mirror_ratio and delays.",
+        )

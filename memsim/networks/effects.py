@@ -1,0 +1,122 @@
+"""Entries of a study that would change nothing beside the others, and times that do not fit its window.
+
+Each check raises ValueError, which names the entry and says what it needs.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from memsim.networks.network import INPUT
+
+if TYPE_CHECKING:
+    from memsim.networks.tables import LayerTable, NetworkTable
+
+MOST_WINDOWS = 10
+"""A time constant may be as many windows long: then a tenth of what it delays is there at the end."""
+LEAST_STEPS = 0.1
+"""A pulse may be as many steps long, or it is over before anything is looked at."""
+SPIKING = frozenset({"spike-count", "first-spike"})
+"""Readouts that look at spikes."""
+SAME = 1e-3
+"""What is written by a run of another machine may differ by so much from what would be found here."""
+
+
+def check_effects(study: NetworkTable, tau: float) -> None:
+    """Raise where an entry has no effect, or a time does not fit; `tau` is that of pulses where it is left out [s]."""
+    names = [layer.name or f"layer{number}" for number, layer in enumerate(study.every_layer, start=1)]
+    for layer, name, before in zip(study.every_layer, names, [INPUT, *names], strict=False):
+        _check_sources(layer, name, *layer.fed_by(before, study.inputs))
+        (_check_steps if study.discrete else _check_times)(study, layer, name)
+    if study.discrete:
+        return
+    _check_drive(study, tau)
+    _check_readout(study)
+    _check_parameters(study)
+
+
+def _check_sources(layer: LayerTable, name: str, before: str, others: Sequence[str]) -> None:
+    twice = sorted({source for source in layer.sources if layer.sources.count(source) > 1})
+    if twice:
+        raise ValueError(
+            f"layer {name!r}: from names {twice[0]!r} twice, which changes nothing; name it once"
+        )
+    plain = layer.join == "current" and layer.delay is None and layer.channels is None
+    if plain and before in others:
+        raise ValueError(
+            f"layer {name!r}: from = {before!r} is what it gets anyway, and a second crossbar from there adds "
+            'nothing; leave it out, or give a delay, or join = "spike"'
+        )
+
+
+def _check_steps(study: NetworkTable, layer: LayerTable, name: str) -> None:
+    if layer.recurrent_tau is not None:
+        raise ValueError(
+            f"layer {name!r}: recurrent_tau is of lines between circuits and changes nothing for {study.neuron!r}, "
+            "whose spikes arrive a step later; leave it out"
+        )
+    delay, steps = layer.delay, study.time_steps
+    if delay is not None and not (delay.is_integer() and 1 <= delay < steps):
+        raise ValueError(
+            f"layer {name!r}: delay = {delay:g} is in steps for {study.neuron!r}; allowed: a whole number of at least "
+            f"1, below the {steps} steps that there are"
+        )
+
+
+def _check_times(study: NetworkTable, layer: LayerTable, name: str) -> None:
+    window, longest = study.window, MOST_WINDOWS * study.window
+    if layer.delay is not None and not layer.delay < window:
+        raise ValueError(
+            f"layer {name!r}: delay = {layer.delay:g} s lets nothing arrive within the window; allowed: below "
+            f"{window:g} s"
+        )
+    if layer.recurrent_tau is not None and layer.recurrent_tau > longest:
+        raise ValueError(
+            f"layer {name!r}: recurrent_tau = {layer.recurrent_tau:g} s lets nothing through within the window of "
+            f"{window:g} s; allowed: at most {longest:g} s"
+        )
+
+
+def _check_drive(study: NetworkTable, tau: float) -> None:
+    drive = study.drive
+    if drive.pulse == "held":
+        if not math.isclose(drive.tau, tau, rel_tol=SAME):
+            raise ValueError(
+                f"drive.tau = {drive.tau:g} s changes nothing for held pulses; leave it out, or give "
+                'drive.pulse = "alpha" or "exponential"'
+            )
+        return
+    shortest, longest = LEAST_STEPS * study.step, MOST_WINDOWS * study.window
+    if not shortest <= drive.tau <= longest:
+        raise ValueError(
+            f"drive.tau = {drive.tau:g} s does not fit steps of {study.step:g} s and a window of {study.window:g} s; "
+            f"allowed: {shortest:g} to {longest:g} s"
+        )
+
+
+def _check_readout(study: NetworkTable) -> None:
+    readout = study.readout
+    if readout.kind in SPIKING:
+        return
+    # mirrors that are found are found by the level
+    of_spikes = {"width": readout.width, "level": readout.level}
+    found = study.synapses.mirror_ratio == "auto" or isinstance(study.synapses.mirror_ratio, tuple)
+    idle = [
+        name for name, value in of_spikes.items() if value is not None and not (name == "level" and found)
+    ]
+    if idle:
+        raise ValueError(
+            f"readout.{idle[0]} changes nothing for kind = {readout.kind!r}; leave it out, or give kind = "
+            '"spike-count" or "first-spike"'
+        )
+
+
+def _check_parameters(study: NetworkTable) -> None:
+    for name, table in study.parameters.items():
+        if not table.trainable and not table.spread:
+            raise ValueError(
+                f"parameters.{name} is neither trained nor spread, which changes nothing; leave it out, or give "
+                "trainable = true or a spread"
+            )
