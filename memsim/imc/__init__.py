@@ -1,5 +1,6 @@
 """In-memory computing: hardware cards, converters, and networks mapped to tiles."""
 
+from memsim.imc.digital import digital_parts
 from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
 from memsim.imc.layers import MappedLayer
 from memsim.imc.mapping import Activity, calibrate, map_to_imc, mapped_layers, observe
@@ -9,6 +10,7 @@ __all__ = [
     "HardwareCard",
     "MappedLayer",
     "calibrate",
+    "digital_parts",
     "hardware_names",
     "load_hardware",
     "map_to_imc",
