@@ -11,7 +11,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 from memsim.imc.plain import computes_as, hooked
 
 
-def fold(model: nn.Module) -> None:
+def fold_normalisation(model: nn.Module) -> None:
     """Fold running averages into layers of each nn.Sequential; a layer that is used elsewhere too keeps its own."""
     uses = Counter(id(module) for _, module in model.named_modules(remove_duplicate=False))
     for container in [m for m in model.modules() if computes_as(m, nn.Sequential)]:

@@ -16,14 +16,13 @@ from memsim.errors import InputError
 from memsim.imc.copies import copy_of
 from memsim.imc.crossbars import MappedCrossbar, layer_parts, spans_of
 from memsim.imc.digital import refuse_products, run_watched
-from memsim.imc.folding import fold
+from memsim.imc.folding import fold_normalisation
 from memsim.imc.groups import GroupedLayers, chip_of
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.hooks import Hook
-from memsim.imc.layers import MappedLayer, decides, weighted
+from memsim.imc.layers import MappedLayer, decides
 from memsim.imc.patches import Patches
 from memsim.imc.plain import computes_as, hooked
-from memsim.imc.tiles import powers
 
 UNMAPPED = (
     nn.modules.conv._ConvNd,
@@ -33,8 +32,6 @@ UNMAPPED = (
     nn.Embedding,
     nn.Bilinear,
 )
-TIE_BREAK = 0.5
-"""Half a cell of reference decides sums of zero one way in half of the columns, the other way in the others [LSB]."""
 
 
 def map_to_imc(
@@ -44,6 +41,7 @@ def map_to_imc(
     generator: torch.Generator | None = None,
     chip: int = 0,
     sample: Tensor | None = None,
+    fold: bool = True,
 ) -> nn.Module:
     """A copy of a network that computes as the hardware would, tile by tile.
 
@@ -65,6 +63,7 @@ def map_to_imc(
         generator: source of the noise of reads, and of the chips that are made while training.
         chip: which chip it is in evaluation: seed of all that is drawn once.
         sample: inputs of a memristive network, whose lowest and highest voltages are presented as 0 and 1.
+        fold: normalisation into layers; else all of it is digital, and `estimate_averages` fits it to a chip.
 
     Raises:
         InputError: a layer that cannot be mapped, a product that would stay digital, weights that are not finite, or a
@@ -74,7 +73,8 @@ def map_to_imc(
     _check_layers(model)
     refuse_products(model)
     copied = copy_of(model)
-    fold(copied)
+    if fold:
+        fold_normalisation(copied)
     spans = spans_of(model, sample, above_rest=decides(card))
     replaced: dict[str, nn.Module] = {}
     for name, module in copied.named_modules():
@@ -158,20 +158,6 @@ def observe(model: nn.Module, inputs: Tensor, *, inferences: int) -> dict[str, A
     }
 
 
-def calibrate(model: nn.Module, inputs: Tensor) -> None:
-    """Set what decisions count, layer by layer as inputs pass, and break ties by the column references.
-
-    What the decisions of each slice count is found by least squares, so that sums of decisions come closest to the
-    sums that they replace, in all uses of a layer.
-
-    Raises:
-        InputError: code of a module that multiplies with parameters itself.
-    """
-    layers = [layer for layer in mapped_layers(model).values() if layer.decides]
-    with evaluating(model):
-        run_watched(model, inputs, [(layer, _Calibration()) for layer in layers])
-
-
 @contextmanager
 def evaluating(model: nn.Module) -> Iterator[None]:
     """The network in evaluation mode: one chip, without what training adds."""
@@ -181,42 +167,6 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         model.train(before)
-
-
-class _Calibration:
-    """Of one layer, over all of its uses so far."""
-
-    def __init__(self) -> None:
-        self.seen: Tensor | None = None
-
-    def __call__(self, module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        layer = cast("MappedLayer", module)
-        # a reference is on for every pulse of a read, and half a cell is of all of them
-        layer.trim.copy_(_tie_breaks(layer) / layer.pulses)
-        rows = _decided_and_wanted(layer, given[0])
-        rows = rows if self.seen is None else torch.cat([self.seen, rows])
-        layer.gain.copy_(torch.linalg.lstsq(rows[:, :-1], rows[:, -1:], driver="gelsd").solution[:, 0])
-        # the triangle of a QR decomposition has the least squares of all rows
-        self.seen = torch.linalg.qr(rows, mode="r").R
-
-
-def _decided_and_wanted(layer: MappedLayer, inputs: Tensor) -> Tensor:
-    """What each slice decides, and in the last column the sum that they replace, [vectors * neurons, slices + 1]."""
-    shown = layer.presented(layer.vectors(layer.coded(inputs)))
-    sums = [layer.partial_sums(part) for part in shown]
-    weights = sums[0].new_tensor(powers(layer.card))
-    trims = layer.pulses * layer.trim[:, None]
-    wanted = weighted([layer.added(p - trims) for p in sums]) @ weights
-    decided = weighted([layer.added(layer.read(p)) for p in sums]) * weights
-    return torch.cat([decided.flatten(0, -2), wanted.flatten()[:, None]], 1)
-
-
-def _tie_breaks(layer: MappedLayer) -> Tensor:
-    """Plus and minus half a cell, so that ties of the slices of a neuron almost cancel, and those of its tiles do."""
-    neurons, slices = layer.neurons, layer.card.slices
-    up = (torch.arange(layer.row_tiles)[:, None] + torch.arange(neurons)) % 2 == 0
-    top = torch.where(up, TIE_BREAK, -TIE_BREAK)
-    return torch.stack([top if k == slices - 1 else -top for k in range(slices)], -1).flatten(-2)
 
 
 def _mapped(
