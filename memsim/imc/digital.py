@@ -24,30 +24,30 @@ SHAPES = {"size", "dim", "view", "reshape", "flatten", "unflatten", "squeeze", "
 ORDERS = {"getitem", "permute", "transpose", "t", "chunk", "split", "unbind", "cat", "stack"}
 MOVES = {"getattr", "contiguous", "detach", "clone", "to", "float", *SHAPES, *ORDERS}
 """Functions that compute nothing."""
-EMPTY = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.Identity)
-"""Compute nothing without parts."""
+CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.Identity)
 
 
 def digital_parts(model: nn.Module) -> dict[str, tuple[str, ...]]:
     """What a mapped network computes off its arrays, by the name of the module.
 
-    A module without parts is told by its class; of one with parts, the functions are told that its forward calls
-    beside them, or `not traced` where that depends on its inputs.
+    Modules are told by their class. Of those with arrays among their parts, the functions are told that their forward
+    calls beside them, and `not traced` where that depends on inputs. Neurons of memristive networks are circuits, not
+    digital, and listed too.
 
     Args:
         model: the network; its code is traced with a copy.
     """
-    found: dict[str, tuple[str, ...]] = {}
-    traced = _traces(model)
-    layers = tuple(f"{name}." for name, module in model.named_modules() if isinstance(module, MappedLayer))
+    traced, found, told = _traces(model), dict[str, tuple[str, ...]](), set[nn.Module]()
     for name, module in model.named_modules():
-        if isinstance(module, (MappedLayer, *EMPTY)) or name.startswith(layers):
-            continue
-        if not any(True for _ in module.children()):
+        if isinstance(module, (MappedLayer, *CONTAINERS)) or module in told:
+            # parts of an array are told with it
+            told.update(module.modules() if isinstance(module, MappedLayer) else ())
+        elif not any(isinstance(part, MappedLayer) for part in module.modules()):
             found[name] = (type(module).__name__,)
-        elif name in traced:
+            told.update(module.modules())
+        elif name in traced and traced[name].functions:
             found[name] = traced[name].functions
-    return {name: parts for name, parts in found.items() if parts}
+    return found
 
 
 def refuse_products(model: nn.Module) -> None:

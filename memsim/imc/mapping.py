@@ -291,6 +291,12 @@ def _check_source(card: HardwareCard, generator: torch.Generator | None) -> None
 
 def _check_nothing_left(model: nn.Module) -> None:
     for name, module in model.named_modules():
+        compiled = isinstance(module, torch.jit.ScriptModule) and any(p.ndim > 1 for p in module.parameters())
+        if compiled or type(module).__module__.startswith("torch.ao.nn.quantized"):
+            raise InputError(
+                f"{name} is a {type(module).__name__}, whose weights cannot be mapped; give the network as before "
+                "it was compiled or quantised"
+            )
         if isinstance(module, UNMAPPED):
             raise InputError(
                 f"{name} is a {type(module).__name__}, which cannot be mapped; allowed: nn.Linear, nn.Conv2d"

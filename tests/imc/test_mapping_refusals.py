@@ -10,6 +10,7 @@ from torch.nn import functional
 from memsim.errors import InputError
 from memsim.imc import calibrate, digital_parts, load_hardware, map_to_imc, mapped_layers, observe
 from memsim.imc.workloads import workload_of
+from memsim.learn import build, make_study
 
 NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
 IDEAL, DECIDING = load_hardware("ideal"), load_hardware("adcless-differential", NO_WIRES)
@@ -152,6 +153,15 @@ def test_layers_that_compute_otherwise_are_refused(layer: nn.Module, message: st
         map_to_imc(nn.Sequential(layer), IDEAL)
 
 
+@pytest.mark.filterwarnings("ignore")  # of torch, which gives both up
+def test_layers_whose_weights_are_packed_are_refused() -> None:
+    quantised = torch.ao.nn.quantized.dynamic.Linear(4, 4)
+    traced = torch.jit.trace(nn.Sequential(nn.Linear(4, 4)), torch.ones(1, 4))
+    for packed in (quantised, traced):
+        with pytest.raises(InputError, match=r"0 is a .*compiled or quantised"):
+            map_to_imc(nn.Sequential(packed, nn.Linear(4, 4)), IDEAL)
+
+
 def test_layers_in_a_list_of_python_are_refused() -> None:
     model = nn.Sequential(nn.Linear(4, 4))
     model.others = [nn.Linear(4, 4)]
@@ -239,12 +249,21 @@ def test_products_with_constants_are_listed() -> None:
 
 
 def test_what_stays_digital_is_listed() -> None:
-    mapped = map_to_imc(nn.Sequential(Parts(), nn.Sigmoid()), IDEAL)
+    mapped = map_to_imc(nn.Sequential(Parts(), nn.Sequential(nn.Sigmoid())), IDEAL)
     assert digital_parts(mapped) == {
         "0": ("relu", "mul", "add"),
         "0.norm": ("BatchNorm2d",),
-        "1": ("Sigmoid",),
+        "1.0": ("Sigmoid",),
     }
+
+
+def test_neurons_of_a_network_are_told_as_wholes() -> None:
+    network, _ = build(make_study(neuron="lif", hidden=(12,)))
+    parts = digital_parts(map_to_imc(network, IDEAL))
+    assert [parts[f"layers.{n}.neuron"] for n in (0, 1)] == [
+        (type(layer.neuron).__name__,) for layer in network.layers
+    ]
+    assert not any(name.startswith("layers.0.neuron.") for name in parts)
 
 
 class Remembers(nn.Module):
