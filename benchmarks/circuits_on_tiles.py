@@ -18,7 +18,7 @@ from typing import Any
 
 from common import RESULTS, save_result
 
-from memsim.imc.mapping import calibrate
+from memsim.imc import calibrate
 from memsim.learn import Study, load_run, load_study, make_study, train
 from memsim.learn.checkpoint import STUDY
 from memsim.learn.evaluation import evaluate, first

@@ -1,14 +1,18 @@
 """In-memory computing: hardware cards, converters, and networks mapped to tiles."""
 
+from memsim.imc.calibration import calibrate, estimate_averages
+from memsim.imc.digital import digital_parts
 from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
 from memsim.imc.layers import MappedLayer
-from memsim.imc.mapping import Activity, calibrate, map_to_imc, mapped_layers, observe
+from memsim.imc.mapping import Activity, map_to_imc, mapped_layers, observe
 
 __all__ = [
     "Activity",
     "HardwareCard",
     "MappedLayer",
     "calibrate",
+    "digital_parts",
+    "estimate_averages",
     "hardware_names",
     "load_hardware",
     "map_to_imc",

@@ -6,23 +6,23 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
-from itertools import pairwise
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
+from memsim.imc.copies import copy_of
 from memsim.imc.crossbars import MappedCrossbar, layer_parts, spans_of
+from memsim.imc.digital import refuse_products, run_watched
+from memsim.imc.folding import fold_normalisation
 from memsim.imc.groups import GroupedLayers, chip_of
 from memsim.imc.hardware import HardwareCard
-from memsim.imc.hooks import Hook, run_hooked
-from memsim.imc.layers import MappedLayer, decides, weighted
+from memsim.imc.hooks import Hook
+from memsim.imc.layers import MappedLayer, decides
 from memsim.imc.patches import Patches
-from memsim.imc.tiles import powers
-from memsim.surrogate import CompiledCircuit
+from memsim.imc.plain import computes_as, hooked
 
 UNMAPPED = (
     nn.modules.conv._ConvNd,
@@ -32,8 +32,6 @@ UNMAPPED = (
     nn.Embedding,
     nn.Bilinear,
 )
-TIE_BREAK = 0.5
-"""Half a cell of reference decides sums of zero one way in half of the columns, the other way in the others [LSB]."""
 
 
 def map_to_imc(
@@ -43,15 +41,21 @@ def map_to_imc(
     generator: torch.Generator | None = None,
     chip: int = 0,
     sample: Tensor | None = None,
+    fold: bool = True,
 ) -> nn.Module:
     """A copy of a network that computes as the hardware would, tile by tile.
 
-    Every nn.Linear and nn.Conv2d becomes a `MappedLayer`, a convolution in groups one for each group, whose weights can
-    be trained further; spiking neurons,
-    pooling and reshaping stay what they are. A batch normalisation behind a layer of an nn.Sequential is folded into
-    it, with its running averages; elsewhere it stays, and is digital. A network that is mapped already is mapped to
-    the new card with its weights, scales and biases. Crossbars of a memristive network become `MappedCrossbar`s. Where
-    their columns are read as decisions, word lines present what is above rest: silence must give sums of zero.
+    Every nn.Linear and nn.Conv2d becomes a `MappedLayer`, a convolution in groups one for each group, whose weights
+    can be trained further; a layer that is used several times is one set of arrays that is read for each use. Spiking
+    neurons, pooling and all else stay digital: `digital_parts` lists them. Products with parameters that are no such
+    layer are refused: at once where the code of a module can be traced, else by `calibrate`, `observe` and
+    `workload_of`, which run it.
+
+    A batch normalisation behind a layer of an nn.Sequential is folded into it, with its running averages; elsewhere,
+    and behind a layer that is used several times, it stays digital. A network that is mapped already is mapped to the
+    new card with its weights, scales and biases. States that hang in a graph are copied by value. Crossbars of a
+    memristive network become `MappedCrossbar`s. Where their columns are read as decisions, word lines present what is
+    above rest: silence must give sums of zero.
 
     Args:
         model: the network; not changed.
@@ -59,14 +63,18 @@ def map_to_imc(
         generator: source of the noise of reads, and of the chips that are made while training.
         chip: which chip it is in evaluation: seed of all that is drawn once.
         sample: inputs of a memristive network, whose lowest and highest voltages are presented as 0 and 1.
+        fold: normalisation into layers; else all of it is digital, and `estimate_averages` fits it to a chip.
 
     Raises:
-        InputError: a layer that cannot be mapped, weights that are not finite, or a card that does not fit.
+        InputError: a layer that cannot be mapped, a product that would stay digital, weights that are not finite, or a
+            card that does not fit.
     """
-    # compiled circuits are the same for all, and hold machine code that cannot be copied
-    shared = {id(part): part for part in model.modules() if isinstance(part, CompiledCircuit)}
-    copied = _folded(deepcopy(model, cast("dict[int, Any]", shared)))
     _check_source(card, generator)
+    _check_layers(model)
+    refuse_products(model)
+    copied = copy_of(model)
+    if fold:
+        fold_normalisation(copied)
     spans = spans_of(model, sample, above_rest=decides(card))
     replaced: dict[str, nn.Module] = {}
     for name, module in copied.named_modules():
@@ -93,11 +101,9 @@ def map_to_imc(
         raise InputError(
             "the network has no nn.Linear, nn.Conv2d or Crossbar layer, so nothing to map; give one that has"
         )
-    for name, module in replaced.items():
-        if not name:
-            return module
-        parent, _, last = name.rpartition(".")
-        setattr(copied.get_submodule(parent), last, module)
+    if "" in replaced:
+        return replaced[""]
+    _put(copied, replaced)
     _check_nothing_left(copied)
     return copied
 
@@ -141,7 +147,7 @@ def observe(model: nn.Module, inputs: Tensor, *, inferences: int) -> dict[str, A
         return hook
 
     layers = mapped_layers(model)
-    run_hooked(model, inputs, [(layer, counting(name)) for name, layer in layers.items()])
+    run_watched(model, inputs, [(layer, counting(name)) for name, layer in layers.items()])
     return {
         name: Activity(
             vectors=count / inferences,
@@ -150,17 +156,6 @@ def observe(model: nn.Module, inputs: Tensor, *, inferences: int) -> dict[str, A
         )
         for name, (count, active) in seen.items()
     }
-
-
-def calibrate(model: nn.Module, inputs: Tensor) -> None:
-    """Set what decisions count, layer by layer as inputs pass, and break ties by the column references.
-
-    What the decisions of each slice count is found by least squares, so that sums of decisions come closest to the
-    sums that they replace.
-    """
-    layers = [layer for layer in mapped_layers(model).values() if layer.decides]
-    with evaluating(model):
-        run_hooked(model, inputs, [(layer, _calibrated) for layer in layers])
 
 
 @contextmanager
@@ -172,28 +167,6 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         model.train(before)
-
-
-def _calibrated(module: nn.Module, given: tuple[Tensor, ...]) -> None:
-    layer = cast("MappedLayer", module)
-    # a reference is on for every pulse of a read, and half a cell is of all of them
-    layer.trim.copy_(_tie_breaks(layer) / layer.pulses)
-    shown = layer.presented(layer.vectors(layer.coded(given[0])))
-    sums = [layer.partial_sums(part) for part in shown]
-    weights = sums[0].new_tensor(powers(layer.card))
-    trims = layer.pulses * layer.trim[:, None]
-    wanted = weighted([layer.added(p - trims) for p in sums]) @ weights
-    decided = weighted([layer.added(layer.read(p)) for p in sums]) * weights
-    found = torch.linalg.lstsq(decided.flatten(0, -2), wanted.flatten()[:, None], driver="gelsd").solution
-    layer.gain.copy_(found[:, 0])
-
-
-def _tie_breaks(layer: MappedLayer) -> Tensor:
-    """Plus and minus half a cell, so that ties of the slices of a neuron almost cancel, and those of its tiles do."""
-    neurons, slices = layer.neurons, layer.card.slices
-    up = (torch.arange(layer.row_tiles)[:, None] + torch.arange(neurons)) % 2 == 0
-    top = torch.where(up, TIE_BREAK, -TIE_BREAK)
-    return torch.stack([top if k == slices - 1 else -top for k in range(slices)], -1).flatten(-2)
 
 
 def _mapped(
@@ -264,18 +237,50 @@ def _patches(conv: nn.Conv2d, name: str) -> Patches:
     return Patches(kernel, stride, padding, dilation)
 
 
-def _folded(model: nn.Module) -> nn.Module:
-    for container in [m for m in model.modules() if isinstance(m, nn.Sequential)]:
-        for (name, layer), (following, norm) in pairwise(list(container.named_children())):
-            if isinstance(layer, nn.Conv2d) and isinstance(norm, nn.BatchNorm2d):
-                fused: nn.Module = fuse_conv_bn_eval(layer.eval(), norm.eval())
-            elif isinstance(layer, nn.Linear) and isinstance(norm, nn.BatchNorm1d):
-                fused = fuse_linear_bn_eval(layer.eval(), norm.eval())
-            else:
-                continue
-            setattr(container, name, fused.train(container.training))
-            setattr(container, following, nn.Identity())
-    return model
+def _put(model: nn.Module, replaced: dict[str, nn.Module]) -> None:
+    """Put modules in the place of others, wherever these stand: the same arrays are read for each use of a layer."""
+    instead = {id(model.get_submodule(name)): module for name, module in replaced.items()}
+    for name, module in list(model.named_modules(remove_duplicate=False)):
+        if id(module) in instead:
+            parent, _, last = name.rpartition(".")
+            setattr(model.get_submodule(parent), last, instead[id(module)])
+
+
+def _check_layers(model: nn.Module) -> None:
+    """Raise InputError for layers that compute otherwise than their class, or whose weights are those of others."""
+    owners: dict[int, str] = {}
+    for name, module in model.named_modules():
+        title = name or "the layer"
+        _check_lists(name or "the network", module)
+        for base in (nn.Linear, nn.Conv2d):
+            if isinstance(module, base) and not computes_as(module, base):
+                raise InputError(
+                    f"{title} is a {type(module).__name__} with a forward of its own, which arrays do not compute; "
+                    f"make it an nn.{base.__name__}, and a module of the rest"
+                )
+        if not isinstance(module, nn.Linear | nn.Conv2d | MappedLayer):
+            continue
+        if hooked(module):
+            raise InputError(
+                f"{title} has forward hooks, which arrays do not call; remove them first (lazy layers: run them once)"
+            )
+        first = owners.setdefault(id(module.weight), name)
+        if first != name:
+            raise InputError(
+                f"{title} and {first} share their weight, which would be on arrays twice and part in training; "
+                "use one module in both places, or give each its own weight"
+            )
+
+
+def _check_lists(name: str, module: nn.Module) -> None:
+    """Raise InputError for layers in a list of Python, where torch does not look for parts of a module."""
+    for attribute, value in vars(module).items():
+        kept = value if isinstance(value, list | tuple) else value.values() if type(value) is dict else ()
+        if not attribute.startswith("_") and any(isinstance(part, nn.Linear | nn.Conv2d) for part in kept):
+            raise InputError(
+                f"{name} keeps layers in {attribute}, a {type(value).__name__}, where they would stay digital; "
+                "make it an nn.ModuleList or nn.ModuleDict"
+            )
 
 
 def _check_source(card: HardwareCard, generator: torch.Generator | None) -> None:
@@ -286,6 +291,12 @@ def _check_source(card: HardwareCard, generator: torch.Generator | None) -> None
 
 def _check_nothing_left(model: nn.Module) -> None:
     for name, module in model.named_modules():
+        compiled = isinstance(module, torch.jit.ScriptModule) and any(p.ndim > 1 for p in module.parameters())
+        if compiled or type(module).__module__.startswith("torch.ao.nn.quantized"):
+            raise InputError(
+                f"{name} is a {type(module).__name__}, whose weights cannot be mapped; give the network as before "
+                "it was compiled or quantised"
+            )
         if isinstance(module, UNMAPPED):
             raise InputError(
                 f"{name} is a {type(module).__name__}, which cannot be mapped; allowed: nn.Linear, nn.Conv2d"

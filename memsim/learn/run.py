@@ -10,8 +10,9 @@ import torch
 from torch import nn
 
 from memsim.errors import InputError
+from memsim.imc.calibration import calibrate
 from memsim.imc.hardware import HardwareCard
-from memsim.imc.mapping import calibrate, map_to_imc, mapped_layers
+from memsim.imc.mapping import map_to_imc, mapped_layers
 from memsim.learn.cards import check_cards
 from memsim.learn.checkpoint import STUDY, EpochRecord, load_checkpoint
 from memsim.learn.checks import check_study

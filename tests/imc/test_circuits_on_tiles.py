@@ -10,9 +10,8 @@ from torch import Tensor, nn
 
 from memsim.crossbar import Crossbar
 from memsim.errors import ConvergenceError, InputError
-from memsim.imc import MappedLayer, load_hardware, map_to_imc, mapped_layers
+from memsim.imc import MappedLayer, calibrate, load_hardware, map_to_imc, mapped_layers
 from memsim.imc.crossbars import MappedCrossbar
-from memsim.imc.mapping import calibrate
 from memsim.imc.workloads import workload_of
 from memsim.learn import build, make_study
 from memsim.networks import Network

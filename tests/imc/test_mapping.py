@@ -10,9 +10,18 @@ from torch import Tensor, nn
 from torch.nn.functional import conv2d, linear
 
 from memsim.errors import InputError
-from memsim.imc import HardwareCard, MappedLayer, load_hardware, map_to_imc, mapped_layers, observe
+from memsim.imc import (
+    HardwareCard,
+    MappedLayer,
+    calibrate,
+    estimate_averages,
+    load_hardware,
+    map_to_imc,
+    mapped_layers,
+    observe,
+)
 from memsim.imc.grid import shared_out
-from memsim.imc.mapping import calibrate
+from memsim.imc.mapping import evaluating
 from memsim.imc.tiles import powers
 from memsim.learn import build, make_study
 
@@ -241,6 +250,37 @@ def test_normalisation_is_folded() -> None:
     assert torch.allclose(mapped(images), model(images), atol=18 / 2047 * conv.weight.abs().max().item() * 3)
 
 
+def normalised() -> tuple[nn.Module, Tensor]:
+    torch.manual_seed(0)
+    varied = load_hardware("hp-adc", {**NO_WIRES, "cell.variation": 0.2})
+    model = nn.Sequential(nn.Linear(40, 6), nn.BatchNorm1d(6))
+    return map_to_imc(model, varied, fold=False).train(), spikes((300, 40), 1)
+
+
+def test_normalisation_stays_digital_where_asked_and_learns_the_averages_of_a_chip() -> None:
+    mapped, x = normalised()
+    layer, norm = mapped[0], mapped[1]
+    assert isinstance(norm, nn.BatchNorm1d)
+    means = []
+    for layer.chip in (0, 1):
+        estimate_averages(mapped, x)
+        with torch.no_grad(), evaluating(mapped):
+            sums = layer(x)
+        assert torch.allclose(norm.running_mean, sums.mean(0), atol=1e-5)
+        assert torch.allclose(norm.running_var, sums.var(0), rtol=1e-4)
+        means.append(norm.running_mean.clone())
+    assert not torch.allclose(*means, atol=1e-3)
+    assert (norm.momentum, norm.training) == (0.1, True)
+
+
+def test_averages_stay_where_inputs_are_refused() -> None:
+    mapped, x = normalised()
+    with pytest.raises(InputError, match="0 to 1"):
+        estimate_averages(mapped, x - 1)
+    assert mapped[1].running_var.tolist() == [1.0] * 6
+    assert mapped[1].momentum == 0.1
+
+
 def test_calibrated_decisions_come_closer_to_the_sums() -> None:
     torch.manual_seed(1)
     layer, x = nn.Linear(128, 10), spikes((400, 128), 2)
@@ -280,6 +320,10 @@ def test_ideal_hardware_has_the_gradient_of_a_quantised_layer() -> None:
     ("call", "message"),
     [
         (lambda: map_to_imc(nn.ReLU(), load_hardware("ideal")), "nothing to map"),
+        (
+            lambda: estimate_averages(nn.Linear(2, 2), torch.ones(1, 2)),
+            "no batch normalisation.*fold = False",
+        ),
         (lambda: map_to_imc(nn.Sequential(nn.Linear(2, 2), nn.LSTM(2, 2)), load_hardware("ideal")), "LSTM"),
         (
             lambda: map_to_imc(nn.Conv2d(4, 4, 3, padding_mode="reflect"), load_hardware("ideal")),

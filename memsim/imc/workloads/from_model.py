@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from memsim.errors import InputError
-from memsim.imc.hooks import run_hooked
+from memsim.imc.digital import run_watched
 from memsim.imc.layers import MappedLayer
 from memsim.imc.mapping import evaluating, mapped_layers
 from memsim.imc.workloads.shapes import LayerShape, Workload
@@ -36,7 +36,7 @@ def workload_of(model: nn.Module, inputs: Tensor, *, steps: int, inferences: int
         raise InputError("the network has no layer on arrays; map it with map_to_imc first")
     seen: dict[str, _Seen] = {key: _Seen() for key in layers}
     with evaluating(model):
-        run_hooked(model, inputs, [(layer, seen[key].hook) for key, layer in layers.items()])
+        run_watched(model, inputs, [(layer, seen[key].hook) for key, layer in layers.items()])
     shapes = [_shape(key, layer, seen[key], steps * inferences) for key, layer in layers.items()]
     return Workload(
         name=name,

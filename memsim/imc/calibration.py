@@ -1,0 +1,105 @@
+"""A mapped network fitted to its chip by inputs without labels: what decisions count, and averages behind the sums."""
+
+from __future__ import annotations
+
+from copy import deepcopy
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from memsim.errors import InputError
+from memsim.imc.digital import run_watched
+from memsim.imc.layers import MappedLayer, weighted
+from memsim.imc.mapping import evaluating, mapped_layers
+from memsim.imc.tiles import powers
+
+TIE_BREAK = 0.5
+"""Half a cell of reference decides sums of zero one way in half of the columns, the other way in the others [LSB]."""
+
+
+def calibrate(model: nn.Module, inputs: Tensor) -> None:
+    """Set what decisions count, layer by layer as inputs pass, and break ties by the column references.
+
+    What the decisions of each slice count is found by least squares, so that sums of decisions come closest to the
+    sums that they replace, in all uses of a layer.
+
+    Raises:
+        InputError: code of a module that multiplies with parameters itself.
+    """
+    layers = [layer for layer in mapped_layers(model).values() if layer.decides]
+    with evaluating(model):
+        run_watched(model, inputs, [(layer, _Calibration()) for layer in layers])
+
+
+def estimate_averages(model: nn.Module, inputs: Tensor) -> None:
+    """Replace the running averages of batch normalisation by those of inputs, as the chip in hand computes them.
+
+    A network that was trained with a new chip for each batch has averages of all chips, and of none. Where a
+    normalisation is called several times, as for each step of time, its averages are the plain mean over the calls.
+
+    Args:
+        model: a mapped network whose normalisation is digital; its averages alone are changed, none if this fails.
+        inputs: as it takes them, without labels; some thousand are enough.
+
+    Raises:
+        InputError: no normalisation with averages, or code of a module that multiplies with parameters itself.
+    """
+    found = (m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
+    norms = [norm for norm in found if norm.track_running_stats]
+    if not norms:
+        raise InputError(
+            "the network has no batch normalisation with running averages; map it with fold = False to keep it digital"
+        )
+    before = [(deepcopy(norm.state_dict()), norm.momentum) for norm in norms]
+    with evaluating(model):
+        try:
+            for norm in norms:
+                norm.reset_running_stats()
+                # of torch: the plain mean
+                norm.momentum = None
+                norm.train()
+            run_watched(model, inputs, [])
+        except BaseException:
+            for norm, (state, _) in zip(norms, before, strict=True):
+                norm.load_state_dict(state)
+            raise
+        finally:
+            for norm, (_, momentum) in zip(norms, before, strict=True):
+                norm.momentum = momentum
+
+
+class _Calibration:
+    """Of one layer, over all of its uses so far."""
+
+    def __init__(self) -> None:
+        self.seen: Tensor | None = None
+
+    def __call__(self, module: nn.Module, given: tuple[Tensor, ...]) -> None:
+        layer = cast("MappedLayer", module)
+        # a reference is on for every pulse of a read, and half a cell is of all of them
+        layer.trim.copy_(_tie_breaks(layer) / layer.pulses)
+        rows = _decided_and_wanted(layer, given[0])
+        rows = rows if self.seen is None else torch.cat([self.seen, rows])
+        layer.gain.copy_(torch.linalg.lstsq(rows[:, :-1], rows[:, -1:], driver="gelsd").solution[:, 0])
+        # the triangle of a QR decomposition has the least squares of all rows
+        self.seen = torch.linalg.qr(rows, mode="r").R
+
+
+def _decided_and_wanted(layer: MappedLayer, inputs: Tensor) -> Tensor:
+    """What each slice decides, and in the last column the sum that they replace, [vectors * neurons, slices + 1]."""
+    shown = layer.presented(layer.vectors(layer.coded(inputs)))
+    sums = [layer.partial_sums(part) for part in shown]
+    weights = sums[0].new_tensor(powers(layer.card))
+    trims = layer.pulses * layer.trim[:, None]
+    wanted = weighted([layer.added(p - trims) for p in sums]) @ weights
+    decided = weighted([layer.added(layer.read(p)) for p in sums]) * weights
+    return torch.cat([decided.flatten(0, -2), wanted.flatten()[:, None]], 1)
+
+
+def _tie_breaks(layer: MappedLayer) -> Tensor:
+    """Plus and minus half a cell, so that ties of the slices of a neuron almost cancel, and those of its tiles do."""
+    neurons, slices = layer.neurons, layer.card.slices
+    up = (torch.arange(layer.row_tiles)[:, None] + torch.arange(neurons)) % 2 == 0
+    top = torch.where(up, TIE_BREAK, -TIE_BREAK)
+    return torch.stack([top if k == slices - 1 else -top for k in range(slices)], -1).flatten(-2)
