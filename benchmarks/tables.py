@@ -114,6 +114,7 @@ TOPOLOGIES = {
     "digits-deep": "digits, five hidden layers of 32, nothing else stated",
     "fsdd-recurrent": "spoken digits (600 / 300), 128 neurons that hear each other, batches of 16",
     "mnist-long": "MNIST, 784-512-10, 12 epochs",
+    "fashion-mnist-convolutional": "Fashion-MNIST, a convolution of 16 channels and 128 neurons, 14 epochs",
 }
 
 
@@ -122,6 +123,9 @@ def _topologies() -> list[str]:
     studies = _result("topologies")["studies"]
     for name, title in TOPOLOGIES.items():
         found = [row["test_accuracy"] for row in studies[name]["seeds"].values()]
+        if len(found) == 1:
+            lines.append(f"| {title}; one seed | {found[0]:.2%} |")
+            continue
         lines.append(
             f"| {title}; mean of {len(found)} seeds (lowest) | {statistics.mean(found):.2%} ({min(found):.2%}) |"
         )
