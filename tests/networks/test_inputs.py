@@ -107,6 +107,17 @@ def test_a_later_layer_may_hear_a_part_beside_the_layer_before():
     assert [tuple(one.weight.shape) for one in net.crossbars] == [(4, 5), (2, 3), (5, 3)]
 
 
+@pytest.mark.parametrize("neuron", ["threshold-switching-a", "lif"])
+def test_the_whole_input_is_heard_beside_a_part_of_it(neuron):
+    net = network(({"neurons": 5, "from": ["left", "input"]}, {}), neuron=neuron)
+    with torch.no_grad():
+        changed = X.clone()
+        changed[:, 5] = 1 - changed[:, 5]  # of "right", which "input" holds
+        assert not torch.equal(net.waveforms(X)[0], net.waveforms(changed)[0])
+    net = network(({"neurons": 5}, {"from": ["left", "layer1"]}))
+    assert [len(one.weight) for one in net.crossbars] == [6, 4, 5]
+
+
 def test_parts_of_images_are_channels_and_of_signed_inputs_have_both_rails():
     x = torch.arange(2.0 * 3 * 4 * 4)
     parts = parts_of((6, 4, 4), {"grey": 1, "colours": 2}, rails=2)
@@ -193,6 +204,8 @@ def test_groups_of_signed_channels_are_not_written_to_nir(neuron):
     [
         ({"inputs": {"left": 4, "right": 3}}, "left = 4 \\+ right = 3 make 7 channels, and the data have 6"),
         ({"inputs": TWO | {"third": 1}}, "no layer hears the input 'third'"),
+        ({"layers": ({"neurons": 2}, {})}, "no `from` names 'left' or another part"),
+        ({"layers": ({"neurons": 2}, {"from": "input"})}, "no `from` names 'left' or another part"),
         (
             {"layers": ({"from": ["layer9", "left", "right"]},)},
             "from = 'layer9' is none of what comes before it",
