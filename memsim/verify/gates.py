@@ -30,7 +30,7 @@ def digests_of(network: MemristiveNetwork) -> Iterator[str]:
     steps = len(network.clock.times())
     for layer in network.chain:
         if type(layer.gate) is not Identity:
-            current = _drawn(steps, layer.neurons, network.crossbars[0].weight)
+            current = _drawn(steps, layer.neurons, next(network.parameters()))
             made = _made(layer, current)
             _check_fold(layer, current, made)
             yield hashlib.sha256(made.cpu().contiguous().numpy().tobytes()).hexdigest()

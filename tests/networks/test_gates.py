@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from memsim.cli import app
 from memsim.errors import InputError
-from memsim.imc import load_hardware
+from memsim.imc import load_hardware, map_to_imc
 from memsim.learn import load_run, make_study, train
 from memsim.learn.run import on_card
 from memsim.learn.study import load_study
@@ -171,6 +171,10 @@ def test_what_gates_do_is_known_by_what_they_make_of_a_current(gate, tmp_path):
         found += digests("Filed", file=str(file))
     assert found[0] == found[1] != found[2]
     assert len(digests("Sharpened")) == len(digests("Scaled")) == 1
+    card = load_hardware("hp-adc-differential", {"inputs.coding": "bit-serial", "inputs.bits": 3})
+    on_tiles = map_to_imc(build_network((6,), 3, study(gate("Sharpened"))), card, sample=torch.rand(4, 6))
+    assert not on_tiles.crossbars
+    assert len(list(digests_of(on_tiles))) == 1
     assert not list(digests_of(build_network((6,), 3, make_study(hidden=(5,)))))
 
 
