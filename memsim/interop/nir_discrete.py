@@ -78,10 +78,11 @@ def check_chain(network: Network) -> None:
             "has a delay": layer.delay is not None,
             f"hears {layer.source!r} in the place of the layer before": layer.source is not None,
             "has a gate": not isinstance(layer.gate, Identity),
+            "has groups of signed channels, whose lines they reorder": layer.synapse.reorders,
         }
         for what in [what for what, there in parts.items() if there]:
             raise InputError(
-                f"layer {layer.name!r} {what}, which NIR graphs of memsim do not have; export a chain"
+                f"layer {layer.name!r} {what}, which NIR graphs of memsim do not have; export a chain without it"
             )
 
 

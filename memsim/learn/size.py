@@ -50,6 +50,7 @@ def layer_sizes(
     classes: int,
     layers: Sequence[LayerTable],
     parts: Mapping[str, Part] | None = None,
+    rails: int = 1,
 ) -> Iterator[LayerSize]:
     """Sizes of the layers of a network.
 
@@ -58,6 +59,7 @@ def layer_sizes(
         classes: neurons of a layer that says nothing of its own.
         layers: all of them.
         parts: of the input, by name.
+        rails: word lines of each channel of the input.
 
     Raises:
         InputError: layers that do not fit.
@@ -65,10 +67,12 @@ def layer_sizes(
     known, before = {name: part.shape for name, part in (parts or {}).items()} | {INPUT: shape}, INPUT
     for number, layer in enumerate(layers, start=1):
         # what is not known is named when the network is made
-        layout, shape = layer.layout, known.get(layer.fed_by(before, parts or {})[0], shape)
+        source = layer.fed_by(before, parts or {})[0]
+        layout, shape = layer.layout, known.get(source, shape)
+        of_input = source == INPUT or source in (parts or {})
         shape = shape if layer.pool is None else pooled_shape(shape, layer.pool)
         if isinstance(layout, Convolution):
-            image, own = one_group(as_image(shape), layout)
+            image, own = one_group(as_image(shape), layout, rails if of_input else 1)
             sides = output_sides(image, own)
             rows, places = image[0] * own.kernel**2, math.prod(sides)
             yield LayerSize(rows, own.channels, places, convolution=True, arrays=layout.groups)
@@ -87,7 +91,7 @@ def training_memory(shape: tuple[int, ...], classes: int, study: Study, *, rails
     of_circuits = BYTES_A_SAMPLE if find_compiler() else BYTES_A_SAMPLE_IN_TORCH
     sample = BYTES_A_SPIKE if study.discrete else of_circuits
     needed, parts = 0.0, parts_of(shape, study.inputs, rails)
-    for number, layer in enumerate(layer_sizes(shape, classes, study.every_layer, parts)):
+    for number, layer in enumerate(layer_sizes(shape, classes, study.every_layer, parts, rails)):
         # the first layer of circuits is read once for each pulse
         instants = steps if number or study.discrete else study.drive.slots
         kept = sample * steps * layer.columns * layer.places

@@ -37,6 +37,22 @@ def check_effects(study: NetworkTable, tau: float) -> None:
     _check_parameters(study)
 
 
+def check_heard(study: NetworkTable) -> None:
+    """Raise where a part of the input reaches no layer, or its name none; `input` holds all parts."""
+    named = {source for layer in study.every_layer for source in layer.sources}
+    unnamed = [name for name in study.inputs if name not in named]
+    hears_all = INPUT in named or study.every_layer[0].fed_by(INPUT, study.inputs)[0] == INPUT
+    if unnamed and not hears_all:
+        raise ValueError(
+            f"no layer hears the input {unnamed[0]!r}; name it in `from` of a layer, or leave it out of the data"
+        )
+    if unnamed and len(unnamed) == len(study.inputs):
+        raise ValueError(
+            f"inputs: no `from` names {unnamed[0]!r} or another part, so that they change nothing beside the whole "
+            "input; name one in `from` of a layer, or leave out inputs"
+        )
+
+
 def _check_sources(layer: LayerTable, name: str, before: str, others: Sequence[str]) -> None:
     twice = sorted({source for source in layer.sources if layer.sources.count(source) > 1})
     if twice:

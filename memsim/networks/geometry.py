@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Annotated
 
 from pydantic import Field, model_validator
+from torch import Tensor
 
 from memsim.errors import InputError
 from memsim.tables import Count, Table, Whole
@@ -36,21 +37,33 @@ class Convolution(Table):
 
 
 def one_group(
-    shape: tuple[int, int, int], convolution: Convolution
+    shape: tuple[int, int, int], convolution: Convolution, rails: int = 1
 ) -> tuple[tuple[int, int, int], Convolution]:
-    """What one group gets, (channels, height, width), and the convolution that it is.
+    """What one group gets, (lines, height, width), and the convolution that it is.
+
+    Args:
+        shape: of the input, (lines, height, width).
+        convolution: of all groups.
+        rails: lines of each channel, which stay in one group.
 
     Raises:
         InputError: groups that do not divide the channels.
     """
-    groups, channels = convolution.groups, (shape[0], convolution.channels)
+    groups, channels = convolution.groups, (shape[0] // rails, convolution.channels)
     if any(number % groups for number in channels):
         raise InputError(
             f"groups = {groups} does not divide {channels[0]} channels that come in and {channels[1]} that go out; "
             "allowed: what divides both"
         )
     own = convolution.model_copy(update={"channels": channels[1] // groups, "groups": 1})
-    return (channels[0] // groups, *shape[1:]), own
+    return (shape[0] // groups, *shape[1:]), own
+
+
+def by_group(x: Tensor, groups: int, rails: int) -> Tensor:
+    """Lines [..., lines], rail by rail, in the order of groups that hold all rails of their channels."""
+    if groups == 1 or rails == 1:
+        return x
+    return x.unflatten(-1, (rails, groups, -1)).transpose(-3, -2).flatten(-3)
 
 
 def pooled_shape(shape: tuple[int, ...], side: int) -> tuple[int, int, int]:

@@ -55,7 +55,7 @@ class MemristiveNetwork(Network):
         readout = Readout.of(study.readout, cells[-1].regime)
         drive = Drive(**study.drive.model_dump(), window=study.window)
         inputs = parts_of(shape, study.inputs, rails)
-        parts = _OnCrossbars(shape, classes, study, cells, voltage=drive.voltage, inputs=inputs)
+        parts = _OnCrossbars(shape, classes, study, cells, voltage=drive.voltage, inputs=inputs, rails=rails)
         layers = []
         for cell, synapse, others in zip(cells, *parts.made(), strict=True):
             neurons = CircuitNeuron(
@@ -100,9 +100,10 @@ class _OnCrossbars(Parts):
         *,
         voltage: float,
         inputs: Mapping[str, Part],
+        rails: int,
     ) -> None:
         generator = torch.Generator().manual_seed(study.seed)
-        super().__init__(shape, classes, study.every_layer, generator, inputs)
+        super().__init__(shape, classes, study.every_layer, generator, inputs, rails=rails)
         self.table, self.window = study.synapses, study.window
         self.cells, self.voltage = cells, voltage
 

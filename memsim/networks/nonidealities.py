@@ -25,10 +25,14 @@ def realised(network: Network, table: NonidealityTable, generator: torch.Generat
 
     Everything random is drawn from `generator`, cells anew whenever weights have changed: at each update in training,
     once in a test. Afterwards the crossbars are what they were.
+
+    Raises:
+        InputError: non-idealities of a network without crossbars.
     """
     if table == NonidealityTable():
         yield
         return
+    _check_crossbars(network, table)
     before = [(crossbar.hardware, crossbar.generator) for crossbar in network.crossbars]
     try:
         for crossbar in network.crossbars:
@@ -37,6 +41,19 @@ def realised(network: Network, table: NonidealityTable, generator: torch.Generat
     finally:
         for crossbar, (ideal, source) in zip(network.crossbars, before, strict=True):
             crossbar.use(ideal, source)
+
+
+def _check_crossbars(network: Network, table: NonidealityTable) -> None:
+    if network.crossbars:
+        return
+    usual = NonidealityTable()
+    name, value = next(
+        (name, value) for name, value in table.model_dump().items() if value != getattr(usual, name)
+    )
+    raise InputError(
+        f"nonidealities: {name} = {value:g} changes nothing, because no weights of this network are cells of a "
+        'crossbar; train it with synapse = "crossbar", or map it to a hardware card, whose own cells vary'
+    )
 
 
 def check_nonidealities(network: Network, table: NonidealityTable) -> None:

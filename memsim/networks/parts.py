@@ -38,19 +38,21 @@ class Connection:
         shape: of the outputs that it comes from.
         layout: number of neurons, or a convolution.
         bias: whether it has one.
+        rails: lines of each channel that comes in.
     """
 
     number: int
     shape: tuple[int, ...]
     layout: int | Convolution
     bias: bool
+    rails: int = 1
 
     @property
     def fan_in(self) -> int:
         """Inputs of a neuron, without a bias."""
         if isinstance(self.layout, int):
             return math.prod(self.shape)
-        return one_group(as_image(self.shape), self.layout)[0][0] * self.layout.kernel**2
+        return one_group(as_image(self.shape), self.layout, self.rails)[0][0] * self.layout.kernel**2
 
     def on(self, crossbar: Callable[[int, int], Crossbar], always_on: float) -> OnCrossbars:
         """The synapse on crossbars.
@@ -66,6 +68,7 @@ class Connection:
             as_image(self.shape),
             self.layout,
             lambda share, own: Convolutional(share, own, crossbar(rows, own.channels), bias),
+            self.rails,
         )
 
 
@@ -80,6 +83,7 @@ class Parts(ABC):
         tables: of all layers.
         generator: source of all that is drawn.
         parts: of the input, by name.
+        rails: word lines of each channel of the input.
     """
 
     def __init__(
@@ -89,10 +93,12 @@ class Parts(ABC):
         tables: Sequence[LayerTable],
         generator: torch.Generator | None,
         parts: Mapping[str, Part],
+        *,
+        rails: int,
     ) -> None:
         self.classes, self.tables, self.generator = classes, tables, generator
         self.names = names_of(tables)
-        self.parts = parts
+        self.parts, self.rails = parts, rails
         self.shapes = {INPUT: shape, **{name: part.shape for name, part in parts.items()}}
 
     recurrent_bias = False
@@ -141,7 +147,9 @@ class Parts(ABC):
 
     def _synapse(self, number: int, table: LayerTable) -> Synapse:
         layout = self.classes if table.layout is None else table.layout
-        made = self.synapse(Connection(number, self._arriving(number, table), layout, self.has_bias(table)))
+        rails = self.rails if self.driver(number) is None else 1
+        wanted = Connection(number, self._arriving(number, table), layout, self.has_bias(table), rails)
+        made = self.synapse(wanted)
         self.shapes[self.names[number]] = made.shape
         return made
 

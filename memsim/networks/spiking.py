@@ -13,7 +13,7 @@ from torch import Tensor, nn
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.networks.discrete_neurons import DiscreteNeuron
-from memsim.networks.geometry import Convolution, as_image
+from memsim.networks.geometry import Convolution, as_image, one_group
 from memsim.networks.layer import Layer
 from memsim.networks.lif_table import LifTable
 from memsim.networks.lines import Part, parts_of
@@ -71,7 +71,9 @@ class SpikingNetwork(Network):
             tables.append(LayerTable())
         parts = parts_of(shape, inputs or {}, rails)
         cells = synapses or SynapsesTable()
-        made, others = _OfSpikes(shape, outputs, tables, generator, inputs=parts, cells=cells).made()
+        made, others = _OfSpikes(
+            shape, outputs, tables, generator, inputs=parts, rails=rails, cells=cells
+        ).made()
         layers = [
             Layer(synapse, _neurons(table, synapse, spiking=table is not tables[-1]), **more)
             for table, synapse, more in zip(tables, made, others, strict=True)
@@ -159,16 +161,20 @@ class _OfSpikes(Parts):
         generator: torch.Generator | None,
         *,
         inputs: Mapping[str, Part],
+        rails: int,
         cells: SynapsesTable,
     ) -> None:
-        super().__init__(shape, classes, tables, generator, inputs)
+        super().__init__(shape, classes, tables, generator, inputs, rails=rails)
         self.cells = cells
 
     def synapse(self, wanted: Connection) -> Synapse:
         if self.tables[wanted.number].synapse == CROSSBAR:
             return self._counted(wanted)
         ideal = Ideal(
-            wanted.shape, _module(wanted), wanted.layout if isinstance(wanted.layout, Convolution) else None
+            wanted.shape,
+            _module(wanted),
+            wanted.layout if isinstance(wanted.layout, Convolution) else None,
+            wanted.rails,
         )
         _start(cast("nn.Linear | nn.Conv2d", ideal.module), self.generator)
         return ideal
@@ -194,8 +200,9 @@ def _module(wanted: Connection) -> nn.Linear | nn.Conv2d:
     layout = wanted.layout
     if isinstance(layout, int):
         return nn.Linear(wanted.fan_in, layout, bias=wanted.bias)
+    one, _ = one_group(as_image(wanted.shape), layout, wanted.rails)
     return nn.Conv2d(
-        as_image(wanted.shape)[0],
+        layout.groups * one[0],
         layout.channels,
         layout.kernel,
         layout.stride,

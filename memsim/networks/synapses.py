@@ -8,7 +8,7 @@ word line that is always on.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, cast
 
 import torch
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from torch.nn.functional import unfold
 
 from memsim.crossbar import Crossbar
-from memsim.networks.geometry import Convolution, as_image, one_group, output_sides
+from memsim.networks.geometry import Convolution, as_image, by_group, one_group, output_sides
 
 Read = Callable[[Any, Tensor], Tensor]
 """What is asked of a crossbar, [..., columns], for voltages [..., rows] in V."""
@@ -32,9 +32,11 @@ class Synapse(ABC, nn.Module):
 
     Attributes:
         shape: of the neurons behind it: (neurons,) or (channels, height, width).
+        reorders: whether it takes lines in another order than they come in, so that its groups get whole channels.
     """
 
     shape: tuple[int, ...]
+    reorders: bool = False
 
     @abstractmethod
     def forward(self, x: Tensor) -> Tensor:
@@ -152,10 +154,12 @@ class Grouped(Synapse):
 
     Args:
         groups: in the order of the channels.
+        rails: word lines of each channel that comes in; all those of the first rail come first.
     """
 
-    def __init__(self, groups: Sequence[Convolutional]) -> None:
+    def __init__(self, groups: Sequence[Convolutional], rails: int = 1) -> None:
         super().__init__()
+        self.rails, self.reorders = rails, rails > 1
         self.groups = nn.ModuleList(groups)
         channels, *sides = groups[0].shape
         self.bias, self.shape = groups[0].bias, (len(groups) * channels, *sides)
@@ -166,12 +170,14 @@ class Grouped(Synapse):
         return cast("list[Convolutional]", list(self.groups))
 
     def forward(self, voltage: Tensor, read: Read = currents) -> Tensor:
-        shares = zip(self.each, voltage.chunk(len(self.groups), dim=-1), strict=True)
-        return torch.cat([group(share, read) for group, share in shares], dim=-1)
+        return torch.cat([group(share, read) for group, share in self._shares(voltage)], dim=-1)
 
     def driven(self, amplitude: Tensor, pulses: Tensor) -> Tensor:
-        shares = zip(self.each, amplitude.chunk(len(self.groups), dim=-1), strict=True)
-        return torch.cat([group.driven(share, pulses) for group, share in shares], dim=-1)
+        return torch.cat([group.driven(share, pulses) for group, share in self._shares(amplitude)], dim=-1)
+
+    def _shares(self, voltage: Tensor) -> Iterator[tuple[Convolutional, Tensor]]:
+        lines = by_group(voltage, len(self.groups), self.rails)
+        return zip(self.each, lines.chunk(len(self.groups), dim=-1), strict=True)
 
 
 OnCrossbars = OnCrossbar | Grouped
@@ -181,15 +187,16 @@ def grouped(
     shape: tuple[int, int, int],
     convolution: Convolution,
     made: Callable[[tuple[int, int, int], Convolution], Convolutional],
+    rails: int = 1,
 ) -> Convolutional | Grouped:
     """A convolution, `made` once, or once for each of its groups.
 
     Raises:
         InputError: groups that do not divide the channels.
     """
-    share, own = one_group(shape, convolution)
+    share, own = one_group(shape, convolution, rails)
     groups = [made(share, own) for _ in range(convolution.groups)]
-    return groups[0] if len(groups) == 1 else Grouped(groups)
+    return groups[0] if len(groups) == 1 else Grouped(groups, rails)
 
 
 class Ideal(Synapse):
@@ -199,13 +206,20 @@ class Ideal(Synapse):
         shape: of the input: (features,), (height, width) or (channels, height, width).
         module: takes [n, features], or [n, channels, height, width].
         convolution: where it is one.
+        rails: lines of each channel that comes in; all those of the first rail come first.
     """
 
     def __init__(
-        self, shape: tuple[int, ...], module: nn.Linear | nn.Conv2d, convolution: Convolution | None = None
+        self,
+        shape: tuple[int, ...],
+        module: nn.Linear | nn.Conv2d,
+        convolution: Convolution | None = None,
+        rails: int = 1,
     ) -> None:
         super().__init__()
         self.module: nn.Module = module
+        self.groups, self.rails = 1 if convolution is None else convolution.groups, rails
+        self.reorders = self.groups > 1 and rails > 1
         self.image = None if convolution is None else as_image(shape)
         self.shape = (
             (int(module.weight.shape[0]),)
@@ -214,7 +228,8 @@ class Ideal(Synapse):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        given = x.reshape(-1, *self.image) if self.image else x.reshape(-1, x.shape[-1])
+        lines = by_group(x, self.groups, self.rails)
+        given = lines.reshape(-1, *self.image) if self.image else lines.reshape(-1, x.shape[-1])
         return self.module(given).reshape(*x.shape[:-1], -1)
 
     def matrix(self) -> Tensor | None:

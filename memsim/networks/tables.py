@@ -20,7 +20,7 @@ from memsim.errors import InputError
 from memsim.networks.defaults import completed, suiting
 from memsim.networks.described import Entry
 from memsim.networks.drives import Encoding, Pulse
-from memsim.networks.effects import check_effects
+from memsim.networks.effects import check_effects, check_heard
 from memsim.networks.geometry import Convolution, Size, check_padding
 from memsim.networks.lif_table import OF_SPIKES, LifTable
 from memsim.networks.named_cells import known_as
@@ -422,12 +422,7 @@ class NetworkTable(Table):
             raise ValueError(
                 "a layer before the last one has no neurons; give it neurons, or channels and kernel"
             )
-        heard = {source for layer in self.every_layer for source in layer.sources}
-        unheard = [name for name in self.inputs if name not in heard]
-        if unheard:
-            raise ValueError(
-                f"no layer hears the input {unheard[0]!r}; name it in `from` of a layer, or leave it out of the data"
-            )
+        check_heard(self)
         last = self.every_layer[-1].lif or (self.lif if len(self.every_layer) == 1 else LifTable())
         silent = sorted(OF_SPIKES & last.given.keys())
         if silent:

@@ -31,6 +31,7 @@ from memsim.verify import engines
 from memsim.verify.comparison import Batch, Evidence, Verification, amplitude, errors, summary
 from memsim.verify.energy import neuron_energy, read_energy
 from memsim.verify.engines import Advance, Array, Waves, relative
+from memsim.verify.gates import digests_of
 from memsim.verify.store import Store, key_of
 from memsim.verify.tiles import currents_of, not_circuits, refined
 
@@ -65,8 +66,8 @@ def verify(
         progress: called with neurons simulated in ngspice and neurons in all.
 
     Raises:
-        InputError: fewer than one image or more than there are, neurons that are no circuits, or a network that cannot
-            be simulated whole.
+        InputError: fewer than one image or more than there are, neurons that are no circuits, a gate whose `fold` is
+            not what it does, or a network that cannot be simulated whole.
         EngineNotFoundError: ngspice is missing or too old.
         SimulationError: a deck failed; the error of the first such one.
     """
@@ -75,9 +76,10 @@ def verify(
     if not 1 <= images <= available:
         raise InputError(f"images = {images} is out of range; allowed: 1 to {available}")
     network = _circuit(run)
+    tried = tuple(digests_of(network))
     gates = tuple(layer.gate_name for layer in network.chain if engines.mirror_gain(network, layer) is None)
     chosen = is_small(network) if whole is None else whole
-    store = None if folder is None else Store(folder, key_of(network, FINE, chosen))
+    store = None if folder is None else Store(folder, key_of(network, FINE, chosen, *tried))
     neurons = sum(int(np.prod(layer.shape)) for layer in network.synapses)
     count = _Count(neurons * images, progress)
     batches = []

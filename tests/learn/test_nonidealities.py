@@ -5,6 +5,7 @@ import torch
 
 from memsim.errors import InputError
 from memsim.learn import Run, build, evaluate, make_study
+from memsim.learn.evaluation import first
 from memsim.networks import MemristiveNetwork, realised
 from memsim.networks.tables import NonidealityTable
 
@@ -85,3 +86,15 @@ def test_an_accuracy_under_non_idealities_can_be_repeated(small_run: tuple[Run, 
 def test_rounding_is_not_trained_through():
     with pytest.raises(InputError, match="rounding to levels has no slope to train along"):
         make_study(nonidealities={"train": {"levels": 8}})
+
+
+def test_weights_that_are_no_cells_cannot_be_stuck():
+    network, data = build(make_study(neuron="lif", hidden=(4,), steps=2))
+    with pytest.raises(
+        InputError, match=r"stuck_rate = 0\.5 changes nothing, because no weights .* are cells"
+    ):
+        evaluate(network, first(data.test, 4), NonidealityTable(stuck_rate=0.5))
+    assert 0 <= evaluate(network, first(data.test, 4), NonidealityTable()) <= 1
+    network, data = build(make_study(neuron="lif", synapse="crossbar", hidden=(4,), steps=2))
+    with realised(network, NonidealityTable(stuck_rate=0.5), draw()):
+        assert len(torch.cat([g.flatten() for g in cells(network)]).unique()) > 1

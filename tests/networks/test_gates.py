@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from memsim.cli import app
 from memsim.errors import InputError
-from memsim.imc import load_hardware
+from memsim.imc import load_hardware, map_to_imc
 from memsim.learn import load_run, make_study, train
 from memsim.learn.run import on_card
 from memsim.learn.study import load_study
@@ -18,8 +18,11 @@ from memsim.networks import Gate, Layer, build_network
 from memsim.networks.gates import Identity, constant_gain
 from memsim.own_code import load_object
 from memsim.verify import verify
+from memsim.verify.gates import digests_of
 
 FILE = """
+from pathlib import Path
+
 import torch
 from memsim.networks import Gate
 
@@ -44,6 +47,24 @@ class Scaled(Gate):
 
     def fold(self, step):
         return self.gain, 0.0
+
+class Filed(Gate):
+    def __init__(self, file):
+        super().__init__()
+        self.gain = float(Path(file).read_text())
+
+    def forward(self, current):
+        return self.gain * current
+
+    def fold(self, step):
+        return self.gain, 0.0
+
+class Mixed(Gate):
+    def forward(self, current):
+        return 0.5 * current + current.roll(1, -1)
+
+    def fold(self, step):
+        return 0.5, 0.0
 
 class Flat(Gate):
     def forward(self, current):
@@ -125,6 +146,44 @@ def test_a_constant_gain_is_a_mirror_ratio_of_each_neuron(gate, tmp_path):
     assert float(constant_gain(run.network.chain[0].gate, 9).std()) > 0.3
 
 
+@pytest.mark.spice
+def test_stored_images_of_a_gate_that_reads_another_file_do_not_count(gate, tmp_path):
+    file = tmp_path / "gain.txt"
+    file.write_text("0.5")
+    train(study({"kind": gate("Filed"), "file": str(file)}), tmp_path / "run")
+    found = []
+    for gain in ("0.5", "0.5", "1.5"):
+        file.write_text(gain)
+        found.append(verify(load_run(tmp_path / "run"), images=1, folder=tmp_path / "run").ngspice)
+    assert (found[0] == found[1]).all()
+    assert not (found[1] == found[2]).all()
+
+
+def test_what_gates_do_is_known_by_what_they_make_of_a_current(gate, tmp_path):
+    def digests(name, **settings):
+        net = build_network((6,), 3, study({"kind": gate(name), **settings}))
+        return list(digests_of(net.double()))
+
+    file = tmp_path / "gain.txt"
+    found = []
+    for gain in ("0.5", "0.5", "1.5"):
+        file.write_text(gain)
+        found += digests("Filed", file=str(file))
+    assert found[0] == found[1] != found[2]
+    assert len(digests("Sharpened")) == len(digests("Scaled")) == 1
+    card = load_hardware("hp-adc-differential", {"inputs.coding": "bit-serial", "inputs.bits": 3})
+    on_tiles = map_to_imc(build_network((6,), 3, study(gate("Sharpened"))), card, sample=torch.rand(4, 6))
+    assert not on_tiles.crossbars
+    assert len(list(digests_of(on_tiles))) == 1
+    assert not list(digests_of(build_network((6,), 3, make_study(hidden=(5,)))))
+
+
+def test_a_fold_that_is_not_what_a_gate_does_is_named(gate):
+    net = build_network((6,), 3, study(gate("Mixed")))
+    with pytest.raises(InputError, match="the gate Mixed of layer 'layer1' does not do what its fold says"):
+        list(digests_of(net))
+
+
 def test_gains_that_change_and_references_are_no_constant_gain():
     class Late(Identity):
         def fold(self, step):
@@ -160,7 +219,7 @@ def test_cards_take_gates_that_say_they_may_stand_there(gate, tmp_path):
     ("name", "message"),
     [
         ("none", "is no Gate, but int; name one of yours"),
-        ("Missing", "has no 'Missing'; it has: Sharpened, Scaled, Flat, none"),
+        ("Missing", "has no 'Missing'; it has: Sharpened, Scaled, Filed, Mixed, Flat, none"),
         ("Flat", r"the gate Flat of layer 'layer1' makes \(21, 2\) of currents \(21, 2, 5\)"),
     ],
 )

@@ -9,6 +9,9 @@ import pytest
 import torch
 
 from memsim.errors import InputError
+from memsim.imc import load_hardware, map_to_imc
+from memsim.imc.mapping import evaluating
+from memsim.interop import to_nir
 from memsim.learn import load_run, make_dataset, make_study, save_study, train
 from memsim.learn.data import load_dataset
 from memsim.learn.size import check_training, layer_sizes
@@ -104,6 +107,17 @@ def test_a_later_layer_may_hear_a_part_beside_the_layer_before():
     assert [tuple(one.weight.shape) for one in net.crossbars] == [(4, 5), (2, 3), (5, 3)]
 
 
+@pytest.mark.parametrize("neuron", ["threshold-switching-a", "lif"])
+def test_the_whole_input_is_heard_beside_a_part_of_it(neuron):
+    net = network(({"neurons": 5, "from": ["left", "input"]}, {}), neuron=neuron)
+    with torch.no_grad():
+        changed = X.clone()
+        changed[:, 5] = 1 - changed[:, 5]  # of "right", which "input" holds
+        assert not torch.equal(net.waveforms(X)[0], net.waveforms(changed)[0])
+    net = network(({"neurons": 5}, {"from": ["left", "layer1"]}))
+    assert [len(one.weight) for one in net.crossbars] == [6, 4, 5]
+
+
 def test_parts_of_images_are_channels_and_of_signed_inputs_have_both_rails():
     x = torch.arange(2.0 * 3 * 4 * 4)
     parts = parts_of((6, 4, 4), {"grey": 1, "colours": 2}, rails=2)
@@ -119,11 +133,79 @@ def test_parts_of_images_are_channels_and_of_signed_inputs_have_both_rails():
     assert [len(one.weight) for one in net.crossbars] == [2 * 4, 4 * 16, 18]
 
 
+GROUPED = ({"channels": 6, "kernel": 3, "groups": 3}, {})
+
+
+def signed_images():
+    values = torch.rand(2, 3, 5, 5, generator=torch.Generator().manual_seed(2), dtype=torch.float64) - 0.5
+    return values, torch.cat([values.clamp(min=0), (-values).clamp(min=0)], dim=1).flatten(1)
+
+
+def of_channels(values, kernel):
+    """Plain: each channel alone, both signs; `kernel` [number of the channel, 2 rails, 3, 3, out]."""
+    found = []
+    for number in range(values.shape[1]):
+        signs = torch.stack([values[:, number].clamp(min=0), (-values[:, number]).clamp(min=0)], 1)
+        found.append(torch.nn.functional.conv2d(signs, kernel[number].movedim(-1, 0)))
+    return torch.cat(found, 1).flatten(1)
+
+
+@pytest.mark.parametrize("layers", [GROUPED, ({**GROUPED[0], "from": "rgb"}, {})])
+def test_groups_of_circuits_keep_both_rails_of_a_channel(layers):
+    values, lines = signed_images()
+    inputs = {"inputs": {"rgb": 3} if "from" in layers[0] else {}}
+    net = network(layers, shape=(6, 5, 5), rails=2, **inputs)
+    kernel = torch.stack([one.matrix().reshape(2, 3, 3, 2) for one in net.crossbars[:3]])
+    with torch.no_grad():
+        expected, synapse = of_channels(values, kernel), net.synapses[0]
+        assert torch.allclose(synapse(lines), expected, rtol=1e-9, atol=1e-20)
+        driven = synapse.driven(lines[:, None], torch.ones(1, 1, dtype=torch.float64))
+        assert torch.allclose(driven[0], expected, rtol=1e-9, atol=1e-20)
+
+
+def test_groups_of_plain_weights_keep_both_rails_of_a_channel():
+    values, lines = signed_images()
+    net = network(GROUPED, shape=(6, 5, 5), rails=2, inputs={}, neuron="lif")
+    kernel = net.chain[0].synapse.module.weight.detach().reshape(3, 2, 2, 3, 3).movedim(1, -1)
+    with torch.no_grad():
+        assert torch.allclose(net.chain[0].synapse(lines), of_channels(values, kernel), rtol=1e-9, atol=1e-12)
+
+
+def test_groups_on_tiles_keep_both_rails_of_a_channel():
+    net = map_to_imc(
+        network(GROUPED, shape=(6, 5, 5), rails=2, inputs={}, neuron="lif"), load_hardware("ideal")
+    )
+    spikes, synapse = (signed_images()[1] > 0).double(), net.chain[0].synapse
+    with torch.no_grad(), evaluating(net):
+        found = synapse(spikes).reshape(2, 3, 2, 3, 3)
+        for number, group in enumerate(synapse.module.groups):
+            assert torch.equal(found[:, number], group(spikes.reshape(2, 6, 5, 5)[:, number::3]))
+    assert found.any()
+
+
+@pytest.mark.parametrize("neuron", ["lif", "threshold-switching-a"])
+def test_groups_are_counted_in_channels_not_in_rails(neuron):
+    layers = ({**GROUPED[0], "groups": 2}, {})
+    with pytest.raises(InputError, match="groups = 2 does not divide 3 channels that come in"):
+        network(layers, shape=(6, 5, 5), rails=2, inputs={}, neuron=neuron)
+    with pytest.raises(InputError, match="groups = 2 does not divide 3 channels that come in"):
+        build_network((6, 5, 5), 3, make_study(layers=layers, neuron=neuron), rails=2)
+
+
+@pytest.mark.parametrize("neuron", ["lif", "threshold-switching-a"])
+def test_groups_of_signed_channels_are_not_written_to_nir(neuron):
+    net = network(GROUPED, shape=(6, 5, 5), rails=2, inputs={}, neuron=neuron)
+    with pytest.raises(InputError, match="'layer1' has groups of signed channels"):
+        to_nir(net, None if neuron == "lif" else (6, 5, 5))
+
+
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
         ({"inputs": {"left": 4, "right": 3}}, "left = 4 \\+ right = 3 make 7 channels, and the data have 6"),
         ({"inputs": TWO | {"third": 1}}, "no layer hears the input 'third'"),
+        ({"layers": ({"neurons": 2}, {})}, "no `from` names 'left' or another part"),
+        ({"layers": ({"neurons": 2}, {"from": "input"})}, "no `from` names 'left' or another part"),
         (
             {"layers": ({"from": ["layer9", "left", "right"]},)},
             "from = 'layer9' is none of what comes before it",
