@@ -201,6 +201,20 @@ def test_what_python_gave_is_asked_for_again(tmp_path: Path, assert_equal_runs) 
     assert load_run(tmp_path / "cut").history == train(study, tmp_path / "cut", resume=True, **given).history
 
 
+def test_a_metric_that_writes_into_what_it_gets_changes_no_score(tmp_path: Path) -> None:
+    def emptying(outputs: torch.Tensor, wanted: torch.Tensor) -> float:
+        outputs.zero_(), wanted.zero_()
+        return 1.0
+
+    study = make_study(neuron="lif", hidden=(6,), steps=2, batch=300, epochs=2)
+    further = {"balance": METRICS["balanced-accuracy"]}
+    plain = train(study, tmp_path / "plain", metrics=further)
+    emptied = train(study, tmp_path / "emptied", metrics={"emptying": emptying, **further})
+    for one, other in zip(plain.history, emptied.history, strict=True):
+        assert one.test_accuracy == other.test_accuracy
+        assert one.scores == {"balance": other.scores["balance"]}
+
+
 class Signs:
     def grads(self, batch: Batch) -> torch.Tensor:
         loss = batch.loss(batch.scores(), batch.wanted)
