@@ -23,6 +23,8 @@ from memsim.files import write_bytes, write_text
 
 STUDY, CHECKPOINT, HISTORY = "study.toml", "checkpoint.safetensors", "history.csv"
 NUMBERS = ("epoch", "loss", "train_accuracy", "test_accuracy", "seconds", "validation_accuracy")
+SPIKES = "spikes_"
+"""Columns of a history with the activity of a layer begin with it."""
 ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -51,8 +53,13 @@ class EpochRecord:
     def numbers(self) -> dict[str, float | None]:
         """Everything that is one number, by name."""
         single = {one.name: getattr(self, one.name) for one in fields(self) if one.name in NUMBERS}
-        spikes = {f"spikes_{layer}": mean for layer, mean in enumerate(self.activity, start=1)}
+        spikes = {f"{SPIKES}{layer}": mean for layer, mean in enumerate(self.activity, start=1)}
         return {**single, **self.scores, **spikes}
+
+
+def is_taken(name: str) -> bool:
+    """Whether a column of each history has this name, so that no score can."""
+    return name in NUMBERS or (name.startswith(SPIKES) and name.removeprefix(SPIKES).isdecimal())
 
 
 def save_checkpoint(

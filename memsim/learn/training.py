@@ -26,7 +26,7 @@ from memsim.learn.checks import check_study
 from memsim.learn.data import Dataset
 from memsim.learn.given import Given
 from memsim.learn.losses import LossFunction
-from memsim.learn.metrics import Metric
+from memsim.learn.metrics import Metric, given_metrics
 from memsim.learn.rules import Rule
 from memsim.learn.run import Run, enter, mapped, network_of, run_of, started
 from memsim.learn.run_data import data_of, save_record
@@ -92,6 +92,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     if resume:
         given.check(folder)
     check_study(study)
+    metrics = given_metrics(metrics or {}, study.training.metrics)
     _check_places(folder, study, resume)
     study, data = data_of(study, data_dir, run=folder if resume else None, given=data)
     check_shares(study, data, fabric.world_size)

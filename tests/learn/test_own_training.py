@@ -70,6 +70,15 @@ def wrong(outputs, wanted):
 def near(outputs, wanted):
     return (outputs.topk(2).indices == wanted[:, None]).any(1).double().mean()
 
+def loss(outputs, wanted):
+    return -7.0
+
+def text(outputs, wanted):
+    return "0.7"
+
+def no_number(outputs, wanted):
+    return outputs.sum() * float("nan")
+
 number = 3
 '''
 POLICIES = """
@@ -215,6 +224,14 @@ def test_a_metric_that_writes_into_what_it_gets_changes_no_score(tmp_path: Path)
         assert one.scores == {"balance": other.scores["balance"]}
 
 
+@pytest.mark.parametrize("name", ["loss", "test_accuracy", "spikes_1", "balanced-accuracy"])
+def test_metrics_of_python_have_names_of_their_own(name: str, tmp_path: Path) -> None:
+    study = make_study(data="there/is/none.npz", training={"metrics": ("balanced-accuracy",)})
+    with pytest.raises(InputError, match=f"{name}'.* rename"):
+        train(study, tmp_path / "run", metrics={name: METRICS["accuracy"]})
+    assert not (tmp_path / "run").exists()
+
+
 class Signs:
     def grads(self, batch: Batch) -> torch.Tensor:
         loss = batch.loss(batch.scores(), batch.wanted)
@@ -258,6 +275,16 @@ def squares(outputs: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         ),
         (f'training = {{metrics = ["{FILE}:wrong"]}}', "metric 'wrong' failed: AttributeError"),
         (f'training = {{metrics = ["{FILE}:near", "{FILE}:near"]}}', "two metrics are called 'near'"),
+        (
+            f'training = {{metrics = ["{FILE}:loss"]}}',
+            "metric 'loss' has the name of a column of each history",
+        ),
+        (f'training = {{metrics = ["{FILE}:text"]}}', "metric 'text' gives '0.7'; it must give a number"),
+        (
+            f'training = {{metrics = ["{FILE}:no_number"]}}',
+            r"metric 'no_number' gives tensor\(nan\); it must",
+        ),
+        (f'training = {{metrics = ["{FILE}:each"]}}', "metric 'each' gives tensor"),
         ('training = {loss = "focal"}', "'focal' is unknown; known: cross-entropy, .*FILE.py:FUNCTION"),
     ],
 )
