@@ -8,7 +8,9 @@ from typing import Any, Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from memsim.errors import InputError
 from memsim.networks.described import described
+from memsim.own_code import blamed
 
 
 @dataclass(frozen=True)
@@ -65,3 +67,44 @@ def rule_of(entry: Any) -> Rule:
         InputError: an unknown rule, or settings that it does not have.
     """
     return described(entry, RULES, Rule, "rule")  # type: ignore[type-abstract] # protocols will do
+
+
+def loss_from(rule: Rule, batch: Batch) -> Tensor:
+    """Let a rule fill the gradients of a batch, and give its loss.
+
+    Raises:
+        InputError: a rule of the user's that fails, or returns anything but a loss.
+    """
+    if type(rule) in RULES.values():
+        return rule.grads(batch)
+    with blamed(f"rule {name_of(rule)!r} failed"):
+        loss = rule.grads(batch)
+    if not isinstance(loss, Tensor) or loss.numel() != 1:
+        found = f"a tensor {tuple(loss.shape)}" if isinstance(loss, Tensor) else f"{loss!r:.60}"
+        raise InputError(
+            f"rule {name_of(rule)!r} returns {found}; grads must return the loss of the batch, a tensor with one number"
+        )
+    return loss.detach()
+
+
+def name_of(rule: Rule) -> str:
+    """What messages call it."""
+    return type(rule).__name__
+
+
+def state_of(rule: object) -> dict[str, Tensor]:
+    """What a rule remembers, by name; nothing where it has no `state_dict`.
+
+    Raises:
+        InputError: anything but tensors by name.
+    """
+    state = rule.state_dict() if hasattr(rule, "state_dict") else {}
+    if not isinstance(state, dict):
+        state = {"state_dict": state}
+    for name, value in state.items():
+        if not isinstance(name, str) or not isinstance(value, Tensor):
+            raise InputError(
+                f"rule {type(rule).__name__!r} remembers {name!r} = {value!r:.60}, which a checkpoint cannot hold; let "
+                "state_dict give tensors by name, without tables in tables, and load_state_dict take them"
+            )
+    return state

@@ -23,7 +23,7 @@ from memsim.learn.honesty import shorten_steps
 from memsim.learn.losses import LossFunction, make_loss
 from memsim.learn.metrics import Metric, chosen_metrics, main_metric
 from memsim.learn.optimization import make_optimizer, rate_factor, set_learning_rate
-from memsim.learn.rules import Batch, Rule, rule_of
+from memsim.learn.rules import Batch, Rule, loss_from, name_of, rule_of
 from memsim.learn.run import best_epoch
 from memsim.learn.seeds import of_epoch, of_stage
 from memsim.learn.shares import batch_of, shares_of
@@ -194,9 +194,12 @@ class Trainer:
 
         self._stepping.zero_grad()
         batch = Batch(self.network, inputs, labels, scores, self.loss, self.fabric.backward)
-        loss = self.rule.grads(batch)
+        before = (
+            {name: one.detach().clone() for name, one in self.network.named_parameters()} if first else {}
+        )
+        loss = loss_from(self.rule, batch)
         if first:
-            check_gradients(self.network)
+            check_gradients(self.network, before, name_of(self.rule))
         if training.gradient_clip is not None:
             self.fabric.clip_gradients(
                 self._module, self._stepping, max_norm=training.gradient_clip, error_if_nonfinite=False

@@ -11,8 +11,8 @@ import torch
 from typer.testing import CliRunner
 
 from memsim.cli import app
-from memsim.errors import CheckpointError, InputError
-from memsim.learn import Batch, load_run, load_study, make_study, train
+from memsim.errors import CheckpointError, ConvergenceError, InputError
+from memsim.learn import BPTT, Batch, load_run, load_study, make_study, train
 from memsim.learn.metrics import METRICS
 
 RULE = '''
@@ -230,6 +230,62 @@ def test_metrics_of_python_have_names_of_their_own(name: str, tmp_path: Path) ->
     with pytest.raises(InputError, match=f"{name}'.* rename"):
         train(study, tmp_path / "run", metrics={name: METRICS["accuracy"]})
     assert not (tmp_path / "run").exists()
+
+
+class Does:
+    """A rule of one line."""
+
+    def __init__(self, grads: Callable[[Batch], object]) -> None:
+        self.grads = grads
+
+
+def nan_gradients(batch: Batch) -> torch.Tensor:
+    BPTT().grads(batch)
+    batch.network.synapses[1].weight.grad.fill_(float("nan"))
+    return torch.tensor(0.5)
+
+
+BROKEN = {
+    "NaN": (
+        nan_gradients,
+        ConvergenceError,
+        r"rule 'Does' gives '\S*1\S*weight' a gradient that is no number",
+    ),
+    "no backward": (
+        lambda batch: batch.loss(batch.scores(), batch.wanted),
+        ConvergenceError,
+        "rule 'Does' gives no parameter a gradient and changes none",
+    ),
+    "None": (lambda _: None, InputError, "rule 'Does' returns None; grads must return the loss"),
+    "float": (
+        lambda batch: float(BPTT().grads(batch)),
+        InputError,
+        r"rule 'Does' returns [\d.]+; grads must",
+    ),
+    "raises": (lambda _: {}["x"], InputError, "rule 'Does' failed: KeyError: 'x'"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_rule_that_teaches_nothing_is_refused(case: str, tmp_path: Path) -> None:
+    grads, error, message = BROKEN[case]
+    with pytest.raises(error, match=message):
+        train(make_study(neuron="lif", hidden=(6,), steps=2, batch=300, epochs=1), tmp_path, rule=Does(grads))
+
+
+def test_a_rule_may_change_weights_itself(tmp_path: Path) -> None:
+    def own_steps(batch: Batch) -> torch.Tensor:
+        loss = BPTT().grads(batch)
+        with torch.no_grad():
+            for parameter in batch.network.parameters():
+                if parameter.grad is not None:
+                    parameter.sub_(0.5 * parameter.grad)
+                    parameter.grad = None
+        return loss
+
+    study = make_study(neuron="lif", hidden=(6,), steps=2, batch=300, epochs=2)
+    first, last = train(study, tmp_path, rule=Does(own_steps)).history
+    assert last.loss < first.loss
 
 
 class Signs:
