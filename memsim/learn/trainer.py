@@ -25,7 +25,7 @@ from memsim.learn.metrics import Metric, chosen_metrics, main_metric
 from memsim.learn.optimization import make_optimizer, rate_factor, set_learning_rate
 from memsim.learn.rules import Batch, Rule, loss_from, name_of, rule_of
 from memsim.learn.run import best_epoch
-from memsim.learn.seeds import of_epoch, of_stage
+from memsim.learn.seeds import global_draws, of_epoch, of_stage
 from memsim.learn.shares import batch_of, shares_of
 from memsim.learn.study import Study, save_study
 from memsim.networks import MemristiveNetwork, Network
@@ -124,6 +124,15 @@ class Trainer:
     def run_epoch(self, progress: Progress | None = None) -> None:
         """Train on all examples once in shuffled order, and record what came of it."""
         began, epoch = time.perf_counter(), len(self.history)
+        with global_draws(of_stage(self._seed(epoch)), self.fabric.device):
+            losses = self._losses(epoch, progress)
+            record = self._record(losses, began)
+        self.history.append(self.fabric.broadcast(record))
+        if self.study.training.keep == "best" and best_epoch(self.history) == epoch:
+            self.best = {name: value.clone() for name, value in self.network.state_dict().items()}
+
+    def _losses(self, epoch: int, progress: Progress | None) -> list[float]:
+        """Train on all examples once, and give the loss of each batch."""
         noise = torch.Generator(self.fabric.device).manual_seed(self._seed(epoch))
         for layer in mapped_layers(self.network).values():
             layer.generator = noise
@@ -141,9 +150,7 @@ class Trainer:
                     )
                 if progress:
                     progress(epoch * self.updates + len(losses), self.stage.epochs * self.updates, None)
-        self.history.append(self.fabric.broadcast(self._record(losses, began)))
-        if self.study.training.keep == "best" and best_epoch(self.history) == epoch:
-            self.best = {name: value.clone() for name, value in self.network.state_dict().items()}
+        return losses
 
     def _seed(self, epoch: int) -> int:
         """Of the noise of an epoch, drawn anew from seed, stage, epoch and rank: resuming needs no state of it."""

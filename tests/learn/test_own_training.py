@@ -245,6 +245,21 @@ def nan_gradients(batch: Batch) -> torch.Tensor:
     return torch.tensor(0.5)
 
 
+def test_draws_from_the_global_generator_are_resumed_bit_for_bit(tmp_path: Path, assert_equal_runs) -> None:
+    def noisy(batch: Batch) -> torch.Tensor:
+        loss = BPTT().grads(batch)
+        for parameter in batch.network.parameters():
+            if parameter.grad is not None:
+                parameter.grad += 0.1 * torch.randn_like(parameter)
+        return loss
+
+    study = make_study(neuron="lif", hidden=(6,), steps=2, batch=300, epochs=2)
+    whole = train(study, tmp_path / "whole", rule=Does(noisy))
+    interrupted(study, tmp_path / "cut", rule=Does(noisy))
+    torch.rand(3)
+    assert_equal_runs(train(study, tmp_path / "cut", resume=True, rule=Does(noisy)), whole)
+
+
 BROKEN = {
     "NaN": (
         nan_gradients,
