@@ -12,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from memsim.errors import ConvergenceError
+from memsim.errors import ConvergenceError, InputError
 from memsim.imc.mapping import mapped_layers
 from memsim.learn.alive import check_gradients
 from memsim.learn.augment import Augmentation
@@ -23,7 +23,7 @@ from memsim.learn.honesty import shorten_steps
 from memsim.learn.losses import LossFunction, make_loss
 from memsim.learn.metrics import Metric, chosen_metrics, main_metric
 from memsim.learn.optimization import make_optimizer, rate_factor, set_learning_rate
-from memsim.learn.rules import Batch, Rule, loss_from, name_of, rule_of
+from memsim.learn.rules import Batch, Rule, check_state, loss_from, name_of, rule_of
 from memsim.learn.run import best_epoch
 from memsim.learn.seeds import global_draws, of_epoch, of_stage
 from memsim.learn.shares import batch_of, shares_of
@@ -200,13 +200,14 @@ class Trainer:
                 return self._module(inputs, masks=masks, generator=noise)
 
         self._stepping.zero_grad()
-        batch = Batch(self.network, inputs, labels, scores, self.loss, self.fabric.backward)
+        batch = Batch(self.network, inputs, labels, scores, self.loss, self._backward)
         before = (
             {name: one.detach().clone() for name, one in self.network.named_parameters()} if first else {}
         )
         loss = loss_from(self.rule, batch)
         if first:
             check_gradients(self.network, before, name_of(self.rule))
+            check_state(self.rule, self.network)
         if training.gradient_clip is not None:
             self.fabric.clip_gradients(
                 self._module, self._stepping, max_norm=training.gradient_clip, error_if_nonfinite=False
@@ -214,6 +215,15 @@ class Trainer:
         self._stepping.step()
         self.network.keep_in_range()
         return loss.item()
+
+    def _backward(self, loss: Tensor) -> None:
+        if not loss.requires_grad:
+            name = getattr(self.loss, "__name__", "loss")
+            raise InputError(
+                f"loss {name!r} has no gradient: it does not depend on the weights, or only by argmax, comparisons or "
+                "numbers of Python, which have no slope; correct it"
+            )
+        self.fabric.backward(loss)
 
     def _distorted(self, images: Tensor, noise: torch.Generator) -> Tensor:
         distortion = Augmentation(**self.study.augmentation.model_dump())

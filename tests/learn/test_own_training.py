@@ -73,6 +73,9 @@ def near(outputs, wanted):
 def loss(outputs, wanted):
     return -7.0
 
+def errors(outputs, wanted):
+    return (outputs.argmax(1) != wanted).double().mean()
+
 def text(outputs, wanted):
     return "0.7"
 
@@ -103,6 +106,19 @@ def halved(membrane, spikes, amount):
 
 def bell(x):
     return 1 / (1 + x**4)
+"""
+TIED = """
+import torch
+from memsim.networks import Gate
+
+class Tied(Gate):
+    def __init__(self, shape):
+        super().__init__()
+        self.a = torch.nn.Parameter(torch.ones(shape))
+        self.b = self.a
+
+    def forward(self, current):
+        return self.a * self.b * current
 """
 FILE = "mine.py"
 SMALL = 'neuron = "lif"\nhidden = [6]\nsteps = 2\nbatch = 300\nepochs = 2\n'
@@ -183,6 +199,22 @@ def test_policies_are_resumed_bit_for_bit(folder: Path, written, assert_equal_ru
     assert_equal_runs(load_run(folder / "cut"), whole)
 
 
+def test_tied_parameters_are_resumed_bit_for_bit(folder: Path, assert_equal_runs) -> None:
+    (folder / "tied.py").write_text(TIED)
+    path = folder / "study.toml"
+    path.write_text(
+        f'{SMALL.replace("hidden = [6]", "")}[[layers]]\nneurons = 6\ngate = "tied.py:Tied"\n[[layers]]\n'
+    )
+    study = load_study(path, trust=True)
+    whole = train(study, folder / "whole")
+    interrupted(study, folder / "cut")
+    assert_equal_runs(train(study, folder / "cut", resume=True), whole)
+    assert_equal_runs(load_run(folder / "cut"), whole)
+    gate = whole.network.chain[0].gate
+    assert gate.a is gate.b
+    assert not torch.equal(gate.a, torch.ones(6))
+
+
 def test_a_loss_and_metrics_of_a_file_are_used_and_resumed(folder: Path, written, assert_equal_runs) -> None:
     study = load_study(written(CASES["loss and metrics"]), trust=True)
     whole = train(study, folder / "whole")
@@ -260,7 +292,32 @@ def test_draws_from_the_global_generator_are_resumed_bit_for_bit(tmp_path: Path,
     assert_equal_runs(train(study, tmp_path / "cut", resume=True, rule=Does(noisy)), whole)
 
 
+class Keeps(torch.nn.Module):
+    def grads(self, batch: Batch) -> torch.Tensor:
+        self.network = batch.network
+        return BPTT().grads(batch)
+
+
+class Nested:
+    def grads(self, batch: Batch) -> torch.Tensor:
+        return BPTT().grads(batch)
+
+    def state_dict(self) -> dict[str, object]:
+        return {"means": {"first": torch.zeros(3)}}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        assert state == self.state_dict()
+
+
+class Forgets(Does):
+    def state_dict(self) -> dict[str, object]:
+        return {}
+
+
 BROKEN = {
+    "keeps the network": (Keeps(), InputError, "rule 'Keeps' remembers 'network.* of the network"),
+    "takes nothing back": (Forgets(BPTT().grads), InputError, "state_dict without load_state_dict"),
+    "nested state": (Nested(), InputError, "rule 'Nested' remembers 'means' = {'first': .*tensors by name"),
     "NaN": (
         nan_gradients,
         ConvergenceError,
@@ -283,9 +340,10 @@ BROKEN = {
 
 @pytest.mark.parametrize("case", BROKEN)
 def test_a_rule_that_teaches_nothing_is_refused(case: str, tmp_path: Path) -> None:
-    grads, error, message = BROKEN[case]
+    rule, error, message = BROKEN[case]
+    study = make_study(neuron="lif", hidden=(6,), steps=2, batch=300, epochs=1)
     with pytest.raises(error, match=message):
-        train(make_study(neuron="lif", hidden=(6,), steps=2, batch=300, epochs=1), tmp_path, rule=Does(grads))
+        train(study, tmp_path, rule=rule if hasattr(rule, "grads") else Does(rule))
 
 
 def test_a_rule_may_change_weights_itself(tmp_path: Path) -> None:
