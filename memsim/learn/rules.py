@@ -121,7 +121,7 @@ def check_state(rule: object, network: nn.Module) -> None:
     """
     if hasattr(rule, "state_dict") and not hasattr(rule, "load_state_dict"):
         raise InputError(
-            f"rule {type(rule).__name__!r} has state_dict without load_state_dict, so that it could not go on; give both"
+            f"rule {type(rule).__name__!r} has state_dict without load_state_dict, so it could not go on; give both"
         )
     weights = {_place(value): name for name, value in network.state_dict().items() if value.numel()}
     for key, value in state_of(rule).items():
