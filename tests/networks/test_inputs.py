@@ -136,6 +136,10 @@ def test_parts_of_images_are_channels_and_of_signed_inputs_have_both_rails():
         ({"layers": ({"name": "left", "neurons": 3, "from": ["left", "right"]},)}, "the name 'left'"),
         ({"inputs": {"input": 4, "right": 2}, "layers": ({"from": ["input", "right"]},)}, "input"),
         ({"inputs": {"1": 6}}, "inputs"),
+        (
+            {"inputs": {"left": 6}, "layers": ({"from": "left"},)},
+            "names one part, 'left', and changes nothing",
+        ),
     ],
 )
 def test_inputs_that_cannot_be_are_named(changes, message):
