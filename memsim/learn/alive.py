@@ -81,3 +81,17 @@ def check_gradients(network: nn.Module, before: Mapping[str, Tensor], rule: str)
         f"rule {rule!r} gives no parameter a gradient and changes none in the first batch, so that nothing is learned",
         remedy="call batch.backward(loss), set the grad of parameters, or change the parameters, in grads.",
     )
+
+
+def check_weights(network: nn.Module, rule: str, epoch: int) -> None:
+    """See that parameters still are numbers after an epoch.
+
+    Raises:
+        ConvergenceError: the first that is not.
+    """
+    for name, one in network.named_parameters():
+        if bool(one.isnan().any()):
+            raise ConvergenceError(
+                f"{name!r} is no number any more after epoch {epoch} with rule {rule!r}",
+                remedy="lower learning_rate, or look in the rule and the loss for divisions by zero.",
+            )

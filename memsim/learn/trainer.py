@@ -14,7 +14,7 @@ from torch.optim import Optimizer
 
 from memsim.errors import ConvergenceError, InputError
 from memsim.imc.mapping import mapped_layers
-from memsim.learn.alive import check_gradients
+from memsim.learn.alive import check_gradients, check_weights
 from memsim.learn.augment import Augmentation
 from memsim.learn.checkpoint import STUDY, EpochRecord
 from memsim.learn.data import Dataset
@@ -126,6 +126,7 @@ class Trainer:
         began, epoch = time.perf_counter(), len(self.history)
         with global_draws(of_stage(self._seed(epoch)), self.fabric.device):
             losses = self._losses(epoch, progress)
+            check_weights(self.network, name_of(self.rule), epoch + 1)
             record = self._record(losses, began)
         self.history.append(self.fabric.broadcast(record))
         if self.study.training.keep == "best" and best_epoch(self.history) == epoch:

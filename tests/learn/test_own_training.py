@@ -314,7 +314,21 @@ class Forgets(Does):
         return {}
 
 
+class Later:
+    """Gradients that are no numbers from the second batch on, beside a loss that is one."""
+
+    seen = 0
+
+    def grads(self, batch: Batch) -> torch.Tensor:
+        BPTT().grads(batch)
+        self.seen += 1
+        if self.seen > 1:
+            batch.network.synapses[1].weight.grad.fill_(float("nan"))
+        return torch.tensor(0.5)
+
+
 BROKEN = {
+    "NaN later": (Later(), ConvergenceError, "weight' is no number any more after epoch 1 with rule 'Later'"),
     "keeps the network": (Keeps(), InputError, "rule 'Keeps' remembers 'network.* of the network"),
     "takes nothing back": (Forgets(BPTT().grads), InputError, "state_dict without load_state_dict"),
     "nested state": (Nested(), InputError, "rule 'Nested' remembers 'means' = {'first': .*tensors by name"),
