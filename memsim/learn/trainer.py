@@ -206,7 +206,7 @@ class Trainer:
             {name: one.detach().clone() for name, one in self.network.named_parameters()} if first else {}
         )
         loss = loss_from(self.rule, batch)
-        if first:
+        if first and bool(loss.isfinite().all()):
             check_gradients(self.network, before, name_of(self.rule))
             check_state(self.rule, self.network)
         if training.gradient_clip is not None:
