@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import torch
 from torch import Tensor, nn
@@ -51,15 +51,47 @@ def at_rest(network: MemristiveNetwork, waves: Sequence[Tensor]) -> dict[str, fl
     return found
 
 
-def check_gradients(network: nn.Module) -> None:
-    """See that the gradient of the first batch moves something, where a rule fills one in.
+def check_gradients(network: nn.Module, before: Mapping[str, Tensor], rule: str) -> None:
+    """See that the first batch moves something: its gradients, or a rule that changes weights itself.
+
+    Args:
+        network: after the rule has seen the batch.
+        before: its parameters before that, by name.
+        rule: its name, for messages.
 
     Raises:
-        ConvergenceError: every gradient is zero.
+        ConvergenceError: a gradient that is no number, or nothing that is learned.
     """
-    gradients = [one.grad for one in network.parameters() if one.requires_grad and one.grad is not None]
-    if gradients and not any(bool((gradient != 0).any()) for gradient in gradients):
+    gradients = {name: one.grad for name, one in network.named_parameters() if one.grad is not None}
+    for name, gradient in gradients.items():
+        if not bool(gradient.isfinite().all()):
+            raise ConvergenceError(
+                f"rule {rule!r} gives {name!r} a gradient that is no number in the first batch",
+                remedy="look in the rule, the loss and the neurons for divisions by zero, roots and logarithms of 0.",
+            )
+    changed = any(not torch.equal(one, before[name]) for name, one in network.named_parameters())
+    if changed or any(bool((gradient != 0).any()) for gradient in gradients.values()):
+        return
+    if gradients:
         raise ConvergenceError(
             "all gradients of the first batch are zero, so that nothing is learned",
             remedy="see that outputs depend on the weights: look at the loss, the readout, mirror_ratio and delays.",
         )
+    raise ConvergenceError(
+        f"rule {rule!r} gives no parameter a gradient and changes none in the first batch, so that nothing is learned",
+        remedy="call batch.backward(loss), set the grad of parameters, or change the parameters, in grads.",
+    )
+
+
+def check_weights(network: nn.Module, rule: str, epoch: int) -> None:
+    """See that parameters still are numbers after an epoch.
+
+    Raises:
+        ConvergenceError: the first that is not.
+    """
+    for name, one in network.named_parameters():
+        if bool(one.isnan().any()):
+            raise ConvergenceError(
+                f"{name!r} is no number any more after epoch {epoch} with rule {rule!r}",
+                remedy="lower learning_rate, or look in the rule and the loss for divisions by zero.",
+            )

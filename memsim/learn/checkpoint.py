@@ -20,9 +20,12 @@ from torch.optim import Optimizer
 
 from memsim.errors import CheckpointError
 from memsim.files import write_bytes, write_text
+from memsim.learn.rules import state_of
 
 STUDY, CHECKPOINT, HISTORY = "study.toml", "checkpoint.safetensors", "history.csv"
 NUMBERS = ("epoch", "loss", "train_accuracy", "test_accuracy", "seconds", "validation_accuracy")
+SPIKES = "spikes_"
+"""Columns of a history with the activity of a layer begin with it."""
 ADAM_STATE = ("step", "exp_avg", "exp_avg_sq")
 
 
@@ -51,8 +54,13 @@ class EpochRecord:
     def numbers(self) -> dict[str, float | None]:
         """Everything that is one number, by name."""
         single = {one.name: getattr(self, one.name) for one in fields(self) if one.name in NUMBERS}
-        spikes = {f"spikes_{layer}": mean for layer, mean in enumerate(self.activity, start=1)}
+        spikes = {f"{SPIKES}{layer}": mean for layer, mean in enumerate(self.activity, start=1)}
         return {**single, **self.scores, **spikes}
+
+
+def is_taken(name: str) -> bool:
+    """Whether a column of each history has this name, so that no score can."""
+    return name in NUMBERS or (name.startswith(SPIKES) and name.removeprefix(SPIKES).isdecimal())
 
 
 def save_checkpoint(
@@ -76,12 +84,11 @@ def save_checkpoint(
         best: the weights that are kept, where they are not the last ones.
         rule: of learning, whose state is kept if it has one.
     """
-    tensors = {f"network.{name}": value.cpu().contiguous() for name, value in network.state_dict().items()}
+    tensors = {f"network.{name}": _stored(value) for name, value in network.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
-        tensors |= {f"optimizer.{index}.{name}": value.cpu().contiguous() for name, value in state.items()}
-    tensors |= {f"best.{name}": value.cpu().contiguous() for name, value in (best or {}).items()}
-    if hasattr(rule, "state_dict"):
-        tensors |= {f"rule.{name}": value.cpu().contiguous() for name, value in rule.state_dict().items()}
+        tensors |= {f"optimizer.{index}.{name}": _stored(value) for name, value in state.items()}
+    tensors |= {f"best.{name}": _stored(value) for name, value in (best or {}).items()}
+    tensors |= {f"rule.{name}": _stored(value) for name, value in state_of(rule).items()}
     tensors["generator"] = generator.get_state()
     # the history travels inside, so that a kill between two writes cannot leave files that disagree
     tensors["history"] = torch.tensor([_numbers(record) for record in history], dtype=torch.float64)
@@ -97,6 +104,11 @@ def save_checkpoint(
     writer.writeheader()
     writer.writerows(rows)
     write_text(folder / HISTORY, table.getvalue())
+
+
+def _stored(value: Tensor) -> Tensor:
+    """A copy, since tied parameters are one tensor of two names, and files hold each by itself."""
+    return value.detach().cpu().clone(memory_format=torch.contiguous_format)
 
 
 def load_checkpoint(

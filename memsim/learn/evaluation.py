@@ -113,7 +113,8 @@ def scores_of(
     draws = torch.Generator(device).manual_seed(seed)
     with realised(network, nonidealities or NonidealityTable(), draws):
         outputs = respond(network, split, step=step, seed=seed)
-    return {name: float(metric(outputs, split.labels)) for name, metric in metrics.items()}
+    # copies, so that a metric that writes into what it gets changes nothing for others
+    return {name: float(metric(outputs.clone(), split.labels.clone())) for name, metric in metrics.items()}
 
 
 def activity(network: Network, split: Split, examples: int = ACTIVE_EXAMPLES) -> tuple[float, ...]:

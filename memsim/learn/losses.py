@@ -138,6 +138,7 @@ def _own(loss: object) -> LossFunction:
             raise InputError(f"loss {name!r} gives {given}; it must give a tensor with one number")
         return found
 
+    function.__name__ = name
     return function
 
 

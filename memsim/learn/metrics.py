@@ -6,12 +6,15 @@ a number at each time, both are [n, slots, k].
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Collection, Iterable, Mapping
+from numbers import Real
 
 import torch
 from torch import Tensor
 
 from memsim.errors import InputError
+from memsim.learn.checkpoint import NUMBERS, SPIKES, is_taken
 from memsim.own_code import blamed, load_object, names_code
 
 Metric = Callable[[Tensor, Tensor], float]
@@ -89,7 +92,7 @@ def known_metrics(names: Iterable[str]) -> dict[str, Metric]:
     """
     chosen: dict[str, Metric] = {}
     for name in names:
-        short, metric = _own(name) if names_code(name) else (name, METRICS.get(name))
+        short, metric = _of_file(name) if names_code(name) else (name, METRICS.get(name))
         if metric is None:
             raise InputError(
                 f"metric {name!r} is unknown; known: {', '.join(METRICS)}; or name one of yours: FILE.py:FUNCTION"
@@ -100,15 +103,42 @@ def known_metrics(names: Iterable[str]) -> dict[str, Metric]:
     return chosen
 
 
-def _own(name: str) -> tuple[str, Metric]:
+def given_metrics(given: Mapping[str, Metric], names: Iterable[str]) -> dict[str, Metric]:
+    """Metrics that Python gives by name, besides those that a study names.
+
+    Raises:
+        InputError: a name that is taken, or what is no function. What it gives raises it where a metric fails, or gives
+            anything but a number.
+    """
+    if twice := sorted(set(given) & set(known_metrics(names))):
+        raise InputError(f"two metrics are called {twice[0]!r}; rename one")
+    return {name: _own(name, metric) for name, metric in given.items()}
+
+
+def _of_file(name: str) -> tuple[str, Metric]:
     """Short name and function of a metric in a file of the user's."""
     full, function = load_object(name, "metrics")
     short = full.rpartition(":")[2].partition("@")[0]
+    return short, _own(short, function)
+
+
+def _own(name: str, function: object) -> Metric:
+    """A metric of the user's, which says what is wrong with it."""
+    if is_taken(name):
+        raise InputError(
+            f"metric {name!r} has the name of a column of each history ({', '.join(NUMBERS)}, {SPIKES}1 and so on); "
+            "rename it"
+        )
     if not callable(function) or isinstance(function, type):
-        raise InputError(f"metric {short!r} is no function of outputs and of what is wanted; give one")
+        raise InputError(f"metric {name!r} is no function of outputs and of what is wanted; give one")
 
     def metric(outputs: Tensor, wanted: Tensor) -> float:
-        with blamed(f"metric {short!r} failed"):
-            return float(function(outputs, wanted))
+        with blamed(f"metric {name!r} failed"):
+            found = function(outputs, wanted)
+        one = isinstance(found, Real) or (hasattr(found, "item") and math.prod(found.shape) == 1)
+        value = float(found) if one else math.nan
+        if math.isnan(value):
+            raise InputError(f"metric {name!r} gives {found!r:.60}; it must give a number")
+        return value
 
-    return short, metric
+    return metric

@@ -182,6 +182,13 @@ def on_card(network: Network, card: HardwareCard, data: Dataset, seed: int) -> N
     return found
 
 
+def check_all_gates(network: Network, study: Study) -> None:
+    """Raise InputError where a gate cannot stand behind the arrays of a card of any stage."""
+    for stage in study.stages:
+        if stage.card is not None:
+            check_gates(network, stage.hardware_card())
+
+
 def check_gates(network: Network, card: HardwareCard) -> None:
     """Raise InputError where a gate cannot stand behind the arrays of a card."""
     for layer in network.chain:

@@ -5,6 +5,9 @@ There are two ways, because runs of either kind that were trained before come ou
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import numpy as np
 import torch
 
@@ -21,3 +24,11 @@ def of_stage(*numbers: int) -> int:
     for number in numbers:
         seed = int(torch.randint(2**62, (), generator=generator.manual_seed(seed ^ number)))
     return seed
+
+
+@contextmanager
+def global_draws(seed: int, device: torch.device) -> Iterator[None]:
+    """Seed torch's global generators, which code of the user's may draw from, and put them back after."""
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.manual_seed(seed)
+        yield

@@ -12,9 +12,9 @@ import torch
 from torch import Tensor, nn
 from torch.optim import Optimizer
 
-from memsim.errors import ConvergenceError
+from memsim.errors import ConvergenceError, InputError
 from memsim.imc.mapping import mapped_layers
-from memsim.learn.alive import check_gradients
+from memsim.learn.alive import check_gradients, check_weights
 from memsim.learn.augment import Augmentation
 from memsim.learn.checkpoint import STUDY, EpochRecord
 from memsim.learn.data import Dataset
@@ -23,9 +23,9 @@ from memsim.learn.honesty import shorten_steps
 from memsim.learn.losses import LossFunction, make_loss
 from memsim.learn.metrics import Metric, chosen_metrics, main_metric
 from memsim.learn.optimization import make_optimizer, rate_factor, set_learning_rate
-from memsim.learn.rules import Batch, Rule, rule_of
+from memsim.learn.rules import Batch, Rule, check_state, loss_from, name_of, rule_of
 from memsim.learn.run import best_epoch
-from memsim.learn.seeds import of_epoch, of_stage
+from memsim.learn.seeds import global_draws, of_epoch, of_stage
 from memsim.learn.shares import batch_of, shares_of
 from memsim.learn.study import Study, save_study
 from memsim.networks import MemristiveNetwork, Network
@@ -124,6 +124,16 @@ class Trainer:
     def run_epoch(self, progress: Progress | None = None) -> None:
         """Train on all examples once in shuffled order, and record what came of it."""
         began, epoch = time.perf_counter(), len(self.history)
+        with global_draws(of_stage(self._seed(epoch)), self.fabric.device):
+            losses = self._losses(epoch, progress)
+            check_weights(self.network, name_of(self.rule), epoch + 1)
+            record = self._record(losses, began)
+        self.history.append(self.fabric.broadcast(record))
+        if self.study.training.keep == "best" and best_epoch(self.history) == epoch:
+            self.best = {name: value.clone() for name, value in self.network.state_dict().items()}
+
+    def _losses(self, epoch: int, progress: Progress | None) -> list[float]:
+        """Train on all examples once, and give the loss of each batch."""
         noise = torch.Generator(self.fabric.device).manual_seed(self._seed(epoch))
         for layer in mapped_layers(self.network).values():
             layer.generator = noise
@@ -141,9 +151,7 @@ class Trainer:
                     )
                 if progress:
                     progress(epoch * self.updates + len(losses), self.stage.epochs * self.updates, None)
-        self.history.append(self.fabric.broadcast(self._record(losses, began)))
-        if self.study.training.keep == "best" and best_epoch(self.history) == epoch:
-            self.best = {name: value.clone() for name, value in self.network.state_dict().items()}
+        return losses
 
     def _seed(self, epoch: int) -> int:
         """Of the noise of an epoch, drawn anew from seed, stage, epoch and rank: resuming needs no state of it."""
@@ -193,10 +201,14 @@ class Trainer:
                 return self._module(inputs, masks=masks, generator=noise)
 
         self._stepping.zero_grad()
-        batch = Batch(self.network, inputs, labels, scores, self.loss, self.fabric.backward)
-        loss = self.rule.grads(batch)
-        if first:
-            check_gradients(self.network)
+        batch = Batch(self.network, inputs, labels, scores, self.loss, self._backward)
+        before = (
+            {name: one.detach().clone() for name, one in self.network.named_parameters()} if first else {}
+        )
+        loss = loss_from(self.rule, batch)
+        if first and bool(loss.isfinite().all()):
+            check_gradients(self.network, before, name_of(self.rule))
+            check_state(self.rule, self.network)
         if training.gradient_clip is not None:
             self.fabric.clip_gradients(
                 self._module, self._stepping, max_norm=training.gradient_clip, error_if_nonfinite=False
@@ -204,6 +216,15 @@ class Trainer:
         self._stepping.step()
         self.network.keep_in_range()
         return loss.item()
+
+    def _backward(self, loss: Tensor) -> None:
+        if not loss.requires_grad:
+            name = getattr(self.loss, "__name__", "loss")
+            raise InputError(
+                f"loss {name!r} has no gradient: it does not depend on the weights, or only by argmax, comparisons or "
+                "numbers of Python, which have no slope; correct it"
+            )
+        self.fabric.backward(loss)
 
     def _distorted(self, images: Tensor, noise: torch.Generator) -> Tensor:
         distortion = Augmentation(**self.study.augmentation.model_dump())

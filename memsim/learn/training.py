@@ -26,9 +26,9 @@ from memsim.learn.checks import check_study
 from memsim.learn.data import Dataset
 from memsim.learn.given import Given
 from memsim.learn.losses import LossFunction
-from memsim.learn.metrics import Metric
+from memsim.learn.metrics import Metric, given_metrics
 from memsim.learn.rules import Rule
-from memsim.learn.run import Run, enter, mapped, network_of, run_of, started
+from memsim.learn.run import Run, check_all_gates, enter, mapped, network_of, run_of, started
 from memsim.learn.run_data import data_of, save_record
 from memsim.learn.shares import check_shares
 from memsim.learn.size import BYTES_A_PROCESS, check_training
@@ -92,6 +92,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     if resume:
         given.check(folder)
     check_study(study)
+    metrics = given_metrics(metrics or {}, study.training.metrics)
     _check_places(folder, study, resume)
     study, data = data_of(study, data_dir, run=folder if resume else None, given=data)
     check_shares(study, data, fabric.world_size)
@@ -101,6 +102,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
         for note in filter(None, [*data.notes, known]):
             tell(note)
     network = network_of(study, data)
+    check_all_gates(network, study)
     study = with_gains(study, network, data, folder if resume else study.training.start)
     _check_same(folder, study, resume)
     if not resume:

@@ -148,6 +148,12 @@ def _compartments(entries: tuple[Any, ...]) -> tuple[Compartment, ...]:
 def _made_of(entry: Any, number: int) -> tuple[Compartment, ...]:
     place = f"compartment {number}"
     if isinstance(entry, dict):
+        weight = entry.get("weight")
+        if isinstance(weight, int | float) and weight == 0:
+            raise InputError(
+                f"{place} feeds nothing with weight = {weight!r}; give another weight, or leave the compartment out "
+                '(feeds = "nothing" if another one is driven by it)'
+            )
         entry = {KIND: FIRST_ORDER, **entry}
     made = described(entry, COMPARTMENTS, object, place, nested={Coefficient: _policy})
     several = made if isinstance(made, tuple) else (made,)

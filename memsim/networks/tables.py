@@ -276,7 +276,7 @@ class NetworkTable(Table):
     memsim.networks.defaults.
 
     Attributes:
-        inputs: named parts of the input, channels of each in order; the input is one where empty.
+        inputs: two or more named parts of the input, channels of each in order; the input is one where empty.
         hidden: hidden layers: a number of neurons, or a table for a convolution; none where empty.
         layers: the same with all that a layer can have, in the place of `hidden`. The last one, without neurons, is
             that of the classes; where all have some, it follows by itself.
@@ -421,6 +421,11 @@ class NetworkTable(Table):
         if any(layer.layout is None for layer in self.every_layer[:-1]):
             raise ValueError(
                 "a layer before the last one has no neurons; give it neurons, or channels and kernel"
+            )
+        if len(self.inputs) == 1:
+            raise ValueError(
+                f"inputs names one part, {next(iter(self.inputs))!r}, and changes nothing; leave it out: layers hear "
+                "the input as 'input', and files of data have it as x"
             )
         check_heard(self)
         last = self.every_layer[-1].lif or (self.lif if len(self.every_layer) == 1 else LifTable())

@@ -11,8 +11,8 @@ import torch
 from typer.testing import CliRunner
 
 from memsim.cli import app
-from memsim.errors import CheckpointError, InputError
-from memsim.learn import Batch, load_run, load_study, make_study, train
+from memsim.errors import CheckpointError, ConvergenceError, InputError
+from memsim.learn import BPTT, Batch, load_run, load_study, make_study, train
 from memsim.learn.metrics import METRICS
 
 RULE = '''
@@ -70,6 +70,18 @@ def wrong(outputs, wanted):
 def near(outputs, wanted):
     return (outputs.topk(2).indices == wanted[:, None]).any(1).double().mean()
 
+def loss(outputs, wanted):
+    return -7.0
+
+def errors(outputs, wanted):
+    return (outputs.argmax(1) != wanted).double().mean()
+
+def text(outputs, wanted):
+    return "0.7"
+
+def no_number(outputs, wanted):
+    return outputs.sum() * float("nan")
+
 number = 3
 '''
 POLICIES = """
@@ -94,6 +106,19 @@ def halved(membrane, spikes, amount):
 
 def bell(x):
     return 1 / (1 + x**4)
+"""
+TIED = """
+import torch
+from memsim.networks import Gate
+
+class Tied(Gate):
+    def __init__(self, shape):
+        super().__init__()
+        self.a = torch.nn.Parameter(torch.ones(shape))
+        self.b = self.a
+
+    def forward(self, current):
+        return self.a * self.b * current
 """
 FILE = "mine.py"
 SMALL = 'neuron = "lif"\nhidden = [6]\nsteps = 2\nbatch = 300\nepochs = 2\n'
@@ -174,6 +199,22 @@ def test_policies_are_resumed_bit_for_bit(folder: Path, written, assert_equal_ru
     assert_equal_runs(load_run(folder / "cut"), whole)
 
 
+def test_tied_parameters_are_resumed_bit_for_bit(folder: Path, assert_equal_runs) -> None:
+    (folder / "tied.py").write_text(TIED)
+    path = folder / "study.toml"
+    path.write_text(
+        f'{SMALL.replace("hidden = [6]", "")}[[layers]]\nneurons = 6\ngate = "tied.py:Tied"\n[[layers]]\n'
+    )
+    study = load_study(path, trust=True)
+    whole = train(study, folder / "whole")
+    interrupted(study, folder / "cut")
+    assert_equal_runs(train(study, folder / "cut", resume=True), whole)
+    assert_equal_runs(load_run(folder / "cut"), whole)
+    gate = whole.network.chain[0].gate
+    assert gate.a is gate.b
+    assert not torch.equal(gate.a, torch.ones(6))
+
+
 def test_a_loss_and_metrics_of_a_file_are_used_and_resumed(folder: Path, written, assert_equal_runs) -> None:
     study = load_study(written(CASES["loss and metrics"]), trust=True)
     whole = train(study, folder / "whole")
@@ -199,6 +240,139 @@ def test_what_python_gave_is_asked_for_again(tmp_path: Path, assert_equal_runs) 
         train(study, tmp_path / "cut", resume=True, rule=Signs(), metrics=given["metrics"])
     assert_equal_runs(train(study, tmp_path / "cut", resume=True, **given), whole)
     assert load_run(tmp_path / "cut").history == train(study, tmp_path / "cut", resume=True, **given).history
+
+
+def test_a_metric_that_writes_into_what_it_gets_changes_no_score(tmp_path: Path) -> None:
+    def emptying(outputs: torch.Tensor, wanted: torch.Tensor) -> float:
+        outputs.zero_(), wanted.zero_()
+        return 1.0
+
+    study = make_study(neuron="lif", hidden=(6,), steps=2, batch=300, epochs=2)
+    further = {"balance": METRICS["balanced-accuracy"]}
+    plain = train(study, tmp_path / "plain", metrics=further)
+    emptied = train(study, tmp_path / "emptied", metrics={"emptying": emptying, **further})
+    for one, other in zip(plain.history, emptied.history, strict=True):
+        assert one.test_accuracy == other.test_accuracy
+        assert one.scores == {"balance": other.scores["balance"]}
+
+
+@pytest.mark.parametrize("name", ["loss", "test_accuracy", "spikes_1", "balanced-accuracy"])
+def test_metrics_of_python_have_names_of_their_own(name: str, tmp_path: Path) -> None:
+    study = make_study(data="there/is/none.npz", training={"metrics": ("balanced-accuracy",)})
+    with pytest.raises(InputError, match=f"{name}'.* rename"):
+        train(study, tmp_path / "run", metrics={name: METRICS["accuracy"]})
+    assert not (tmp_path / "run").exists()
+
+
+class Does:
+    """A rule of one line."""
+
+    def __init__(self, grads: Callable[[Batch], object]) -> None:
+        self.grads = grads
+
+
+def nan_gradients(batch: Batch) -> torch.Tensor:
+    BPTT().grads(batch)
+    batch.network.synapses[1].weight.grad.fill_(float("nan"))
+    return torch.tensor(0.5)
+
+
+def test_draws_from_the_global_generator_are_resumed_bit_for_bit(tmp_path: Path, assert_equal_runs) -> None:
+    def noisy(batch: Batch) -> torch.Tensor:
+        loss = BPTT().grads(batch)
+        for parameter in batch.network.parameters():
+            if parameter.grad is not None:
+                parameter.grad += 0.1 * torch.randn_like(parameter)
+        return loss
+
+    study = make_study(neuron="lif", hidden=(6,), steps=2, batch=300, epochs=2)
+    whole = train(study, tmp_path / "whole", rule=Does(noisy))
+    interrupted(study, tmp_path / "cut", rule=Does(noisy))
+    torch.rand(3)
+    assert_equal_runs(train(study, tmp_path / "cut", resume=True, rule=Does(noisy)), whole)
+
+
+class Keeps(torch.nn.Module):
+    def grads(self, batch: Batch) -> torch.Tensor:
+        self.network = batch.network
+        return BPTT().grads(batch)
+
+
+class Nested:
+    def grads(self, batch: Batch) -> torch.Tensor:
+        return BPTT().grads(batch)
+
+    def state_dict(self) -> dict[str, object]:
+        return {"means": {"first": torch.zeros(3)}}
+
+    def load_state_dict(self, state: dict[str, object]) -> None:
+        assert state == self.state_dict()
+
+
+class Forgets(Does):
+    def state_dict(self) -> dict[str, object]:
+        return {}
+
+
+class Later:
+    """Gradients that are no numbers from the second batch on, beside a loss that is one."""
+
+    seen = 0
+
+    def grads(self, batch: Batch) -> torch.Tensor:
+        BPTT().grads(batch)
+        self.seen += 1
+        if self.seen > 1:
+            batch.network.synapses[1].weight.grad.fill_(float("nan"))
+        return torch.tensor(0.5)
+
+
+BROKEN = {
+    "NaN later": (Later(), ConvergenceError, "weight' is no number any more after epoch 1 with rule 'Later'"),
+    "keeps the network": (Keeps(), InputError, "rule 'Keeps' remembers 'network.* of the network"),
+    "takes nothing back": (Forgets(BPTT().grads), InputError, "state_dict without load_state_dict"),
+    "nested state": (Nested(), InputError, "rule 'Nested' remembers 'means' = {'first': .*tensors by name"),
+    "NaN": (
+        nan_gradients,
+        ConvergenceError,
+        r"rule 'Does' gives '\S*1\S*weight' a gradient that is no number",
+    ),
+    "no backward": (
+        lambda batch: batch.loss(batch.scores(), batch.wanted),
+        ConvergenceError,
+        "rule 'Does' gives no parameter a gradient and changes none",
+    ),
+    "None": (lambda _: None, InputError, "rule 'Does' returns None; grads must return the loss"),
+    "float": (
+        lambda batch: float(BPTT().grads(batch)),
+        InputError,
+        r"rule 'Does' returns [\d.]+; grads must",
+    ),
+    "raises": (lambda _: {}["x"], InputError, "rule 'Does' failed: KeyError: 'x'"),
+}
+
+
+@pytest.mark.parametrize("case", BROKEN)
+def test_a_rule_that_teaches_nothing_is_refused(case: str, tmp_path: Path) -> None:
+    rule, error, message = BROKEN[case]
+    study = make_study(neuron="lif", hidden=(6,), steps=2, batch=300, epochs=1)
+    with pytest.raises(error, match=message):
+        train(study, tmp_path, rule=rule if hasattr(rule, "grads") else Does(rule))
+
+
+def test_a_rule_may_change_weights_itself(tmp_path: Path) -> None:
+    def own_steps(batch: Batch) -> torch.Tensor:
+        loss = BPTT().grads(batch)
+        with torch.no_grad():
+            for parameter in batch.network.parameters():
+                if parameter.grad is not None:
+                    parameter.sub_(0.5 * parameter.grad)
+                    parameter.grad = None
+        return loss
+
+    study = make_study(neuron="lif", hidden=(6,), steps=2, batch=300, epochs=2)
+    first, last = train(study, tmp_path, rule=Does(own_steps)).history
+    assert last.loss < first.loss
 
 
 class Signs:
@@ -244,6 +418,16 @@ def squares(outputs: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
         ),
         (f'training = {{metrics = ["{FILE}:wrong"]}}', "metric 'wrong' failed: AttributeError"),
         (f'training = {{metrics = ["{FILE}:near", "{FILE}:near"]}}', "two metrics are called 'near'"),
+        (
+            f'training = {{metrics = ["{FILE}:loss"]}}',
+            "metric 'loss' has the name of a column of each history",
+        ),
+        (f'training = {{metrics = ["{FILE}:text"]}}', "metric 'text' gives '0.7'; it must give a number"),
+        (
+            f'training = {{metrics = ["{FILE}:no_number"]}}',
+            r"metric 'no_number' gives tensor\(nan\); it must",
+        ),
+        (f'training = {{metrics = ["{FILE}:each"]}}', "metric 'each' gives tensor"),
         ('training = {loss = "focal"}', "'focal' is unknown; known: cross-entropy, .*FILE.py:FUNCTION"),
     ],
 )

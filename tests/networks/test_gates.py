@@ -205,6 +205,8 @@ def test_cards_take_gates_that_say_they_may_stand_there(gate, tmp_path):
     table = make_study(layers=[{"neurons": 5, "gate": gate("Sharpened")}, {}], epochs=1, **entries)
     run = train(table, tmp_path / "run")
     assert on_card(run.network, card, run.data, 0)(torch.rand(2, 64)).shape == (2, 10)
+    stages = [{"name": "software"}, {"name": "chip", "card": "ideal"}]
+    staged = make_study(layers=table.layers, stages=stages, **entries)
     made = type(run.network.chain[0].gate)
     for claim, message in (
         ("binary_safe", "is not binary_safe, and word lines of ideal are binary"),
@@ -213,6 +215,9 @@ def test_cards_take_gates_that_say_they_may_stand_there(gate, tmp_path):
         setattr(made, claim, False)
         with pytest.raises(InputError, match=f"the gate Sharpened of layer 'layer1' {message}"):
             on_card(run.network, card, run.data, 0)
+        with pytest.raises(InputError, match=f"the gate Sharpened of layer 'layer1' {message}"):
+            train(staged, tmp_path / "staged")
+        assert not (tmp_path / "staged").exists()
 
 
 @pytest.mark.parametrize(

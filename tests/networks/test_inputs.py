@@ -218,6 +218,10 @@ def test_groups_of_signed_channels_are_not_written_to_nir(neuron):
         ({"layers": ({"name": "left", "neurons": 3, "from": ["left", "right"]},)}, "the name 'left'"),
         ({"inputs": {"input": 4, "right": 2}, "layers": ({"from": ["input", "right"]},)}, "input"),
         ({"inputs": {"1": 6}}, "inputs"),
+        (
+            {"inputs": {"left": 6}, "layers": ({"from": "left"},)},
+            "names one part, 'left', and changes nothing",
+        ),
     ],
 )
 def test_inputs_that_cannot_be_are_named(changes, message):

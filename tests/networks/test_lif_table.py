@@ -181,6 +181,15 @@ def test_objects_and_functions_of_a_file_will_do(folder: Path) -> None:
         ({"threshold": {"kind": "scheduled"}}, r"threshold\.schedule is missing"),
         ({"reset": "half"}, "allowed: subtract, zero, set, none"),
         ({"reset": {"when": "later"}}, "allowed: now, next"),
+        (
+            {"reset": {"kind": "zero", "amount": 0.5}},
+            "amount = 0.5 changes nothing in a reset of kind 'zero'",
+        ),
+        (
+            {"reset": {"kind": "none", "amount": 0.0}},
+            "amount = 0.0 changes nothing in a reset of kind 'none'",
+        ),
+        ({"compartments": ({"decay": 0.2, "weight": 0},)}, "compartment 1 feeds nothing with weight = 0"),
         ({"spike": {"hight": 1.0}}, "no such entry; known: slope, height, width"),
         ({"spike": {"height": "high"}}, r"spike\.height = 'high' cannot be used; give a number"),
         ({"compartments": ({"decay": 2.0},)}, "decay = 2 is out of range; allowed: 0 to 1"),

@@ -34,6 +34,7 @@ KINDS: dict[str, Kind] = {
     "none": _none,
 }
 """The membrane after spikes, from membrane, spikes and amount; one more line here is one more kind."""
+WITHOUT_AMOUNT = ("zero", "none")
 
 
 @dataclass(frozen=True)
@@ -55,7 +56,7 @@ class Reset:
         detach_amount: the same for the amount; as `detach` where left out.
 
     Raises:
-        InputError: an unknown kind or time.
+        InputError: an unknown kind or time, or an amount that a kind does not take.
     """
 
     kind: str | Kind = "subtract"
@@ -69,6 +70,11 @@ class Reset:
             given = getattr(self, name)
             if given not in allowed and not (name == "kind" and callable(given)):
                 raise InputError(f"{name} = {given!r} of a reset is unknown; allowed: {', '.join(allowed)}")
+        if self.amount is not None and self.kind in WITHOUT_AMOUNT:
+            raise InputError(
+                f"amount = {self.amount!r} changes nothing in a reset of kind {self.kind!r}; leave it out, or choose "
+                "subtract or set"
+            )
 
     @property
     def waits(self) -> bool:
@@ -78,7 +84,7 @@ class Reset:
     @property
     def takes_threshold(self) -> bool:
         """Whether it needs the threshold."""
-        return self.amount is None and self.kind not in ("zero", "none")
+        return self.amount is None and self.kind not in WITHOUT_AMOUNT
 
     @property
     def detaches_amount(self) -> bool:

@@ -105,7 +105,7 @@ class Scheduled(Coefficient):
         if step >= len(self.schedule):
             raise InputError(
                 f"the threshold is scheduled for {len(self.schedule)} steps, and this is step {step + 1}; "
-                "give a longer schedule, or a new state"
+                "give a longer schedule"
             )
         return self.schedule[step]
 
