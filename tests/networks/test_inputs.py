@@ -150,11 +150,14 @@ def of_channels(values, kernel):
     return torch.cat(found, 1).flatten(1)
 
 
-@pytest.mark.parametrize("layers", [GROUPED, ({**GROUPED[0], "from": "rgb"}, {})])
-def test_groups_of_circuits_keep_both_rails_of_a_channel(layers):
+OF_A_PART = ({**GROUPED[0], "from": "rgb"}, {"from": ["depth", "layer1"]})
+
+
+@pytest.mark.parametrize(("layers", "inputs"), [(GROUPED, {}), (OF_A_PART, {"rgb": 3, "depth": 1})])
+def test_groups_of_circuits_keep_both_rails_of_a_channel(layers, inputs):
     values, lines = signed_images()
-    inputs = {"inputs": {"rgb": 3} if "from" in layers[0] else {}}
-    net = network(layers, shape=(6, 5, 5), rails=2, **inputs)
+    channels = sum(inputs.values()) or 3
+    net = network(layers, shape=(2 * channels, 5, 5), rails=2, inputs=inputs)
     kernel = torch.stack([one.matrix().reshape(2, 3, 3, 2) for one in net.crossbars[:3]])
     with torch.no_grad():
         expected, synapse = of_channels(values, kernel), net.synapses[0]
