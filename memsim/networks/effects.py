@@ -37,8 +37,13 @@ def check_effects(study: NetworkTable, tau: float) -> None:
     _check_parameters(study)
 
 
-def check_heard(study: NetworkTable) -> None:
-    """Raise where a part of the input reaches no layer, or its name none; `input` holds all parts."""
+def check_parts(study: NetworkTable) -> None:
+    """Raise where the input has one part, or one reaches no layer, or its name none; `input` holds all parts."""
+    if len(study.inputs) == 1:
+        raise ValueError(
+            f"inputs names one part, {next(iter(study.inputs))!r}, and changes nothing; leave it out: layers hear "
+            "the input as 'input', and files of data have it as x"
+        )
     named = {source for layer in study.every_layer for source in layer.sources}
     unnamed = [name for name in study.inputs if name not in named]
     hears_all = INPUT in named or study.every_layer[0].fed_by(INPUT, study.inputs)[0] == INPUT

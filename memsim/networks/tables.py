@@ -20,7 +20,7 @@ from memsim.errors import InputError
 from memsim.networks.defaults import completed, suiting
 from memsim.networks.described import Entry
 from memsim.networks.drives import Encoding, Pulse
-from memsim.networks.effects import check_effects, check_heard
+from memsim.networks.effects import check_effects, check_parts
 from memsim.networks.geometry import Convolution, Size, check_padding
 from memsim.networks.lif_table import OF_SPIKES, LifTable
 from memsim.networks.named_cells import known_as
@@ -422,12 +422,7 @@ class NetworkTable(Table):
             raise ValueError(
                 "a layer before the last one has no neurons; give it neurons, or channels and kernel"
             )
-        if len(self.inputs) == 1:
-            raise ValueError(
-                f"inputs names one part, {next(iter(self.inputs))!r}, and changes nothing; leave it out: layers hear "
-                "the input as 'input', and files of data have it as x"
-            )
-        check_heard(self)
+        check_parts(self)
         last = self.every_layer[-1].lif or (self.lif if len(self.every_layer) == 1 else LifTable())
         silent = sorted(OF_SPIKES & last.given.keys())
         if silent:
