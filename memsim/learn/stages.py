@@ -30,6 +30,7 @@ class Stage(Table):
         name: of the stage, and of its folder.
         card: the hardware that is trained for; none, and so ideal, where left out.
         hardware: entries of the card that differ, by dotted names, such as {"converter.offset" = 0.5}.
+        digital: names of layers of discrete neurons that are not on arrays, but computed as in software.
         epochs: passes over the examples.
         examples: of each epoch, drawn anew; all where left out.
         batch: examples an update is made from; those of the study where left out.
@@ -41,6 +42,7 @@ class Stage(Table):
     name: StageName
     card: str | None = None
     hardware: dict[str, Any] = {}
+    digital: tuple[str, ...] = ()
     epochs: Count = 1
     examples: Count | None = None
     batch: Count | None = None
@@ -50,8 +52,9 @@ class Stage(Table):
 
     @model_validator(mode="after")
     def _hardware_exists(self) -> Stage:
-        if self.card is None and self.hardware:
-            raise ValueError("hardware changes nothing without a card; name one, or leave hardware out")
+        for name in ("hardware", "digital"):
+            if self.card is None and getattr(self, name):
+                raise ValueError(f"{name} changes nothing without a card; name one, or leave {name} out")
         decided = self.card is not None and decides(self.hardware_card())
         for name in ("gradient", "width"):
             if not decided and getattr(self, name) != type(self).model_fields[name].default:

@@ -303,8 +303,8 @@ class NetworkTable(Table):
             that of the classes; where all have some, it follows by itself.
         recurrent: whether the last hidden layer, a dense one, is.
         steps: of time that discrete neurons get for each input: bins of events, or what still inputs are coded to.
-        coding: of inputs for discrete neurons: `spikes`; `direct`, the numbers themselves at every step; or a function of
-            yours, `FILE.py:NAME`, see memsim.networks.spikes.
+        coding: of inputs for discrete neurons: `spikes`; `direct`, the numbers themselves at every step; or a function
+            of yours, `FILE.py:NAME`, see memsim.networks.spikes.
         neuron: `lif`, discrete leaky neurons behind plain weights, also meant where `steps` or stages are given and no
             neuron; or the circuit of the neurons: a cell of the package by name, or `FILE.py:CLASS` or `FILE.cir:NAME`;
             in Python also an object, see memsim.networks.cells.
