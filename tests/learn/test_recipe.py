@@ -11,7 +11,8 @@ from torch import nn
 
 from memsim.errors import InputError
 from memsim.imc import digital_parts, mapped_layers
-from memsim.learn import load_run, make_study, train
+from memsim.learn import load_run, make_dataset, make_study, train
+from memsim.learn.distillation import Distillation, check_distillation
 
 NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
 CONVOLUTION = {"channels": 4, "kernel": 3, "stride": 2, "padding": 1, "norm": "batch"}
@@ -99,3 +100,66 @@ def test_word_lines_that_count_take_numbers(tmp_path: Path) -> None:
     }
     run = train(make_study(**study({"digital": (), "hardware": counted, "epochs": 1})), tmp_path)
     assert len(mapped_layers(run.network)) == 3
+
+
+def test_the_loss_is_that_of_the_classes_and_of_the_teacher() -> None:
+    scores = torch.randn(6, 4, dtype=torch.float64, requires_grad=True)
+    wanted, inputs = torch.tensor([0, 1, 2, 3, 0, 1]), torch.randn(6, 4, dtype=torch.float64)
+    distillation = Distillation(lambda given: 3 * given, share=0.25, temperature=2.0)
+    loss = distillation.of_batch(inputs, nn.functional.cross_entropy)(scores, wanted)
+    p, q = (3 * inputs / 2).softmax(1), (scores / 2).softmax(1)
+    divergence = (p * (p / q).log()).sum(1).mean()
+    by_hand = 0.75 * -scores.log_softmax(1)[range(6), wanted].mean() + 0.25 * 4 * divergence
+    # the same numbers in another order
+    assert torch.allclose(loss, by_hand, rtol=1e-12)
+    # where both say the same, the teacher does not pull
+    given = (3 * inputs).requires_grad_()
+    (pull,) = torch.autograd.grad(
+        distillation.of_batch(inputs, lambda z, _: 0 * z.sum())(given, wanted), given
+    )
+    assert float(pull.abs().max()) < 1e-15
+
+
+def test_a_taught_run_is_interrupted_and_ends_as_one_that_was_not(folder: Path, tmp_path: Path) -> None:
+    taught = make_study(**study({"distil": 0.5, "temperature": 3.0}))
+    whole = train(taught, tmp_path / "whole")
+    teacher = load_run(tmp_path / "whole", stages=1).network.state_dict()
+    untaught = load_run(folder)
+    first = load_run(folder, stages=1).network.state_dict()
+    # the teacher is what the stage before left, averages included, and it changes what is learned
+    assert all(torch.equal(value, first[name]) for name, value in teacher.items())
+    assert whole.records[1].history[0].loss != untaught.records[1].history[0].loss
+
+    def stop(_done: int, _total: int, record: object) -> None:
+        seen.extend([] if record is None else [record])
+        if len(seen) == 3:  # after the first of two taught epochs
+            raise KeyboardInterrupt
+
+    seen: list[object] = []
+    with pytest.raises(KeyboardInterrupt):
+        train(taught, tmp_path / "parts", progress=stop)
+    resumed = train(taught, tmp_path / "parts", resume=True).network.state_dict()
+    assert all(torch.equal(value, resumed[name]) for name, value in whole.network.state_dict().items())
+
+
+@pytest.mark.parametrize(
+    ("values", "named"),
+    [
+        (study({"temperature": 3.0}), "temperature changes nothing without distil"),
+        (study({"distil": 1.0}), "distil"),
+        (study(stages=({**ONE_BIT, "distil": 0.5},)), "needs a stage without card before"),
+        (study(stages=({"name": "software", "distil": 0.5},)), "distil changes nothing without a card"),
+    ],
+)
+def test_teaching_that_changes_nothing_is_refused(values: dict[str, Any], named: str) -> None:
+    with pytest.raises(InputError, match=named):
+        make_study(**values)
+
+
+def test_numbers_are_not_distilled() -> None:
+    data = make_dataset((torch.rand(40, 6), torch.rand(40, 2)))
+    taught = make_study(
+        hidden=[4], steps=2, stages=({"name": "software"}, {**ONE_BIT, "digital": (), "distil": 0.5})
+    )
+    with pytest.raises(InputError, match=r"distil = 0\.5 is for classes"):
+        check_distillation(taught, data)
