@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 from torch import nn
+from typer.testing import CliRunner
 
+from memsim.cli import app
 from memsim.errors import InputError
-from memsim.imc import digital_parts, mapped_layers
-from memsim.learn import load_run, make_dataset, make_study, train
+from memsim.imc import digital_parts, estimate_averages, mapped_layers
+from memsim.learn import evaluate, load_run, make_dataset, make_study, train
 from memsim.learn.distillation import Distillation, check_distillation
+from memsim.learn.judging import NOISE_SEED, judge
 
 NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
 CONVOLUTION = {"channels": 4, "kernel": 3, "stride": 2, "padding": 1, "norm": "batch"}
@@ -22,7 +26,8 @@ ONE_BIT: dict[str, Any] = {
     "hardware": {**NO_WIRES, "converter.offset": 0.5, "converter.noise": 0.25},
     "digital": ("stem",),
     "epochs": 2,
-    "examples": 256,
+    "examples": 640,
+    "learning_rate": 0.01,
     "gradient": "impulse",
     "width": (4.0, 1.0),
 }
@@ -32,7 +37,7 @@ STUDY: dict[str, Any] = {
     "coding": "direct",
     "batch": 64,
     "layers": ({**CONVOLUTION, "name": "stem"}, {**CONVOLUTION, "channels": 8}, {"norm": "batch"}),
-    "stages": ({"name": "software", "epochs": 2}, ONE_BIT),
+    "stages": ({"name": "software", "epochs": 4, "learning_rate": 0.02}, ONE_BIT),
 }
 
 
@@ -132,7 +137,7 @@ def test_a_taught_run_is_interrupted_and_ends_as_one_that_was_not(folder: Path, 
 
     def stop(_done: int, _total: int, record: object) -> None:
         seen.extend([] if record is None else [record])
-        if len(seen) == 3:  # after the first of two taught epochs
+        if len(seen) == 5:  # after the first of two taught epochs
             raise KeyboardInterrupt
 
     seen: list[object] = []
@@ -163,3 +168,70 @@ def test_numbers_are_not_distilled() -> None:
     )
     with pytest.raises(InputError, match=r"distil = 0\.5 is for classes"):
         check_distillation(taught, data)
+
+
+def test_a_run_is_judged_on_chips_that_it_never_saw(folder: Path) -> None:
+    run = load_run(folder)
+    card = run.study.stages[-1].hardware_card()
+    chips = judge(run, card, run.data.test, chips=2)
+    assert [one.chip for one in chips] == [1, 2]
+    # ten classes: three times chance
+    assert all(one.accuracy > 0.3 and one.fitted > 0.3 for one in chips)
+    # by hand, on the second: its own offsets, and averages of training images alone
+    network = run.network.eval()
+    noise = torch.Generator().manual_seed(NOISE_SEED)
+    for layer in mapped_layers(network).values():
+        layer.chip, layer.generator = 2, noise
+    assert evaluate(network, run.data.test) == chips[1].accuracy
+    before = network.chain[1].norm.running_mean.clone()
+    batches = run.data.train.inputs(slice(1000)).split(250)
+    estimate_averages(network, batches)
+    assert evaluate(network, run.data.test) == chips[1].fitted
+    assert not torch.equal(before, network.chain[1].norm.running_mean)
+
+
+def test_averages_of_batches_are_their_mean() -> None:
+    norm = nn.BatchNorm1d(3)
+    model = nn.Sequential(nn.Linear(3, 3), norm)
+    parts = [torch.randn(40, 3), 2 + torch.randn(40, 3)]
+    estimate_averages(model, parts)
+    sums = [model[0](part).detach() for part in parts]
+    assert torch.allclose(norm.running_mean, torch.cat(sums).mean(0), atol=1e-6)
+    assert torch.allclose(norm.running_var, (sums[0].var(0) + sums[1].var(0)) / 2, rtol=1e-5)
+
+
+def test_the_command_judges_every_card(folder: Path, tmp_path: Path) -> None:
+    hardware = '{ "wires.word_line" = 0.0, "wires.bit_line" = 0.0, "converter.offset" = 0.5 }'
+    command = ["imc", str(folder), "--card", "adcless-differential-32", "--compare", "hp-adc-differential"]
+    asked = ["--chips", "2", "--images", "60", "--hardware", hardware, "--out", str(tmp_path)]
+    told = CliRunner().invoke(app, [*command, *asked])
+    assert told.exit_code == 0, told.output
+    own, rival = json.loads((tmp_path / "imc.json").read_text())
+    assert own["digital_layers"] == rival["digital_layers"] == ["stem"]
+    assert (own["mapped_cold"], rival["mapped_cold"]) == (False, True)
+    for chip in (*own["unseen_chips"], *rival["unseen_chips"]):
+        # parts of 60 images
+        assert round(60 * chip["accuracy_averages_of_training"], 6).is_integer()
+        assert round(60 * chip["accuracy_averages_per_chip"], 6).is_integer()
+    lines = {line.split("  ")[0]: line for line in told.output.splitlines()}
+    mean = sum(chip["accuracy_averages_per_chip"] for chip in own["unseen_chips"]) / 2
+    assert f"{mean:.2%}" in lines["2 unseen, averages per chip"]
+    assert "stem" in lines["digital, in no cost"]
+    page = (tmp_path / "imc.html").read_text()
+    assert "Chips that training never saw" in page
+    assert "--chips 2" in page
+
+
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (["--workload", "gesture", "--chips", "2"], "--chips judges a trained run"),
+        (["--workload", "gesture", "--hardware", "0.5"], "is no table"),
+        (["--workload", "gesture", "--hardware", "{ offset: 1 }"], "is no table"),
+        (["--workload", "gesture", "--hardware", '{ "converter.offsets" = 0.5 }'], "offsets"),
+    ],
+)
+def test_what_judges_nothing_is_named(arguments: list[str], named: str, tmp_path: Path) -> None:
+    told = CliRunner().invoke(app, ["imc", *arguments, "--out", str(tmp_path)])
+    assert told.exit_code != 0
+    assert named in f"{told.output}{told.exception}"
