@@ -108,6 +108,8 @@ def _decided_and_wanted(layer: MappedLayer, inputs: Tensor) -> Tensor:
 def _tie_breaks(layer: MappedLayer) -> Tensor:
     """Plus and minus half a cell, so that ties of the slices of a neuron almost cancel, and those of its tiles do."""
     neurons, slices = layer.neurons, layer.card.slices
-    up = (torch.arange(layer.row_tiles)[:, None] + torch.arange(neurons)) % 2 == 0
+    place = layer.trim.device
+    tile = torch.arange(layer.row_tiles, device=place)[:, None]
+    up = (tile + torch.arange(neurons, device=place)) % 2 == 0
     top = torch.where(up, TIE_BREAK, -TIE_BREAK)
     return torch.stack([top if k == slices - 1 else -top for k in range(slices)], -1).flatten(-2)
