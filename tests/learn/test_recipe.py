@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,10 @@ from memsim.imc import digital_parts, estimate_averages, mapped_layers
 from memsim.learn import evaluate, load_run, make_dataset, make_study, train
 from memsim.learn.distillation import Distillation, check_distillation
 from memsim.learn.judging import NOISE_SEED, judge
+from memsim.learn.run import on_card
+from memsim.networks import build_network
 
+BENCHMARKS = Path(__file__).parents[2] / "benchmarks"
 NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
 CONVOLUTION = {"channels": 4, "kernel": 3, "stride": 2, "padding": 1, "norm": "batch"}
 ONE_BIT: dict[str, Any] = {
@@ -235,3 +239,23 @@ def test_what_judges_nothing_is_named(arguments: list[str], named: str, tmp_path
     told = CliRunner().invoke(app, ["imc", *arguments, "--out", str(tmp_path)])
     assert told.exit_code != 0
     assert named in f"{told.output}{told.exception}"
+
+
+def test_the_benchmark_compares_the_same_but_for_the_columns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(BENCHMARKS)
+    recipe = importlib.import_module("adcless_recipe")
+    one, five = (recipe.study_of("mnist", 3, name, wires=False, examples=None) for name in recipe.COLUMNS)
+    assert one.stages[0] == five.stages[0]
+    assert one.stages[1].hardware == five.stages[1].hardware
+    alike = ("epochs", "batch", "learning_rate", "distil", "temperature", "digital")
+    assert all(getattr(one.stages[1], name) == getattr(five.stages[1], name) for name in alike)
+    assert (
+        "wires.word_line"
+        not in recipe.study_of("mnist", 3, "one bit", wires=True, examples=9).stages[1].hardware
+    )
+    network = build_network((28, 28), 10, one)
+    # weights, two numbers of normalisation for each channel or neuron, leak and threshold of each layer
+    weights = 9 * 16 + 9 * 16 * 48 + 9 * 48 * 64 + 4 * 4 * 64 * 10
+    assert sum(value.numel() for value in network.parameters()) == weights + 2 * (16 + 48 + 64 + 10) + 2 * 4
+    mapped = on_card(network, one.stages[1].hardware_card(), None, 0, digital=one.stages[1].digital)
+    assert [layer.row_tiles for layer in mapped_layers(mapped).values()] == [3, 7, 16]
