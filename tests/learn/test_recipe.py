@@ -264,8 +264,10 @@ def test_the_benchmark_compares_the_same_but_for_the_columns(monkeypatch: pytest
 def test_a_network_without_normalisation_has_no_averages_to_fit(tmp_path: Path) -> None:
     plain = {"name": "one bit", "card": "adcless-differential-32", "hardware": NO_WIRES, "examples": 64}
     train(make_study(hidden=[8], steps=2, stages=({"name": "software", "examples": 64}, plain)), tmp_path)
-    asked = ["--card", "adcless-differential-32", "--chips", "2", "--images", "20"]
-    told = CliRunner().invoke(app, ["imc", str(tmp_path), *asked])
+    asked = ["imc", str(tmp_path), "--card", "adcless-differential-32", "--chips", "2", "--images", "20"]
+    told = CliRunner().invoke(app, asked)
+    assert "are all alike" in str(told.exception)
+    told = CliRunner().invoke(app, [*asked, "--hardware", '{ "cell.variation" = 0.1 }'])
     assert told.exit_code == 0, told.output
     (own,) = json.loads((tmp_path / "imc" / "imc.json").read_text())
     assert [chip["accuracy_averages_per_chip"] for chip in own["unseen_chips"]] == [None, None]
