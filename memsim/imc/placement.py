@@ -83,7 +83,8 @@ def _check_name(model: nn.Module, entry: str, name: str) -> None:
         raise InputError(
             f"{entry} names {name!r}, which the network does not have; its layers are {', '.join(layers)}"
         ) from None
-    if not any(isinstance(part, (*PLACED, *UNMAPPED)) for part in named.modules()):
+    kinds = PLACED if entry == "cards" else (*PLACED, *UNMAPPED)
+    if not any(isinstance(part, kinds) for part in named.modules()):
         raise InputError(
-            f"{entry} names {name!r}, which holds no layer and stays digital anyway; leave it out"
+            f"{entry} names {name!r}, which holds no layer for arrays and stays digital anyway; leave it out"
         )

@@ -12,6 +12,7 @@ from memsim.learn.evaluation import (
     save_comparison,
 )
 from memsim.learn.honesty import TrainingError, error_of_steps, save_error
+from memsim.learn.judging import UnseenChip, judge
 from memsim.learn.logs import tensorboard_log
 from memsim.learn.losses import LOSSES
 from memsim.learn.metrics import METRICS, confusion
@@ -40,6 +41,7 @@ __all__ = [
     "StepComparison",
     "Study",
     "TrainingError",
+    "UnseenChip",
     "build",
     "classify",
     "compare_steps",
@@ -48,6 +50,7 @@ __all__ = [
     "error_of_steps",
     "evaluate",
     "first",
+    "judge",
     "load_checkpoint",
     "load_dataset",
     "load_run",

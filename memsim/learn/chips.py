@@ -16,7 +16,7 @@ from memsim.imc.workloads import Workload, workload_of
 from memsim.learn.checkpoint import STUDY
 from memsim.learn.data import data_name
 from memsim.learn.evaluation import evaluate, first
-from memsim.learn.judging import UnseenChip, digital_of, judge, on_chip
+from memsim.learn.judging import UnseenChip, check_chips, digital_of, judge, on_chip
 from memsim.learn.run import Run, load_run
 from memsim.learn.run_data import data_of
 from memsim.learn.study import Study, load_study
@@ -110,8 +110,10 @@ def chips_of_run(  # noqa: PLR0913 - each is a choice of its own
         trust: run the code of the Python files that its study names.
 
     Raises:
-        InputError: no run with stages in the folder.
+        InputError: no run with stages in the folder, or unseen chips of a card whose chips are all alike.
     """
+    for card in cards if unseen else ():
+        check_chips(card)
     study = load_study(folder / STUDY, trust=trust)
     if not study.stages:
         raise InputError(
@@ -177,5 +179,5 @@ def _chip(
         trained=run.records[-1].stage.name,
         cold=cold,
         digital=digital_of(run.study, len(run.records) - 1),
-        unseen=judge(run, card, test, chips=unseen, cold=cold),
+        unseen=judge(run, card, test, chips=unseen, cold=cold) if unseen else (),
     )

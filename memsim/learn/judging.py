@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from memsim.errors import InputError
 from memsim.imc.calibration import calibrate, estimate_averages, normalisations
 from memsim.imc.hardware import HardwareCard
 from memsim.learn.data import Split
@@ -20,6 +21,8 @@ from memsim.networks import Network
 
 AVERAGES_SAMPLE = 1_000
 """Training images that the averages of a chip are taken from."""
+DRAWN_ONCE = ("cell.variation", "cell.stuck_rate", "converter.offset", "converter.inl", "converter.dnl")
+"""Entries of a card that make its chips differ."""
 NOISE_SEED = 0
 """Of the noise of reads, so that an accuracy can be repeated."""
 
@@ -45,6 +48,16 @@ class UnseenChip:
             "accuracy_averages_of_training": self.accuracy,
             "accuracy_averages_per_chip": self.fitted,
         }
+
+
+def check_chips(card: HardwareCard) -> None:
+    """Raise InputError where the chips of a card are all alike, so that none is unseen."""
+    places = [name.split(".") for name in DRAWN_ONCE]
+    if not any(getattr(getattr(card, table), entry) for table, entry in places):
+        raise InputError(
+            f"chips of {card.name} are all alike, and judging several says no more than one; give it one of "
+            f"{', '.join(DRAWN_ONCE)} above 0 (--hardware), or ask for no chips"
+        )
 
 
 def digital_of(study: Study, number: int) -> tuple[str, ...]:
@@ -73,7 +86,11 @@ def judge(
         test: examples, which choose nothing.
         chips: how many.
         cold: whether its last stage was not for such a card: decisions are calibrated then.
+
+    Raises:
+        InputError: a card whose chips are all alike.
     """
+    check_chips(card)
     return tuple(
         _judged(on_chip(run, card, chip=chip, cold=cold), run, test, chip) for chip in range(1, chips + 1)
     )

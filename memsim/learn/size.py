@@ -24,6 +24,8 @@ BYTES_A_SAMPLE, BYTES_A_SAMPLE_IN_TORCH = 25, 60
 """Of one neuron at one step, in C and in torch operations."""
 BYTES_A_SPIKE = 18
 """Measured: what one discrete neuron leaves at one step for the way back."""
+BYTES_A_NORMALISED = 4
+"""Measured: the current of one neuron at one step that its normalisation keeps, too."""
 BYTES_A_PIXEL = 8
 BYTES_A_PROCESS = 5e8
 """Of one more process that trains, with Python and torch."""
@@ -94,7 +96,8 @@ def training_memory(shape: tuple[int, ...], classes: int, study: Study, *, rails
     for number, layer in enumerate(layer_sizes(shape, classes, study.every_layer, parts, rails)):
         # the first layer of circuits is read once for each pulse
         instants = steps if number or study.discrete else study.drive.slots
-        kept = sample * steps * layer.columns * layer.places
+        normalised = BYTES_A_NORMALISED if study.every_layer[number].norm else 0
+        kept = (sample + normalised) * steps * layer.columns * layer.places
         if layer.convolution:
             kept += BYTES_A_PIXEL * instants * layer.rows * layer.places
         again = study.every_layer[number].recurrent * layer.columns

@@ -76,8 +76,9 @@ class TrainingTable(Table):
         optimizer: adam, or adamw, whose weight decay is separate from the gradient.
         weight_decay: pull of the weights towards zero.
         gradient_clip: largest norm of the gradient.
-        schedule: of the learning rate after the warm-up: half a cosine to zero, or constant.
-        warmup: epochs in which the learning rate rises from zero, no more than there are.
+        schedule: of the learning rate after the warm-up: half a cosine to zero, or constant. Each stage has its own.
+        warmup: epochs of a training, or of each stage, in which the learning rate rises from zero, no more than there
+            are.
         label_smoothing: share of the target that is spread over all classes.
         dropout: share of hidden neurons that are silent, drawn anew for each image; at most 0.9, since the others speak
             so much louder.

@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from memsim.cli import app
 from memsim.errors import InputError
 from memsim.imc import digital_parts, estimate_averages, mapped_layers
-from memsim.learn import evaluate, load_run, make_dataset, make_study, train
+from memsim.learn import evaluate, judge, load_run, make_dataset, make_study, train
 from memsim.learn.distillation import Distillation, check_distillation
-from memsim.learn.judging import NOISE_SEED, judge
+from memsim.learn.judging import NOISE_SEED
 from memsim.learn.run import on_card
 from memsim.networks import build_network
 
@@ -259,3 +259,17 @@ def test_the_benchmark_compares_the_same_but_for_the_columns(monkeypatch: pytest
     assert sum(value.numel() for value in network.parameters()) == weights + 2 * (16 + 48 + 64 + 10) + 2 * 4
     mapped = on_card(network, one.stages[1].hardware_card(), None, 0, digital=one.stages[1].digital)
     assert [layer.row_tiles for layer in mapped_layers(mapped).values()] == [3, 7, 16]
+
+
+def test_a_network_without_normalisation_has_no_averages_to_fit(tmp_path: Path) -> None:
+    plain = {"name": "one bit", "card": "adcless-differential-32", "hardware": NO_WIRES, "examples": 64}
+    train(make_study(hidden=[8], steps=2, stages=({"name": "software", "examples": 64}, plain)), tmp_path)
+    asked = ["imc", str(tmp_path), "--card", "adcless-differential-32", "--chips", "2", "--images", "20"]
+    told = CliRunner().invoke(app, asked)
+    assert "are all alike" in str(told.exception)
+    told = CliRunner().invoke(app, [*asked, "--hardware", '{ "cell.variation" = 0.1 }'])
+    assert told.exit_code == 0, told.output
+    (own,) = json.loads((tmp_path / "imc" / "imc.json").read_text())
+    assert [chip["accuracy_averages_per_chip"] for chip in own["unseen_chips"]] == [None, None]
+    assert any(line.startswith("2 unseen  ") for line in told.output.splitlines())
+    assert "averages" not in (tmp_path / "imc" / "imc.html").read_text()

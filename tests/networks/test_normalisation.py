@@ -14,6 +14,7 @@ from memsim.imc import estimate_averages
 from memsim.interop.nir_discrete import check_chain
 from memsim.learn import load_run, load_study, make_study, train
 from memsim.learn.optimization import make_optimizer
+from memsim.learn.size import training_memory
 from memsim.networks import CircuitNeuron, Layer, SpikingNetwork, build_network
 from memsim.networks.normalisation import BatchNorm
 from memsim.networks.spikes import DIRECT, coding_of, direct
@@ -158,3 +159,24 @@ def test_what_it_cannot_stand_for_is_named() -> None:
         check_chain(build_network((8, 8), 10, make_study(**STUDY)))
     with pytest.raises(InputError, match="coding changes nothing"):
         SpikingNetwork((4,), 2, [], coding=direct)
+
+
+def test_the_memory_that_it_takes_is_known() -> None:
+    plain = STUDY | {"layers": tuple({**layer, "norm": None} for layer in STUDY["layers"])}
+    kept = []
+    for values in (plain, STUDY):
+        network, sizes = build_network((8, 8), 10, make_study(**values)), {}
+
+        def pack(tensor: torch.Tensor, sizes: dict[int, int] = sizes) -> torch.Tensor:
+            storage = tensor.untyped_storage()
+            sizes[storage.data_ptr()] = storage.nbytes()
+            return tensor
+
+        with torch.autograd.graph.saved_tensors_hooks(pack, lambda tensor: tensor):
+            # kept until everything is counted, so that no storage comes twice
+            scores = network(torch.rand(64, 64))
+            kept.append(sum(sizes.values()))
+            del scores
+    known = [training_memory((8, 8), 10, make_study(**values)) for values in (plain, STUDY)]
+    # moments and weights of channels, and biases that are not there, are small beside what batches keep
+    assert kept[1] - kept[0] == pytest.approx(known[1] - known[0], rel=0.1)
