@@ -12,6 +12,7 @@ from torch import Tensor
 from memsim.crossbar.cell_laws import CONDUCTANCE, Cell, check_states, quantity
 from memsim.crossbar.direct import times
 from memsim.crossbar.effective import effective
+from memsim.crossbar.merging import can_merge, merged
 from memsim.crossbar.nonlinear import currents_of_law
 from memsim.crossbar.solver import REMEDY, Method, cell_currents, no_breakdown, prefers_direct, tolerance_of
 from memsim.crossbar.system import System, system
@@ -122,7 +123,8 @@ def operating_point(
 def effective_conductance(conductance: Tensor, wires: Wires, *, tolerance: float | None = None) -> Tensor:
     """The matrix that a crossbar with wires multiplies with: column currents are voltages @ matrix.
 
-    Exact, for bit lines at virtual ground or floating. Costs about as much as 30 vectors by conjugate gradients.
+    Exact, for bit lines at virtual ground or floating. Blocks of cells are merged two by two, N^3 steps for N lines;
+    where bit lines float, word lines have two drivers or wires a gradient, word lines are eliminated, N^4 steps.
 
     Args:
         conductance: of each cell, [..., rows, columns] in S.
@@ -139,9 +141,12 @@ def effective_conductance(conductance: Tensor, wires: Wires, *, tolerance: float
 
 
 def _effective(array: System, tolerance: float | None) -> Tensor:
-    """The effective matrix, with the currents of one vector checked against conjugate gradients."""
+    """The effective matrix; one vector is checked where it is eliminated, or where a tolerance is asked for."""
+    mergeable = can_merge(array)
     with no_breakdown():
-        matrix = effective(array)
+        matrix = merged(array) if mergeable else effective(array)
+    if mergeable and tolerance is None:
+        return matrix
     with torch.no_grad():
         ones = matrix.new_ones(*matrix.shape[:-1], 1)
         expected = cell_currents(array, ones, method="auto", tolerance=tolerance).sum(-2)

@@ -32,6 +32,7 @@ from memsim.imc.tiles import Lines, cells_of, conductances, largest_weight, powe
 
 FIRST_WIDTH = 1.0
 """Of the gradient of decisions, where nothing else is asked for [LSB]."""
+_CHECKED_AT_ONCE = 2**17
 IDEAL_CELLS = {
     "cell.variation": 0.0,
     "cell.stuck_rate": 0.0,
@@ -197,7 +198,8 @@ class MappedLayer(nn.Module):
             )
         if self.card.inputs.coding != "binary":
             return straight_through((given * largest).round(), inputs * largest)
-        if not torch.equal(given, given.sign()):
+        # a part at a time, as what does not leave the caches takes a fraction of the time
+        if not all(torch.equal(part, part.sign()) for part in given.flatten().split(_CHECKED_AT_ONCE)):
             raise InputError(
                 f"{self.name} gets inputs between 0 and 1, and its word lines are binary; give spikes, or a card "
                 "with inputs.coding = pulse-count or bit-serial"

@@ -135,11 +135,12 @@ def _through_wires(cells: Tensor, card: HardwareCard) -> Tensor:
     """What arrays of these cells multiply with; the gradient passes by the wires, which cost more than they turn it."""
     height = card.array.rows
     missing = -len(cells) % height
+    # rounding of float32 is less than what training does to a cell; a chip to be measured is exact
+    precision = cells.dtype if cells.requires_grad else torch.float64
     with torch.no_grad():
         arrays = pad(cells, (0, 0, 0, missing), value=card.cell.conductance_min)
         wires = Wires(**card.wires.model_dump())
-        # residuals of 1e-6, the usual ones of float32, would be errors of 1e-3 of a cell in long sums
-        seen = effective_conductance(arrays.double().unflatten(0, (-1, height)), wires)
+        seen = effective_conductance(arrays.to(precision).unflatten(0, (-1, height)), wires)
         seen = seen.flatten(0, 1)[: len(cells)].to(cells.dtype)
     return straight_through(seen, cells)
 
