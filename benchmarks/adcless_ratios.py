@@ -58,7 +58,7 @@ def ratios(own: Cost, rival: Cost) -> dict[str, float]:
     """Energy and latency of the rival over ours."""
     return {
         "energy": rival.total_energy / own.total_energy,
-        "latency": rival.latency / own.latency,
+        "latency": rival.period / own.period,
         "area": rival.total_area / own.total_area,
     }
 
@@ -100,7 +100,7 @@ def measure(row: dict[str, Any]) -> dict[str, Any]:
         "workload": row["workload"],
         "size": size,
         "energy_joule": {"adcless": own.total_energy, "hp-adc": rival.total_energy},
-        "latency_second": {"adcless": own.latency, "hp-adc": rival.latency},
+        "latency_second": {"adcless": own.period, "hp-adc": rival.period},
         "table": table,
         "table_sar": {"energy": row["energy_sar_ratio"], "latency": row["latency_sar_ratio"]},
         "ours": ours,
@@ -126,7 +126,7 @@ def variant(case: dict[str, Any]) -> dict[str, Any]:
         made = cost(workload, load_hardware(f"{card}-64", case.get("changes")))
         errors["energy"][card] = made.total_energy / (microjoules * 1e-6) - 1
         if card in case.get("latency_ms", {}):
-            errors["latency"][card] = made.latency / (case["latency_ms"][card] * 1e-3) - 1
+            errors["latency"][card] = made.period / (case["latency_ms"][card] * 1e-3) - 1
     return {"name": case["name"], "error": errors}
 
 

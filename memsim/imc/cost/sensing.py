@@ -6,14 +6,18 @@ conductance G, with L levels or b bits, as
     sense amplifier, flash:  P = level_power (L - 1) + column_power G,            t = 1 ns (L = 2) or 10 ns
     SAR:                     P = sar_base_power + sar_bit_power b + sar_column_power G,   t = (b + 1) sar_bit_time
 
-and E = P t. The part with G is what the array takes, the rest what the converter takes.
+and E = P t. The part with G is what the array takes, the rest what the converter takes. Where currents are ohmic, the
+array takes V_read^2 G over the read time of its cells instead, within which the conversion takes place.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
+from memsim.errors import InputError
+from memsim.imc.cost.accounting import Accounting
 from memsim.imc.cost.technology import Constants
+from memsim.imc.hardware import HardwareCard
 from memsim.imc.tables import ConverterTable
 
 SAR_GATES, SAR_GATES_PER_BIT = 478, 182
@@ -26,9 +30,9 @@ class Conversion:
 
     Attributes:
         energy: of the converter [J].
-        column_energy: of the array over the conductance of the column [J/S].
+        column_energy: of the array over the conductance of the column, for one pulse [J/S].
         time: of the conversion [s].
-        period: of an array read: the conversion, and what settles around it [s].
+        period: of a pulse on the word lines, and what settles around it [s].
         area: of the converter [m2].
     """
 
@@ -39,25 +43,41 @@ class Conversion:
     area: float
 
 
-def conversion(converter: ConverterTable, constants: Constants) -> Conversion:
-    """What one conversion takes; an ideal converter takes nothing, and senses as fast as a sense amplifier."""
-    c = constants
+def conversion(card: HardwareCard, constants: Constants, accounting: Accounting) -> Conversion:
+    """What one conversion takes; an ideal converter takes nothing, and senses as fast as a sense amplifier.
+
+    Raises:
+        InputError: a read that is shorter than a conversion, where currents are ohmic.
+    """
+    c, converter = constants, card.converter
     sharing = c.sharing_delay if converter.columns > 1 else 0.0
     if converter.kind == "sar":
-        time = (converter.bits + 1) * c.sar_bit_time
-        power = c.sar_base_power + c.sar_bit_power * converter.bits
+        time, settling = (converter.bits + 1) * c.sar_bit_time, c.settling_sar
+        energy = (c.sar_base_power + c.sar_bit_power * converter.bits) * time
         area = c.sar_gate_area * (SAR_GATES + SAR_GATES_PER_BIT * (converter.bits - 1))
-        return Conversion(
-            power * time, c.sar_column_power * time, time, time + c.settling_sar + sharing, area
+        fitted = c.sar_column_power
+    else:
+        decisions, flash = _decisions(converter), converter.kind == "flash" and converter.bits > 1
+        time, settling = (
+            (c.sense_time_most, c.settling_flash) if flash else (c.sense_time_least, c.settling_sense)
         )
-    decisions = _decisions(converter)
-    flash = converter.kind == "flash" and converter.bits > 1
-    time = c.sense_time_most if flash else c.sense_time_least
-    settling = c.settling_flash if flash else c.settling_sense
-    energy = decisions * (c.level_power * time + c.encoder_energy)
-    return Conversion(
-        energy, c.column_power * time, time, time + settling + sharing, decisions * c.level_area
-    )
+        energy = decisions * (c.level_power * time + c.encoder_energy)
+        area = decisions * c.level_area
+        fitted = c.column_power
+    if accounting.currents == "fitted":
+        return Conversion(energy, fitted * time, time, time + settling + sharing, area)
+    read = card.cell.read_time
+    if read < time * (1 - 1e-9):
+        raise InputError(
+            f"cell.read_time = {read:g} s of {card.name} is shorter than the {time:g} s that its converter "
+            f"({converter.kind}) takes; allowed: at least that"
+        )
+    return Conversion(energy, card.cell.read_voltage**2 * read, time, read + settling + sharing, area)
+
+
+def pulses(card: HardwareCard) -> int:
+    """On a word line for one conversion: as many as the largest count, else one."""
+    return 2**card.inputs.bits - 1 if card.inputs.coding == "pulse-count" else 1
 
 
 def _decisions(converter: ConverterTable) -> int:

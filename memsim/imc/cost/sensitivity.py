@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from memsim.imc.cost.accounting import PUBLISHED, Accounting
+from memsim.imc.cost.accounting import COMPLETE, Accounting
 from memsim.imc.cost.model import cost
 from memsim.imc.cost.technology import FACTOR, Constants, Technology, load_technology
 from memsim.imc.hardware import HardwareCard
@@ -65,14 +65,14 @@ class Case:
     accounting: Accounting
 
     def advantage(self, quantity: Quantity) -> float:
-        """Energy or latency of the rival over that of the card."""
+        """Energy, or period of the pipeline, of the rival over that of the card."""
         own, other = (
             cost(self.workload, card, technology=self.technology, accounting=self.accounting)
             for card in (self.card, self.rival)
         )
         if quantity == "energy":
             return other.total_energy / own.total_energy
-        return other.latency / own.latency
+        return other.period / own.period
 
 
 def sensitivity(
@@ -82,7 +82,7 @@ def sensitivity(
     quantity: Quantity,
     *,
     technology: Technology | None = None,
-    accounting: Accounting = PUBLISHED,
+    accounting: Accounting = COMPLETE,
 ) -> list[Swing]:
     """Vary each constant over its range, or by a factor of 2 either way, and the share of spikes; widest swing first.
 
@@ -90,7 +90,7 @@ def sensitivity(
         workload: the network.
         card: the hardware.
         rival: what it is compared with.
-        quantity: energy or latency, of the rival over that of the card.
+        quantity: energy, or latency as the period of the pipeline, of the rival over that of the card.
         technology: constants; those that the card names where left out.
         accounting: what is charged.
     """
