@@ -37,6 +37,12 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     accounting: Annotated[
         str, typer.Option(help="What is charged: `complete`, or `published` as in the ADC-less paper.")
     ] = "complete",
+    technology: Annotated[
+        str | None,
+        typer.Option(
+            help="Replace the technology of all cards: neurosim-65nm, scaled-45nm, or a `.toml` file."
+        ),
+    ] = None,
     clock: Annotated[
         str | None, typer.Option(help="Replace the clock of all cards: `synchronous` or `decoupled`.")
     ] = None,
@@ -69,11 +75,11 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     """
     from memsim.imc.cost import accounting_of
     from memsim.learn.chips import chips_of_run, chips_of_workload
-    from memsim.report.chips import comparison, write_imc_report
+    from memsim.report.chips import beside_arrays, comparison, remarks, write_imc_report
 
     if (run is None) == (workload is None):
         raise InputError("give the folder of a run, or --workload with the name of one, and not both")
-    cards, charged = _cards(card, compare or [], clock), accounting_of(accounting)
+    cards, charged = _cards(card, compare or [], technology, clock), accounting_of(accounting)
     if run is not None:
         if spike_rate is not None:
             raise InputError("--spike-rate is for workloads; a run has the spikes of its own images")
@@ -104,6 +110,10 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         return
     typer.echo(f"{chips[0].cost.workload}, {accounting} accounting, for one inference")
     typer.echo(_aligned(comparison(chips)))
+    if digital := beside_arrays(chips[0].cost):
+        typer.echo(_aligned(digital))
+    for remark in remarks(chips):
+        typer.echo(remark)
     typer.echo("\n".join(map(str, files)))
 
 
@@ -114,13 +124,17 @@ def _workload(name: str, spike_rate: float | None) -> Workload:
     return found if spike_rate is None else found.with_spike_rate(spike_rate)
 
 
-def _cards(card: str, compare: Sequence[str], clock: str | None) -> list[HardwareCard]:
+def _cards(
+    card: str, compare: Sequence[str], technology: str | None, clock: str | None
+) -> list[HardwareCard]:
     from memsim.imc import load_hardware
     from memsim.learn.chips import same_size
 
     own = load_hardware(card)
     cards = [own, *(same_size(name, own) for name in compare)]
-    return cards if clock is None else [one.changed({"clock.kind": clock}) for one in cards]
+    named = {"technology.card": technology, "clock.kind": clock}
+    changes = {name: value for name, value in named.items() if value is not None}
+    return [one.changed(changes) if changes else one for one in cards]
 
 
 def _aligned(table: Table) -> str:

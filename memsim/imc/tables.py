@@ -42,7 +42,7 @@ class CellTable(Table):
         bits: that it holds, as 2^bits conductances evenly from 1 / resistance_off to 1 / resistance_on.
         resistance_on, resistance_off: lowest and highest resistance [ohm].
         read_voltage: on the word line of an active input [V].
-        read_time: length of a read pulse, in which the column takes current and is converted [s].
+        read_time: length of a read pulse on a word line, after which the column is converted [s].
         variation: standard deviation of the logarithm of conductances, from device to device.
         stuck_rate: share of cells that stay at their highest conductance.
         read_noise: standard deviation of a cell's conductance from read to read, as a share of it.

@@ -21,7 +21,7 @@ QUANTITIES: tuple[Quantity, ...] = ("energy", "latency")
 
 def swings(quantity: Quantity) -> list[Swing]:
     cards = load_hardware("adcless-64"), load_hardware("hp-adc-64")
-    return sensitivity(load_workload("gesture"), *cards, quantity)
+    return sensitivity(load_workload("gesture"), *cards, quantity, accounting=PUBLISHED)
 
 
 def saved() -> dict[str, Any]:
@@ -54,7 +54,7 @@ def test_clocks_that_do_not_wait_for_converters_leave_little_of_the_latency_adva
         for card in ("adcless", "hp-adc")
     )
     # published: 8.9 at least
-    assert rival.latency / own.latency < 2
+    assert rival.period / own.period < 2
 
 
 def test_saved_benchmark_reproduces_twelve_of_fifteen_rows() -> None:
@@ -79,7 +79,7 @@ def test_saved_benchmark_is_that_of_the_model() -> None:
         )
         # numbers written as JSON are read back exactly; libraries may round sums differently
         assert row["energy_joule"]["adcless"] == pytest.approx(made.total_energy, rel=1e-9, abs=0)
-        assert row["latency_second"]["adcless"] == pytest.approx(made.latency, rel=1e-9, abs=0)
+        assert row["latency_second"]["adcless"] == pytest.approx(made.period, rel=1e-9, abs=0)
 
 
 def test_saved_rivals_are_in_order() -> None:

@@ -26,7 +26,7 @@ class Accounting:
         neurons: whether updates of neurons are charged.
         leakage: whether leakage is charged, of all parts at all times.
         currents: `fitted`: of columns as the source fits them at its own voltage and sensing time. `ohmic`: V^2 G over
-            the read time of the cells.
+            the read time of the cells and the conversion.
         sizes: `grown`: registers and buffers as the source sizes them for each network. `card`: as the card has them.
         surroundings: whether digital parts, memory off the chip, and programming of what does not fit are charged.
     """

@@ -3,7 +3,7 @@
 Of a layer, with V = positions x steps vectors, R x C bit lines and rows, n conversions for each vector, and k pulses
 on a word line for each of them:
 
-    array          V k (column_energy G + c_line (rows that spike) (turns at a converter) V_dd^2 + c_line C V_read^2)
+    array          V (column_energy G + k c_line ((rows that spike) (turns at a converter) V_dd^2 + C V_read^2))
     converters     V n (energy of a conversion)
     drivers        V k (turns at a converter) (word lines) flip_flop
     accumulators   V n (digits of a weight) + share V n / slices (steps) + share (adds of row tiles)
@@ -134,7 +134,8 @@ def _array(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
     line = c.wire_capacitance * c.cell_pitch
     words = line * card.array.columns * layer.column_tiles * card.converter.columns * c.supply**2
     bits = line * card.array.rows * layer.row_tiles * card.cell.read_voltage**2
-    return pulses(card) * (columns * (taken + flow.awake * bits) + layer.shape.rows * flow.rate * words)
+    charged = pulses(card) * (columns * flow.awake * bits + layer.shape.rows * flow.rate * words)
+    return columns * taken + charged
 
 
 def _conversions(plan: Floorplan, layer: LayerPlan) -> float:

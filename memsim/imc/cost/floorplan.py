@@ -74,7 +74,8 @@ class Floorplan:
     @property
     def tiles(self) -> int:
         """Of the chip."""
-        return self.card.tiles.on_chip if self._limited else self.tiles_needed
+        on_chip = self.card.tiles.on_chip if self.accounting.surroundings else None
+        return self.tiles_needed if on_chip is None else on_chip
 
     @property
     def tiles_needed(self) -> int:
@@ -214,10 +215,6 @@ class Floorplan:
     def _sized(self) -> bool:
         return self.accounting.sizes == "card"
 
-    @property
-    def _limited(self) -> bool:
-        return self.accounting.surroundings and self.card.tiles.on_chip is not None
-
 
 def floorplan(
     workload: Workload, card: HardwareCard, constants: Constants, accounting: Accounting
@@ -237,7 +234,7 @@ def floorplan(
             _placed(shape, card, side, count, filled=accounting.fill_tiles)
             for shape, count in zip(shapes, counts, strict=True)
         ]
-        digital = accounting.surroundings and bool(workload.digital_parts())
+        digital = accounting.surroundings and any(p.macs or p.operations for p in workload.digital_parts())
         return Floorplan(card, side, constants, workload.steps, tuple(layers), accounting, digital)
 
     plan = placed(copies)

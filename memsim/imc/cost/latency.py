@@ -2,19 +2,19 @@
 
 Each vector takes, in cycles,
 
-    read      k m / copies                  k pulses for each of the m columns that take turns at a converter
+    read      m / copies                    m columns take turns at a converter
     digits    (m + m / slices) / copies     adds of digits and of steps
     sums      levels of the adder tree (cycles of an adder) / steps, of the arrays of a tile and of tiles
     tile      2 bits / width in and out of its buffers, and bits / wires of the tile
     chip      bits / bus_width (1 / share of the tiles + cycles of the wire)
 
-One synchronous clock has the period of an array read, so that a slow converter slows all of it down, or that of digital
-parts, if it is longer; wires and adders take as many cycles as at `digital_clock`. With decoupled clocks reads have their
-own period, and the rest that of the digital clock.
+One synchronous clock has the period of an array read of one pulse, so that a slow converter slows all of it down, or
+that of digital parts, if it is longer; wires and adders take as many cycles as at `digital_clock`, and reads of many
+pulses several. With decoupled clocks reads take as long as they do, and the rest has the period of the digital clock.
 
 Layers work as a pipeline, and so do the digital unit and the memory off the chip: the slowest of all sets the period
 between inferences, and one inference alone passes through all of them. A network that does not fit on its chip is no
-pipeline: its layers wait for each other and for the cells, written row by row in all arrays at once.
+pipeline: its layers wait for each other, and for the cells, which are written row by row in all arrays at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ from dataclasses import dataclass
 
 from memsim.imc.cost.energy import Traffic
 from memsim.imc.cost.floorplan import Floorplan, LayerPlan
-from memsim.imc.cost.sensing import conversion, pulses
+from memsim.imc.cost.sensing import conversion
 from memsim.imc.workloads import DigitalPart
 
 
@@ -49,7 +49,7 @@ def cycles(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> Cycles:
     """Cycles of one vector in a layer."""
     columns = plan.card.converter.columns
     return Cycles(
-        read=pulses(plan.card) * columns / layer.copies,
+        read=columns / layer.copies,
         accumulate=0.0 if plan.analog else _accumulate(plan, layer),
         tile=_tile(plan, layer, flow),
         chip=_chip(plan, layer, flow),
@@ -61,17 +61,16 @@ def seconds(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
     taken = cycles(plan, layer, flow)
     read, digital = periods(plan)
     accumulate = flow.awake * taken.accumulate * digital
-    return flow.vectors * (
-        flow.awake * taken.read * read + accumulate + (taken.tile + taken.chip) * digital
-    )
+    return flow.vectors * (flow.awake * taken.read * read + accumulate + (taken.tile + taken.chip) * digital)
 
 
 def periods(plan: Floorplan) -> tuple[float, float]:
-    """Of array reads, and of digital parts [s]."""
-    read, clock = conversion(plan.card, plan.constants, plan.accounting).period, plan.card.clock
+    """Of array reads, and of cycles of digital parts [s]."""
+    read, clock = conversion(plan.card, plan.constants, plan.accounting), plan.card.clock
     if clock.kind == "decoupled":
-        return read, clock.digital_period
-    return (max(read, clock.digital_period),) * 2
+        return read.duration, clock.digital_period
+    cycle = max(read.period, clock.digital_period)
+    return math.ceil(round(read.duration / cycle, 6)) * cycle, cycle
 
 
 def digital_seconds(plan: Floorplan, part: DigitalPart) -> float:

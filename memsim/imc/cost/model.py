@@ -231,8 +231,7 @@ def cost(
         skip_events: whether arrays without any spike are not read, and spikes travel as addresses.
 
     Raises:
-        InputError: the card names an unknown technology, reads faster than its converter converts, or has too few
-            tiles and does not say how cells are written.
+        InputError: the card names an unknown technology, or has too few tiles and does not say how cells are written.
     """
     technology = load_technology(card.technology.card) if technology is None else technology
     plan = floorplan(workload, card, technology.constants.at_supply(), accounting)
@@ -297,8 +296,8 @@ def _programming(plan: Floorplan) -> Programming | None:
         return Programming(energy, time, plan.passes)
     if plan.passes > 1:
         raise InputError(
-            f"the network takes {plan.tiles_needed} tiles and {plan.card.name} has tiles.on_chip = {plan.tiles}, so that "
-            "its cells are written in each inference; give cell.write_voltage and cell.write_time, or more tiles"
+            f"the network takes {plan.tiles_needed} tiles and {plan.card.name} has tiles.on_chip = {plan.tiles}, so "
+            "that cells are written in each inference; give cell.write_voltage and cell.write_time, or more tiles"
         )
     return None
 

@@ -44,9 +44,7 @@ def currents(plan: Floorplan, rates: Sequence[float]) -> Currents:
     return Currents(card.cell.lsb, column, column * card.array.columns / card.converter.columns)
 
 
-def remarks(
-    plan: Floorplan, flows: Sequence[Traffic], reads: Currents, area: float
-) -> tuple[str, ...]:
+def remarks(plan: Floorplan, flows: Sequence[Traffic], reads: Currents, area: float) -> tuple[str, ...]:
     """What is unusual, in words."""
     found = []
     most = plan.constants.line_current_most

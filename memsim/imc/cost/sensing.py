@@ -6,15 +6,16 @@ conductance G, with L levels or b bits, as
     sense amplifier, flash:  P = level_power (L - 1) + column_power G,            t = 1 ns (L = 2) or 10 ns
     SAR:                     P = sar_base_power + sar_bit_power b + sar_column_power G,   t = (b + 1) sar_bit_time
 
-and E = P t. The part with G is what the array takes, the rest what the converter takes. Where currents are ohmic, the
-array takes V_read^2 G over the read time of its cells instead, within which the conversion takes place.
+and E = P t. The part with G is what the array takes, the rest what the converter takes.
+
+Where currents are ohmic, the array takes V_read^2 G (k t_read + t) instead: for the k pulses that word lines get before
+the conversion, one but of counted inputs, and while it lasts.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from memsim.errors import InputError
 from memsim.imc.cost.accounting import Accounting
 from memsim.imc.cost.technology import Constants
 from memsim.imc.hardware import HardwareCard
@@ -30,9 +31,10 @@ class Conversion:
 
     Attributes:
         energy: of the converter [J].
-        column_energy: of the array over the conductance of the column, for one pulse [J/S].
-        time: of the conversion [s].
-        period: of a pulse on the word lines, and what settles around it [s].
+        column_energy: of the array over the conductance of the column [J/S].
+        time: of the conversion alone [s].
+        period: of an array read with one pulse: the pulse, the conversion, and switches of shared converters [s].
+        duration: of an array read with all its pulses [s].
         area: of the converter [m2].
     """
 
@@ -40,16 +42,13 @@ class Conversion:
     column_energy: float
     time: float
     period: float
+    duration: float
     area: float
 
 
 def conversion(card: HardwareCard, constants: Constants, accounting: Accounting) -> Conversion:
-    """What one conversion takes; an ideal converter takes nothing, and senses as fast as a sense amplifier.
-
-    Raises:
-        InputError: a read that is shorter than a conversion, where currents are ohmic.
-    """
-    c, converter = constants, card.converter
+    """What one conversion takes; an ideal converter takes nothing, and senses as fast as a sense amplifier."""
+    c, converter, count = constants, card.converter, pulses(card)
     sharing = c.sharing_delay if converter.columns > 1 else 0.0
     if converter.kind == "sar":
         time, settling = (converter.bits + 1) * c.sar_bit_time, c.settling_sar
@@ -65,14 +64,11 @@ def conversion(card: HardwareCard, constants: Constants, accounting: Accounting)
         area = decisions * c.level_area
         fitted = c.column_power
     if accounting.currents == "fitted":
-        return Conversion(energy, fitted * time, time, time + settling + sharing, area)
-    read = card.cell.read_time
-    if read < time * (1 - 1e-9):
-        raise InputError(
-            f"cell.read_time = {read:g} s of {card.name} is shorter than the {time:g} s that its converter "
-            f"({converter.kind}) takes; allowed: at least that"
-        )
-    return Conversion(energy, card.cell.read_voltage**2 * read, time, read + settling + sharing, area)
+        period = time + settling + sharing
+        return Conversion(energy, count * fitted * time, time, period, period + (count - 1) * time, area)
+    pulse = card.cell.read_time
+    taken = card.cell.read_voltage**2 * (count * pulse + time)
+    return Conversion(energy, taken, time, pulse + time + sharing, count * pulse + time + sharing, area)
 
 
 def pulses(card: HardwareCard) -> int:

@@ -285,7 +285,9 @@ def _over(base: Technology, content: dict[str, Any]) -> dict[str, Any]:
         scaling = checked(Scaling, content.pop("scaling"), "scaling of a technology card")
         for name, factor in scaling.factors().items():
             below["constants"][name] *= factor
-            below["sources"][name] = f"{base.name} times {factor:.3g}, {scaling.source}; there: {base.sources[name]}"
+            below["sources"][name] = (
+                f"{base.name} times {factor:.3g}, {scaling.source}; there: {base.sources[name]}"
+            )
             if name in base.ranges:
                 below["ranges"][name] = tuple(factor * end for end in base.ranges[name])
     given = content.get("constants")

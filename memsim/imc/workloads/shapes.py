@@ -141,7 +141,9 @@ class Workload(Table):
     @model_validator(mode="after")
     def _has_arrays(self) -> Workload:
         if all(layer.digital for layer in self.layers):
-            raise ValueError("every layer is digital, so that there are no arrays to cost; leave one on arrays")
+            raise ValueError(
+                "every layer is digital, so that there are no arrays to cost; leave one on arrays"
+            )
         return self
 
     @property
