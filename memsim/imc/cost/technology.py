@@ -275,14 +275,14 @@ def load_technology(card: str | Path) -> Technology:
         raise InputError(
             f"technology card {name!r} is based on {base!r}; allowed: {', '.join(technology_names())}"
         )
-    return _checked(name, _over(load_technology(str(base)), content))
+    return _checked(name, _over(load_technology(str(base)), content, f"scaling of technology card {name!r}"))
 
 
-def _over(base: Technology, content: dict[str, Any]) -> dict[str, Any]:
-    """Entries of a card over those of its base, which are scaled first."""
+def _over(base: Technology, content: dict[str, Any], where: str) -> dict[str, Any]:
+    """Entries of a card over those of its base, which are scaled first; `where` says in messages what is wrong."""
     below = base.model_dump(exclude={"name"})
     if "scaling" in content:
-        scaling = checked(Scaling, content.pop("scaling"), "scaling of a technology card")
+        scaling = checked(Scaling, content.pop("scaling"), where)
         for name, factor in scaling.factors().items():
             below["constants"][name] *= factor
             below["sources"][name] = (
@@ -294,7 +294,9 @@ def _over(base: Technology, content: dict[str, Any]) -> dict[str, Any]:
     for name in given if isinstance(given, dict) else ():
         below["ranges"].pop(name, None)
     merged = {
-        name: {**below[name], **table} if isinstance(table, dict) and name in below else table
+        name: {**below[name], **table}
+        if isinstance(table, dict) and isinstance(below.get(name), dict)
+        else table
         for name, table in content.items()
     }
     return {**below, **merged}
