@@ -46,7 +46,7 @@ def total_area(made: Cost) -> float:
     return made.total_area
 
 
-# another entry than the shipped ones, and the sign of what more of it does to a cost; or that it changes what is computed
+# another entry than those shipped, and the sign of what more of it does to a cost; or that it changes what is computed
 ENTRIES: dict[str, tuple[float, Metric | str, int]] = {
     "array.rows": (128, energy_of("accumulators"), -1),
     "array.columns": (128, energy_of("drivers"), -1),

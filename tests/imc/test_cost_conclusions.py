@@ -13,7 +13,7 @@ from memsim.errors import InputError
 from memsim.imc import load_hardware
 from memsim.imc.cost import COMPLETE, PUBLISHED, Quantity, Swing, cost, sensitivity
 from memsim.imc.workloads import load_workload
-from memsim.plots import cost_bars, layer_bars, tornado
+from memsim.plots import cost_bars, floorplan, layer_bars, tornado
 
 RESULT = Path(__file__).parents[2] / "benchmarks" / "results" / "adcless_ratios.json"
 QUANTITIES: tuple[Quantity, ...] = ("energy", "latency")
@@ -101,6 +101,29 @@ def test_figures_show_every_part_and_name_every_chip() -> None:
     assert energy.get_ylabel() == "energy per inference (mJ)"
     assert [label.get_text() for label in energy.get_xticklabels()] == ["adcless-64", "hp-adc-64"]
     assert len(layer_bars(costs[0]).axes[1].get_xticklabels()) == len(costs[0].layers)
+
+
+@pytest.mark.parametrize("changes", [{}, {"tiles.on_chip": 300}, {"tiles.on_chip": 11}])
+def test_floorplans_are_to_scale(changes: dict[str, object]) -> None:
+    made = cost(load_workload("gesture"), load_hardware("adcless-64", changes))
+    chip, tile = floorplan(made).axes[:2]
+    boxes = [p for p in chip.patches if isinstance(p, Rectangle)]
+    # square millimetres of all boxes; blocks below a thousandth are left out
+    drawn = sum(box.get_width() * box.get_height() for box in boxes)
+    assert drawn == pytest.approx(made.total_area * 1e6, rel=2e-3)
+    assert len(boxes) >= made.plan.tiles
+    filled = [p for p in tile.patches if isinstance(p, Rectangle) and p.get_fill()]
+    parts = sum(box.get_width() * box.get_height() for box in filled)
+    assert parts == pytest.approx(sum(made.plan.tile_areas.values()) * 1e12, rel=1e-9)
+    # nothing lies over anything else
+    assert len(filled) == 1 + 16 * 5
+
+
+def test_chips_beyond_one_exposure_show_it() -> None:
+    made = cost(load_workload("vgg16"), load_hardware("adcless-64"))
+    texts = [text.get_text() for text in floorplan(made).axes[0].texts]
+    assert "one exposure, 26 mm × 33 mm" in texts
+    assert "fc15" in texts
 
 
 def test_tornado_names_constants_with_their_ranges() -> None:
