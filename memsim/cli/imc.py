@@ -103,7 +103,17 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         shapes = _workload(str(workload), spike_rate)
         chips = chips_of_workload(shapes, cards, accounting=charged, skip_events=skip_events)
         folder = out or Path("imc") / shapes.name
-    again = " ".join([f"memsim imc {source} --card {card}", *(f"--compare {name}" for name in compare or [])])
+    given = {
+        "--accounting": accounting,
+        "--technology": technology,
+        "--clock": clock,
+        "--spike-rate": spike_rate,
+        "--images": images,
+    }
+    options = [f"{name} {value}" for name, value in given.items() if value is not None]
+    rivals = [f"--compare {name}" for name in compare or []]
+    events = ["--skip-events"] if skip_events else []
+    again = " ".join([f"memsim imc {source} --card {card}", *rivals, *options, *events])
     files = write_imc_report(chips, folder, again)
     if as_json:
         typer.echo(json.dumps([chip.as_dict() for chip in chips], indent=2))

@@ -257,6 +257,12 @@ def test_memory_off_the_chip_counts_inputs_outputs_and_weights_that_are_loaded_a
     assert slow.period == pytest.approx((inputs + outputs) / 1e7, rel=1e-12)
 
 
+@pytest.mark.parametrize("changes", [{"memory": {"energy": 1e-12, "bandwidth": 1e9}}, {"tiles.on_chip": 400}])
+def test_what_an_accounting_leaves_out_is_refused(changes: dict[str, object]) -> None:
+    with pytest.raises(InputError, match="published accounting leaves out"):
+        cost(GESTURE, load_hardware("adcless-64", changes), accounting=PUBLISHED)
+
+
 def test_columns_that_carry_too_much_are_told() -> None:
     hot, cool = (
         cost(

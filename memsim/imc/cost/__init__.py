@@ -3,8 +3,9 @@
 from memsim.imc.cost.accounting import COMPLETE, PUBLISHED, Accounting, accounting_of
 from memsim.imc.cost.energy import COMPONENTS
 from memsim.imc.cost.floorplan import Floorplan, LayerPlan
-from memsim.imc.cost.model import Cost, LayerCost, PartCost, Programming, cost
+from memsim.imc.cost.model import cost
 from memsim.imc.cost.remarks import RETICLE, Currents
+from memsim.imc.cost.results import Cost, LayerCost, PartCost, Programming
 from memsim.imc.cost.sensitivity import Quantity, Swing, sensitivity
 from memsim.imc.cost.technology import Constants, Technology, load_technology, technology_names
 

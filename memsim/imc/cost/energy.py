@@ -11,9 +11,10 @@ on a word line for each of them:
     interconnect   bits (length inside a tile), and bits (length across the chip)
     neurons        updates
 
-where G is the conductance of all bit lines at the rows that spike. Converters, accumulators and word lines are skipped
-with the events of a read, if they are, and bits are then addresses of spikes where those are fewer. Inputs that the
-buffer of a tile cannot hold go to the global buffer and come back.
+where G is the conductance of all bit lines at the rows that spike; those that wait for a shared converter float, and
+take nothing. Converters, accumulators and word lines are skipped with the events of a read, if they are, and bits are
+then addresses of spikes where those are fewer. Inputs that the buffer of a tile cannot hold go to the global buffer and
+come back.
 
 Of the whole chip:
 
@@ -32,7 +33,7 @@ from memsim.imc.cost.floorplan import Floorplan, LayerPlan
 from memsim.imc.cost.sensing import conversion, pulses
 from memsim.imc.workloads import DigitalPart, Workload
 
-OF_LAYERS = (
+COMPONENTS = (
     "array",
     "converters",
     "drivers",
@@ -40,8 +41,11 @@ OF_LAYERS = (
     "buffers",
     "interconnect",
     "neurons",
+    "digital",
+    "memory",
+    "programming",
+    "leakage",
 )
-COMPONENTS = (*OF_LAYERS, "digital", "memory", "programming", "leakage")
 """In the order of tables and figures."""
 
 

@@ -74,7 +74,7 @@ class Floorplan:
     @property
     def tiles(self) -> int:
         """Of the chip."""
-        on_chip = self.card.tiles.on_chip if self.accounting.surroundings else None
+        on_chip = self.card.tiles.on_chip
         return self.tiles_needed if on_chip is None else on_chip
 
     @property

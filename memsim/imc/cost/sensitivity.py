@@ -14,8 +14,8 @@ from memsim.imc.hardware import HardwareCard
 from memsim.imc.workloads import Workload
 
 Quantity = Literal["energy", "latency"]
-OF_CELLS = ("resistance_on", "resistance_off")
-"""Entries of cells that are varied too, by a factor of 2 either way, in both cards alike."""
+OF_CELLS = {"resistance_on": "Ω", "resistance_off": "Ω", "read_voltage": "V", "read_time": "s"}
+"""Entries of cells that are varied too, by a factor of 2 either way, in both cards alike, and their units."""
 
 
 @dataclass(frozen=True)
@@ -126,10 +126,10 @@ def _trials(case: Case) -> Iterator[_Trial]:
     for name in Constants.model_fields:
         low, high = case.technology.span(name)
         yield _Trial(name, low, high, case.technology.unit(name), partial(_with_constant, case, name))
-    for name in OF_CELLS:
+    for name, unit in OF_CELLS.items():
         value = getattr(case.card.cell, name)
-        change = partial(_with_cell, case, name)
-        yield _Trial(f"cell.{name}", value / FACTOR, value * FACTOR, "Ω", change)
+        change = partial(_with_cell, case, name, value)
+        yield _Trial(f"cell.{name}", value / FACTOR, value * FACTOR, unit, change)
     rate = case.workload.spike_rate
     yield _Trial("spike_rate", rate / FACTOR, min(rate * FACTOR, 1.0), "", partial(_with_rate, case))
 
@@ -138,8 +138,11 @@ def _with_constant(case: Case, name: str, value: float) -> Case:
     return replace(case, technology=case.technology.changed(name, value))
 
 
-def _with_cell(case: Case, name: str, value: float) -> Case:
-    card, rival = (card.changed({f"cell.{name}": value}) for card in (case.card, case.rival))
+def _with_cell(case: Case, name: str, nominal: float, value: float) -> Case:
+    card, rival = (
+        card.changed({f"cell.{name}": getattr(card.cell, name) * value / nominal})
+        for card in (case.card, case.rival)
+    )
     return replace(case, card=card, rival=rival)
 
 
