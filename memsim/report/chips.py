@@ -97,6 +97,7 @@ ROWS: Mapping[str, Callable[[Cost], str]] = {
     "energy": lambda cost: format_si(cost.total_energy, "J", 3),
     "one inference": lambda cost: format_si(cost.inference_time, "s", 3),
     "period": lambda cost: format_si(cost.period, "s", 3),
+    "slowest stage": lambda cost: cost.slowest,
     "area": lambda cost: f"{cost.total_area / SQUARE_MILLIMETRE:.1f} mm²",
     "TOPS/W": lambda cost: f"{cost.efficiency / TERA:.3g}",
     "TOPS/W of the macro": lambda cost: f"{cost.macro_efficiency / TERA:.3g}",

@@ -255,12 +255,26 @@ def test_memory_off_the_chip_counts_inputs_outputs_and_weights_that_are_loaded_a
     slow = cost(GESTURE, load_hardware("adcless-64", {"memory": {**memory, "bandwidth": 1e7}}))
     # the pipeline waits for its inputs
     assert slow.period == pytest.approx((inputs + outputs) / 1e7, rel=1e-12)
+    assert slow.slowest == "memory"
+    assert any("raise memory.bandwidth" in remark for remark in slow.remarks)
 
 
 @pytest.mark.parametrize("changes", [{"memory": {"energy": 1e-12, "bandwidth": 1e9}}, {"tiles.on_chip": 400}])
 def test_what_an_accounting_leaves_out_is_refused(changes: dict[str, object]) -> None:
     with pytest.raises(InputError, match="published accounting leaves out"):
         cost(GESTURE, load_hardware("adcless-64", changes), accounting=PUBLISHED)
+
+
+def test_names_of_layers_are_free() -> None:
+    names = ("memory", "digital unit", "memory")
+    layers = [
+        layer.model_copy(update={"name": name}) for layer, name in zip(GESTURE.layers, names, strict=False)
+    ]
+    same = GESTURE.model_copy(update={"layers": (*layers, *GESTURE.layers[3:])})
+    made, usual = (cost(workload, load_hardware("adcless-64")) for workload in (same, GESTURE))
+    assert (made.period, made.inference_time) == (usual.period, usual.inference_time)
+    assert made.slowest == "digital unit"
+    assert made.remarks == usual.remarks
 
 
 def test_columns_that_carry_too_much_are_told() -> None:

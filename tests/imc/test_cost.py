@@ -175,7 +175,7 @@ def test_what_holds_for_any_layer(
     assert skipped.period <= made.period * (1 + 1e-12)
 
 
-def test_twelve_of_fifteen_published_rows() -> None:
+def test_all_published_rows() -> None:
     table = tomllib.loads(PUBLISHED_ROWS.read_text(encoding="utf-8"))["rows"]
     names = table.pop("names")
     within = 0
@@ -190,7 +190,7 @@ def test_twelve_of_fifteen_published_rows() -> None:
             )
             latency = rival.period / own.period * row["latency_adcless_ms"] / row["latency_hp_adc_ms"]
             within += abs(energy - 1) <= 0.25 and abs(latency - 1) <= 0.35
-    assert within >= 12
+    assert within == 15
 
 
 # pJ for each column conversion over the five networks, from re-runs: sensing, accumulation, and all else but neurons

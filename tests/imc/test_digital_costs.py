@@ -102,6 +102,8 @@ def test_a_digital_layer_leaves_the_arrays() -> None:
     assert risen == pytest.approx(20 * macs * T.mac_energy, rel=1e-9, abs=0)
     assert after.energy["array"] < before.energy["array"]
     assert [layer.name for layer in after.layers] == [layer.name for layer in before.layers[1:]]
+    assert (before.slowest, after.slowest) == ("conv2", "digital unit")
+    assert any("raise digital.lanes" in remark for remark in after.remarks)
     # the same network, wherever it is computed
     assert after.operations == before.operations
     assert after.array_operations == before.operations - 2 * 20 * macs

@@ -29,6 +29,21 @@ from memsim.imc.workloads import DigitalPart
 
 
 @dataclass(frozen=True)
+class Stage:
+    """Of the pipeline.
+
+    Attributes:
+        name: of a layer, or of what all layers share.
+        seconds: that it takes for an inference.
+        entry: of the card, that makes it faster; empty of a layer.
+    """
+
+    name: str
+    seconds: float
+    entry: str = ""
+
+
+@dataclass(frozen=True)
 class Cycles:
     """Cycles of one vector.
 

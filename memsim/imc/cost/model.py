@@ -8,7 +8,7 @@ from memsim.errors import InputError
 from memsim.imc.cost.accounting import COMPLETE, Accounting
 from memsim.imc.cost.energy import digital_energy, energies, memory_bits, programming_energy, traffic
 from memsim.imc.cost.floorplan import Floorplan, LayerPlan, floorplan
-from memsim.imc.cost.latency import digital_seconds, programming_seconds, seconds
+from memsim.imc.cost.latency import Stage, digital_seconds, programming_seconds, seconds
 from memsim.imc.cost.remarks import currents, remarks
 from memsim.imc.cost.results import Cost, LayerCost, PartCost, Programming
 from memsim.imc.cost.technology import Technology, load_technology
@@ -48,7 +48,8 @@ def cost(
     parts = _parts(plan, workload)
     programming = _programming(plan)
     bits = memory_bits(plan, workload) if card.memory and accounting.surroundings else 0.0
-    period, inference_time = _times(plan, times, parts, bits, programming)
+    stages = _stages(plan, times, parts, bits)
+    period, inference_time = _times(stages, programming)
     power = _leakage(plan)
     leaked = period * power if accounting.leakage else 0.0
     layers = [
@@ -64,6 +65,7 @@ def cost(
     ]
     rewritten = programming.energy if programming and programming.passes > 1 else 0.0
     area = _areas(plan)
+    slowest = max(stages, key=lambda stage: stage.seconds)
     reads = currents(plan, [flow.rate for flow in flows])
     return Cost(
         workload=workload.name,
@@ -76,6 +78,7 @@ def cost(
         area=area,
         leakage_power=power,
         period=period,
+        slowest=slowest.name,
         inference_time=inference_time,
         operations=_operations(plan, workload.layers),
         array_operations=_operations(plan, workload.on_arrays),
@@ -83,7 +86,7 @@ def cost(
         programming=programming,
         currents=reads,
         plan=plan,
-        remarks=remarks(plan, flows, reads, sum(area.values())),
+        remarks=remarks(plan, flows, reads, sum(area.values()), slowest),
     )
 
 
@@ -121,19 +124,23 @@ def _programming(plan: Floorplan) -> Programming | None:
     return None
 
 
-def _times(
-    plan: Floorplan,
-    layers: Sequence[float],
-    parts: Sequence[PartCost],
-    bits: float,
-    programming: Programming | None,
-) -> tuple[float, float]:
-    """Period of the pipeline, and time of one inference alone."""
+def _stages(plan: Floorplan, layers: Sequence[float], parts: Sequence[PartCost], bits: float) -> list[Stage]:
+    """What works side by side in the pipeline."""
+    stages = [Stage(layer.shape.name, time) for layer, time in zip(plan.layers, layers, strict=True)]
     memory = bits / plan.card.memory.bandwidth if plan.card.memory else 0.0
-    stages = [*layers, sum(part.latency for part in parts), memory]
+    return [
+        *stages,
+        Stage("digital unit", sum(part.latency for part in parts), "digital.lanes"),
+        Stage("memory", memory, "memory.bandwidth"),
+    ]
+
+
+def _times(stages: Iterable[Stage], programming: Programming | None) -> tuple[float, float]:
+    """Period of the pipeline, and time of one inference alone."""
+    times = [stage.seconds for stage in stages]
     if programming is None or programming.passes == 1:
-        return max(stages), sum(stages)
-    alone = sum(stages) + programming.passes * programming.time
+        return max(times), sum(times)
+    alone = sum(times) + programming.passes * programming.time
     return alone, alone
 
 

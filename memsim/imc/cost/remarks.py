@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from memsim.imc.cost.energy import Traffic, column_conductance
 from memsim.imc.cost.floorplan import Floorplan
+from memsim.imc.cost.latency import Stage
 from memsim.units import format_si
 
 RETICLE = 26e-3 * 33e-3
@@ -44,8 +45,18 @@ def currents(plan: Floorplan, rates: Sequence[float]) -> Currents:
     return Currents(card.cell.lsb, column, column * card.array.columns / card.converter.columns)
 
 
-def remarks(plan: Floorplan, flows: Sequence[Traffic], reads: Currents, area: float) -> tuple[str, ...]:
-    """What is unusual, in words."""
+def remarks(
+    plan: Floorplan, flows: Sequence[Traffic], reads: Currents, area: float, slowest: Stage
+) -> tuple[str, ...]:
+    """What is unusual, in words.
+
+    Args:
+        plan: of the chip.
+        flows: what each layer does.
+        reads: currents of the largest reads.
+        area: of the chip [m2].
+        slowest: stage of the pipeline.
+    """
     found = []
     most = plan.constants.line_current_most
     if reads.column > most:
@@ -70,4 +81,6 @@ def remarks(plan: Floorplan, flows: Sequence[Traffic], reads: Currents, area: fl
             f"the network takes {plan.tiles_needed} tiles, and the chip has {plan.tiles}; it is programmed "
             f"{plan.passes} times in each inference"
         )
+    if plan.passes == 1 and slowest.entry:
+        found.append(f"all layers wait for the {slowest.name}; raise {slowest.entry}")
     return tuple(found)

@@ -87,6 +87,7 @@ class Cost:
         area: of each component [m2].
         leakage_power: [W].
         period: between two inferences of the pipeline [s].
+        slowest: stage of the pipeline: a layer, the digital unit, or the memory.
         inference_time: of one inference that has the chip for itself [s].
         operations: of an inference; of those, `array_operations` on arrays.
         utilisation: share of the cells of the chip that hold weights.
@@ -106,6 +107,7 @@ class Cost:
     area: dict[str, float]
     leakage_power: float
     period: float
+    slowest: str
     inference_time: float
     operations: float
     array_operations: float
@@ -170,6 +172,7 @@ class Cost:
             "accounting": self.accounting,
             "energy_joule": self.total_energy,
             "period_second": self.period,
+            "slowest_stage": self.slowest,
             "inference_second": self.inference_time,
             "area_square_metre": self.total_area,
             "leakage_watt": self.leakage_power,
