@@ -70,6 +70,30 @@ def test_parts_and_how_much_they_compute_in_a_step() -> None:
     assert [layer.name for layer in workload.layers] == ["block.conv"]
 
 
+class Mixed(nn.Module):
+    """Products and sums of what is no parameter, which stay beside the arrays."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.layer = nn.Linear(8, 4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        again = torch.einsum("bi,bj->ij", x, x) @ x[0]
+        halves = torch.bmm(x.reshape(2, 2, 8), x.reshape(2, 8, 2))
+        return self.layer(x) + again.norm() + halves.sum()
+
+
+def test_products_beside_the_arrays_are_counted_by_their_terms() -> None:
+    network = map_to_imc(nn.Sequential(Mixed()), CARD)
+    workload = workload_of(network, torch.ones(4, 8), steps=1, inferences=1, name="mine")
+    (part,) = workload.parts
+    # 8 x 8 sums of 4 terms, 8 of 8, and two of 2 x 2 sums of 8
+    assert part.macs == 8 * 8 * 4 + 8 * 8 + 2 * 2 * 2 * 8
+    # sums of 4 x 4 twice, what norm and sum read
+    assert part.operations == 2 * 16 + 8 + 8
+    assert part.does == "einsum, matmul, bmm, norm, add, sum"
+
+
 def test_the_digital_unit_is_charged_for_them() -> None:
     _, workload = shown()
     made = cost(workload, CARD)

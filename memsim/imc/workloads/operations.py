@@ -1,13 +1,12 @@
 """What a network computes beside its arrays, counted as it runs.
 
-A product with weights takes as many multiply-accumulates as it has terms, a normalisation one for each element; pooling
-takes an operation for each element that it reads, and any other function one for each that it gives. Neurons and
-activations are charged as neurons, and count nothing here.
+A product takes as many multiply-accumulates as it has terms (half of the operations that PyTorch counts), a
+normalisation one for each element. Any other function takes one operation for each element of what it reads or gives,
+whichever is more. Neurons and activations are charged as neurons, and count nothing here.
 """
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -17,6 +16,7 @@ from typing import Any
 from torch import Tensor, nn
 from torch.nn.modules import activation
 from torch.overrides import TorchFunctionMode
+from torch.utils.flop_counter import FlopCounterMode
 
 from memsim.imc.digital import MOVES, PRODUCTS, called, digital_parts, foreign, running_modules
 from memsim.imc.layers import MappedLayer
@@ -86,15 +86,23 @@ class _Counter(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        result = func(*args, **(kwargs or {}))
         name = called(func)
-        if isinstance(result, Tensor) and name not in UNSEEN and "dropout" not in name and self._counts():
-            place = self.found[self.running[-1][0]]
-            place.does[name] = None
-            macs = _macs(name, args, kwargs or {}, result)
-            place.macs += macs
-            place.operations += 0 if macs else _elements(name, args, result)
+        if name in UNSEEN or "dropout" in name or not self._counts():
+            return func(*args, **(kwargs or {}))
+        with FlopCounterMode(display=False) as counter:
+            result = func(*args, **(kwargs or {}))
+        if isinstance(result, Tensor):
+            self._count(name, counter.get_total_flops() / 2, _largest((*args, result)))
         return result
+
+    def _count(self, name: str, terms: float, elements: int) -> None:
+        place = self.found[self.running[-1][0]]
+        place.does[name] = None
+        if terms or name in PRODUCTS or name.endswith("_norm"):
+            # PyTorch counts no products with a vector, which have a term for each element of the matrix
+            place.macs += terms or elements
+        else:
+            place.operations += elements
 
     def _counts(self) -> bool:
         """Whether what runs is neither on arrays nor a neuron."""
@@ -107,21 +115,6 @@ class _Counter(TorchFunctionMode):
         return any(isinstance(part, MappedLayer) for part in module.modules())
 
 
-def _macs(name: str, args: tuple[Any, ...], kwargs: dict[str, Any], result: Tensor) -> float:
-    if name.endswith("_norm") or name == "normalize":
-        return result.numel()
-    if name not in PRODUCTS:
-        return 0
-    weight = kwargs.get("weight", args[1] if len(args) > 1 else None)
-    if not isinstance(weight, Tensor):
-        return result.numel()
-    if "transpose" in name:
-        return float(args[0].numel() * weight.numel() // weight.shape[0])
-    if "conv" in name or name == "linear":
-        return result.numel() * math.prod(weight.shape[1:])
-    return float(result.numel() * args[0].shape[-1])
-
-
-def _elements(name: str, args: tuple[Any, ...], result: Tensor) -> float:
-    reads = "pool" in name or name in {"sum", "mean", "amax", "amin"}
-    return args[0].numel() if reads and args and isinstance(args[0], Tensor) else result.numel()
+def _largest(values: tuple[Any, ...]) -> int:
+    """Elements of the largest tensor among these."""
+    return max((value.numel() for value in values if isinstance(value, Tensor)), default=0)
