@@ -378,6 +378,15 @@ def test_supply_scales_energies_by_its_square_and_slows_gates() -> None:
         load_technology("neurosim-65nm").changed("supply", 0.5)
 
 
+def test_ranges_move_with_their_constants() -> None:
+    low = load_technology("scaled-45nm").changed("supply", 0.9)
+    assert low.span("supply") == pytest.approx((0.81, 0.99))
+    assert low.span("sense_time_most") == (1e-9, 10e-9)
+    assert (
+        load_technology("neurosim-65nm").changed("sense_time_most", 1e-9).span("sense_time_most")[1] == 1e-9
+    )
+
+
 FITS = {  # a3, a2, a1, a0 of delay and b2, b1, b0 of energy, supply, area over that of 65 nm: tables of the paper
     130: ((-76.65, 334.9, -493.4, 275.8), (7.171, -6.709, 2.904), 1.3, 4.3),
     90: ((-60.34, 262.5, -384.2, 210.9), (4.762, -4.781, 2.092), 1.2, 1.9),

@@ -242,7 +242,7 @@ class Technology(Table):
         return self.ranges.get(name, (value / FACTOR, value * FACTOR))
 
     def changed(self, name: str, value: float) -> Technology:
-        """The same card with another value of one constant, whatever its range.
+        """The same card with another value of one constant, whose range moves with it.
 
         Raises:
             InputError: no such constant, or a value that cannot be used.
@@ -251,8 +251,10 @@ class Technology(Table):
             raise InputError(
                 f"{name!r} is no constant of a technology; known: {', '.join(Constants.model_fields)}"
             )
-        content = self.model_dump(exclude={"ranges"})
+        content = self.model_dump()
         content["constants"][name] = value
+        if name in self.ranges and isinstance(value, int | float):
+            content["ranges"][name] = tuple(end / self.value(name) * value for end in self.ranges[name])
         return _checked(self.name, content)
 
 
