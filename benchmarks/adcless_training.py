@@ -23,23 +23,13 @@ from pathlib import Path
 from typing import Any
 
 from common import RESULTS, save_result
+from staged import share_stages, told
 
 from memsim.imc import calibrate, load_hardware, map_to_imc
-from memsim.learn import (
-    EpochRecord,
-    Run,
-    Study,
-    evaluate,
-    load_run,
-    load_study,
-    make_study,
-    save_study,
-    train,
-)
-from memsim.learn.checkpoint import CHECKPOINT, STUDY
+from memsim.learn import Run, Study, evaluate, load_run, make_study, train
+from memsim.learn.checkpoint import STUDY
 from memsim.learn.data import Split
 from memsim.learn.evaluation import first
-from memsim.learn.stages import stage_folder
 from memsim.networks import Network
 
 NAME = "adcless_training"
@@ -126,7 +116,7 @@ def trained(data: str, seed: int, plan: str, data_dir: Path) -> Run:
     """A run, finished where it was interrupted; stages that plans share are copied."""
     chosen = study(data, seed, plan)
     folder = RUNS / f"{data}-{plan}-{seed}"
-    _share_stages(chosen, folder, RUNS / f"{data}-staged-{seed}")
+    share_stages(chosen, folder, RUNS / f"{data}-staged-{seed}")
     return train(
         chosen,
         folder,
@@ -135,30 +125,6 @@ def trained(data: str, seed: int, plan: str, data_dir: Path) -> Run:
         progress=told,
         tell=lambda text: print(f"{data} {plan} {seed}: {text}", flush=True),
     )
-
-
-def told(_done: int, _total: int, epoch: EpochRecord | None) -> None:
-    """What an epoch gave."""
-    if epoch is not None:
-        print(
-            f"epoch {epoch.epoch}: loss {epoch.loss:.3f} test {epoch.test_accuracy:.4f} ({epoch.seconds:.0f} s)",
-            flush=True,
-        )
-
-
-def _share_stages(chosen: Study, folder: Path, staged: Path) -> None:
-    """Stages are functions of all before them, so those that two plans share are trained once."""
-    if folder == staged or (folder / STUDY).exists() or not (staged / STUDY).exists():
-        return
-    other = load_study(staged / STUDY)
-    for number, (mine, theirs) in enumerate(zip(chosen.stages, other.stages, strict=False)):
-        source = stage_folder(staged, number, theirs) / CHECKPOINT
-        if mine != theirs or not source.exists():
-            break
-        target = stage_folder(folder, number, mine)
-        target.mkdir(parents=True, exist_ok=True)
-        os.link(source, target / CHECKPOINT)
-    save_study(chosen, folder / STUDY)
 
 
 def cold(data: str, seed: int, data_dir: Path) -> dict[str, float]:
@@ -225,7 +191,7 @@ def trained_at(data: str, seed: int, size: int, data_dir: Path, split: Split) ->
     )
     again = again.model_copy(update={"examples": min(examples, one_bit.examples or examples)})
     chosen = begun.model_copy(update={"stages": (*begun.stages[:-1], again)})
-    _share_stages(chosen, folder, RUNS / f"{data}-staged-{seed}")
+    share_stages(chosen, folder, RUNS / f"{data}-staged-{seed}")
     run = train(chosen, folder, data_dir=data_dir, resume=(folder / STUDY).exists())
     return evaluate(run.network, split)
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+import shlex
+import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -55,6 +57,16 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     images: Annotated[
         int | None, typer.Option(help="Test images for the accuracy of a run; all where left out.", min=1)
     ] = None,
+    chips: Annotated[
+        int | None,
+        typer.Option(help="Chips of each card that training never saw, to judge a run by.", min=1),
+    ] = None,
+    hardware: Annotated[
+        str | None,
+        typer.Option(
+            help='Entries of all cards that differ, as in a stage: `{ "converter.offset" = 0.5 }`.',
+        ),
+    ] = None,
     data_dir: Annotated[
         Path | None, typer.Option(help="Folder of the data sets; MEMSIM_DATA where left out.")
     ] = None,
@@ -69,7 +81,11 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     Each chip gets the network of the stage that was trained for converters of its kind; where there is none, the last
     one before decisions is mapped without training, and called cold. Numbers, pictures and a page are written too.
 
+    `--chips 3` judges a run on three chips of each card that its training never saw, with the averages of normalisation
+    that training left, and with those of each chip.
+
     Examples: `memsim imc runs/staged --card adcless-64 --compare hp-adc`,
+    `memsim imc runs/staged --chips 3 --hardware '{ "converter.offset" = 0.5, "cell.variation" = 0.1 }'`,
     `memsim imc --workload vgg16 --compare hp-adc --compare sar --accounting published`,
     `memsim imc --workload gesture --clock decoupled --spike-rate 0.1 --skip-events --json`
     """
@@ -79,29 +95,34 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
 
     if (run is None) == (workload is None):
         raise InputError("give the folder of a run, or --workload with the name of one, and not both")
-    cards, charged = _cards(card, compare or [], technology, clock), accounting_of(accounting)
+    cards = _cards(card, compare or [], technology, clock, hardware)
+    charged = accounting_of(accounting)
     if run is not None:
         if spike_rate is not None:
             raise InputError("--spike-rate is for workloads; a run has the spikes of its own images")
-        source = f"{run} --trust" if trust else str(run)
-        chips = chips_of_run(
+        told = [*(["--trust"] if trust else []), *([f"--chips {chips}"] if chips else [])]
+        source = " ".join([str(run), *told])
+        found = chips_of_run(
             run,
             cards,
             data_dir=data_dir,
             images=images,
+            unseen=chips or 0,
             accounting=charged,
             skip_events=skip_events,
             trust=trust,
         )
         folder = out or run / "imc"
     else:
+        if chips is not None:
+            raise InputError("--chips judges a trained run; a workload has no accuracy, leave it out")
         if trust:
             raise InputError(
                 "--trust is for runs, whose studies may name code; a workload names none, leave it out"
             )
         source = f"--workload {workload}"
         shapes = _workload(str(workload), spike_rate)
-        chips = chips_of_workload(shapes, cards, accounting=charged, skip_events=skip_events)
+        found = chips_of_workload(shapes, cards, accounting=charged, skip_events=skip_events)
         folder = out or Path("imc") / shapes.name
     given = {
         "--accounting": accounting,
@@ -109,20 +130,21 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         "--clock": clock,
         "--spike-rate": spike_rate,
         "--images": images,
+        "--hardware": None if hardware is None else shlex.quote(hardware),
     }
     options = [f"{name} {value}" for name, value in given.items() if value is not None]
     rivals = [f"--compare {name}" for name in compare or []]
     events = ["--skip-events"] if skip_events else []
     again = " ".join([f"memsim imc {source} --card {card}", *rivals, *options, *events])
-    files = write_imc_report(chips, folder, again)
+    files = write_imc_report(found, folder, again)
     if as_json:
-        typer.echo(json.dumps([chip.as_dict() for chip in chips], indent=2))
+        typer.echo(json.dumps([chip.as_dict() for chip in found], indent=2))
         return
-    typer.echo(f"{chips[0].cost.workload}, {accounting} accounting, for one inference")
-    typer.echo(_aligned(comparison(chips)))
-    if digital := beside_arrays(chips[0].cost):
+    typer.echo(f"{found[0].cost.workload}, {accounting} accounting, for one inference")
+    typer.echo(_aligned(comparison(found)))
+    if digital := beside_arrays(found[0].cost):
         typer.echo(_aligned(digital))
-    for remark in remarks(chips):
+    for remark in remarks(found):
         typer.echo(remark)
     typer.echo("\n".join(map(str, files)))
 
@@ -135,7 +157,7 @@ def _workload(name: str, spike_rate: float | None) -> Workload:
 
 
 def _cards(
-    card: str, compare: Sequence[str], technology: str | None, clock: str | None
+    card: str, compare: Sequence[str], technology: str | None, clock: str | None, hardware: str | None
 ) -> list[HardwareCard]:
     from memsim.imc import load_hardware
     from memsim.learn.chips import same_size
@@ -143,8 +165,23 @@ def _cards(
     own = load_hardware(card)
     cards = [own, *(same_size(name, own) for name in compare)]
     named = {"technology.card": technology, "clock.kind": clock}
-    changes = {name: value for name, value in named.items() if value is not None}
-    return [one.changed(changes) if changes else one for one in cards]
+    changes = _changes(hardware) | {name: value for name, value in named.items() if value is not None}
+    return [one.changed(changes) for one in cards] if changes else cards
+
+
+def _changes(hardware: str | None) -> dict[str, Any]:
+    """Entries that an inline table of TOML gives."""
+    try:
+        found = tomllib.loads(f"hardware = {hardware or '{}'}")["hardware"]
+    except tomllib.TOMLDecodeError as error:
+        raise InputError(
+            f'--hardware {hardware!r} is no table ({error}); give one such as {{ "converter.offset" = 0.5 }}'
+        ) from None
+    if not isinstance(found, dict):
+        raise InputError(
+            f'--hardware {hardware!r} is no table; give one such as {{ "converter.offset" = 0.5 }}'
+        )
+    return found
 
 
 def _aligned(table: Table) -> str:

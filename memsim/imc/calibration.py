@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from copy import deepcopy
 from typing import cast
 
@@ -32,7 +33,13 @@ def calibrate(model: nn.Module, inputs: Tensor) -> None:
         run_watched(model, inputs, [(layer, _Calibration()) for layer in layers])
 
 
-def estimate_averages(model: nn.Module, inputs: Tensor) -> None:
+def normalisations(model: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
+    """Batch normalisation with running averages, which is digital."""
+    found = [m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm)]
+    return [norm for norm in found if norm.track_running_stats]
+
+
+def estimate_averages(model: nn.Module, inputs: Tensor | Sequence[Tensor]) -> None:
     """Replace the running averages of batch normalisation by those of inputs, as the chip in hand computes them.
 
     A network that was trained with a new chip for each batch has averages of all chips, and of none. Where a
@@ -40,13 +47,13 @@ def estimate_averages(model: nn.Module, inputs: Tensor) -> None:
 
     Args:
         model: a mapped network whose normalisation is digital; its averages alone are changed, none if this fails.
-        inputs: as it takes them, without labels; some thousand are enough.
+        inputs: as it takes them, without labels; some thousand are enough. Or batches of them, for less memory:
+            averages are then the plain mean over the batches.
 
     Raises:
         InputError: no normalisation with averages, or code of a module that multiplies with parameters itself.
     """
-    found = (m for m in model.modules() if isinstance(m, nn.modules.batchnorm._BatchNorm))
-    norms = [norm for norm in found if norm.track_running_stats]
+    norms = normalisations(model)
     if not norms:
         raise InputError(
             "the network has no batch normalisation with running averages; map it with fold = False to keep it digital"
@@ -59,7 +66,8 @@ def estimate_averages(model: nn.Module, inputs: Tensor) -> None:
                 # of torch: the plain mean
                 norm.momentum = None
                 norm.train()
-            run_watched(model, inputs, [])
+            for batch in [inputs] if isinstance(inputs, Tensor) else inputs:
+                run_watched(model, batch, [])
         except BaseException:
             for norm, (state, _) in zip(norms, before, strict=True):
                 norm.load_state_dict(state)
@@ -100,6 +108,8 @@ def _decided_and_wanted(layer: MappedLayer, inputs: Tensor) -> Tensor:
 def _tie_breaks(layer: MappedLayer) -> Tensor:
     """Plus and minus half a cell, so that ties of the slices of a neuron almost cancel, and those of its tiles do."""
     neurons, slices = layer.neurons, layer.card.slices
-    up = (torch.arange(layer.row_tiles)[:, None] + torch.arange(neurons)) % 2 == 0
+    place = layer.trim.device
+    tile = torch.arange(layer.row_tiles, device=place)[:, None]
+    up = (tile + torch.arange(neurons, device=place)) % 2 == 0
     top = torch.where(up, TIE_BREAK, -TIE_BREAK)
     return torch.stack([top if k == slices - 1 else -top for k in range(slices)], -1).flatten(-2)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any, cast
 
 import torch
@@ -65,14 +66,14 @@ def layer_parts(crossbar: Crossbar, span: tuple[float, float]) -> tuple[Tensor, 
 
 
 def spans_of(
-    model: nn.Module, sample: Tensor | None, *, above_rest: bool = False
+    model: nn.Module, sample: Tensor | None, *, above_rest: Callable[[str], bool]
 ) -> dict[str, tuple[float, float]]:
     """Lowest and highest word line voltage [V] that each crossbar of a network gets for a sample of inputs.
 
     Args:
         model: the network.
         sample: of its inputs.
-        above_rest: begin at zero, whatever lies below.
+        above_rest: whether that of a name begins at zero, whatever lies below.
 
     Raises:
         InputError: crossbars, but no sample; or one that drives a crossbar with nothing.
@@ -95,10 +96,9 @@ def spans_of(
         return hook
 
     run_hooked(model, sample, [(module, watching(name)) for name, module in crossbars.items()])
-    spans = {name: (0.0 if above_rest else low, high) for name, (low, high) in seen.items()}
+    spans = {name: (0.0 if above_rest(name) else low, high) for name, (low, high) in seen.items()}
     idle = [name for name, (low, high) in spans.items() if not high > low]
     if idle:
-        raise InputError(
-            f"the sample drives {idle[0]} with no voltage{' above rest' if above_rest else ''}; give inputs that do"
-        )
+        where = " above rest" if above_rest(idle[0]) else ""
+        raise InputError(f"the sample drives {idle[0]} with no voltage{where}; give inputs that do")
     return spans

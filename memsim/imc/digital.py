@@ -15,6 +15,7 @@ from memsim.errors import InputError
 from memsim.imc.copies import copy_of
 from memsim.imc.hooks import Hook, run_hooked
 from memsim.imc.layers import MappedLayer
+from memsim.imc.placement import PLACED, UNMAPPED
 
 UNTRACED = "not traced"
 CONVOLUTIONS = {f"{kind}{axes}d" for kind in ("conv", "conv_transpose") for axes in (1, 2, 3)}
@@ -42,6 +43,8 @@ def digital_parts(model: nn.Module) -> dict[str, tuple[str, ...]]:
         if isinstance(module, (MappedLayer, *CONTAINERS)) or module in told:
             # parts of an array are told with it
             told.update(module.modules() if isinstance(module, MappedLayer) else ())
+        elif not foreign(module) and _holds_layers(module):
+            continue  # its parts are told
         elif not any(isinstance(part, MappedLayer) for part in module.modules()):
             found[name] = (type(module).__name__,)
             told.update(module.modules())
@@ -67,6 +70,12 @@ def foreign(module: nn.Module) -> bool:
     """Whether the code of a module is neither of torch nor ours, so that it is not known what it does."""
     home = getattr(module.forward, "__module__", None) or ""
     return home.partition(".")[0] not in {"torch", "memsim"}
+
+
+def _holds_layers(module: nn.Module) -> bool:
+    """Whether layers are among the parts of what is none."""
+    layers = (*PLACED, *UNMAPPED)
+    return not isinstance(module, layers) and any(isinstance(part, layers) for part in module.modules())
 
 
 def _refusal(name: str, function: str, weight: str) -> InputError:

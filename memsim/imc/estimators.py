@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -22,48 +22,41 @@ from memsim.errors import InputError
 Estimator = Literal["exact", "impulse", "clipped", "tanh"]
 
 
-def normal_density(d: Tensor, width: float) -> Tensor:
-    """N(d; 0, width)."""
-    return d.square().mul_(-0.5 / width**2).exp_().mul_(1 / (width * math.sqrt(2 * math.pi)))
+_FAR = -40.0
+"""Exponents below are cut off: they add nothing to a sum, and numbers too small to be normal ones are slow."""
+
+
+def normal_density(d: Tensor, width: float, times: float) -> Tensor:
+    """N(d; 0, width) times a number, to within exp(-40) of it at 0."""
+    at_zero = math.log(times / (width * math.sqrt(2 * math.pi)))
+    exponent = torch.addcmul(d.new_full((), at_zero), d, d, value=-0.5 / width**2)
+    return exponent.clamp_(min=at_zero + _FAR).exp_()
 
 
 SLOPES: dict[Estimator, Callable[[Tensor, float], Tensor]] = {
-    "exact": lambda d, width: normal_density(d, width).mul_(2),
-    "impulse": lambda d, width: normal_density(d, width).mul_(2),
-    "clipped": lambda d, width: (d.abs() <= width) / width,
+    "exact": lambda d, width: normal_density(d, width, 2),
+    "impulse": lambda d, width: normal_density(d, width, 2),
+    "clipped": lambda d, width: (d.abs() <= width).to(d.dtype).div_(width),
     "tanh": lambda d, width: (1 - torch.tanh(d / width).square()) / width,
 }
 
 
-def with_slope(decision: Tensor, d: Tensor, estimator: Estimator, width: float) -> Tensor:
-    """A decision with the gradient of an estimator with respect to `d`.
+def slope(d: Tensor, estimator: Estimator, width: float) -> Tensor:
+    """Of a decision with respect to `d`, by an estimator.
 
     Args:
-        decision: -1 or 1.
-        d: what it was made of, noise left out [LSB].
+        d: what the decision was made of, noise left out [LSB].
         estimator: one of the above.
-        width: of the noise for `exact`, else of the estimate [LSB].
-
-    Raises:
-        InputError: an unknown estimator, or a width that is not above zero.
+        width: of the noise for `exact`, else of the estimate [LSB]; above 0.
     """
+    return SLOPES[estimator](d, width)
+
+
+def check_estimator(estimator: Estimator, width: float) -> None:
+    """Raise InputError for an unknown estimator, or a width below zero."""
     if estimator not in SLOPES:
         raise InputError(f"gradient = {estimator!r} is unknown; known: {', '.join(SLOPES)}")
-    if not width > 0:
-        raise InputError(f"width = {width!r} LSB gives a decision no slope; allowed: above 0")
-    return _Decision.apply(decision, d, SLOPES[estimator], width)
-
-
-class _Decision(torch.autograd.Function):
-    @staticmethod
-    def forward(
-        ctx: Any, decision: Tensor, d: Tensor, slope: Callable[[Tensor, float], Tensor], width: float
-    ) -> Tensor:
-        ctx.save_for_backward(d)
-        ctx.slope, ctx.width = slope, width
-        return decision.view_as(decision)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None, None]:
-        (d,) = ctx.saved_tensors
-        return None, ctx.slope(d, ctx.width) * gradient, None, None
+    if not width >= 0:
+        raise InputError(
+            f"width = {width!r} LSB is no width of a gradient; allowed: at least 0, where 0 gives none"
+        )

@@ -16,7 +16,10 @@ SMALLEST_SCALE, SCALES_TRIED = 0.3, 29
 def first_scale(weight: Tensor, card: HardwareCard) -> Tensor:
     """Scale [neurons] with the least square error of weights [neurons, rows] on the grid of a card."""
     largest = weight.abs().amax(1).clamp(min=torch.finfo(weight.dtype).tiny) / largest_weight(card)
-    tried = largest * torch.linspace(SMALLEST_SCALE, 1, SCALES_TRIED, dtype=weight.dtype)[:, None]
+    tried = (
+        largest
+        * torch.linspace(SMALLEST_SCALE, 1, SCALES_TRIED, dtype=weight.dtype, device=weight.device)[:, None]
+    )
     half = 0.0 if card.differential else 0.5
     span = largest_weight(card)
     number = ((weight / tried[..., None] - half).round() + half).clamp(-span, span)
@@ -31,7 +34,7 @@ def shared_out(wanted: Tensor, tiles: int, card: HardwareCard) -> Tensor:
     """
     counts = powers(card)
     whole = wanted.detach().round()
-    share = ((whole + torch.arange(tiles)[:, None]) / tiles).floor()
+    share = ((whole + torch.arange(tiles, device=whole.device)[:, None]) / tiles).floor()
     size, levels = share.abs(), card.cell.levels
     digits = [(size / count).floor() for count in counts]
     digits[:-1] = [digit.remainder(levels) for digit in digits[:-1]]

@@ -22,11 +22,12 @@ from torch import Tensor, nn
 
 from memsim.crossbar.laws import straight_through
 from memsim.errors import InputError
-from memsim.imc.converters import converter_of
+from memsim.imc.converters import Converter, converter_of, noise_source
 from memsim.imc.estimators import Estimator
 from memsim.imc.grid import first_scale, shared_out
 from memsim.imc.hardware import HardwareCard
-from memsim.imc.patches import Patches
+from memsim.imc.patches import Cut, Patches, Rows
+from memsim.imc.reading import Arrays, Operands
 from memsim.imc.tiles import Lines, cells_of, conductances, largest_weight, powers, programmed
 
 FIRST_WIDTH = 1.0
@@ -165,14 +166,22 @@ class MappedLayer(nn.Module):
 
     def vectors(self, inputs: Tensor) -> Tensor:
         """What word lines get, [vectors, rows], from inputs as torch's layers take them."""
-        if self.patches is None:
-            rows = inputs.flatten(0, -2)
-            if rows.shape[-1] != self.fan_in:
-                raise InputError(
-                    f"{self.name} has {self.fan_in} word lines; inputs have {rows.shape[-1]} values"
-                )
-            return rows
-        return self.patches(inputs if inputs.ndim == 4 else inputs[None])
+        batch = self._batched(inputs)
+        return batch if self.patches is None else self.patches(batch)
+
+    def _batched(self, inputs: Tensor) -> Tensor:
+        """Inputs as vectors [vectors, rows], or as images [n, channels, height, width].
+
+        Raises:
+            InputError: they do not fit the word lines.
+        """
+        batch = (
+            inputs.flatten(0, -2) if self.patches is None else inputs if inputs.ndim == 4 else inputs[None]
+        )
+        rows = batch.shape[1] * (1 if self.patches is None else math.prod(self.patches.kernel))
+        if rows != self.fan_in:
+            raise InputError(f"{self.name} has {self.fan_in} word lines; inputs have {rows} values")
+        return batch
 
     def coded(self, inputs: Tensor) -> Tensor:
         """Inputs from 0 to 1 as integers.
@@ -201,9 +210,13 @@ class MappedLayer(nn.Module):
         Raises:
             InputError: inputs that the coding cannot present, or a shape that does not fit.
         """
-        made = self._hardware()
-        shown = self.presented(self.vectors(self.coded(inputs)))
-        reads = [self._accumulated(self.partial_sums(part, made), made) for part in shown]
+        made, reference = self._hardware(), self.reference()
+        digits = self.gain * self.gain.new_tensor(powers(self.card))
+        counts = digits * (self.scale / self.largest_input)[:, None]
+        reads = [
+            self._arrays(made).read(Operands(part, made.lines.sums, reference, counts))
+            for part in self.presented(self._batched(self.coded(inputs)))
+        ]
         return self._shaped(weighted(reads), inputs)
 
     def partial_sums(self, x: Tensor, made: Made | None = None) -> Tensor:
@@ -213,17 +226,11 @@ class MappedLayer(nn.Module):
             x: inputs as integers, [vectors, rows].
             made: the hardware; that of this moment where left out.
         """
-        lines = (self._hardware() if made is None else made).lines
-        height = self.card.array.rows
-        parts = x.split(height, -1)
-        tiles = zip(self.reference(), parts, lines.sums.split(height), strict=True)
-        sums = [torch.addmm(reference, part, block) for reference, part, block in tiles]
-        p = sums[0][None] if len(sums) == 1 else torch.stack(sums)
-        if lines.variance is None:
-            return p
-        blocks = zip(parts, lines.variance.split(height), strict=True)
-        variance = torch.stack([part.square() @ block for part, block in blocks])
-        return p + variance.clamp(min=0).sqrt().detach() * torch.randn(p.shape, generator=self.generator)
+        made = self._hardware() if made is None else made
+        arrays = self._arrays(made)
+        noise = arrays.cell_noise(x.device)
+        tiles = arrays.tiles(made.lines.sums, self.reference())
+        return torch.cat([tile.sums(x.mT, noise) for tile in tiles])
 
     def reference(self) -> Tensor:
         """Column references [tiles of rows, lines] in LSB: shares of the bias, and trims.
@@ -241,24 +248,23 @@ class MappedLayer(nn.Module):
     def read(self, p: Tensor, made: Made | None = None) -> Tensor:
         """What converters make of partial sums [tiles of rows, vectors, lines]."""
         made = self._hardware() if made is None else made
-        converter = self.training_converter if self.training else self.converter
-        return converter(p, made.converters, self.generator)
+        return self._reader(p, made.converters, self.generator)
 
     def integers(self) -> Tensor:
         """The weights as ideal hardware holds them, [neurons, rows] in LSB."""
         with torch.no_grad():
             ideal = self.card.changed(IDEAL_CELLS)
-            lines = programmed(self._normalised(), ideal, torch.Generator()).sums
+            lines = programmed(self._normalised(), ideal, torch.Generator(self.weight.device)).sums
             return (lines.unflatten(-1, (self.neurons, -1)) @ lines.new_tensor(powers(self.card))).mT
 
     def conductances(self) -> Tensor:
         """What the bit lines of the chip multiply with, [rows, bit lines] in S."""
         with torch.no_grad():
-            return conductances(self._normalised(), self.card, torch.Generator().manual_seed(self.chip))
+            return conductances(self._normalised(), self.card, self._source(self.chip))
 
     def cells(self) -> list[Tensor]:
         """Conductances of this chip in S, [rows, bit lines] for each column of arrays; a reference column is last."""
-        source = torch.Generator().manual_seed(self.chip)
+        source = self._source(self.chip)
         with torch.no_grad():
             blocks = self._normalised().split(self.card.neurons, -1)
             return [cells_of(block, self.card, source) for block in blocks]
@@ -268,11 +274,26 @@ class MappedLayer(nn.Module):
         with torch.no_grad():
             return self.reference() + self._made(self.chip).converters.squeeze(1)
 
-    def _accumulated(self, p: Tensor, made: Made) -> Tensor:
-        """Sums of tiles and slices times the scale, [vectors, neurons]."""
-        added, counts = self.added(self.read(p, made)), self.gain * self.gain.new_tensor(powers(self.card))
-        scale = self.scale / self.largest_input
-        return added[..., 0] * (counts * scale) if self.card.slices == 1 else (added @ counts) * scale
+    @property
+    def _reader(self) -> Converter:
+        return self.training_converter if self.training else self.converter
+
+    def _arrays(self, made: Made) -> Arrays:
+        """For one read of all vectors, with read noise of its own."""
+        variance = made.lines.variance
+        return Arrays(
+            cut=self._cut,
+            height=self.card.array.rows,
+            variance=variance,
+            noise_seed=0 if variance is None else self._drawn_seed(),
+            converter=self._reader,
+            converters=made.converters,
+            generator=self.generator,
+        )
+
+    @property
+    def _cut(self) -> Cut:
+        return self.patches or Rows()
 
     def _normalised(self) -> Tensor:
         """Weights between -1 and 1, [rows, neurons]."""
@@ -291,14 +312,20 @@ class MappedLayer(nn.Module):
         return self._kept[1]
 
     def _made(self, chip: int) -> Made:
-        source = torch.Generator().manual_seed(chip)
+        source = self._source(chip)
         lines = programmed(self._normalised(), self.card, source)
         return Made(lines, self.converter.made(self.row_tiles, lines.sums.shape[-1], source))
 
+    def _source(self, chip: int) -> torch.Generator:
+        """Of all that is drawn once for a chip, where its weights are."""
+        return torch.Generator(self.weight.device).manual_seed(chip)
+
     def _fresh_chip(self) -> int:
-        if self.generator is None:
-            return self.chip
-        return int(torch.randint(2**62, (), generator=self.generator))
+        return self.chip if self.generator is None else self._drawn_seed()
+
+    def _drawn_seed(self) -> int:
+        source = noise_source(self.generator)
+        return int(torch.randint(2**62, (), generator=source, device=source.device))
 
     @property
     def largest_input(self) -> int:
@@ -323,9 +350,7 @@ class MappedLayer(nn.Module):
     def _shaped(self, y: Tensor, inputs: Tensor) -> Tensor:
         if self.patches is None:
             return y.unflatten(0, inputs.shape[:-1]) if inputs.ndim != 2 else y
-        sides = self.patches.sides(*inputs.shape[-2:])
-        images = y.unflatten(0, (-1, math.prod(sides))).transpose(1, 2).unflatten(-1, sides)
-        return images if inputs.ndim == 4 else images[0]
+        return y if inputs.ndim == 4 else y[0]
 
     def _check_counter(self) -> None:
         """Raise InputError where sums could leave the accumulator."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Container, Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
 from dataclasses import dataclass
@@ -22,19 +22,11 @@ from memsim.imc.hardware import HardwareCard
 from memsim.imc.hooks import Hook
 from memsim.imc.layers import MappedLayer, decides
 from memsim.imc.patches import Patches
+from memsim.imc.placement import PLACED, UNMAPPED, Placement
 from memsim.imc.plain import computes_as, hooked
 
-UNMAPPED = (
-    nn.modules.conv._ConvNd,
-    nn.RNNBase,
-    nn.RNNCellBase,
-    nn.MultiheadAttention,
-    nn.Embedding,
-    nn.Bilinear,
-)
 
-
-def map_to_imc(
+def map_to_imc(  # noqa: PLR0913 - each is a choice of its own
     model: nn.Module,
     card: HardwareCard,
     *,
@@ -42,6 +34,8 @@ def map_to_imc(
     chip: int = 0,
     sample: Tensor | None = None,
     fold: bool = True,
+    skip: Collection[str] = (),
+    cards: Mapping[str, HardwareCard] | None = None,
 ) -> nn.Module:
     """A copy of a network that computes as the hardware would, tile by tile.
 
@@ -64,47 +58,44 @@ def map_to_imc(
         chip: which chip it is in evaluation: seed of all that is drawn once.
         sample: inputs of a memristive network, whose lowest and highest voltages are presented as 0 and 1.
         fold: normalisation into layers; else all of it is digital, and `estimate_averages` fits it to a chip.
+        skip: names of layers, or of modules that hold some, which stay as they are; `digital_parts` lists them.
+        cards: of layers that have one of their own, by their names or by those of modules that hold them.
 
     Raises:
         InputError: a layer that cannot be mapped, a product that would stay digital, weights that are not finite, or a
-            card that does not fit.
+            card that does not fit; a name that changes nothing.
     """
-    _check_source(card, generator)
-    _check_layers(model)
+    placement = Placement(card, skip, cards or {})
+    for one in placement.every_card:
+        _check_source(one, generator)
+    placement.check(model)
+    _check_layers(model, placement.left_out(model))
     refuse_products(model)
     copied = copy_of(model)
+    left = placement.left_out(copied)
     if fold:
-        fold_normalisation(copied)
-    spans = spans_of(model, sample, above_rest=decides(card))
-    replaced: dict[str, nn.Module] = {}
+        fold_normalisation(copied, left)
+    spans = spans_of(model, sample, above_rest=lambda name: decides(placement.card_of(name)))
+    replaced = {
+        name: _on_arrays(
+            module, placement.card_of(name), name, generator=generator, chip=chip, span=spans.get(name)
+        )
+        for name, module in copied.named_modules()
+        if isinstance(module, PLACED) and module not in left
+    }
     for name, module in copied.named_modules():
-        if isinstance(module, nn.Conv2d) and module.groups > 1:
-            groups = _split(module).items()
-            names = {key: f"{name}.{key}".lstrip(".") for key, _ in groups}
-            replaced[name] = GroupedLayers(
-                [
-                    _mapped(group, card, names[key], generator, chip_of(names[key], chip))
-                    for key, group in groups
-                ]
-            )
-        elif isinstance(module, nn.Linear | nn.Conv2d | MappedLayer):
-            replaced[name] = _mapped(module, card, name, generator, chip_of(name, chip))
-        elif isinstance(module, Crossbar):
-            parts = layer_parts(module, spans[name])
-            title, own = name or "the layer", chip_of(name, chip)
-            layer = MappedLayer(*parts, card, name=title, generator=generator, chip=own)
-            replaced[name] = MappedCrossbar(layer, spans[name], module.gain).train(module.training)
-    for module in copied.modules():
-        if isinstance(module, MappedCrossbar) and decides(card):
+        if isinstance(module, MappedCrossbar) and decides(placement.card_of(f"{name}.layer")):
             module.cut_below_rest()
     if not replaced:
         raise InputError(
             "the network has no nn.Linear, nn.Conv2d or Crossbar layer, so nothing to map; give one that has"
+            if not skip
+            else f"skip = {list(skip)} leaves nothing to map; leave fewer layers out"
         )
     if "" in replaced:
         return replaced[""]
     _put(copied, replaced)
-    _check_nothing_left(copied)
+    _check_nothing_left(copied, left)
     return copied
 
 
@@ -167,6 +158,30 @@ def evaluating(model: nn.Module) -> Iterator[None]:
         yield
     finally:
         model.train(before)
+
+
+def _on_arrays(
+    module: nn.Module,
+    card: HardwareCard,
+    name: str,
+    *,
+    generator: torch.Generator | None,
+    chip: int,
+    span: tuple[float, float] | None,
+) -> nn.Module:
+    """What a layer becomes; `span` is that of the word lines of a crossbar [V]."""
+    if isinstance(module, Crossbar):
+        assert span is not None  # noqa: S101 - each crossbar has one
+        title, own = name or "the layer", chip_of(name, chip)
+        layer = MappedLayer(*layer_parts(module, span), card, name=title, generator=generator, chip=own)
+        return MappedCrossbar(layer, span, module.gain).train(module.training)
+    if not (isinstance(module, nn.Conv2d) and module.groups > 1):
+        return _mapped(module, card, name, generator, chip_of(name, chip))
+    groups = _split(module).items()
+    names = {key: f"{name}.{key}".lstrip(".") for key, _ in groups}
+    return GroupedLayers(
+        [_mapped(group, card, names[key], generator, chip_of(names[key], chip)) for key, group in groups]
+    )
 
 
 def _mapped(
@@ -246,30 +261,39 @@ def _put(model: nn.Module, replaced: dict[str, nn.Module]) -> None:
             setattr(model.get_submodule(parent), last, instead[id(module)])
 
 
-def _check_layers(model: nn.Module) -> None:
-    """Raise InputError for layers that compute otherwise than their class, or whose weights are those of others."""
-    owners: dict[int, str] = {}
+def _check_layers(model: nn.Module, left: Container[nn.Module]) -> None:
+    """Raise InputError for layers that compute otherwise than their class, or whose weights are those of others.
+
+    Those that are `left` digital may, among themselves.
+    """
+    owners: dict[int, tuple[str, nn.Module]] = {}
     for name, module in model.named_modules():
-        title = name or "the layer"
-        _check_lists(name or "the network", module)
-        for base in (nn.Linear, nn.Conv2d):
-            if isinstance(module, base) and not computes_as(module, base):
-                raise InputError(
-                    f"{title} is a {type(module).__name__} with a forward of its own, which arrays do not compute; "
-                    f"make it an nn.{base.__name__}, and a module of the rest"
-                )
+        if module not in left:
+            _check_computed(name, module)
         if not isinstance(module, nn.Linear | nn.Conv2d | MappedLayer):
             continue
-        if hooked(module):
+        first, owner = owners.setdefault(id(module.weight), (name, module))
+        if first != name and not (module in left and owner in left):
             raise InputError(
-                f"{title} has forward hooks, which arrays do not call; remove them first (lazy layers: run them once)"
-            )
-        first = owners.setdefault(id(module.weight), name)
-        if first != name:
-            raise InputError(
-                f"{title} and {first} share their weight, which would be on arrays twice and part in training; "
+                f"{name} and {first} share their weight, which would be on arrays twice and part in training; "
                 "use one module in both places, or give each its own weight"
             )
+
+
+def _check_computed(name: str, module: nn.Module) -> None:
+    """Raise InputError for what arrays would not compute, or not find."""
+    title = name or "the layer"
+    _check_lists(name or "the network", module)
+    for base in (nn.Linear, nn.Conv2d):
+        if isinstance(module, base) and not computes_as(module, base):
+            raise InputError(
+                f"{title} is a {type(module).__name__} with a forward of its own, which arrays do not compute; "
+                f"make it an nn.{base.__name__}, and a module of the rest"
+            )
+    if isinstance(module, nn.Linear | nn.Conv2d | MappedLayer) and hooked(module):
+        raise InputError(
+            f"{title} has forward hooks, which arrays do not call; remove them first (lazy layers: run them once)"
+        )
 
 
 def _check_lists(name: str, module: nn.Module) -> None:
@@ -289,8 +313,8 @@ def _check_source(card: HardwareCard, generator: torch.Generator | None) -> None
         raise InputError(f"generator = None, but reads of {card.name} are random; give a torch.Generator")
 
 
-def _check_nothing_left(model: nn.Module) -> None:
-    for name, module in model.named_modules():
+def _check_nothing_left(model: nn.Module, left: Container[nn.Module]) -> None:
+    for name, module in [(name, module) for name, module in model.named_modules() if module not in left]:
         compiled = isinstance(module, torch.jit.ScriptModule) and any(p.ndim > 1 for p in module.parameters())
         if compiled or type(module).__module__.startswith("torch.ao.nn.quantized"):
             raise InputError(

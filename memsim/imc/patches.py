@@ -1,17 +1,86 @@
-"""Convolutions as vectors on word lines."""
+"""How inputs of layers are cut into vectors on word lines, piece by piece, and gradients put together again."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from abc import ABC, abstractmethod
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+from typing import Protocol
 
 from torch import Tensor
-from torch.nn.functional import unfold
+from torch.nn.functional import pad
 
 from memsim.errors import InputError
 
 
 @dataclass(frozen=True)
-class Patches:
+class Piece:
+    """Some of the vectors of a layer.
+
+    Attributes:
+        images: which of the images, or of the vectors of a fully connected layer.
+        lines: which lines of each output image.
+        vectors: which of all vectors.
+    """
+
+    images: slice
+    lines: slice
+    vectors: slice
+
+
+class Vectors(ABC):
+    """Inputs of a layer as vectors, in the order of its outputs; what was taken is gone when the next piece is."""
+
+    @abstractmethod
+    def pieces(self, most: int) -> Iterator[Piece]:
+        """Whole lines of outputs, or whole images, of at most so many vectors; a single line may have more."""
+
+    @abstractmethod
+    def taken(self, piece: Piece) -> Tensor:
+        """Vectors of a piece side by side, [rows, vectors]."""
+
+    @abstractmethod
+    def outputs(self, neurons: int) -> tuple[int, ...]:
+        """Shape of the outputs."""
+
+    @abstractmethod
+    def of_outputs(self, outputs: Tensor, piece: Piece) -> Tensor:
+        """A view on the outputs of a piece, [neurons, images, lines, columns] or [neurons, vectors]."""
+
+    @abstractmethod
+    def zeros(self) -> Vectors:
+        """Inputs of that shape to add to."""
+
+    @abstractmethod
+    def add(self, piece: Piece, vectors: Tensor) -> None:
+        """Add what vectors of a piece got to the inputs that they were taken from."""
+
+    @property
+    @abstractmethod
+    def inputs(self) -> Tensor:
+        """As they were given."""
+
+
+class Cut(Protocol):
+    """How a layer cuts its inputs."""
+
+    def vectors(self, inputs: Tensor) -> Vectors:
+        """Of all inputs [n, ...]."""
+
+
+@dataclass(frozen=True)
+class Rows(Cut):
+    """Inputs that are vectors already, of a fully connected layer."""
+
+    def vectors(self, inputs: Tensor) -> Vectors:
+        return _RowVectors(inputs)
+
+
+@dataclass(frozen=True)
+class Patches(Cut):
     """How a convolution cuts images into vectors: torch's numbers, of rows and columns."""
 
     kernel: tuple[int, int]
@@ -38,5 +107,102 @@ class Patches:
 
     def __call__(self, images: Tensor) -> Tensor:
         """[images * positions, rows] from [images, channels, height, width]."""
-        columns = unfold(images, self.kernel, self.dilation, self.padding, self.stride)
-        return columns.transpose(1, 2).flatten(0, 1)
+        vectors = self.vectors(images)
+        (whole,) = vectors.pieces(math.prod(vectors.outputs(1)))
+        return vectors.taken(whole).mT
+
+    def vectors(self, inputs: Tensor) -> Vectors:
+        down, along = self.padding
+        return _PatchVectors(self, pad(inputs, (along, along, down, down)) if down or along else inputs)
+
+
+class _RowVectors(Vectors):
+    def __init__(self, rows: Tensor) -> None:
+        self.rows = rows
+
+    def pieces(self, most: int) -> Iterator[Piece]:
+        for start in range(0, len(self.rows), most):
+            some = slice(start, min(start + most, len(self.rows)))
+            yield Piece(some, slice(0, 1), some)
+
+    def taken(self, piece: Piece) -> Tensor:
+        return self.rows[piece.vectors].mT
+
+    def outputs(self, neurons: int) -> tuple[int, ...]:
+        return len(self.rows), neurons
+
+    def of_outputs(self, outputs: Tensor, piece: Piece) -> Tensor:
+        return outputs[piece.vectors].mT
+
+    def zeros(self) -> Vectors:
+        return _RowVectors(self.rows.new_zeros(self.rows.shape))
+
+    def add(self, piece: Piece, vectors: Tensor) -> None:
+        self.rows[piece.vectors].add_(vectors.mT)
+
+    @property
+    def inputs(self) -> Tensor:
+        return self.rows
+
+
+class _PatchVectors(Vectors):
+    """Of images with zeros around them."""
+
+    def __init__(self, patches: Patches, framed: Tensor) -> None:
+        self.patches, self.framed = patches, framed
+        self._room: Tensor | None = None
+
+    def pieces(self, most: int) -> Iterator[Piece]:
+        count, (height, width) = len(self.framed), self._sides
+        images, lines = max(1, most // (height * width)), max(1, min(height, most // width))
+        for first, top in product(range(0, count, images), range(0, height, lines)):
+            last, bottom = min(first + images, count), min(top + lines, height)
+            begin = (first * height + top) * width
+            vectors = slice(begin, begin + (last - first) * (bottom - top) * width)
+            yield Piece(slice(first, last), slice(top, bottom), vectors)
+
+    def taken(self, piece: Piece) -> Tensor:
+        seen = self._seen(piece)
+        # memory is kept, as new pages take time
+        if self._room is None or self._room.numel() < seen.numel():
+            self._room = seen.new_empty(seen.numel())
+        room = self._room[: seen.numel()].view(seen.shape)
+        return room.copy_(seen).flatten(3).flatten(0, 2)
+
+    def outputs(self, neurons: int) -> tuple[int, ...]:
+        return len(self.framed), neurons, *self._sides
+
+    def of_outputs(self, outputs: Tensor, piece: Piece) -> Tensor:
+        return outputs[piece.images, :, piece.lines].transpose(0, 1)
+
+    def zeros(self) -> Vectors:
+        return _PatchVectors(self.patches, self.framed.new_zeros(self.framed.shape))
+
+    def add(self, piece: Piece, vectors: Tensor) -> None:
+        seen = self._seen(piece)
+        parts = vectors.view(seen.shape)
+        # taps one after the other, as they see the same pixels
+        for row, column in product(*map(range, self.patches.kernel)):
+            seen[:, row, column].add_(parts[:, row, column])
+
+    @property
+    def inputs(self) -> Tensor:
+        down, along = self.patches.padding
+        height, width = self.framed.shape[-2:]
+        return self.framed[..., down : height - down, along : width - along]
+
+    @cached_property
+    def _sides(self) -> tuple[int, int]:
+        """Of the output; padding is in the images already."""
+        return replace(self.patches, padding=(0, 0)).sides(*self.framed.shape[-2:])
+
+    def _seen(self, piece: Piece) -> Tensor:
+        """What taps of the kernel see, [channels, kernel lines, kernel columns, images, lines, columns]."""
+        (down, along), (far_down, far_along) = self.patches.stride, self.patches.dilation
+        image, channel, line, column = self.framed.stride()
+        images, lines = piece.images.stop - piece.images.start, piece.lines.stop - piece.lines.start
+        return self.framed.as_strided(
+            (self.framed.shape[1], *self.patches.kernel, images, lines, self._sides[1]),
+            (channel, far_down * line, far_along * column, image, down * line, along * column),
+            self.framed.storage_offset() + piece.images.start * image + piece.lines.start * down * line,
+        )

@@ -77,6 +77,7 @@ def check_chain(network: Network) -> None:
             "has connections besides those from the layer before": len(layer.connections) > 0,
             "has a delay": layer.delay is not None,
             f"hears {layer.source!r} in the place of the layer before": layer.source is not None,
+            "has a normalisation": layer.norm is not None,
             "has a gate": not isinstance(layer.gate, Identity),
             "has groups of signed channels, whose lines they reorder": layer.synapse.reorders,
         }

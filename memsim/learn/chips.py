@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from memsim.errors import InputError
-from memsim.imc.calibration import calibrate
 from memsim.imc.cost import COMPLETE, Accounting, Cost, cost
 from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
 from memsim.imc.layers import decides as card_decides
@@ -17,14 +16,13 @@ from memsim.imc.workloads import Workload, workload_of
 from memsim.learn.checkpoint import STUDY
 from memsim.learn.data import data_name
 from memsim.learn.evaluation import evaluate, first
-from memsim.learn.run import CALIBRATION_SAMPLE, Run, decides, load_run, on_card
+from memsim.learn.judging import UnseenChip, digital_of, judge, on_chip
+from memsim.learn.run import Run, load_run
 from memsim.learn.run_data import data_of
 from memsim.learn.study import Study, load_study
 
 COSTED_IMAGES = 20
 """Test images whose spikes and column currents are taken for costs."""
-NOISE_SEED = 0
-"""Of the noise of reads, so that an accuracy can be repeated."""
 
 
 @dataclass(frozen=True)
@@ -37,6 +35,8 @@ class Chip:
         accuracy: on test images; None of a network that is only a shape.
         trained: stage of training that made the network; None of a network that is only a shape.
         cold: whether that stage was not for converters of this kind.
+        digital: layers that are on no array, and in no cost.
+        unseen: what it gets right on chips that its training never saw, where that was asked for.
     """
 
     card: HardwareCard
@@ -44,6 +44,8 @@ class Chip:
     accuracy: float | None = None
     trained: str | None = None
     cold: bool = False
+    digital: tuple[str, ...] = ()
+    unseen: tuple[UnseenChip, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -52,6 +54,8 @@ class Chip:
             "accuracy": self.accuracy,
             "trained_in_stage": self.trained,
             "mapped_cold": self.cold,
+            "digital_layers": list(self.digital),
+            "unseen_chips": [one.as_dict() for one in self.unseen],
             **self.cost.as_dict(),
         }
 
@@ -79,12 +83,13 @@ def chips_of_workload(
     ]
 
 
-def chips_of_run(
+def chips_of_run(  # noqa: PLR0913 - each is a choice of its own
     folder: Path,
     cards: Sequence[HardwareCard],
     *,
     data_dir: Path | None = None,
     images: int | None = None,
+    unseen: int = 0,
     accounting: Accounting = COMPLETE,
     skip_events: bool = False,
     trust: bool = False,
@@ -99,6 +104,7 @@ def chips_of_run(
         cards: the hardware.
         data_dir: folder of the data sets; the environment variable MEMSIM_DATA where left out.
         images: test images for the accuracy; all where left out.
+        unseen: chips of each card that training never saw, to judge by; see memsim.learn.judging.
         accounting: what is charged.
         skip_events: whether arrays without any spike are not read.
         trust: run the code of the Python files that its study names.
@@ -118,6 +124,7 @@ def chips_of_run(
             card,
             cold=cold,
             images=images,
+            unseen=unseen,
             accounting=accounting,
             skip_events=skip_events,
         )
@@ -151,22 +158,24 @@ def _chip(
     *,
     cold: bool,
     images: int | None,
+    unseen: int,
     accounting: Accounting,
     skip_events: bool,
 ) -> Chip:
-    network = on_card(run.network, card, run.data, NOISE_SEED)
+    network = on_chip(run, card, cold=cold)
+    test = run.data.test if images is None else first(run.data.test, images)
+    shown = first(test, COSTED_IMAGES).inputs()
     with network.unlimited() if cold else nullcontext():
-        if cold and decides(network):
-            calibrate(network, first(run.data.train, CALIBRATION_SAMPLE).inputs())
-        test = run.data.test if images is None else first(run.data.test, images)
-        shown = first(test, COSTED_IMAGES).inputs()
         workload = workload_of(
             network, shown, steps=network.samples(), inferences=len(shown), name=data_name(run.study.data)
         )
-        return Chip(
-            card,
-            cost(workload, card, accounting=accounting, skip_events=skip_events),
-            accuracy=evaluate(network, test),
-            trained=run.records[-1].stage.name,
-            cold=cold,
-        )
+        accuracy = evaluate(network, test)
+    return Chip(
+        card,
+        cost(workload, card, accounting=accounting, skip_events=skip_events),
+        accuracy=accuracy,
+        trained=run.records[-1].stage.name,
+        cold=cold,
+        digital=digital_of(run.study, len(run.records) - 1),
+        unseen=judge(run, card, test, chips=unseen, cold=cold),
+    )

@@ -15,9 +15,9 @@ TRIM, TRIM_RATE = "trim", 10.0
 
 
 def make_optimizer(network: Network, training: TrainingTable, rate: float) -> Optimizer:
-    """The study's optimiser at its largest rates; weight decay pulls at weights, not at parameters of neurons."""
+    """The study's optimiser at its largest rates; weight decay pulls at synapses, not at neurons or normalisation."""
     trained = {name: value for name, value in network.named_parameters() if value.requires_grad}
-    weights = [value for name, value in trained.items() if name.endswith("weight")]
+    weights = [value for name, value in trained.items() if name.endswith("weight") and ".norm." not in name]
     trims = [value for name, value in trained.items() if name.rpartition(".")[2] == TRIM]
     known = {id(value) for value in (*weights, *trims)}
     others = [value for value in trained.values() if id(value) not in known]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -170,14 +170,33 @@ def mapped(network: Network, stage: Stage, study: Study, data: Dataset) -> Netwo
     if stage.card is None:
         return network
     seed = of_stage(study.seed, study.stages.index(stage), 0)
-    return on_card(network, stage.hardware_card(), data, seed)
+    return on_card(network, stage.hardware_card(), data, seed, digital=stage.digital)
 
 
-def on_card(network: Network, card: HardwareCard, data: Dataset, seed: int) -> Network:
-    """The network on a chip; ranges of voltages are those of its training data, `seed` is that of noise."""
-    check_gates(network, card)
+def on_card(
+    network: Network,
+    card: HardwareCard,
+    data: Dataset,
+    seed: int,
+    *,
+    digital: Collection[str] = (),
+    chip: int = 0,
+) -> Network:
+    """The network on a chip; ranges of voltages are those of its training data.
+
+    Args:
+        network: in software, or on another card.
+        card: the hardware.
+        data: that it was trained on.
+        seed: of the noise of reads.
+        digital: names of layers that are not on arrays.
+        chip: which one it is.
+    """
+    check_gates(network, card, digital)
     sample = first(data.train, SPAN_SAMPLE).inputs() if network.crossbars else None
-    found = map_to_imc(network, card, generator=torch.Generator().manual_seed(seed), sample=sample)
+    source = torch.Generator().manual_seed(seed)
+    skip = [f"layers.{number}" for number, layer in enumerate(network.chain) if layer.name in digital]
+    found = map_to_imc(network, card, generator=source, sample=sample, skip=skip, chip=chip)
     assert isinstance(found, Network)  # noqa: S101 - a copy of one
     return found
 
@@ -186,12 +205,12 @@ def check_all_gates(network: Network, study: Study) -> None:
     """Raise InputError where a gate cannot stand behind the arrays of a card of any stage."""
     for stage in study.stages:
         if stage.card is not None:
-            check_gates(network, stage.hardware_card())
+            check_gates(network, stage.hardware_card(), stage.digital)
 
 
-def check_gates(network: Network, card: HardwareCard) -> None:
-    """Raise InputError where a gate cannot stand behind the arrays of a card."""
-    for layer in network.chain:
+def check_gates(network: Network, card: HardwareCard, digital: Collection[str] = ()) -> None:
+    """Raise InputError where a gate cannot stand behind the arrays of a card, which `digital` layers are not on."""
+    for layer in [layer for layer in network.chain if layer.name not in digital]:
         gate, who = layer.gate, layer.gate_name
         if not gate.causal:
             raise InputError(

@@ -17,7 +17,7 @@ from memsim.imc.estimators import Estimator
 from memsim.imc.hardware import HardwareCard, load_hardware
 from memsim.imc.layers import decides
 from memsim.learn.checkpoint import EpochRecord
-from memsim.tables import Count, Positive, Table
+from memsim.tables import Count, Part, Positive, Table
 
 STAGES = "stages.csv"
 StageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$", max_length=60)]
@@ -30,28 +30,40 @@ class Stage(Table):
         name: of the stage, and of its folder.
         card: the hardware that is trained for; none, and so ideal, where left out.
         hardware: entries of the card that differ, by dotted names, such as {"converter.offset" = 0.5}.
+        digital: names of layers of discrete neurons that are not on arrays, but computed as in software.
         epochs: passes over the examples.
         examples: of each epoch, drawn anew; all where left out.
         batch: examples an update is made from; those of the study where left out.
         learning_rate: at the start.
         gradient: of decisions, see memsim.imc.estimators.
         width: of that gradient at the start and at the end, in geometric steps between [LSB].
+        distil: share of the loss that compares scores with those of the network of the last stage in software, on the
+            same batch; see memsim.learn.distillation.
+        temperature: that both scores are divided by there.
     """
 
     name: StageName
     card: str | None = None
     hardware: dict[str, Any] = {}
+    digital: tuple[str, ...] = ()
     epochs: Count = 1
     examples: Count | None = None
     batch: Count | None = None
     learning_rate: Positive = 2e-3
     gradient: Estimator = "exact"
     width: tuple[Positive, Positive] = (1.0, 1.0)
+    distil: Part = 0.0
+    temperature: Positive = 2.0
 
     @model_validator(mode="after")
     def _hardware_exists(self) -> Stage:
-        if self.card is None and self.hardware:
-            raise ValueError("hardware changes nothing without a card; name one, or leave hardware out")
+        for name in ("hardware", "digital", "distil"):
+            if self.card is None and getattr(self, name):
+                raise ValueError(f"{name} changes nothing without a card; name one, or leave {name} out")
+        if not self.distil and self.temperature != type(self).model_fields["temperature"].default:
+            raise ValueError(
+                "temperature changes nothing without distil; give distil, or leave temperature out"
+            )
         decided = self.card is not None and decides(self.hardware_card())
         for name in ("gradient", "width"):
             if not decided and getattr(self, name) != type(self).model_fields[name].default:
@@ -74,7 +86,7 @@ class Stage(Table):
 
 
 def check_stages(stages: tuple[Stage, ...]) -> None:
-    """Raise ValueError where two have a name, or software follows hardware."""
+    """Raise ValueError where two have a name, software follows hardware, or there is no teacher."""
     names = [stage.name for stage in stages]
     twice = sorted({name for name in names if names.count(name) > 1})
     if twice:
@@ -82,6 +94,12 @@ def check_stages(stages: tuple[Stage, ...]) -> None:
     kinds = [stage.card is None for stage in stages]
     if kinds != sorted(kinds, reverse=True):
         raise ValueError("a stage without card follows one with a card; software comes first")
+    taught = [stage.name for stage in stages if stage.distil]
+    if taught and stages[0].card is not None:
+        raise ValueError(
+            f"stage {taught[0]!r}: distil needs a stage without card before, whose network is the teacher; give one, "
+            "or leave distil out"
+        )
 
 
 @dataclass(frozen=True)

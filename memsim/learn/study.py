@@ -11,6 +11,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 
 from memsim.files import write_text
 from memsim.learn.data import DataTable, anchored
+from memsim.learn.digital import check_digital
 from memsim.learn.rules import BACKPROPAGATION, rule_of
 from memsim.learn.stages import Stage, check_stages
 from memsim.networks.described import Entry
@@ -192,6 +193,7 @@ class Study(NetworkTable):
         """Raise ValueError where the study asks for what the cards of its stages replace, or cannot have."""
         if all(stage.card is None for stage in self.stages):
             return
+        check_digital(self, self.stages)
         if self.nonidealities != NonidealitiesTable():
             raise ValueError(
                 "nonidealities are of crossbars without a card; give stages with a card cell.variation, "

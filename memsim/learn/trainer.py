@@ -18,6 +18,7 @@ from memsim.learn.alive import check_gradients, check_weights
 from memsim.learn.augment import Augmentation
 from memsim.learn.checkpoint import STUDY, EpochRecord
 from memsim.learn.data import Dataset
+from memsim.learn.distillation import Distillation
 from memsim.learn.evaluation import MAIN, activity, evaluate, first, scores_of
 from memsim.learn.honesty import shorten_steps
 from memsim.learn.losses import LossFunction, make_loss
@@ -52,6 +53,7 @@ class Trainer:
         network: the network itself, for everything but the training step.
         optimizer: of its parameters.
         shuffling: source of the order of the examples, whose state is part of a checkpoint.
+        teacher: what else the loss of a batch listens to, if the stage distils.
         history: what the epochs so far gave.
         best: weights of the best epoch so far, where the study keeps those.
     """
@@ -64,6 +66,7 @@ class Trainer:
         fabric: Fabric,
         *,
         number: int = 0,
+        software: Network | None = None,
         rule: Rule | None = None,
         loss: LossFunction | None = None,
         metrics: Mapping[str, Metric] | None = None,
@@ -84,6 +87,9 @@ class Trainer:
             class_weights=training.class_weights,
             smoothing=training.label_smoothing,
         )
+        self.teacher: Distillation | None = None
+        if self.stage.distil and software is not None:
+            self.teacher = Distillation(software.eval(), self.stage.distil, self.stage.temperature)
         self.metrics = {**chosen_metrics(training.metrics, labels), **(metrics or {})}
         self.best: dict[str, Tensor] | None = None
         seed = of_stage(study.seed, number) if study.stages else study.seed
@@ -201,7 +207,8 @@ class Trainer:
                 return self._module(inputs, masks=masks, generator=noise)
 
         self._stepping.zero_grad()
-        batch = Batch(self.network, inputs, labels, scores, self.loss, self._backward)
+        loss_of = self.loss if self.teacher is None else self.teacher.of_batch(inputs, self.loss)
+        batch = Batch(self.network, inputs, labels, scores, loss_of, self._backward)
         before = (
             {name: one.detach().clone() for name, one in self.network.named_parameters()} if first else {}
         )

@@ -24,6 +24,7 @@ from memsim.learn.checkpoint import (
 )
 from memsim.learn.checks import check_study
 from memsim.learn.data import Dataset
+from memsim.learn.distillation import check_distillation
 from memsim.learn.given import Given
 from memsim.learn.losses import LossFunction
 from memsim.learn.metrics import Metric, given_metrics
@@ -96,6 +97,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     _check_places(folder, study, resume)
     study, data = data_of(study, data_dir, run=folder if resume else None, given=data)
     check_shares(study, data, fabric.world_size)
+    check_distillation(study, data)
     write = fabric.is_global_zero
     known = check_training(data.shape, data.classes, study, rails=data.rails)
     if tell and write:
@@ -116,16 +118,28 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     if study.training.start is not None and not _checkpoints(folder):
         network = started(network, study, data)
     records: list[StageRecord] = []
+    software: Network | None = None
     for number, stage in enumerate(study.every_stage):
         place = stage_folder(folder, number, stage) if study.stages else folder
         begun = (place / CHECKPOINT).exists()
         network = (mapped if begun else enter)(network, stage, study, data)
-        trainer = Trainer(study, network, data, fabric, number=number, rule=rule, loss=loss, metrics=metrics)
+        trainer = Trainer(
+            study,
+            network,
+            data,
+            fabric,
+            number=number,
+            software=software,
+            rule=rule,
+            loss=loss,
+            metrics=metrics,
+        )
         if tell and write and study.stages:
             tell(f"stage {stage.name!r}, {stage.card or 'software'}")
         with _threads_for(study, data):
             _run_stage(trainer, place, folder, progress)
         study, network = trainer.study, trainer.network
+        software = network if stage.card is None else software
         records.append(StageRecord(stage, trainer.history))
         if study.stages and write:
             save_stages(records, folder)

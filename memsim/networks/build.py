@@ -8,10 +8,11 @@ from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.network import INPUT, Network
 from memsim.networks.parts import check_added, names_of
+from memsim.networks.spikes import coding_of
 from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.tables import LayerTable, NetworkTable
 
-OF_SHAPES = "pool", "join", "gate"
+OF_SHAPES = "pool", "join", "norm", "gate"
 """Entries of a layer that its own shape and those of what comes in decide on, beside those of a convolution."""
 
 
@@ -36,6 +37,7 @@ def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable, *, 
         classes,
         layers,
         steps=table.time_steps,
+        coding=coding_of(table.coding),
         generator=generator,
         synapses=table.synapses,
         inputs=table.inputs,

@@ -1,6 +1,6 @@
 """One layer of a network: synapse, gate, neuron.
 
-    i(t) = gate(W x(t - d) + sum over joins W' x') + R l,    y = neuron(i),    tau dl/dt = y - l
+    i(t) = gate(norm(W x(t - d) + sum over joins W' x')) + R l,    y = neuron(i),    tau dl/dt = y - l
 
 x is what the layer before gives, or a part of the input, or averages of windows of either, x' what others give, y its
 own outputs and l the lines that they drive; lines of discrete neurons have the outputs of the step before. A join
@@ -43,7 +43,8 @@ class Layer(nn.Module):
         synapse: from the layer before.
         neuron: from currents [time, batch, neurons] and a state to outputs of that shape and the state at the end.
         name: that joins of later layers know it by.
-        gate: of the currents of all connections but its own; they stay what they are where left out.
+        norm: normalisation of the currents of all connections but its own, of discrete neurons; none where left out.
+        gate: of these currents; they stay what they are where left out.
         recurrent: synapse from its own outputs.
         tau: time constant of the lines between, of circuits [s].
         source: what leads to the synapse in the place of the layer before: a part of the input, or a layer.
@@ -61,6 +62,7 @@ class Layer(nn.Module):
         neuron: nn.Module,
         *,
         name: str = "",
+        norm: nn.Module | None = None,
         gate: Gate | None = None,
         recurrent: Synapse | None = None,
         tau: float | None = None,
@@ -71,7 +73,7 @@ class Layer(nn.Module):
     ) -> None:
         super().__init__()
         self.synapse, self.neuron, self.name, self.source = synapse, neuron, name, source
-        self.gate = Identity() if gate is None else gate
+        self.norm, self.gate = norm, Identity() if gate is None else gate
         self.recurrent, self.tau, self.pool, self.delay = recurrent, tau, pool, delay
         self.joins = nn.ModuleList(joins)
         others = [join.synapse for join in joins if join.synapse is not None]
@@ -103,12 +105,12 @@ class Layer(nn.Module):
         return f"the gate {type(self.gate).__name__} of layer {self.name!r}"
 
     def gated(self, current: Tensor) -> Tensor:
-        """What the gate makes of the current of all connections but its own.
+        """What normalisation and gate make of the current of all connections but its own.
 
         Raises:
             InputError: currents of another shape.
         """
-        made = self.gate(current)
+        made = self.gate(current if self.norm is None else self.norm(current))
         if made.shape != current.shape:
             raise InputError(
                 f"{self.gate_name} makes {tuple(made.shape)} of currents {tuple(current.shape)}; it must keep their "
@@ -123,7 +125,15 @@ class Layer(nn.Module):
             current: of all connections but its own, of that shape.
             state: at the start; that of rest where left out.
             timing: what neurons of this kind want to know of time, as `dt` [s].
+
+        Raises:
+            InputError: a normalisation in front of circuits.
         """
+        if self.norm is not None and "dt" in timing:
+            raise InputError(
+                f"layer {self.name!r} has a normalisation, which is of discrete neurons, and circuits get currents in "
+                "A; leave norm out"
+            )
         current = self.gated(current)
         if self.recurrent is None:
             return self.neuron(current, state, **timing)

@@ -21,6 +21,7 @@ from memsim.networks.geometry import Convolution, as_image, one_group
 from memsim.networks.layer import Join
 from memsim.networks.lines import Part, Pool
 from memsim.networks.network import INPUT
+from memsim.networks.normalisation import make_norm
 from memsim.networks.synapses import Convolutional, Dense, OnCrossbars, Synapse, grouped
 from memsim.networks.tables import LayerTable, SynapsesTable
 from memsim.units import format_si
@@ -168,6 +169,7 @@ class Parts(ABC):
             "name": name,
             "recurrent": self._recurrent(number, neurons) if table.recurrent else None,
             "tau": self.tau(table),
+            "norm": make_norm(table.norm, self.shapes[name]),
             "gate": make_gate(table.gate, self.shapes[name]),
             "source": None if main == self._before(number) else main,
             "pool": self._pool(number, table),

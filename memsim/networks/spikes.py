@@ -1,9 +1,19 @@
-"""Inputs as spikes: one bit per word line and time step."""
+"""What discrete neurons get of inputs at each step: spikes, one bit per word line, or the numbers themselves."""
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import Any
+
 import torch
 from torch import Tensor
+
+from memsim.errors import InputError
+from memsim.own_code import blamed, load_object, names_code
+
+Coding = Callable[[Tensor, int], Tensor]
+"""From inputs [batch, inputs], or events [batch, bins, inputs], and a number of steps to [steps, batch, inputs]."""
+SPIKES, DIRECT = "spikes", "direct"
 
 
 def rate_coded(values: Tensor, steps: int) -> Tensor:
@@ -25,3 +35,50 @@ def rate_coded(values: Tensor, steps: int) -> Tensor:
 def event_coded(frames: Tensor) -> Tensor:
     """A spike wherever a time bin has an event, [bins, batch, inputs] from [batch, bins, inputs]."""
     return (frames > 0).to(frames.dtype).transpose(0, 1)
+
+
+def as_spikes(inputs: Tensor, steps: int) -> Tensor:
+    """Still inputs as evenly spaced spikes, events as they come."""
+    return event_coded(inputs) if inputs.ndim == 3 else rate_coded(inputs, steps)
+
+
+def direct(inputs: Tensor, steps: int) -> Tensor:
+    """Still inputs as the same numbers at every step, events as the numbers of each bin."""
+    return inputs.transpose(0, 1) if inputs.ndim == 3 else inputs.expand(steps, *inputs.shape)
+
+
+CODINGS: dict[str, Coding] = {SPIKES: as_spikes, DIRECT: direct}
+"""Codings by the names that studies use."""
+
+
+def check_coding(name: Any) -> str:
+    """The full name of a coding.
+
+    Raises:
+        InputError: an unknown name, or code that cannot be used.
+    """
+    if names_code(name):
+        return load_object(name, "coding")[0]
+    if name not in CODINGS:
+        raise InputError(
+            f"coding = {name!r} is unknown; known: {', '.join(CODINGS)}; or name one of yours: FILE.py:FUNCTION"
+        )
+    return str(name)
+
+
+def coding_of(name: str) -> Coding:
+    """The coding of that name; one of the user's says what is wrong with it."""
+    return _own(name, load_object(name, "coding")[1]) if names_code(name) else CODINGS[name]
+
+
+def _own(name: str, function: Coding) -> Coding:
+    def coding(inputs: Tensor, steps: int) -> Tensor:
+        with blamed(f"coding {name!r} failed"):
+            found = function(inputs, steps)
+        wanted = (steps, len(inputs), inputs.shape[-1])
+        if not isinstance(found, Tensor) or found.shape != wanted:
+            given = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
+            raise InputError(f"coding {name!r} gives {given}; it must give [steps, batch, inputs], {wanted}")
+        return found
+
+    return coding

@@ -19,7 +19,7 @@ from memsim.networks.lif_table import LifTable
 from memsim.networks.lines import Part, parts_of
 from memsim.networks.network import Network, Outputs, Times
 from memsim.networks.parts import Connection, Parts, crossbar_of
-from memsim.networks.spikes import event_coded, rate_coded
+from memsim.networks.spikes import Coding, as_spikes
 from memsim.networks.synapses import Ideal, OfSpikes, Synapse
 from memsim.networks.tables import CROSSBAR, LayerTable, SynapsesTable
 
@@ -34,8 +34,9 @@ class SpikingNetwork(Network):
         outputs: neurons of the last layer, which does not fire.
         hidden: layers before it: numbers of neurons, convolutions, or tables with all that a layer can have.
         recurrent: whether the last hidden layer, a dense one, also gets its own spikes of the step before.
-        steps: of time that inputs are presented for: still ones [batch, inputs] as evenly spaced spikes, events [batch,
-            time, inputs] as they come. Where left out, inputs are spikes [time, batch, inputs].
+        steps: of time that inputs are presented for: still ones [batch, inputs], or events [batch, time, inputs]. Where
+            left out, inputs are spikes [time, batch, inputs].
+        coding: what is presented of them at each step: spikes where left out, see memsim.networks.spikes.
         generator: source of the initial weights.
         synapses: cells and wires of the layers whose table says `synapse = "crossbar"`.
         inputs: named parts of the input, channels of each in order.
@@ -55,6 +56,7 @@ class SpikingNetwork(Network):
         *,
         recurrent: bool = False,
         steps: int | None = None,
+        coding: Coding | None = None,
         generator: torch.Generator | None = None,
         synapses: SynapsesTable | None = None,
         inputs: Mapping[str, int] | None = None,
@@ -78,7 +80,11 @@ class SpikingNetwork(Network):
             Layer(synapse, _neurons(table, synapse, spiking=table is not tables[-1]), **more)
             for table, synapse, more in zip(tables, made, others, strict=True)
         ]
-        drive = _given if steps is None else Presented(steps)
+        if steps is None and coding is not None:
+            raise InputError(
+                "coding changes nothing of inputs that are spikes already; give steps, or leave it out"
+            )
+        drive = _given if steps is None else Presented(steps, coding or as_spikes)
         super().__init__(layers, drive=drive, readout=_mean, parts=parts, shape=shape)
 
     def samples(self, step: float | None = None) -> int:
@@ -127,12 +133,13 @@ def _mean(membranes: Tensor) -> Tensor:
 
 @dataclass(frozen=True)
 class Presented:
-    """A drive: inputs as spikes over so many steps."""
+    """A drive: inputs as they are coded over so many steps."""
 
     steps: int
+    coding: Coding
 
     def __call__(self, inputs: Tensor, _: torch.Generator | None) -> _Given:
-        return _Given(event_coded(inputs) if inputs.ndim == 3 else rate_coded(inputs, self.steps))
+        return _Given(self.coding(inputs, self.steps))
 
 
 def _plain(layer: Layer) -> nn.Module:
@@ -180,7 +187,8 @@ class _OfSpikes(Parts):
         return ideal
 
     def has_bias(self, table: LayerTable) -> bool:
-        return table.bias is not False
+        # a normalisation has one of its own
+        return table.norm is None if table.bias is None else table.bias
 
     def _counted(self, wanted: Connection) -> Synapse:
         """On cells, in units of current that give its first weights the variance that plain ones have."""

@@ -24,6 +24,9 @@ from memsim.networks.effects import check_effects, check_parts
 from memsim.networks.geometry import Convolution, Size, check_padding
 from memsim.networks.lif_table import OF_SPIKES, LifTable
 from memsim.networks.named_cells import known_as
+from memsim.networks.normalisation import BATCH, kind_of, make_norm
+from memsim.networks.spikes import SPIKES, check_coding
+from memsim.own_code import names_code
 from memsim.surrogate import DEFAULT_STEPPER
 from memsim.tables import Count, Finite, NonNegative, Positive, Seed, Share, Table, Whole
 
@@ -180,6 +183,8 @@ class LayerTable(Table):
         sources: layers whose outputs it gets besides those of the layer before; `input` is what the first one gets.
             In files it is called `from`. A layer that names a part of the input gets what it names, and nothing else.
         join: `current`: each through a crossbar of its own; `spike`: added to its own outputs.
+        norm: normalisation of the currents into its neurons, of discrete ones: `batch`, `FILE.py:NAME`, or a table with
+            that as `kind` and settings; see memsim.networks.normalisation. Such a layer has no bias where left out.
         gate: of the currents into its neurons: `FILE.py:NAME`, or a table with that as `kind` and settings; see
             memsim.networks.gates.
         delay: of what comes from the layer before: of circuits [s], below the window; of discrete neurons in steps, a
@@ -205,6 +210,7 @@ class LayerTable(Table):
     bias: bool | None = None
     sources: Annotated[tuple[str, ...], BeforeValidator(_several), Field(alias="from")] = ()
     join: Literal["current", "spike"] = "current"
+    norm: Entry = None
     gate: Entry = None
     delay: Positive | None = None
     train_delay: bool = False
@@ -220,6 +226,21 @@ class LayerTable(Table):
                 "name a circuit"
             )
         return None if neuron is None else known_as(neuron)[0]
+
+    @field_validator("norm")
+    @classmethod
+    def _is_a_norm(cls, norm: Any) -> Any:
+        if not names_code(kind_of(norm)):  # one of the user's may go by the shape
+            make_norm(norm, (1,))
+        return norm
+
+    @model_validator(mode="after")
+    def _bias_counts(self) -> LayerTable:
+        if self.bias and kind_of(self.norm) == BATCH:
+            raise ValueError(
+                "bias changes nothing in front of batch normalisation, which takes out means; leave it out"
+            )
+        return self
 
     @model_validator(mode="after")
     def _one_kind(self) -> LayerTable:
@@ -282,6 +303,8 @@ class NetworkTable(Table):
             that of the classes; where all have some, it follows by itself.
         recurrent: whether the last hidden layer, a dense one, is.
         steps: of time that discrete neurons get for each input: bins of events, or what still inputs are coded to.
+        coding: of inputs for discrete neurons: `spikes`; `direct`, the numbers themselves at every step; or a function
+            of yours, `FILE.py:NAME`, see memsim.networks.spikes.
         neuron: `lif`, discrete leaky neurons behind plain weights, also meant where `steps` or stages are given and no
             neuron; or the circuit of the neurons: a cell of the package by name, or `FILE.py:CLASS` or `FILE.cir:NAME`;
             in Python also an object, see memsim.networks.cells.
@@ -291,7 +314,7 @@ class NetworkTable(Table):
         parameters: circuit parameters that differ between neurons, by name, such as "cmem" or "xm1.v_on".
     """
 
-    of_discrete: ClassVar[frozenset[str]] = frozenset({"steps", "lif"})
+    of_discrete: ClassVar[frozenset[str]] = frozenset({"steps", "coding", "lif"})
     """Entries that discrete neurons alone have."""
     speaks_of_discrete: ClassVar[frozenset[str]] = of_discrete
     """Entries that mean discrete neurons where no neuron is named."""
@@ -307,6 +330,7 @@ class NetworkTable(Table):
     layers: tuple[LayerTable, ...] = ()
     recurrent: bool = False
     steps: Annotated[int, Field(ge=1, le=1000, strict=True)] | None = None
+    coding: Annotated[str, BeforeValidator(check_coding)] = SPIKES
     neuron: str = DEFAULT_NEURON
     synapse: Material = IDEAL
     lif: LifTable = LifTable()
@@ -357,7 +381,7 @@ class NetworkTable(Table):
         """Entries that say nothing here, and are not saved."""
         names = {"hidden" if self.layers else "layers"} | (set() if self.recurrent else {"recurrent"})
         names |= (set() if self.synapse == CROSSBAR else {"synapse"}) | (set() if self.inputs else {"inputs"})
-        names |= set() if self.lif.given else {"lif"}
+        names |= (set() if self.lif.given else {"lif"}) | ({"coding"} if self.coding == SPIKES else set())
         return names | (self._not_discrete if self.discrete else self.of_discrete)
 
     @property
@@ -395,6 +419,11 @@ class NetworkTable(Table):
             )
         if not self.discrete and any(layer.lif for layer in self.layers):
             raise ValueError(f'lif is of discrete neurons; give neuron = "{DISCRETE}", or leave it out')
+        if not self.discrete and any(layer.norm for layer in self.layers):
+            raise ValueError(
+                f'norm is of discrete neurons, and currents of circuits are in A; give neuron = "{DISCRETE}", or leave '
+                "it out"
+            )
         idle = sorted(self.synapses.model_fields_set & OF_MIRRORS) if self.discrete else []
         if idle:
             raise ValueError(

@@ -12,6 +12,7 @@ from memsim import plots
 from memsim.files import ensure_folder, write_text
 from memsim.imc.cost import COMPONENTS, Cost
 from memsim.learn.chips import Chip
+from memsim.learn.judging import AVERAGES_SAMPLE, UnseenChip
 from memsim.report.page import Section, Table, write_report
 from memsim.units import format_si
 
@@ -22,6 +23,11 @@ DEFINITIONS = (
     "Energies are those of one inference. The period is the time between two inferences of the pipeline, an inference "
     "alone passes through all layers. An operation is a multiplication or a sum: two for each weight, position and "
     "time step, whether its input spikes or not. The macro is arrays, converters and drivers."
+)
+OF_TRAINING, PER_CHIP = "averages of training", "averages per chip"
+UNSEEN = (
+    "Accuracy on test data. Averages of batch normalisation are those that training left, or those of "
+    f"{AVERAGES_SAMPLE} training images without labels on the chip itself."
 )
 
 
@@ -66,6 +72,10 @@ def write_imc_report(chips: Sequence[Chip], folder: Path, command: str) -> list[
             ],
         ),
     ]
+    if any(chip.unseen for chip in chips):
+        sections.insert(
+            1, Section(heading="Chips that training never saw", text=UNSEEN, tables=[_unseen(chips)])
+        )
     title = f"In-memory computing: {chips[0].cost.workload}"
     return [folder / NUMBERS, *pictures, write_report(folder / REPORT, title, sections)]
 
@@ -89,7 +99,10 @@ def comparison(chips: Sequence[Chip]) -> Table:
     ]
     if any(chip.accuracy is not None for chip in chips):
         rows.insert(0, ["accuracy", *(f"{chip.accuracy:.2%}" for chip in chips)])
+        rows[1:1] = _means(chips)
         rows.append(["network of stage", *(f"{c.trained}{', cold' if c.cold else ''}" for c in chips)])
+    if any(chip.digital for chip in chips):
+        rows.append(["digital, in no cost", *(", ".join(chip.digital) or "none" for chip in chips)])
     return header, rows
 
 
@@ -128,6 +141,42 @@ def beside_arrays(cost: Cost) -> Table | None:
         for part in cost.parts
     ]
     return ("beside the arrays", "does", "energy", "time"), rows
+
+
+def _means(chips: Sequence[Chip]) -> list[list[object]]:
+    """Mean, lowest and highest accuracy on unseen chips, by the averages of normalisation."""
+    rows: list[list[object]] = []
+    count = max(len(chip.unseen) for chip in chips)
+    for averages in (OF_TRAINING, PER_CHIP):
+        found = [
+            [value for one in chip.unseen if (value := _by(one)[averages]) is not None] for chip in chips
+        ]
+        if any(found):
+            rows.append([f"{count} unseen, {averages}", *map(_mean, found)])
+    return rows
+
+
+def _mean(values: list[float]) -> str:
+    return f"{sum(values) / len(values):.2%} ({min(values):.2%} to {max(values):.2%})" if values else "none"
+
+
+def _by(one: UnseenChip) -> dict[str, float | None]:
+    return {OF_TRAINING: one.accuracy, PER_CHIP: one.fitted}
+
+
+def _unseen(chips: Sequence[Chip]) -> Table:
+    """Accuracy on each unseen chip."""
+    kinds = [(chip, averages) for chip in chips for averages in (OF_TRAINING, PER_CHIP)]
+    header = ["chip", *(f"{chip.card.name}, {averages}" for chip, averages in kinds)]
+    rows = [
+        [number + 1, *(_share(_by(chip.unseen[number])[averages]) for chip, averages in kinds)]
+        for number in range(len(chips[0].unseen))
+    ]
+    return header, rows
+
+
+def _share(value: float | None) -> str:
+    return "none" if value is None else f"{value:.2%}"
 
 
 def _components(costs: Sequence[Cost]) -> Table:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import torch
 from torch import nn
@@ -10,6 +12,8 @@ from memsim.errors import InputError
 from memsim.imc import digital_parts, load_hardware, map_to_imc
 from memsim.imc.cost import COMPLETE, PUBLISHED, cost, load_technology
 from memsim.imc.workloads import DigitalPart, LayerShape, Workload, load_workload, workload_of
+from memsim.learn import make_study, train
+from memsim.learn.chips import chips_of_run
 
 NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
 CARD = load_hardware("adcless-64", NO_WIRES)
@@ -70,6 +74,28 @@ def test_parts_and_how_much_they_compute_in_a_step() -> None:
     assert [layer.name for layer in workload.layers] == ["block.conv"]
 
 
+def test_a_digital_stem_and_normalisation_of_our_own_networks_are_found(tmp_path: Path) -> None:
+    stages = (
+        {"name": "software", "examples": 32},
+        {"name": "bits", "card": "hp-adc-32", "digital": ("stem",), "hardware": NO_WIRES, "examples": 32},
+    )
+    layers = (
+        {"name": "stem", "channels": 4, "kernel": 3, "padding": 1, "norm": "batch"},
+        {"neurons": 16, "norm": "batch"},
+        {},
+    )
+    study = make_study(data="digits", neuron="lif", steps=2, coding="direct", layers=layers, stages=stages)
+    train(study, tmp_path / "run")
+    (chip,) = chips_of_run(tmp_path / "run", [load_hardware("hp-adc-32")], images=20)
+    energies = {part.does: part.energy for part in chip.cost.parts if part.energy}
+    assert set(energies) == {"conv2d", "batch_norm"}
+    # 8 x 8 pixels of 4 channels
+    stem = 8 * 8 * 4 * (9 * T.mac_energy + T.neuron_energy)
+    assert energies["conv2d"] == pytest.approx(2 * stem, rel=1e-9, abs=0)
+    norms = [part.energy for part in chip.cost.parts if part.does == "batch_norm"]
+    assert norms == pytest.approx([2 * n * T.mac_energy for n in (8 * 8 * 4, 16)], rel=1e-9, abs=0)
+
+
 class Mixed(nn.Module):
     """Products and sums of what is no parameter, which stay beside the arrays."""
 
@@ -99,7 +125,8 @@ def test_the_digital_unit_is_charged_for_them() -> None:
     made = cost(workload, CARD)
     macs = sum(part.macs for part in workload.parts)
     operations = sum(part.operations for part in workload.parts)
-    expected = STEPS * (macs * T.mac_energy + operations * T.operation_energy)
+    neurons = 4 * 8 * 8 + 10
+    expected = STEPS * (macs * T.mac_energy + operations * T.operation_energy + neurons * T.neuron_energy)
     assert made.energy["digital"] == pytest.approx(expected, rel=1e-12, abs=0)
     assert [part.name for part in made.parts] == [part.name for part in workload.parts]
     clock = CARD.cell.read_time + T.sense_time_least
@@ -123,7 +150,11 @@ def test_a_digital_layer_leaves_the_arrays() -> None:
     before, after = cost(gesture, CARD), cost(moved, CARD)
     macs = 64 * 64 * 32 * 2 * 9
     risen = after.energy["digital"] - before.energy["digital"]
-    assert risen == pytest.approx(20 * macs * T.mac_energy, rel=1e-9, abs=0)
+    neurons = 64 * 64 * 32
+    assert risen == pytest.approx(20 * (macs * T.mac_energy + neurons * T.neuron_energy), rel=1e-9, abs=0)
+    assert before.energy["neurons"] - after.energy["neurons"] == pytest.approx(
+        20 * neurons * T.neuron_energy, rel=1e-9
+    )
     assert after.energy["array"] < before.energy["array"]
     assert [layer.name for layer in after.layers] == [layer.name for layer in before.layers[1:]]
     assert (before.slowest, after.slowest) == ("conv2", "digital unit")

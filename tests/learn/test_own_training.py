@@ -84,29 +84,7 @@ def no_number(outputs, wanted):
 
 number = 3
 '''
-POLICIES = """
-import torch
-from memsim.networks.discrete import Coefficient, Fixed
-
-class Tiring(Coefficient):
-    changes = True
-
-    def __init__(self, first: float = 1.0, growth: float = 0.1):
-        super().__init__()
-        self.first, self.growth = first, torch.nn.Parameter(torch.tensor(growth))
-
-    def value(self, step=0, membrane=None):
-        return self.first + self.growth * step
-
-    def frozen(self):
-        return Fixed(float(self.value()))
-
-def halved(membrane, spikes, amount):
-    return (1 - 0.5 * spikes) * membrane
-
-def bell(x):
-    return 1 / (1 + x**4)
-"""
+POLICIES = (Path(__file__).parents[1] / "own" / "policies.py").read_text(encoding="utf-8")
 TIED = """
 import torch
 from memsim.networks import Gate

@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 
 from memsim.imc.converters.adc import Adc
-from memsim.imc.converters.base import Converter, IdealConverter
+from memsim.imc.converters.base import Converter, IdealConverter, noise_source, normal
 from memsim.imc.converters.sense_amplifiers import SenseAmplifier, TernaryAmplifier
 from memsim.imc.estimators import Estimator
 from memsim.imc.hardware import HardwareCard
@@ -22,6 +22,8 @@ __all__ = [
     "SenseAmplifier",
     "TernaryAmplifier",
     "converter_of",
+    "noise_source",
+    "normal",
 ]
 
 

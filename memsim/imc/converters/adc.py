@@ -9,12 +9,11 @@ deviation DNL, that end where they should.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 from torch import Tensor
 
-from memsim.imc.converters.base import Converter, drawn, noise_source
+from memsim.imc.converters.base import Converter, drawn, noise_source, normal
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -58,24 +57,37 @@ class Adc(Converter):
         if self.even:
             return offset
         low, high = self.codes
-        ideal = torch.arange(low + 1, high + 1) - 0.5
-        share = torch.linspace(0, 1, len(ideal))
         source, converters = noise_source(generator), -(-lines // self.columns)
-        walk = self.dnl * torch.randn(tiles, converters, len(ideal), generator=source).cumsum(-1)
+        ideal = torch.arange(low + 1, high + 1, device=source.device) - 0.5
+        share = torch.linspace(0, 1, len(ideal), device=source.device)
+        walk = self.dnl * torch.randn(
+            tiles, converters, len(ideal), generator=source, device=source.device
+        ).cumsum(-1)
         walk = walk - walk[..., :1]
         walk = walk - share * walk[..., -1:]
-        bow = self.inl * torch.randn(tiles, converters, 1, generator=source) * 4 * share * (1 - share)
+        bow = (
+            self.inl
+            * torch.randn(tiles, converters, 1, generator=source, device=source.device)
+            * 4
+            * share
+            * (1 - share)
+        )
         # sorted: a code is the count of thresholds below, whichever they are
         curve = (self.step * (ideal + walk + bow)).sort(-1).values
         shared = curve.repeat_interleave(self.columns, 1)[:, None, :lines]
         return shared - offset[..., None]
 
-    def __call__(self, p: Tensor, made: Tensor, generator: torch.Generator | None) -> Tensor:
-        seen = p.detach()
+    def reads(self, p: Tensor, made: Tensor, generator: torch.Generator | None) -> Tensor:
+        seen = p
         if self.noise:
-            seen = seen + self.noise * torch.randn(p.shape, generator=noise_source(generator), dtype=p.dtype)
-        value = (self._rounded(seen, made) if self.even else self._counted(seen, made)).mul_(self.step)
-        return _Clipped.apply(value, p, *self.range) if p.requires_grad else value
+            seen = p + self.noise * normal(p, generator)
+        return (self._rounded(seen, made) if self.even else self._counted(seen, made)).mul_(self.step)
+
+    def pulled_back(self, gradient: Tensor, p: Tensor, made: Tensor) -> Tensor:
+        """Of sums inside the range, and none outside."""
+        (low, high), (lowest, highest) = self.range, torch.aminmax(p)
+        inside = bool(lowest >= low) and bool(highest <= high)
+        return gradient if inside else gradient * ((p >= low) & (p <= high))
 
     @property
     def range(self) -> tuple[float, float]:
@@ -92,19 +104,3 @@ class Adc(Converter):
         by_line = p.transpose(-1, -2).contiguous()
         count = torch.searchsorted(made.squeeze(-3).to(p.dtype).contiguous(), by_line)
         return (count.transpose(-1, -2) + self.codes[0]).to(p.dtype)
-
-
-class _Clipped(torch.autograd.Function):
-    """Values with the gradient of sums inside a range, and none outside."""
-
-    @staticmethod
-    def forward(ctx: Any, value: Tensor, p: Tensor, low: float, high: float) -> Tensor:
-        lowest, highest = torch.aminmax(p)
-        inside = bool(lowest >= low) and bool(highest <= high)
-        ctx.save_for_backward(None if inside else (p >= low) & (p <= high))
-        return value.view_as(value)
-
-    @staticmethod
-    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None, None]:
-        (inside,) = ctx.saved_tensors
-        return None, gradient if inside is None else gradient * inside, None, None

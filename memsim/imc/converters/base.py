@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from memsim.errors import InputError
 
@@ -24,8 +26,49 @@ class Converter(ABC):
         """What each line is read by, [tiles, 1, lines, ...]; drawn once for each converter."""
 
     @abstractmethod
+    def reads(self, p: Tensor, made: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Reads [tiles, reads, lines] in LSB, or decisions, of partial sums of that shape in LSB; a new tensor."""
+
+    @abstractmethod
+    def pulled_back(self, gradient: Tensor, p: Tensor, made: Tensor) -> Tensor:
+        """Gradient with respect to partial sums `p` from that with respect to their reads."""
+
+    @property
+    def has_slope(self) -> bool:
+        """Whether reads have a gradient."""
+        return True
+
+    @property
+    def decides(self) -> bool:
+        """Whether reads are decisions of at most 1 either way."""
+        return False
+
+    @property
+    def sequential(self) -> bool:
+        """Whether a read depends on the ones before."""
+        return False
+
     def __call__(self, p: Tensor, made: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Reads [tiles, reads, lines] in LSB, or decisions, of partial sums of that shape in LSB."""
+        """Reads with their gradient."""
+        if not (p.requires_grad and self.has_slope):
+            return self.reads(p.detach(), made, generator)
+        read: Tensor = _Read.apply(self, p, made, generator)
+        return read
+
+
+class _Read(torch.autograd.Function):
+    @staticmethod
+    def forward(
+        ctx: Any, converter: Converter, p: Tensor, made: Tensor, generator: torch.Generator | None
+    ) -> Tensor:
+        ctx.converter = converter
+        ctx.save_for_backward(p, made)
+        return converter.reads(p, made, generator)
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, gradient: Tensor) -> tuple[None, Tensor, None, None]:
+        return None, ctx.converter.pulled_back(gradient, *ctx.saved_tensors), None, None
 
 
 @dataclass(frozen=True)
@@ -37,19 +80,30 @@ class IdealConverter(Converter):
         return False
 
     def made(self, tiles: int, lines: int, generator: torch.Generator | None) -> Tensor:
-        return torch.zeros(1, 1, 1)
+        return drawn(0.0, tiles, lines, 1, generator)
 
-    def __call__(self, p: Tensor, made: Tensor, generator: torch.Generator | None) -> Tensor:
-        return p
+    def reads(self, p: Tensor, made: Tensor, generator: torch.Generator | None) -> Tensor:
+        return p.clone()
+
+    def pulled_back(self, gradient: Tensor, p: Tensor, made: Tensor) -> Tensor:
+        return gradient
 
 
 def drawn(spread: float, tiles: int, lines: int, columns: int, generator: torch.Generator | None) -> Tensor:
     """One normal number for each converter, [tiles, 1, lines]; zeros that are broadcast without spread."""
     if not spread:
-        return torch.zeros(1, 1, 1)
-    converters = -(-lines // columns)
-    numbers = spread * torch.randn(tiles, 1, converters, generator=noise_source(generator))
+        return torch.zeros(1, 1, 1, device=None if generator is None else generator.device)
+    source = noise_source(generator)
+    numbers = spread * torch.randn(tiles, 1, -(-lines // columns), generator=source, device=source.device)
     return numbers.repeat_interleave(columns, -1)[..., :lines]
+
+
+def normal(like: Tensor, generator: torch.Generator | None) -> Tensor:
+    """Normal numbers for each of a tensor, drawn where the generator is, in the order of the tensor in memory."""
+    if not like.is_contiguous() and like.mT.is_contiguous():
+        return normal(like.mT, generator).mT
+    source = noise_source(generator)
+    return torch.randn(like.shape, generator=source, dtype=like.dtype, device=source.device).to(like.device)
 
 
 def noise_source(generator: torch.Generator | None) -> torch.Generator:

@@ -13,13 +13,14 @@ hysteresis the probability of a high decision is therefore
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import torch
 from torch import Tensor
 
 from memsim.errors import InputError
-from memsim.imc.converters.base import Converter, drawn, noise_source
-from memsim.imc.estimators import Estimator, with_slope
+from memsim.imc.converters.base import Converter, drawn, noise_source, normal
+from memsim.imc.estimators import Estimator, check_estimator, slope
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,6 +47,9 @@ class SenseAmplifier(Converter):
     gradient: Estimator = "exact"
     width: float = 1.0
 
+    def __post_init__(self) -> None:
+        check_estimator(self.gradient, self.width)
+
     @property
     def random(self) -> bool:
         return self.noise > 0 or self.metastable > 0
@@ -53,21 +57,31 @@ class SenseAmplifier(Converter):
     def made(self, tiles: int, lines: int, generator: torch.Generator | None) -> Tensor:
         return drawn(self.offset, tiles, lines, self.columns, generator)
 
-    def __call__(self, p: Tensor, made: Tensor, generator: torch.Generator | None) -> Tensor:
-        shifted = p + made if self.offset else p
-        decision = self._decided(shifted.detach(), generator)
-        width = self.noise if self.gradient == "exact" else self.width
-        if not shifted.requires_grad or not width:
-            return decision
-        return with_slope(decision, shifted, self.gradient, width)
+    @property
+    def has_slope(self) -> bool:
+        return self._slope_width > 0
+
+    @property
+    def decides(self) -> bool:
+        return True
+
+    @property
+    def sequential(self) -> bool:
+        return self.hysteresis > 0
+
+    def reads(self, p: Tensor, made: Tensor, generator: torch.Generator | None) -> Tensor:
+        return self._decided(p + made if self.offset else p, generator)
+
+    def pulled_back(self, gradient: Tensor, p: Tensor, made: Tensor) -> Tensor:
+        return slope(p + made if self.offset else p, self.gradient, self._slope_width).mul_(gradient)
+
+    @property
+    def _slope_width(self) -> float:
+        return self.noise if self.gradient == "exact" else self.width
 
     def _decided(self, d: Tensor, generator: torch.Generator | None) -> Tensor:
         if self.noise:
-            d = (
-                torch.randn(d.shape, generator=noise_source(generator), dtype=d.dtype)
-                .mul_(self.noise)
-                .add_(d)
-            )
+            d = normal(d, generator).mul_(self.noise).add_(d)
         if not self.hysteresis:
             return self._sign(d, self._coin(d, generator))
         coin = self._coin(d, generator)
@@ -75,14 +89,15 @@ class SenseAmplifier(Converter):
         after_low, after_high = (self._sign(d + side * self.hysteresis, coin) for side in (-1, 1))
         forced = after_low == after_high
         forced[..., :1, :] = True
-        reads = torch.arange(d.shape[-2])[:, None]
+        reads = torch.arange(d.shape[-2], device=d.device)[:, None]
         last = torch.where(forced, reads, 0).cummax(dim=-2).values
         return after_low.gather(-2, last)
 
     def _coin(self, d: Tensor, generator: torch.Generator | None) -> Tensor | None:
         if not self.metastable:
             return None
-        high = torch.rand(d.shape, generator=noise_source(generator), dtype=d.dtype) < 0.5
+        source = noise_source(generator)
+        high = torch.rand(d.shape, generator=source, dtype=d.dtype, device=source.device).to(d.device) < 0.5
         return torch.where(high, 1.0, -1.0).to(d.dtype)
 
     def _sign(self, d: Tensor, coin: Tensor | None) -> Tensor:
@@ -123,6 +138,9 @@ class TernaryAmplifier(Converter):
     gradient: Estimator = "exact"
     width: float = 1.0
 
+    def __post_init__(self) -> None:
+        check_estimator(self.gradient, self.width)
+
     @property
     def random(self) -> bool:
         return self.noise > 0
@@ -131,11 +149,29 @@ class TernaryAmplifier(Converter):
         parts = [drawn(self.offset, tiles, lines, self.columns, generator) for _ in range(2)]
         return torch.stack(parts, -1)
 
-    def __call__(self, p: Tensor, made: Tensor, generator: torch.Generator | None) -> Tensor:
-        amplifier = SenseAmplifier(
-            offset=self.offset, noise=self.noise, gradient=self.gradient, width=self.width
+    @property
+    def has_slope(self) -> bool:
+        return self._amplifier.has_slope
+
+    @property
+    def decides(self) -> bool:
+        return True
+
+    def reads(self, p: Tensor, made: Tensor, generator: torch.Generator | None) -> Tensor:
+        upper, lower = (self._amplifier.reads(seen, part, generator) for seen, part in self._seen(p, made))
+        return upper.sub_(lower).div_(2)
+
+    def pulled_back(self, gradient: Tensor, p: Tensor, made: Tensor) -> Tensor:
+        upper, lower = (
+            self._amplifier.pulled_back(gradient, seen, part) for seen, part in self._seen(p, made)
         )
-        upper = amplifier(p - self.threshold, made[..., 0], generator)
-        # mirrored, so that a sum at either threshold is read as zero
-        lower = amplifier(-self.threshold - p, made[..., 1], generator)
-        return (upper - lower) / 2
+        return upper.add_(lower).div_(2)
+
+    def _seen(self, p: Tensor, made: Tensor) -> list[tuple[Tensor, Tensor]]:
+        """What each amplifier gets; the lower one mirrored, so that a sum at either threshold is read as zero."""
+        upper, lower = made.unbind(-1)
+        return [(p - self.threshold, upper), (-self.threshold - p, lower)]
+
+    @cached_property
+    def _amplifier(self) -> SenseAmplifier:
+        return SenseAmplifier(offset=self.offset, noise=self.noise, gradient=self.gradient, width=self.width)

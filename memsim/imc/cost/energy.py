@@ -18,7 +18,8 @@ come back.
 
 Of the whole chip:
 
-    digital        (multiply-accumulates) mac_energy + (sums, comparisons) operation_energy, of what is not on arrays
+    digital        (multiply-accumulates) mac_energy + (sums, comparisons) operation_energy, of what is not on arrays,
+                   and updates of the neurons behind digital layers
     memory         bits of inputs and outputs, and of weights that are loaded anew
     programming    V_write^2 G t_write (pulses) for each cell, where a network does not fit and is programmed anew
     leakage        of all parts at all times
@@ -196,7 +197,8 @@ def _interconnect(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
 def digital_energy(plan: Floorplan, part: DigitalPart) -> float:
     """Of a part that is computed beside the arrays, for an inference [J]."""
     c = plan.constants
-    return plan.steps * (part.macs * c.mac_energy + part.operations * c.operation_energy)
+    updates = part.updates * c.neuron_energy if plan.accounting.neurons else 0.0
+    return plan.steps * (part.macs * c.mac_energy + part.operations * c.operation_energy + updates)
 
 
 def programming_energy(plan: Floorplan) -> float | None:

@@ -23,6 +23,9 @@ from memsim.imc.layers import MappedLayer
 from memsim.imc.workloads.shapes import DigitalPart
 
 NEURONS = "charged as neurons"
+LAYERS = (nn.Linear, nn.Conv2d)
+NORM = "_norm"
+"""At the end of the names of functions that normalise."""
 UNSEEN = {*MOVES, "get", "size", "set"}
 """Functions that compute nothing, reading and writing of attributes included."""
 
@@ -35,11 +38,13 @@ class Operations:
         does: functions that it called.
         macs: multiplications with their sums.
         operations: all others.
+        updates: of neurons behind a layer.
     """
 
     does: dict[str, None] = field(default_factory=dict)
     macs: float = 0.0
     operations: float = 0.0
+    updates: float = 0.0
 
 
 @contextmanager
@@ -66,6 +71,7 @@ def parts_of(model: nn.Module, found: dict[str, Operations], times: float) -> tu
             does=", ".join(found[name].does) if name in found else f"{told[name]}: {NEURONS}",
             macs=found[name].macs / times if name in found else 0.0,
             operations=found[name].operations / times if name in found else 0.0,
+            updates=found[name].updates / times if name in found else 0.0,
         )
         for name in names
     )
@@ -87,32 +93,36 @@ class _Counter(TorchFunctionMode):
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         name = called(func)
-        if name in UNSEEN or "dropout" in name or not self._counts():
+        if name in UNSEEN or "dropout" in name or not self._counts(name):
             return func(*args, **(kwargs or {}))
         with FlopCounterMode(display=False) as counter:
             result = func(*args, **(kwargs or {}))
         if isinstance(result, Tensor):
             self._count(name, counter.get_total_flops() / 2, _largest((*args, result)))
+            if isinstance(self.running[-1][1], LAYERS):
+                self.found[self.running[-1][0]].updates += result.numel()
         return result
 
     def _count(self, name: str, terms: float, elements: int) -> None:
         place = self.found[self.running[-1][0]]
         place.does[name] = None
-        if terms or name in PRODUCTS or name.endswith("_norm"):
+        if terms or name in PRODUCTS or name.endswith(NORM):
             # PyTorch counts no products with a vector, which have a term for each element of the matrix
             place.macs += terms or elements
         else:
             place.operations += elements
 
-    def _counts(self) -> bool:
+    def _counts(self, name: str) -> bool:
         """Whether what runs is neither on arrays nor a neuron."""
         if not self.running or any(isinstance(module, MappedLayer) for _, module in self.running):
             return False
         module = self.running[-1][1]
-        if not foreign(module):
-            ours = type(module).forward.__module__.startswith("memsim")
-            return not ours and type(module).__module__ != activation.__name__
-        return any(isinstance(part, MappedLayer) for part in module.modules())
+        if foreign(module):
+            return any(isinstance(part, MappedLayer) for part in module.modules())
+        if type(module).forward.__module__.startswith("memsim"):
+            # our modules beside arrays are neurons, and what normalises in front of them
+            return name.endswith(NORM)
+        return type(module).__module__ != activation.__name__
 
 
 def _largest(values: tuple[Any, ...]) -> int:

@@ -107,12 +107,14 @@ class DigitalPart(Table):
         does: what, in words.
         macs: multiplications with their sums.
         operations: sums, products or comparisons.
+        updates: of neurons behind a digital layer.
     """
 
     name: str
     does: str = ""
     macs: NonNegative = 0.0
     operations: NonNegative = 0.0
+    updates: NonNegative = 0.0
 
 
 class Workload(Table):
@@ -157,7 +159,7 @@ class Workload(Table):
         for layer in self.layers:
             if layer.digital:
                 macs = layer.positions("padded") * layer.weights
-                found.append(DigitalPart(name=layer.name, does="layer", macs=macs))
+                found.append(DigitalPart(name=layer.name, does="layer", macs=macs, updates=layer.outputs()))
             if layer.pooled:
                 found.append(DigitalPart(name=layer.name, does="pooling", operations=layer.outputs()))
         return [*found, *self.parts]

@@ -1,0 +1,119 @@
+"""Columns that are read by one bit beside columns of five bits, trained as long, and judged on chips never seen.
+
+    python benchmarks/adcless_recipe.py --data-dir data mnist --seeds 0 1 2
+    python benchmarks/adcless_recipe.py --data-dir data fashion-mnist --seeds 0 1 2
+
+The network and its training are benchmarks/studies/mnist-adcless.toml; columns of five bits differ in their card alone,
+and share the stage in software. Cells, offsets and noise are the same. Each network is judged on chips that training
+never saw, with the averages of normalisation that training left, and with those of each chip, from training images
+without labels. Nothing is chosen on test images. `--wires` solves the wires of the cards, too, in training and tests.
+
+What was interrupted resumes, and every network is saved when it is judged, into benchmarks/results/adcless_recipe.json.
+`--examples` tries everything out with so many images for an epoch, and saves nothing.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from common import RESULTS, save_result
+from staged import share_stages, told
+
+from memsim.learn import Run, Study, load_study, make_study, train
+from memsim.learn.checkpoint import STUDY
+from memsim.learn.judging import judge
+
+NAME = "adcless_recipe"
+RUNS = Path("runs/benchmark-adcless-recipe")
+STUDY_FILE = Path(__file__).parent / "studies" / "mnist-adcless.toml"
+COLUMNS: dict[str, dict[str, Any]] = {
+    "one bit": {},
+    "five bits": {"card": "hp-adc-differential-64", "gradient": "exact", "width": (1.0, 1.0)},
+}
+"""What is different in the stage on hardware."""
+CHIPS = 3
+COMMAND = (
+    "python benchmarks/adcless_recipe.py --data-dir data mnist --seeds 0 1 2 (and: fashion-mnist, --wires)"
+)
+
+
+def study_of(data: str, seed: int, columns: str, *, wires: bool, examples: int | None) -> Study:
+    """The study of the recipe, for other data, columns and wires."""
+    entries = load_study(STUDY_FILE).model_dump(exclude_none=True)
+    software, hardware = entries["stages"]
+    hardware |= {"name": columns, **COLUMNS[columns]}
+    if wires:
+        kept = hardware["hardware"].items()
+        hardware["hardware"] = {name: value for name, value in kept if not name.startswith("wires.")}
+    if examples is not None:
+        software["examples"] = hardware["examples"] = examples
+    return make_study(**{**entries, "data": data, "seed": seed, "stages": (software, hardware)})
+
+
+def trained(study: Study, columns: str, place: str, data_dir: Path) -> Run:
+    """A run, finished where it was interrupted; all share the stage in software of the first columns."""
+    folder, first = (RUNS / f"{place}-{name.replace(' ', '-')}" for name in (columns, next(iter(COLUMNS))))
+    share_stages(study, folder, first)
+    print(folder, flush=True)
+    return train(
+        study, folder, data_dir=data_dir, resume=(folder / STUDY).exists(), progress=told, tell=print
+    )
+
+
+def judged(run: Run, chips: int) -> dict[str, Any]:
+    """What a network gets right, in software, on the chip that training looked at, and on others."""
+    card = run.study.stages[-1].hardware_card()
+    return {
+        "software": run.records[0].accuracy,
+        "software, held out": run.records[0].history[-1].validation_accuracy,
+        "held out": run.history[-1].validation_accuracy,
+        "chips": [one.as_dict() for one in judge(run, card, run.data.test, chips=chips)],
+        "seconds": [sum(epoch.seconds for epoch in record.history) for record in run.records],
+    }
+
+
+def main() -> None:
+    """Read the command line."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("--data-dir", type=Path, default=Path(os.environ.get("MEMSIM_DATA", "data")))
+    parser.add_argument("data", choices=["mnist", "fashion-mnist"])
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0])
+    parser.add_argument("--columns", choices=COLUMNS, nargs="+", default=list(COLUMNS))
+    parser.add_argument("--chips", type=int, default=CHIPS)
+    parser.add_argument("--wires", action="store_true")
+    parser.add_argument("--examples", type=int)
+    given = parser.parse_args()
+    wires = ", wires" if given.wires else ""
+    for seed in given.seeds:
+        for columns in given.columns:
+            key = f"{columns}{wires}"
+            known = _results().get(given.data, {}).get(key, {}).get(str(seed), {})
+            if len(known.get("chips", [])) >= given.chips and given.examples is None:
+                continue
+            study = study_of(given.data, seed, columns, wires=given.wires, examples=given.examples)
+            place = f"{given.data}-{seed}" + (f"-{given.examples}" if given.examples else "")
+            found = judged(trained(study, key.replace(",", ""), place, given.data_dir), given.chips)
+            print(given.data, key, seed, json.dumps(found, indent=2), flush=True)
+            if given.examples is None:
+                _record(given.data, key, seed, found)
+
+
+def _results() -> dict[str, Any]:
+    path = RESULTS / f"{NAME}.json"
+    return json.loads(path.read_text())["results"] if path.exists() else {}
+
+
+def _record(data: str, key: str, seed: int, found: dict[str, Any]) -> None:
+    results = _results()  # what another process has saved since is kept
+    results.setdefault(data, {}).setdefault(key, {})[str(seed)] = found
+    save_result(NAME, COMMAND, {"study": STUDY_FILE.read_text(), "results": results})
+
+
+if __name__ == "__main__":
+    main()

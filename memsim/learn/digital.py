@@ -1,0 +1,60 @@
+"""Layers of a stage that are not on the arrays of its card."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from memsim.learn.stages import Stage
+from memsim.networks.network import INPUT
+from memsim.networks.parts import names_of
+from memsim.networks.spikes import DIRECT
+from memsim.networks.tables import CROSSBAR, NetworkTable
+
+
+def check_digital(study: NetworkTable, stages: Sequence[Stage]) -> None:
+    """Raise ValueError where `digital` of a stage cannot be, or a layer must be digital that is not."""
+    mapped: set[str] = set()
+    for stage in stages:
+        if stage.card is None:
+            continue
+        _check_names(study, stage)
+        again = [name for name in stage.digital if name in mapped]
+        if again:
+            raise ValueError(
+                f"stage {stage.name!r}: digital names {again[0]!r}, which a stage before has on arrays; name it "
+                "there, too"
+            )
+        mapped |= set(names_of(study.every_layer)) - set(stage.digital)
+        if study.coding == DIRECT and stage.hardware_card().inputs.coding == "binary":
+            _check_stem(study, stage)
+
+
+def _check_names(study: NetworkTable, stage: Stage) -> None:
+    names, where = names_of(study.every_layer), f"stage {stage.name!r}: digital"
+    for number, name in enumerate(stage.digital):
+        if name not in names:
+            raise ValueError(f"{where} names {name!r}, which is no layer; known: {', '.join(names)}")
+        if name in stage.digital[:number]:
+            raise ValueError(f"{where} names {name!r} twice, which changes nothing; name it once")
+        layer = study.every_layer[names.index(name)]
+        if not study.discrete or (layer.synapse or study.synapse) == CROSSBAR:
+            raise ValueError(
+                f"{where} names {name!r}, which is behind a crossbar; allowed: layers of discrete neurons with plain "
+                "weights"
+            )
+    if set(stage.digital) == set(names):
+        raise ValueError(f"{where} leaves no layer to the card; leave out a name, or the card")
+
+
+def _check_stem(study: NetworkTable, stage: Stage) -> None:
+    """Raise ValueError where numbers of the input would be on binary word lines."""
+    names = names_of(study.every_layer)
+    for layer, name, before in zip(study.every_layer, names, [INPUT, *names], strict=False):
+        main, others = layer.fed_by(before, study.inputs)
+        heard = {main, *(others if layer.join == "current" else ())}
+        if heard & {INPUT, *study.inputs} and name not in stage.digital:
+            raise ValueError(
+                f"stage {stage.name!r}: coding = {DIRECT!r} gives layer {name!r} numbers, and word lines of "
+                f"{stage.card} are binary; put it into digital, or give hardware inputs.coding = pulse-count or "
+                "bit-serial"
+            )

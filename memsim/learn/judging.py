@@ -1,0 +1,89 @@
+"""A trained network on chips that its training never saw, as they come and with averages of each chip.
+
+Training meets chips that are drawn anew for each batch, and is looked at on chip 0 after each epoch; chips 1, 2, ...
+are seen by neither. Averages of a chip are those of training images without their labels.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from memsim.imc.calibration import calibrate, estimate_averages, normalisations
+from memsim.imc.hardware import HardwareCard
+from memsim.learn.data import Split
+from memsim.learn.evaluation import AT_ONCE, evaluate, first
+from memsim.learn.run import CALIBRATION_SAMPLE, Run, decides, on_card
+from memsim.learn.shares import shares_of
+from memsim.learn.study import Study
+from memsim.networks import Network
+
+AVERAGES_SAMPLE = 1_000
+"""Training images that the averages of a chip are taken from."""
+NOISE_SEED = 0
+"""Of the noise of reads, so that an accuracy can be repeated."""
+
+
+@dataclass(frozen=True)
+class UnseenChip:
+    """What a network gets right on a chip that its training never saw.
+
+    Attributes:
+        chip: its number, from 1.
+        accuracy: with the averages of normalisation that training left.
+        fitted: with those of the chip; None of a network without batch normalisation.
+    """
+
+    chip: int
+    accuracy: float
+    fitted: float | None
+
+    def as_dict(self) -> dict[str, Any]:
+        """For JSON."""
+        return {
+            "chip": self.chip,
+            "accuracy_averages_of_training": self.accuracy,
+            "accuracy_averages_per_chip": self.fitted,
+        }
+
+
+def digital_of(study: Study, number: int) -> tuple[str, ...]:
+    """Layers of the network of a stage that are not on arrays; in software, those of the next stage with a card."""
+    return next((stage.digital for stage in study.stages[number:] if stage.card is not None), ())
+
+
+def on_chip(run: Run, card: HardwareCard, *, chip: int = 0, cold: bool = False) -> Network:
+    """The network of a run, or of its first stages, on a chip; decisions are calibrated where it is cold."""
+    digital = digital_of(run.study, len(run.records) - 1)
+    network = on_card(run.network, card, run.data, NOISE_SEED, digital=digital, chip=chip)
+    if cold and decides(network):
+        with network.unlimited():
+            calibrate(network, first(run.data.train, CALIBRATION_SAMPLE).inputs())
+    return network
+
+
+def judge(
+    run: Run, card: HardwareCard, test: Split, *, chips: int, cold: bool = False
+) -> tuple[UnseenChip, ...]:
+    """What a network gets right on so many chips of a card.
+
+    Args:
+        run: with stages, or its first ones.
+        card: the hardware.
+        test: examples, which choose nothing.
+        chips: how many.
+        cold: whether its last stage was not for such a card: decisions are calibrated then.
+    """
+    return tuple(
+        _judged(on_chip(run, card, chip=chip, cold=cold), run, test, chip) for chip in range(1, chips + 1)
+    )
+
+
+def _judged(network: Network, run: Run, test: Split, chip: int) -> UnseenChip:
+    with network.unlimited():
+        accuracy = evaluate(network, test)
+        if not normalisations(network):
+            return UnseenChip(chip, accuracy, None)
+        shown = first(shares_of(run.study, run.data)[0], AVERAGES_SAMPLE)
+        estimate_averages(network, [inputs for inputs, _ in shown.batches(AT_ONCE)])
+        return UnseenChip(chip, accuracy, evaluate(network, test))
