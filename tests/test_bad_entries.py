@@ -59,6 +59,7 @@ KINDS: dict[str, tuple[Callable[[Path], object], dict[str, Any]]] = {
     "hardware card": (load_hardware, _shipped("imc/cards/adcless.toml")),
     "workload": (load_workload, _shipped("imc/workloads/data/fireflownet.toml")),
     "technology card": (load_technology, _shipped("imc/cost/cards/neurosim-65nm.toml")),
+    "scaled technology card": (load_technology, _shipped("imc/cost/cards/scaled-45nm.toml")),
 }
 
 

@@ -39,6 +39,12 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     accounting: Annotated[
         str, typer.Option(help="What is charged: `complete`, or `published` as in the ADC-less paper.")
     ] = "complete",
+    technology: Annotated[
+        str | None,
+        typer.Option(
+            help="Replace the technology of all cards: neurosim-65nm, scaled-45nm, or a `.toml` file."
+        ),
+    ] = None,
     clock: Annotated[
         str | None, typer.Option(help="Replace the clock of all cards: `synchronous` or `decoupled`.")
     ] = None,
@@ -85,11 +91,12 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     """
     from memsim.imc.cost import accounting_of
     from memsim.learn.chips import chips_of_run, chips_of_workload
-    from memsim.report.chips import comparison, write_imc_report
+    from memsim.report.chips import beside_arrays, comparison, remarks, write_imc_report
 
     if (run is None) == (workload is None):
         raise InputError("give the folder of a run, or --workload with the name of one, and not both")
-    cards, charged = _cards(card, compare or [], clock, hardware), accounting_of(accounting)
+    cards = _cards(card, compare or [], technology, clock, hardware)
+    charged = accounting_of(accounting)
     if run is not None:
         if spike_rate is not None:
             raise InputError("--spike-rate is for workloads; a run has the spikes of its own images")
@@ -117,15 +124,28 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         shapes = _workload(str(workload), spike_rate)
         found = chips_of_workload(shapes, cards, accounting=charged, skip_events=skip_events)
         folder = out or Path("imc") / shapes.name
-    differs = [] if hardware is None else ["--hardware", shlex.quote(hardware)]
-    others = [f"--compare {name}" for name in compare or []]
-    again = " ".join([f"memsim imc {source} --card {card}", *others, *differs])
+    given = {
+        "--accounting": accounting,
+        "--technology": technology,
+        "--clock": clock,
+        "--spike-rate": spike_rate,
+        "--images": images,
+        "--hardware": None if hardware is None else shlex.quote(hardware),
+    }
+    options = [f"{name} {value}" for name, value in given.items() if value is not None]
+    rivals = [f"--compare {name}" for name in compare or []]
+    events = ["--skip-events"] if skip_events else []
+    again = " ".join([f"memsim imc {source} --card {card}", *rivals, *options, *events])
     files = write_imc_report(found, folder, again)
     if as_json:
         typer.echo(json.dumps([chip.as_dict() for chip in found], indent=2))
         return
     typer.echo(f"{found[0].cost.workload}, {accounting} accounting, for one inference")
     typer.echo(_aligned(comparison(found)))
+    if digital := beside_arrays(found[0].cost):
+        typer.echo(_aligned(digital))
+    for remark in remarks(found):
+        typer.echo(remark)
     typer.echo("\n".join(map(str, files)))
 
 
@@ -136,13 +156,16 @@ def _workload(name: str, spike_rate: float | None) -> Workload:
     return found if spike_rate is None else found.with_spike_rate(spike_rate)
 
 
-def _cards(card: str, compare: Sequence[str], clock: str | None, hardware: str | None) -> list[HardwareCard]:
+def _cards(
+    card: str, compare: Sequence[str], technology: str | None, clock: str | None, hardware: str | None
+) -> list[HardwareCard]:
     from memsim.imc import load_hardware
     from memsim.learn.chips import same_size
 
     own = load_hardware(card)
     cards = [own, *(same_size(name, own) for name in compare)]
-    changes = _changes(hardware) | ({} if clock is None else {"clock.kind": clock})
+    named = {"technology.card": technology, "clock.kind": clock}
+    changes = _changes(hardware) | {name: value for name, value in named.items() if value is not None}
     return [one.changed(changes) for one in cards] if changes else cards
 
 

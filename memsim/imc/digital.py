@@ -43,7 +43,7 @@ def digital_parts(model: nn.Module) -> dict[str, tuple[str, ...]]:
         if isinstance(module, (MappedLayer, *CONTAINERS)) or module in told:
             # parts of an array are told with it
             told.update(module.modules() if isinstance(module, MappedLayer) else ())
-        elif not _foreign(module) and _holds_layers(module):
+        elif not foreign(module) and _holds_layers(module):
             continue  # its parts are told
         elif not any(isinstance(part, MappedLayer) for part in module.modules()):
             found[name] = (type(module).__name__,)
@@ -66,7 +66,7 @@ def run_watched(model: nn.Module, inputs: Tensor, hooks: Iterable[tuple[nn.Modul
         run_hooked(model, inputs, hooks)
 
 
-def _foreign(module: nn.Module) -> bool:
+def foreign(module: nn.Module) -> bool:
     """Whether the code of a module is neither of torch nor ours, so that it is not known what it does."""
     home = getattr(module.forward, "__module__", None) or ""
     return home.partition(".")[0] not in {"torch", "memsim"}
@@ -86,7 +86,8 @@ def _refusal(name: str, function: str, weight: str) -> InputError:
     )
 
 
-def _called(target: Any) -> str:
+def called(target: Any) -> str:
+    """Name of a function of torch, without the underscores around it."""
     return str(getattr(target, "__name__", target)).strip("_")
 
 
@@ -99,7 +100,7 @@ class _Trace(NamedTuple):
 
     @property
     def functions(self) -> tuple[str, ...]:
-        calls = [_called(n.target) for n in self.graph.nodes if n.op in {"call_function", "call_method"}]
+        calls = [called(n.target) for n in self.graph.nodes if n.op in {"call_function", "call_method"}]
         names = dict.fromkeys(name for name in calls if name not in MOVES)
         return (*names,) if self.complete else (*names, UNTRACED)
 
@@ -112,8 +113,8 @@ class _Trace(NamedTuple):
                 weights[node] = str(node.target)
             elif given and len(given) == len(node.all_input_nodes):
                 weights[node] = given[0]
-            elif given and node.op != "call_module" and _called(node.target) in PRODUCTS:
-                yield _called(node.target), given[0]
+            elif given and node.op != "call_module" and called(node.target) in PRODUCTS:
+                yield called(node.target), given[0]
 
 
 class _Tracer(fx.Tracer):
@@ -125,11 +126,11 @@ class _Tracer(fx.Tracer):
 
 def _traces(model: nn.Module) -> dict[str, _Trace]:
     """Of each module with code that is not known."""
-    if not any(map(_foreign, model.modules())):
+    if not any(map(foreign, model.modules())):
         return {}
     # traced code may write to its module; a chip runs what is evaluated
     copied = copy_of(model).eval()
-    return {name: _trace(module) for name, module in copied.named_modules() if _foreign(module)}
+    return {name: _trace(module) for name, module in copied.named_modules() if foreign(module)}
 
 
 def _trace(module: nn.Module) -> _Trace:
@@ -148,9 +149,16 @@ def _trace(module: nn.Module) -> _Trace:
 
 @contextmanager
 def _watched(model: nn.Module) -> Iterator[None]:
-    if not any(map(_foreign, model.modules())):
+    if not any(map(foreign, model.modules())):
         yield
         return
+    with running_modules(model) as running, _Watch(model, running):
+        yield
+
+
+@contextmanager
+def running_modules(model: nn.Module) -> Iterator[list[tuple[str, nn.Module]]]:
+    """Names and modules whose code runs, the innermost last."""
     running: list[tuple[str, nn.Module]] = []
 
     def enter(name: str) -> Hook:
@@ -166,8 +174,7 @@ def _watched(model: nn.Module) -> Iterator[None]:
             module.register_forward_hook(leave, always_call=True),
         ]
     try:
-        with _Watch(model, running):
-            yield
+        yield running
     finally:
         for handle in handles:
             handle.remove()
@@ -192,13 +199,13 @@ class _Watch(TorchFunctionMode):
     def __torch_function__(
         self, func: Callable[..., Any], types: object, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        if not self.running or not _foreign(self.running[-1][1]):
+        if not self.running or not foreign(self.running[-1][1]):
             return func(*args, **(kwargs or {}))
         given = list(_tensors((*args, *(kwargs or {}).values())))
         weights = [self.weights[id(tensor)][1] for tensor in given if id(tensor) in self.weights]
-        if weights and len(weights) < len(given) and _called(func) in PRODUCTS:
+        if weights and len(weights) < len(given) and called(func) in PRODUCTS:
             name, _ = self.running[-1]
-            raise _refusal(name, _called(func), weights[0].removeprefix(f"{name}."))
+            raise _refusal(name, called(func), weights[0].removeprefix(f"{name}."))
         found = func(*args, **(kwargs or {}))
         if weights and len(weights) == len(given):
             self.weights |= {id(tensor): (tensor, weights[0]) for tensor in _tensors((found,))}

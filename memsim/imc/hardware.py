@@ -3,7 +3,8 @@
     base = "adcless"                     # another card, whose entries hold where this one says nothing
     description = "what it is"
     source = "where the architecture comes from"
-    [array]   [cell]   [wires]   [weights]   [inputs]   [converter]   [accumulation]   [tiles]   [clock]   [technology]
+    [array]   [cell]   [wires]   [weights]   [inputs]   [converter]   [accumulation]   [tiles]   [clock]
+    [digital]   [memory]   [technology]
     [sources]                            # "cell.resistance_on" = "where this number comes from"
 
 Resistances and times are in SI units. What a converter reads is counted in LSB, the unit of its own figures (INL, DNL):
@@ -27,7 +28,9 @@ from memsim.imc.tables import (
     CellTable,
     ClockTable,
     ConverterTable,
+    DigitalTable,
     InputsTable,
+    MemoryTable,
     Table,
     TechnologyTable,
     TilesTable,
@@ -63,6 +66,8 @@ class HardwareCard(Table):
     accumulation: AccumulationTable
     tiles: TilesTable
     clock: ClockTable
+    digital: DigitalTable = DigitalTable()
+    memory: MemoryTable | None = None
     technology: TechnologyTable
     sources: dict[str, str] = {}
 

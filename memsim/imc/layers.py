@@ -365,8 +365,8 @@ class MappedLayer(nn.Module):
             one = min(self.fan_in, self.card.array.rows) * (self.card.cell.levels - 1)
         largest = one * self.row_tiles * sum(powers(self.card)) * self.largest_input
         needed = math.ceil(math.log2(largest / grid + 1)) + 1
-        if needed > table.bits:
+        if needed > table.width:
             raise InputError(
-                f"accumulation.bits = {table.bits} is too narrow for {self.name}, whose sums need {needed}; "
+                f"accumulation.bits = {table.width} is too narrow for {self.name}, whose sums need {needed}; "
                 "allowed: at least that"
             )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Literal
 
 from pydantic import ConfigDict, Field, model_validator
@@ -11,6 +12,8 @@ from memsim.tables import NonNegative, Positive, Share
 
 Lines = Annotated[int, Field(ge=1, le=4096)]
 Bits = Annotated[int, Field(ge=1, le=16)]
+COUNTER_BITS = 16
+"""Of accumulators of cards that do not say."""
 ConverterKind = Literal["ideal", "sense-amplifier", "ternary", "flash", "sar"]
 
 
@@ -39,10 +42,12 @@ class CellTable(Table):
         bits: that it holds, as 2^bits conductances evenly from 1 / resistance_off to 1 / resistance_on.
         resistance_on, resistance_off: lowest and highest resistance [ohm].
         read_voltage: on the word line of an active input [V].
-        read_time: length of a read pulse [s].
+        read_time: length of a read pulse on a word line, after which the column is converted [s].
         variation: standard deviation of the logarithm of conductances, from device to device.
         stuck_rate: share of cells that stay at their highest conductance.
         read_noise: standard deviation of a cell's conductance from read to read, as a share of it.
+        write_voltage, write_time: of a pulse that programs a cell [V], [s]; without them programming has no cost.
+        write_pulses: that a cell takes on average, those of write and verify schemes included; 1 where left out.
     """
 
     bits: Annotated[int, Field(ge=1, le=8)]
@@ -53,6 +58,24 @@ class CellTable(Table):
     variation: NonNegative = 0.0
     stuck_rate: Share = 0.0
     read_noise: NonNegative = 0.0
+    write_voltage: Positive | None = None
+    write_time: Positive | None = None
+    write_pulses: Positive | None = None
+
+    @model_validator(mode="after")
+    def _written_wholly(self) -> CellTable:
+        if (self.write_voltage is None) != (self.write_time is None):
+            raise ValueError("write_voltage and write_time go together; give both or neither")
+        if self.write_pulses is not None and self.write_voltage is None:
+            raise ValueError(
+                f"write_pulses = {self.write_pulses:g} has no meaning without write_voltage and write_time"
+            )
+        return self
+
+    @property
+    def conductance_mean(self) -> float:
+        """With as many cells on as off [S]."""
+        return (self.conductance_max + self.conductance_min) / 2
 
     @property
     def conductance_max(self) -> float:
@@ -169,29 +192,78 @@ class ConverterTable(Table):
 
 
 class AccumulationTable(Table):
-    """Where partial sums of slices and of row tiles are added: `digital` counters, or the `analog` membrane."""
+    """Where partial sums of slices and of row tiles are added: `digital` counters, or the `analog` membrane.
+
+    Attributes:
+        bits: of a counter, 1 to 32; 16 where left out.
+    """
 
     kind: Literal["digital", "analog"]
-    bits: Annotated[int, Field(ge=1, le=32)] = 16
+    bits: Annotated[int, Field(ge=1, le=32)] | None = None
+
+    @model_validator(mode="after")
+    def _analog_has_no_counter(self) -> AccumulationTable:
+        if self.kind == "analog" and self.bits is not None:
+            raise ValueError(f"bits = {self.bits} has no meaning for kind = analog; leave it out")
+        return self
+
+    @property
+    def width(self) -> int:
+        """Bits of a counter."""
+        return COUNTER_BITS if self.bits is None else self.bits
 
 
 class TilesTable(Table):
     """How arrays are grouped.
 
     Attributes:
-        arrays: that share buffer and wiring.
-        buffer_bits: of that buffer, for inputs and partial sums.
+        arrays: that share buffer and wiring, in a square: 1, 4, 9, 16, and so on.
+        buffer_bits: of that buffer, for inputs and partial sums; what does not fit passes through the global buffer.
+        on_chip: tiles of the chip; where left out as many as a network takes. A larger network is programmed anew, part
+            after part, in each inference.
     """
 
     arrays: Annotated[int, Field(ge=1)]
     buffer_bits: Annotated[int, Field(ge=1)]
+    on_chip: Annotated[int, Field(ge=1)] | None = None
+
+    @model_validator(mode="after")
+    def _square(self) -> TilesTable:
+        side = math.isqrt(self.arrays)
+        if side**2 != self.arrays:
+            raise ValueError(
+                f"arrays = {self.arrays} do not form a square; allowed: such as {side**2} or {(side + 1) ** 2}"
+            )
+        return self
+
+
+class DigitalTable(Table):
+    """The unit that computes what is not on arrays: normalisation, pooling, sums of branches, digital layers.
+
+    Attributes:
+        lanes: multiply-accumulate units that work side by side, one operation in each cycle.
+    """
+
+    lanes: Annotated[int, Field(ge=1, le=10**6)] = 64
+
+
+class MemoryTable(Table):
+    """Memory off the chip, from which inputs come and to which outputs go, and weights that are loaded anew.
+
+    Attributes:
+        energy: of one bit [J].
+        bandwidth: [bit/s].
+    """
+
+    energy: Positive
+    bandwidth: Positive
 
 
 class ClockTable(Table):
-    """`synchronous`: one period for all, the slowest array read; `decoupled`: digital parts keep their own.
+    """`synchronous`: one period for all, that of the slowest; `decoupled`: digital parts keep their own.
 
     Attributes:
-        digital_period: of decoupled digital parts [s].
+        digital_period: of digital parts [s].
     """
 
     kind: Literal["synchronous", "decoupled"]

@@ -35,7 +35,7 @@ class Chip:
         accuracy: on test images; None of a network that is only a shape.
         trained: stage of training that made the network; None of a network that is only a shape.
         cold: whether that stage was not for converters of this kind.
-        digital: layers that are on no array, and in no cost.
+        digital: layers that are on no array, and computed beside them.
         unseen: what it gets right on chips that its training never saw, where that was asked for.
     """
 

@@ -4,6 +4,7 @@ from memsim.plots.arrays import conductance_map, confusion
 from memsim.plots.costs import cost_bars, layer_bars, tornado
 from memsim.plots.crossbars import conductance_histogram, ir_drop_map
 from memsim.plots.fits import FittedLoop, fitted_loops
+from memsim.plots.floorplan import floorplan
 from memsim.plots.kinetics import FittedRamp, FittedTimes, fitted_ramps, fitted_times
 from memsim.plots.loops import hysteresis
 from memsim.plots.over_time import neuron, overlay, raster, telling, waveforms
@@ -29,6 +30,7 @@ __all__ = [
     "fitted_loops",
     "fitted_ramps",
     "fitted_times",
+    "floorplan",
     "hysteresis",
     "ir_drop_map",
     "layer_bars",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from memsim.imc.cost import Cost, Swing
 
 # Light and dark in turn, and a hatch for each, so that neighbours differ in grey.
-_LOOKS = {
+LOOKS = {
     "array": ("#0072B2", ""),
     "converters": ("#F0E442", "//"),
     "drivers": ("#000000", ""),
@@ -24,6 +24,9 @@ _LOOKS = {
     "buffers": ("#D55E00", "--"),
     "interconnect": ("#DDDDDD", "\\\\"),
     "neurons": ("#009E73", "++"),
+    "digital": ("#CC79A7", "oo"),
+    "memory": ("#E69F00", ""),
+    "programming": ("#999999", "**"),
     "leakage": ("#FFFFFF", "xx"),
 }
 _LOW, _HIGH = COLOURS[0], COLOURS[5]
@@ -32,7 +35,7 @@ _MICRO = 1e-6
 
 @styled
 def cost_bars(costs: Sequence[Cost], accuracies: Sequence[float] | None = None) -> Figure:
-    """Energy and area part by part, latency, and accuracy where it is known, of chips beside each other.
+    """Energy and area part by part, period of the pipeline, and accuracy where it is known, of chips beside each other.
 
     Args:
         costs: of one network on several chips.
@@ -52,9 +55,9 @@ def cost_bars(costs: Sequence[Cost], accuracies: Sequence[float] | None = None) 
     scale, prefix = si_prefix(max(cost.total_energy for cost in costs))
     _stack(axes[0], names, [cost.energy for cost in costs], scale)
     axes[0].set_ylabel(f"energy per inference ({prefix}J)")
-    scale, prefix = si_prefix(max(cost.latency for cost in costs))
-    axes[1].bar(names, [cost.latency / scale for cost in costs], width=0.6, color="0.75", edgecolor="black")
-    axes[1].set_ylabel(f"latency ({prefix}s)")
+    scale, prefix = si_prefix(max(cost.period for cost in costs))
+    axes[1].bar(names, [cost.period / scale for cost in costs], width=0.6, color="0.75", edgecolor="black")
+    axes[1].set_ylabel(f"period ({prefix}s)")
     _stack(axes[2], names, [cost.area for cost in costs], _MICRO)
     axes[2].set_ylabel("area (mm²)")
     if accuracies is not None:
@@ -77,7 +80,7 @@ def layer_bars(cost: Cost) -> Figure:
     _stack(above, names, [layer.energy for layer in cost.layers], scale)
     above.set_ylabel(f"energy per inference ({prefix}J)")
     above.tick_params("x", length=0)
-    scale, prefix = si_prefix(cost.latency)
+    scale, prefix = si_prefix(max(layer.latency for layer in cost.layers))
     below.bar(
         names, [layer.latency / scale for layer in cost.layers], width=0.6, color="0.75", edgecolor="black"
     )
@@ -154,7 +157,7 @@ def _plain_ticks(axes: Axes) -> None:
 
 def _stack(axes: Axes, names: Sequence[str], parts: Sequence[Mapping[str, float]], scale: float) -> None:
     bottom = [0.0] * len(names)
-    for part, (colour, hatch) in _LOOKS.items():
+    for part, (colour, hatch) in LOOKS.items():
         heights = [one.get(part, 0.0) / scale for one in parts]
         axes.bar(names, heights, 0.6, bottom, color=colour, hatch=hatch, edgecolor="black", linewidth=0.6)
         bottom = [low + height for low, height in zip(bottom, heights, strict=True)]
@@ -164,9 +167,9 @@ def _stack(axes: Axes, names: Sequence[str], parts: Sequence[Mapping[str, float]
 
 def _legend(figure: Figure, parts: Sequence[Mapping[str, float]]) -> None:
     """In the order of the stacks, beside the panels."""
-    shown = [name for name in _LOOKS if any(one.get(name) for one in parts)][::-1]
+    shown = [name for name in LOOKS if any(one.get(name) for one in parts)][::-1]
     patches = [
-        Patch(facecolor=_LOOKS[name][0], hatch=_LOOKS[name][1], edgecolor="black", linewidth=0.6)
+        Patch(facecolor=LOOKS[name][0], hatch=LOOKS[name][1], edgecolor="black", linewidth=0.6)
         for name in shown
     ]
     figure.legend(handles=patches, labels=shown, loc="outside right upper")

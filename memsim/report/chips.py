@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from matplotlib.figure import Figure
@@ -18,6 +18,12 @@ from memsim.units import format_si
 
 NUMBERS, REPORT = "imc.json", "imc.html"
 SQUARE_MILLIMETRE = 1e-6
+TERA = 1e12
+DEFINITIONS = (
+    "Energies are those of one inference. The period is the time between two inferences of the pipeline, an inference "
+    "alone passes through all layers. An operation is a multiplication or a sum: two for each weight, position and "
+    "time step, whether its input spikes or not. The macro is arrays, converters and drivers."
+)
 
 
 def write_imc_report(chips: Sequence[Chip], folder: Path, command: str) -> list[Path]:
@@ -34,23 +40,31 @@ def write_imc_report(chips: Sequence[Chip], folder: Path, command: str) -> list[
     ensure_folder(folder)
     write_text(folder / NUMBERS, json.dumps([chip.as_dict() for chip in chips], indent=2) + "\n")
     side_by_side, layers = imc_figures(chips)
+    floor = plots.floorplan(chips[0].cost)
     pictures = [
         plots.save(side_by_side, folder / "imc-cost.png"),
         plots.save(layers, folder / "imc-layers.png"),
+        plots.save(floor, folder / "imc-floorplan.png"),
     ]
     card = chips[0].card.name
     sections = [
         Section(
             heading="Side by side",
-            text="For one inference. Latency is the time between two inferences of the layer pipeline.",
+            text="\n\n".join([DEFINITIONS, *remarks(chips)]),
             tables=[comparison(chips), _components([chip.cost for chip in chips])],
             figures=[("energy, latency and area of each chip, part by part", side_by_side)],
             command=command,
         ),
         Section(
             heading=f"Layers on {card}",
-            tables=[_layers(chips[0].cost)],
-            figures=[(f"energy of each layer on {card}, part by part, and its latency", layers)],
+            tables=[
+                _layers(chips[0].cost),
+                *([digital] if (digital := beside_arrays(chips[0].cost)) else []),
+            ],
+            figures=[
+                (f"energy of each layer on {card}, part by part, and its latency", layers),
+                (f"floorplan of {card}, to scale, and one of its tiles", floor),
+            ],
         ),
     ]
     if chips[0].unseen:
@@ -70,12 +84,10 @@ def comparison(chips: Sequence[Chip]) -> Table:
     """Accuracy and cost of chips side by side, costs also over those of the first."""
     base = chips[0].cost
     header = ["", *(chip.card.name for chip in chips)]
-    rows: list[list[object]] = [
-        ["energy", *(format_si(chip.cost.total_energy, "J", 3) for chip in chips)],
-        ["latency", *(format_si(chip.cost.latency, "s", 3) for chip in chips)],
-        ["area", *(f"{chip.cost.total_area / SQUARE_MILLIMETRE:.3g} mm²" for chip in chips)],
+    rows: list[list[object]] = [[name, *(of(chip.cost) for chip in chips)] for name, of in ROWS.items()]
+    rows += [
         ["energy, over the first", *(f"{c.cost.total_energy / base.total_energy:.2f}" for c in chips)],
-        ["latency, over the first", *(f"{c.cost.latency / base.latency:.2f}" for c in chips)],
+        ["period, over the first", *(f"{c.cost.period / base.period:.2f}" for c in chips)],
         ["area, over the first", *(f"{c.cost.total_area / base.total_area:.2f}" for c in chips)],
     ]
     if any(chip.accuracy is not None for chip in chips):
@@ -83,13 +95,52 @@ def comparison(chips: Sequence[Chip]) -> Table:
         rows[1:1] = mean_rows(chips)
         rows.append(["network of stage", *(f"{c.trained}{', cold' if c.cold else ''}" for c in chips)])
     if any(chip.digital for chip in chips):
-        rows.append(["digital, in no cost", *(", ".join(chip.digital) or "none" for chip in chips)])
+        rows.append(["digital layers", *(", ".join(chip.digital) or "none" for chip in chips)])
     return header, rows
+
+
+ROWS: Mapping[str, Callable[[Cost], str]] = {
+    "energy": lambda cost: format_si(cost.total_energy, "J", 3),
+    "one inference": lambda cost: format_si(cost.inference_time, "s", 3),
+    "period": lambda cost: format_si(cost.period, "s", 3),
+    "slowest stage": lambda cost: cost.slowest,
+    "area": lambda cost: f"{cost.total_area / SQUARE_MILLIMETRE:.1f} mm²",
+    "TOPS/W": lambda cost: f"{cost.efficiency / TERA:.3g}",
+    "TOPS/W of the macro": lambda cost: f"{cost.macro_efficiency / TERA:.3g}",
+    "TOPS/mm²": lambda cost: f"{cost.density * SQUARE_MILLIMETRE / TERA:.3g}",
+    "cells in use": lambda cost: f"{cost.utilisation:.0%}",
+    "column, array carry": lambda cost: "; ".join(
+        format_si(current, "A", 2) for current in (cost.currents.column, cost.currents.array)
+    ),
+    "leakage": lambda cost: format_si(cost.leakage_power, "W", 3),
+    "programming, once": lambda cost: (
+        "not said" if cost.programming is None else format_si(cost.programming.energy, "J", 3)
+    ),
+}
+"""Of the table side by side."""
+
+
+def remarks(chips: Sequence[Chip]) -> list[str]:
+    """What should be known of the chips, each by its name."""
+    return [f"{chip.card.name}: {text}." for chip in chips for text in chip.cost.remarks]
+
+
+def beside_arrays(cost: Cost) -> Table | None:
+    """What is computed beside the arrays; None where there is nothing."""
+    if not cost.parts:
+        return None
+    rows = [
+        (part.name, part.does, format_si(part.energy, "J", 3), format_si(part.latency, "s", 3))
+        for part in cost.parts
+    ]
+    return ("beside the arrays", "does", "energy", "time"), rows
 
 
 def _components(costs: Sequence[Cost]) -> Table:
     header = ["energy of", *(cost.card for cost in costs)]
-    return header, [[part, *(format_si(cost.energy[part], "J", 3) for cost in costs)] for part in COMPONENTS]
+    energies = [cost.energy for cost in costs]
+    rows = [[part, *(format_si(one[part], "J", 3) for one in energies)] for part in COMPONENTS]
+    return header, [row for row, part in zip(rows, COMPONENTS, strict=True) if any(e[part] for e in energies)]
 
 
 def _layers(cost: Cost) -> Table:

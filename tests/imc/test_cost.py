@@ -16,7 +16,15 @@ from hypothesis import strategies as st
 
 from memsim.errors import InputError
 from memsim.imc import load_hardware
-from memsim.imc.cost import COMPLETE, PUBLISHED, Accounting, Cost, accounting_of, cost, load_technology
+from memsim.imc.cost import (
+    COMPLETE,
+    PUBLISHED,
+    Accounting,
+    Cost,
+    accounting_of,
+    cost,
+    load_technology,
+)
 from memsim.imc.cost.sensing import conversion
 from memsim.imc.workloads import LayerShape, Workload, load_workload, workload_names
 
@@ -42,7 +50,7 @@ def dense(inputs: int = 64, neurons: int = 16, *, steps: int = 1, rate: float = 
 def test_column_reads_at_half_activity_are_those_of_neurosim(card: str, rows: int, picojoules: float) -> None:
     hardware, constants = load_hardware(card), TECHNOLOGY.constants
     conductance = rows / 2 * (hardware.cell.conductance_max + hardware.cell.conductance_min) / 2
-    read = conversion(hardware.converter, constants)
+    read = conversion(hardware, constants, PUBLISHED)
     levels = 0 if card == "sar" else 2**hardware.converter.bits - 1
     without_encoder = read.energy - levels * constants.encoder_energy
     assert without_encoder + read.column_energy * conductance == pytest.approx(
@@ -52,14 +60,14 @@ def test_column_reads_at_half_activity_are_those_of_neurosim(card: str, rows: in
 
 @pytest.mark.parametrize(("card", "nanoseconds"), [("adcless", 1.19), ("hp-adc", 11.4), ("sar", 6.8)])
 def test_clocks_are_those_of_the_published_chips(card: str, nanoseconds: float) -> None:
-    period = conversion(load_hardware(card).converter, TECHNOLOGY.constants).period
+    period = conversion(load_hardware(card), TECHNOLOGY.constants, PUBLISHED).period
     # published with one digit behind the point, of several runs
     assert period == pytest.approx(nanoseconds * 1e-9, rel=0.005, abs=0)
 
 
 def test_one_full_array_by_hand() -> None:
     card, c = load_hardware("adcless-64"), TECHNOLOGY.constants
-    found = cost(dense(), card).energy
+    found = cost(dense(), card, accounting=PUBLISHED).energy
     columns, active = 64, 32
     on = (card.cell.conductance_max + card.cell.conductance_min) / 2
     read = c.column_power * active * on * c.sense_time_least
@@ -77,10 +85,10 @@ def test_one_full_array_by_hand() -> None:
 def test_columns_that_share_a_converter_wait_for_each_other() -> None:
     shared, own = (cost(dense(), load_hardware("hp-adc-64", {"converter.columns": m})) for m in (8, 1))
     period = conversion(
-        load_hardware("hp-adc", {"converter.columns": 1}).converter, TECHNOLOGY.constants
+        load_hardware("hp-adc", {"converter.columns": 1}), TECHNOLOGY.constants, PUBLISHED
     ).period
-    # seven more reads and seven more adds of digits; a tile holds 16 copies of so small a layer
-    assert shared.latency - own.latency >= 14 / 16 * period
+    # seven more reads and seven more adds of digits
+    assert shared.period - own.period >= 14 * period
     assert shared.area["converters"] == pytest.approx(own.area["converters"] / 8, rel=1e-12, abs=0)
 
 
@@ -94,9 +102,9 @@ def test_published_accounting_rounds_sums_of_unshared_converters_down_to_none() 
 
 
 def test_decoupled_clock_at_the_period_of_reads_is_the_synchronous_one() -> None:
-    read = conversion(load_hardware("hp-adc").converter, TECHNOLOGY.constants).period
+    read = conversion(load_hardware("hp-adc"), TECHNOLOGY.constants, PUBLISHED).period
     times = [
-        cost(load_workload("gesture"), load_hardware("hp-adc-64", changes)).latency
+        cost(load_workload("gesture"), load_hardware("hp-adc-64", changes)).period
         for changes in ({}, {"clock.kind": "decoupled", "clock.digital_period": read})
     ]
     assert times[0] == pytest.approx(times[1], rel=1e-12, abs=0)
@@ -109,7 +117,9 @@ def test_simulated_conductance_takes_the_place_of_the_expected_one() -> None:
     for siemens in (1e-3, 2e-3, 3e-3):
         layer = shape.model_copy(update={"conductance": siemens})
         arrays.append(cost(dense().model_copy(update={"layers": (layer,)}), card).energy["array"])
-    rise = 64 * TECHNOLOGY.constants.column_power * TECHNOLOGY.constants.sense_time_least * 1e-3
+    taken = card.cell.read_voltage**2 * (card.cell.read_time + TECHNOLOGY.constants.sense_time_least)
+    # 64 columns and the reference
+    rise = 65 * taken * 1e-3
     assert [b - a for a, b in pairwise(arrays)] == pytest.approx([rise] * 2, rel=1e-9, abs=0)
 
 
@@ -125,7 +135,8 @@ def test_differential_columns_read_pairs() -> None:
     )
     # 3 pairs in place of 4 columns: fewer decisions, more array current
     assert pair.energy["converters"] == pytest.approx(0.75 * single.energy["converters"], rel=1e-12, abs=0)
-    assert pair.energy["array"] > 1.4 * single.energy["array"]
+    # 6 lines in place of 4 and the half of a reference
+    assert pair.energy["array"] > 1.3 * single.energy["array"]
 
 
 @settings(max_examples=30, deadline=None)
@@ -151,7 +162,7 @@ def test_what_holds_for_any_layer(
         return cost(workload, hardware, accounting=accounting, skip_events=bool(changes.get("skip")))
 
     made = costed()
-    parts = [*made.energy.values(), *made.area.values(), made.latency, made.leakage_power]
+    parts = [*made.energy.values(), *made.area.values(), made.period, made.inference_time, made.leakage_power]
     assert all(math.isfinite(part) and part >= 0 for part in parts)
     assert made.total_energy == pytest.approx(
         sum(layer.total_energy for layer in made.layers), rel=1e-12, abs=0
@@ -161,25 +172,25 @@ def test_what_holds_for_any_layer(
     skipped = costed(skip=True)
     # silent arrays are not read and rare spikes travel as addresses: never more, never slower
     assert skipped.total_energy <= made.total_energy * (1 + 1e-12)
-    assert skipped.latency <= made.latency * (1 + 1e-12)
+    assert skipped.period <= made.period * (1 + 1e-12)
 
 
-def test_twelve_of_fifteen_published_rows() -> None:
+def test_all_published_rows() -> None:
     table = tomllib.loads(PUBLISHED_ROWS.read_text(encoding="utf-8"))["rows"]
     names = table.pop("names")
     within = 0
     for workload in workload_names():
         for row in (dict(zip(names, values, strict=True)) for values in table[workload]):
             own, rival = (
-                cost(load_workload(workload), load_hardware(f"{c}-{row['size']}"))
+                cost(load_workload(workload), load_hardware(f"{c}-{row['size']}"), accounting=PUBLISHED)
                 for c in ("adcless", "hp-adc")
             )
             energy = (
                 rival.total_energy / own.total_energy * row["energy_adcless_uJ"] / row["energy_hp_adc_uJ"]
             )
-            latency = rival.latency / own.latency * row["latency_adcless_ms"] / row["latency_hp_adc_ms"]
+            latency = rival.period / own.period * row["latency_adcless_ms"] / row["latency_hp_adc_ms"]
             within += abs(energy - 1) <= 0.25 and abs(latency - 1) <= 0.35
-    assert within >= 12
+    assert within == 15
 
 
 # pJ for each column conversion over the five networks, from re-runs: sensing, accumulation, and all else but neurons
@@ -204,7 +215,7 @@ def test_energies_of_conversions_lie_in_the_published_ranges(
         vectors = [layer.positions("unpadded") * workload.steps for layer in workload.layers]
         columns = [math.ceil(layer.rows / card.array.rows) * 4 * layer.neurons for layer in workload.layers]
         conversions = sum(map(operator.mul, vectors, columns))
-        energy = cost(workload, card).energy
+        energy = cost(workload, card, accounting=PUBLISHED).energy
         found = (
             energy["array"] + energy["converters"],
             energy["accumulators"],
@@ -243,3 +254,48 @@ def test_bad_input_is_named(tmp_path: Path) -> None:
     path.write_text(tomli_w.dumps(content), encoding="utf-8")
     with pytest.raises(InputError, match="'supply' has no source"):
         load_technology(path)
+
+
+@pytest.mark.parametrize("workload", ["gesture", "resnet20", "fireflownet", "spike-flownet"])
+def test_leakage_is_that_of_the_source(workload: str) -> None:
+    """The source charges the tiles of a layer for as long as it waits for the slowest one.
+
+    VGG16 is left out: there it gives 40 and 160 times as much for tiles of the same kind, at three layers of which the
+    unpadded rule has no positions.
+    """
+    table = tomllib.loads(PUBLISHED_ROWS.read_text(encoding="utf-8"))["leakage"]
+    for chip, microjoules in table[workload].items():
+        made = cost(load_workload(workload), load_hardware(f"{chip}-64"), accounting=PUBLISHED)
+        plan = made.plan
+        power = (plan.flip_flops + plan.buffer_bits) * plan.constants.flip_flop_leakage
+        waited = [
+            placed.tiles * (made.period - layer.latency)
+            for placed, layer in zip(plan.layers, made.layers, strict=True)
+        ]
+        # buffers of the source have logic that we do not count; 1.66 at most was found
+        assert 1 / 1.7 < sum(waited) * power * 1e6 / microjoules < 1.7
+
+
+@pytest.mark.parametrize("workload", workload_names())
+def test_macros_are_as_efficient_as_measured_ones(workload: str) -> None:
+    made = cost(load_workload(workload), load_hardware("adcless-64"))
+    # 20 to 55 TOPS/W of ReRAM macros with 1-bit inputs in 55 to 90 nm, and a factor of 2
+    assert 10e12 < made.macro_efficiency < 110e12
+
+
+def test_tops_per_watt_and_area_follow_from_their_definition() -> None:
+    made = cost(dense(steps=3), load_hardware("adcless-64"))
+    assert made.operations == 2 * 64 * 16 * 3
+    assert made.efficiency == made.operations / made.total_energy
+    assert made.macro_efficiency > made.efficiency
+    assert made.density == pytest.approx(made.operations / made.period / made.total_area, rel=1e-12)
+    # one array of a tile of 16
+    assert made.utilisation == 1 / 16
+
+
+def test_one_inference_passes_through_all_layers_of_the_pipeline() -> None:
+    made = cost(load_workload("gesture"), load_hardware("adcless-64"))
+    layers = [layer.latency for layer in made.layers]
+    digital = sum(part.latency for part in made.parts)
+    assert made.period == max(*layers, digital)
+    assert made.inference_time == pytest.approx(sum(layers) + digital, rel=1e-12)

@@ -101,10 +101,10 @@ def test_command_compares_a_trained_network(tmp_path: Path, memsim: Memsim) -> N
     assert (own["card"], rival["card"]) == ("adcless-32", "hp-adc-32")
     assert (own["trained_in_stage"], rival["trained_in_stage"]) == ("one bit", "five bits")
     assert own["energy_joule"] < rival["energy_joule"]
-    assert own["latency_second"] < rival["latency_second"]
+    assert own["period_second"] < rival["period_second"]
     assert round(20 * own["accuracy"], 6).is_integer()
     written = {path.name for path in (folder / "imc").iterdir()}
-    assert written == {"imc.json", "imc.html", "imc-cost.png", "imc-layers.png"}
+    assert written == {"imc.json", "imc.html", "imc-cost.png", "imc-layers.png", "imc-floorplan.png"}
 
 
 def test_command_costs_a_workload(memsim: Memsim, tmp_path: Path) -> None:

@@ -220,7 +220,7 @@ def test_the_command_judges_every_card(folder: Path, tmp_path: Path) -> None:
     lines = {line.split("  ")[0]: line for line in told.output.splitlines()}
     mean = sum(chip["accuracy_averages_per_chip"] for chip in own["unseen_chips"]) / 2
     assert f"{mean:.2%}" in lines["2 unseen, averages per chip"]
-    assert "stem" in lines["digital, in no cost"]
+    assert "stem" in lines["digital layers"]
     page = (tmp_path / "imc.html").read_text()
     assert "Chips that training never saw" in page
     assert "--chips 2" in page

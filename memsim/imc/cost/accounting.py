@@ -24,7 +24,11 @@ class Accounting:
         wire_delays: lengths of wire whose delay is charged for each length whose energy is.
         reference: whether arrays that are not differential have a reference column, which takes current and area.
         neurons: whether updates of neurons are charged.
-        leakage: whether leakage over the latency is charged.
+        leakage: whether leakage is charged, of all parts at all times.
+        currents: `fitted`: of columns as the source fits them at its own voltage and sensing time. `ohmic`: V^2 G over
+            the read time of the cells and the conversion.
+        sizes: `grown`: registers and buffers as the source sizes them for each network. `card`: as the card has them.
+        surroundings: whether digital parts, memory off the chip, and programming of what does not fit are charged.
     """
 
     name: str
@@ -36,6 +40,9 @@ class Accounting:
     reference: bool
     neurons: bool
     leakage: bool
+    currents: Literal["fitted", "ohmic"]
+    sizes: Literal["grown", "card"]
+    surroundings: bool
 
     def sums_share(self, columns: int, slices: int) -> float:
         """Share of the sums over time steps and row tiles that is charged."""
@@ -54,6 +61,9 @@ PUBLISHED = Accounting(
     reference=False,
     neurons=False,
     leakage=False,
+    currents="fitted",
+    sizes="grown",
+    surroundings=False,
 )
 COMPLETE = Accounting(
     name="complete",
@@ -65,6 +75,9 @@ COMPLETE = Accounting(
     reference=True,
     neurons=True,
     leakage=True,
+    currents="ohmic",
+    sizes="card",
+    surroundings=True,
 )
 
 

@@ -1,17 +1,28 @@
-"""Energy of a layer for each inference, part by part.
+"""Energy of an inference, part by part.
 
-With V = positions x steps vectors, R x C bit lines and rows of the layer, and n conversions for each vector:
+Of a layer, with V = positions x steps vectors, R x C bit lines and rows, n conversions for each vector, and k pulses
+on a word line for each of them:
 
-    array          V (column_energy G + c_line (rows that spike) V_dd^2 + c_line C V_read^2)
+    array          V (column_energy G + k c_line ((rows that spike) (turns at a converter) V_dd^2 + C V_read^2))
     converters     V n (energy of a conversion)
-    drivers        V (turns at a converter) (word lines) flip_flop
+    drivers        V k (turns at a converter) (word lines) flip_flop
     accumulators   V n (digits of a weight) + share V n / slices (steps) + share (adds of row tiles)
-    buffers        bits into and out of tiles and of their quarters
+    buffers        bits into and out of tiles, of their quarters, and of the global buffer
     interconnect   bits (length inside a tile), and bits (length across the chip)
     neurons        updates
 
-where G is the conductance of all bit lines at the rows that spike. Converters, accumulators and word lines are skipped
-with the events of a read, if they are, and bits are then addresses of spikes where those are fewer.
+where G is the conductance of all bit lines at the rows that spike; those that wait for a shared converter float, and
+take nothing. Converters, accumulators and word lines are skipped with the events of a read, if they are, and bits are
+then addresses of spikes where those are fewer. Inputs that the buffer of a tile cannot hold go to the global buffer and
+come back.
+
+Of the whole chip:
+
+    digital        (multiply-accumulates) mac_energy + (sums, comparisons) operation_energy, of what is not on arrays,
+                   and updates of the neurons behind digital layers
+    memory         bits of inputs and outputs, and of weights that are loaded anew
+    programming    V_write^2 G t_write (pulses) for each cell, where a network does not fit and is programmed anew
+    leakage        of all parts at all times
 """
 
 from __future__ import annotations
@@ -20,7 +31,8 @@ import math
 from dataclasses import dataclass
 
 from memsim.imc.cost.floorplan import Floorplan, LayerPlan
-from memsim.imc.cost.sensing import conversion
+from memsim.imc.cost.sensing import conversion, pulses
+from memsim.imc.workloads import DigitalPart, Workload
 
 COMPONENTS = (
     "array",
@@ -30,6 +42,9 @@ COMPONENTS = (
     "buffers",
     "interconnect",
     "neurons",
+    "digital",
+    "memory",
+    "programming",
     "leakage",
 )
 """In the order of tables and figures."""
@@ -46,6 +61,7 @@ class Traffic:
         awake: share of array reads that take place.
         bits_in: of one vector into the layer.
         bits_out: of its spikes for one vector, after pooling.
+        spilled: of bits_in, those that the buffers of its tiles cannot hold.
     """
 
     vectors: float
@@ -54,6 +70,12 @@ class Traffic:
     awake: float
     bits_in: float
     bits_out: float
+    spilled: float
+
+    @property
+    def across(self) -> float:
+        """Bits of one vector between the global buffer and tiles; what spilled goes back and comes again."""
+        return self.bits_in + self.bits_out + 2 * self.spilled
 
 
 def traffic(plan: Floorplan, layer: LayerPlan, rate: float, *, skip_events: bool) -> Traffic:
@@ -83,11 +105,12 @@ def traffic(plan: Floorplan, layer: LayerPlan, rate: float, *, skip_events: bool
         awake=awake,
         bits_in=rows,
         bits_out=outputs,
+        spilled=rows * plan.spilled(layer, rows),
     )
 
 
 def energies(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> dict[str, float]:
-    """Energy of each component but leakage [J]."""
+    """Energy of each component that a layer has for itself [J]."""
     neurons = flow.updates * plan.constants.neuron_energy if plan.accounting.neurons else 0.0
     return {
         "array": flow.vectors * _array(plan, layer, flow),
@@ -104,8 +127,7 @@ def column_conductance(plan: Floorplan, layer: LayerPlan, rate: float) -> float:
     """That a read of all rows of one bit line meets [S]: as simulated, or expected with half of the cells on."""
     if layer.shape.conductance is not None:
         return layer.shape.conductance
-    cell = plan.card.cell
-    return layer.shape.rows * rate * (cell.conductance_max + cell.conductance_min) / 2
+    return layer.shape.rows * rate * plan.card.cell.conductance_mean
 
 
 def _array(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
@@ -113,12 +135,12 @@ def _array(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
     columns = layer.shape.neurons * card.lines
     if plan.accounting.reference and not card.differential:
         columns += layer.column_tiles
-    pulses = 2**card.inputs.bits - 1 if card.inputs.coding == "pulse-count" else 1
-    taken = conversion(card.converter, c).column_energy * column_conductance(plan, layer, flow.rate) * pulses
+    taken = conversion(card, c, plan.accounting).column_energy * column_conductance(plan, layer, flow.rate)
     line = c.wire_capacitance * c.cell_pitch
     words = line * card.array.columns * layer.column_tiles * card.converter.columns * c.supply**2
     bits = line * card.array.rows * layer.row_tiles * card.cell.read_voltage**2
-    return columns * (taken + flow.awake * bits) + layer.shape.rows * flow.rate * words
+    charged = pulses(card) * (columns * flow.awake * bits + layer.shape.rows * flow.rate * words)
+    return columns * taken + charged
 
 
 def _conversions(plan: Floorplan, layer: LayerPlan) -> float:
@@ -126,12 +148,12 @@ def _conversions(plan: Floorplan, layer: LayerPlan) -> float:
 
 
 def _converters(plan: Floorplan, layer: LayerPlan) -> float:
-    return _conversions(plan, layer) * conversion(plan.card.converter, plan.constants).energy
+    return _conversions(plan, layer) * conversion(plan.card, plan.constants, plan.accounting).energy
 
 
 def _drivers(plan: Floorplan, layer: LayerPlan) -> float:
     lines = layer.row_tiles * plan.card.array.rows * layer.column_tiles
-    return lines * plan.card.converter.columns * plan.constants.flip_flop_energy
+    return lines * pulses(plan.card) * plan.card.converter.columns * plan.constants.flip_flop_energy
 
 
 def _accumulators(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
@@ -161,11 +183,37 @@ def _buffers(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
     sums = layer.shape.neurons * plan.sum_bits / plan.steps
     tile = flow.bits_in * layer.tile_columns + sums * layer.tile_rows
     quarter = flow.bits_in * quarters_along + sums * quarters_down
-    return tile * c.buffer_energy + quarter * c.flip_flop_energy
+    chip = flow.across if plan.accounting.sizes == "card" else 0.0
+    return tile * plan.buffer_energy + quarter * c.flip_flop_energy + chip * c.buffer_energy
 
 
 def _interconnect(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
     sums = layer.shape.neurons * plan.sum_bits / plan.steps
     inside = (flow.bits_in * layer.tile_columns + sums * layer.tile_rows) * plan.tile_length
-    across = (flow.bits_in + flow.bits_out) * plan.wire_length
+    across = flow.across * plan.wire_length
     return (inside + across) * plan.constants.wire_energy
+
+
+def digital_energy(plan: Floorplan, part: DigitalPart) -> float:
+    """Of a part that is computed beside the arrays, for an inference [J]."""
+    c = plan.constants
+    updates = part.updates * c.neuron_energy if plan.accounting.neurons else 0.0
+    return plan.steps * (part.macs * c.mac_energy + part.operations * c.operation_energy + updates)
+
+
+def programming_energy(plan: Floorplan) -> float | None:
+    """Of all cells of a network, once [J]; None where the card does not say how a cell is written."""
+    cell = plan.card.cell
+    if cell.write_voltage is None or cell.write_time is None:
+        return None
+    pulse = cell.write_voltage**2 * cell.conductance_mean * cell.write_time
+    return plan.cells * pulse * (cell.write_pulses or 1.0)
+
+
+def memory_bits(plan: Floorplan, workload: Workload) -> float:
+    """That cross the edge of the chip in an inference: inputs, outputs, and weights that are loaded anew."""
+    first, last = workload.layers[0], workload.layers[-1]
+    inputs = math.prod(first.input) * plan.steps * plan.card.inputs.bits
+    outputs = last.outputs() * plan.card.accumulation.width
+    weights = sum(layer.weights for layer in workload.on_arrays) * plan.card.weights.bits
+    return inputs + outputs + (weights if plan.passes > 1 else 0)

@@ -4,11 +4,15 @@ As in NeuroSim, layers work as a pipeline, and those of large images are copied 
 images of convolutions, a layer gets (H / H_0)^2 copies, where H_0 = H_max / min(speed_up, H_max / H_min). A tile holds
 as many copies of a small layer as fit, if tiles are filled; a larger layer takes several tiles. Where a layer is wider
 than a tile of the card, all tiles are twice as wide and as high.
+
+A chip with fewer tiles than that has one copy of each layer, and where these are still too many, it is programmed anew,
+part after part, in each inference.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -51,6 +55,7 @@ class Floorplan:
         steps: of an inference, which registers hold as one serial input.
         layers: in the order of the network.
         accounting: what is charged.
+        digital: whether there is a digital unit.
     """
 
     card: HardwareCard
@@ -59,6 +64,7 @@ class Floorplan:
     steps: int
     layers: tuple[LayerPlan, ...]
     accounting: Accounting
+    digital: bool = False
 
     @property
     def units(self) -> int:
@@ -68,7 +74,18 @@ class Floorplan:
     @property
     def tiles(self) -> int:
         """Of the chip."""
+        on_chip = self.card.tiles.on_chip
+        return self.tiles_needed if on_chip is None else on_chip
+
+    @property
+    def tiles_needed(self) -> int:
+        """Of the network."""
         return sum(layer.tiles for layer in self.layers)
+
+    @property
+    def passes(self) -> int:
+        """Times that the chip is programmed in each inference; 1 where it holds the whole network."""
+        return math.ceil(self.tiles_needed / self.tiles)
 
     @property
     def converters(self) -> float:
@@ -84,11 +101,15 @@ class Floorplan:
     @property
     def step_register(self) -> int:
         """Bits of the register that adds time steps up; none for a single step."""
-        return self.digit_register + self.steps if self.steps > 1 else 0
+        if self.steps == 1:
+            return 0
+        return self.card.accumulation.width if self._sized else self.digit_register + self.steps
 
     @property
     def sum_bits(self) -> int:
         """Bits of a sum over row tiles."""
+        if self._sized:
+            return self.card.accumulation.width
         return (
             self.card.converter.bits
             + self.card.slices
@@ -99,12 +120,30 @@ class Floorplan:
 
     @property
     def flip_flops(self) -> float:
-        """Of one tile: registers of accumulators, of word lines, and of buffers."""
-        arrays, rows = self.side**2, self.card.array.rows
+        """Of one tile: registers of accumulators and of word lines."""
         registers = 0.0 if self.analog else self.converters * (self.digit_register + self.step_register)
+        return self.side**2 * (registers + self.card.array.rows)
+
+    @property
+    def buffer_bits(self) -> float:
+        """Of one tile."""
+        if self._sized:
+            return self.card.tiles.buffer_bits
         # one column of arrays for each quarter, and one of quarters for the tile
-        buffer = rows * self.steps + self.converters * self.sum_bits
-        return arrays * (registers + rows) + (self.units**2 + self.units) * buffer
+        one = self.card.array.rows * self.steps + self.converters * self.sum_bits
+        return (self.units**2 + self.units) * one
+
+    @property
+    def buffer_area(self) -> float:
+        """Of one bit [m2]."""
+        return self.constants.buffer_area if self._sized else self.constants.flip_flop_area
+
+    @property
+    def buffer_energy(self) -> float:
+        """Of one bit in and out of the buffer of a tile [J]."""
+        c = self.constants
+        growth = math.sqrt(self.buffer_bits / c.buffer_size) if self._sized else 1.0
+        return c.buffer_energy * growth
 
     @property
     def analog(self) -> bool:
@@ -118,13 +157,12 @@ class Floorplan:
         columns = array.columns + (self.accounting.reference and not self.card.differential)
         adders = 0.0 if self.analog else self.converters * (2 * self.digit_register + self.sum_bits)
         registers = 0.0 if self.analog else self.converters * (self.digit_register + self.step_register)
-        buffers = self.flip_flops - arrays * (registers + array.rows)
         parts = {
             "array": arrays * array.rows * columns * c.cell_pitch**2,
-            "converters": arrays * self.converters * conversion(self.card.converter, c).area,
+            "converters": arrays * self.converters * conversion(self.card, c, self.accounting).area,
             "drivers": arrays * (array.rows + columns) * c.line_area,
             "accumulators": arrays * (registers * c.flip_flop_area + adders * c.adder_area),
-            "buffers": buffers * c.flip_flop_area,
+            "buffers": self.buffer_bits * self.buffer_area,
         }
         wiring = (c.layout - 1) * sum(parts.values())
         return {**parts, "interconnect": wiring}
@@ -145,26 +183,62 @@ class Floorplan:
         return self.constants.tree_length * math.ceil(math.sqrt(self.tiles)) * self.tile_length
 
     def tile_share(self, layer: LayerPlan) -> float:
-        """Share of the tiles of the chip that a layer takes."""
-        return layer.tiles / self.tiles
+        """Share of the tiles of the network that a layer takes."""
+        return layer.tiles / self.tiles_needed
+
+    def spilled(self, layer: LayerPlan, bits_in: float) -> float:
+        """Share of the inputs of a layer that its tiles cannot buffer: two vectors for each copy, beside its sums."""
+        if not self._sized:
+            return 0.0
+        copies = math.ceil(layer.copies * layer.tile_rows * layer.tile_columns / layer.tiles)
+        inputs = 2 * bits_in * min(1.0, self.side * self.card.array.rows / layer.shape.rows)
+        sums = min(layer.shape.neurons, self.side * self.card.neurons) * self.sum_bits
+        return max(0.0, 1 - self.buffer_bits / (copies * (inputs + sums)))
+
+    @property
+    def lanes(self) -> int:
+        """Multiply-accumulate units of the digital unit."""
+        return self.card.digital.lanes if self.digital else 0
+
+    @property
+    def cells(self) -> float:
+        """That are programmed for the network, reference columns included."""
+        references = self.accounting.reference and not self.card.differential
+        return sum(
+            layer.copies
+            * layer.shape.rows
+            * (layer.shape.neurons * self.card.lines + references * layer.column_tiles)
+            for layer in self.layers
+        )
+
+    @property
+    def _sized(self) -> bool:
+        return self.accounting.sizes == "card"
 
 
 def floorplan(
     workload: Workload, card: HardwareCard, constants: Constants, accounting: Accounting
 ) -> Floorplan:
-    """Place a network on a chip that is just large enough."""
+    """Place a network on a chip that is just large enough, or on as many tiles as the card has."""
+    shapes = workload.on_arrays
     side = max(math.isqrt(card.tiles.arrays), 1)
-    if max(layer.neurons for layer in workload.layers) > side * card.neurons:
+    if max(layer.neurons for layer in shapes) > side * card.neurons:
         side *= 2
-    copies = _copies(workload, constants.speed_up)
+    copies = _copies(shapes, constants.speed_up)
     if not accounting.fill_tiles:
-        most = (math.ceil(layer.positions(accounting.positions)) for layer in workload.layers)
+        most = (math.ceil(layer.positions(accounting.positions)) for layer in shapes)
         copies = [min(count, max(limit, 1)) for count, limit in zip(copies, most, strict=True)]
-    layers = [
-        _placed(shape, card, side, count, filled=accounting.fill_tiles)
-        for shape, count in zip(workload.layers, copies, strict=True)
-    ]
-    return Floorplan(card, side, constants, workload.steps, tuple(layers), accounting)
+
+    def placed(counts: Sequence[int]) -> Floorplan:
+        layers = [
+            _placed(shape, card, side, count, filled=accounting.fill_tiles)
+            for shape, count in zip(shapes, counts, strict=True)
+        ]
+        digital = accounting.surroundings and any(p.macs or p.operations for p in workload.digital_parts())
+        return Floorplan(card, side, constants, workload.steps, tuple(layers), accounting, digital)
+
+    plan = placed(copies)
+    return plan if plan.tiles_needed <= plan.tiles else placed([1] * len(shapes))
 
 
 def _placed(shape: LayerShape, card: HardwareCard, side: int, copies: int, *, filled: bool) -> LayerPlan:
@@ -176,10 +250,10 @@ def _placed(shape: LayerShape, card: HardwareCard, side: int, copies: int, *, fi
     return LayerPlan(shape, rows, columns, tile_rows, tile_columns, made, sets * tile_rows * tile_columns)
 
 
-def _copies(workload: Workload, speed_up: float) -> list[int]:
-    images = [layer.input[1] for layer in workload.layers if layer.kernel > 1]
+def _copies(shapes: Sequence[LayerShape], speed_up: float) -> list[int]:
+    images = [layer.input[1] for layer in shapes if layer.kernel > 1]
     if not images:
-        return [1] * len(workload.layers)
-    largest = max(layer.input[1] for layer in workload.layers)
+        return [1] * len(shapes)
+    largest = max(layer.input[1] for layer in shapes)
     bound = math.ceil(largest / min(speed_up, largest // min(images)))
-    return [max(math.ceil((layer.input[1] / bound) ** 2), 1) for layer in workload.layers]
+    return [max(math.ceil((layer.input[1] / bound) ** 2), 1) for layer in shapes]

@@ -8,9 +8,13 @@ Each vector takes, in cycles,
     tile      2 bits / width in and out of its buffers, and bits / wires of the tile
     chip      bits / bus_width (1 / share of the tiles + cycles of the wire)
 
-One synchronous clock has the period of an array read, so that a slow converter slows all of it down; wires and adders
-take as many cycles as at `digital_clock`. With decoupled clocks reads have their own period, and the rest that of the
-digital clock.
+One synchronous clock has the period of an array read of one pulse, so that a slow converter slows all of it down, or
+that of digital parts, if it is longer; wires and adders take as many cycles as at `digital_clock`, and reads of many
+pulses several. With decoupled clocks reads take as long as they do, and the rest has the period of the digital clock.
+
+Layers work as a pipeline, and so do the digital unit and the memory off the chip: the slowest of all sets the period
+between inferences, and one inference alone passes through all of them. A network that does not fit on its chip is no
+pipeline: its layers wait for each other, and for the cells, which are written row by row in all arrays at once.
 """
 
 from __future__ import annotations
@@ -21,6 +25,22 @@ from dataclasses import dataclass
 from memsim.imc.cost.energy import Traffic
 from memsim.imc.cost.floorplan import Floorplan, LayerPlan
 from memsim.imc.cost.sensing import conversion
+from memsim.imc.workloads import DigitalPart
+
+
+@dataclass(frozen=True)
+class Stage:
+    """Of the pipeline.
+
+    Attributes:
+        name: of a layer, or of what all layers share.
+        seconds: that it takes for an inference.
+        entry: of the card, that makes it faster; empty of a layer.
+    """
+
+    name: str
+    seconds: float
+    entry: str = ""
 
 
 @dataclass(frozen=True)
@@ -53,13 +73,33 @@ def cycles(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> Cycles:
 
 def seconds(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
     """Time of a layer for one inference [s]; with skipped events, reads that do not take place take no time."""
-    taken, clock = cycles(plan, layer, flow), plan.card.clock
-    period = conversion(plan.card.converter, plan.constants).period
-    digital = clock.digital_period if clock.kind == "decoupled" else period
+    taken = cycles(plan, layer, flow)
+    read, digital = periods(plan)
     accumulate = flow.awake * taken.accumulate * digital
-    return flow.vectors * (
-        flow.awake * taken.read * period + accumulate + (taken.tile + taken.chip) * digital
-    )
+    return flow.vectors * (flow.awake * taken.read * read + accumulate + (taken.tile + taken.chip) * digital)
+
+
+def periods(plan: Floorplan) -> tuple[float, float]:
+    """Of array reads, and of cycles of digital parts [s]."""
+    read, clock = conversion(plan.card, plan.constants, plan.accounting), plan.card.clock
+    if clock.kind == "decoupled":
+        return read.duration, clock.digital_period
+    cycle = max(read.period, clock.digital_period)
+    return math.ceil(round(read.duration / cycle, 6)) * cycle, cycle
+
+
+def digital_seconds(plan: Floorplan, part: DigitalPart) -> float:
+    """Time of the digital unit for a part in one inference [s]."""
+    _, period = periods(plan)
+    return plan.steps * (part.macs + part.operations) / plan.card.digital.lanes * period
+
+
+def programming_seconds(plan: Floorplan) -> float | None:
+    """To write all arrays of the chip once, row by row [s]; None where the card does not say how a cell is written."""
+    cell = plan.card.cell
+    if cell.write_time is None:
+        return None
+    return plan.card.array.rows * cell.write_time * (cell.write_pulses or 1.0)
 
 
 def _accumulate(plan: Floorplan, layer: LayerPlan) -> float:
@@ -85,8 +125,9 @@ def _tile(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
     neurons = min(layer.shape.neurons, plan.side * plan.card.neurons)
     outputs = neurons * (1 + plan.sum_bits) / plan.steps
     sums = plan.units * plan.sum_bits
-    lines_in = inputs / _buffer_width(plan, plan.steps * wires, wires)
-    lines_out = outputs / _buffer_width(plan, sums * plan.converters, sums)
+    grown = plan.accounting.sizes == "grown"
+    lines_in = inputs / _buffer_width(plan, plan.steps * wires if grown else plan.buffer_bits, wires)
+    lines_out = outputs / _buffer_width(plan, sums * plan.converters if grown else plan.buffer_bits, sums)
     return 2 * (lines_in + lines_out) + (inputs + outputs) / wires
 
 
@@ -103,4 +144,4 @@ def _chip(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
     c = plan.constants
     length = plan.accounting.wire_delays * plan.wire_length
     wire = math.ceil(length * c.wire_delay / c.digital_clock)
-    return (flow.bits_in + flow.bits_out) / c.bus_width * (1 / plan.tile_share(layer) + wire)
+    return flow.across / c.bus_width * (1 / plan.tile_share(layer) + wire)

@@ -7,15 +7,15 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Literal
 
-from memsim.imc.cost.accounting import PUBLISHED, Accounting
+from memsim.imc.cost.accounting import COMPLETE, Accounting
 from memsim.imc.cost.model import cost
 from memsim.imc.cost.technology import FACTOR, Constants, Technology, load_technology
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.workloads import Workload
 
 Quantity = Literal["energy", "latency"]
-OF_CELLS = ("resistance_on", "resistance_off")
-"""Entries of cells that are varied too, by a factor of 2 either way, in both cards alike."""
+OF_CELLS = {"resistance_on": "Ω", "resistance_off": "Ω", "read_voltage": "V", "read_time": "s"}
+"""Entries of cells that are varied too, by a factor of 2 either way, in both cards alike, and their units."""
 
 
 @dataclass(frozen=True)
@@ -65,14 +65,14 @@ class Case:
     accounting: Accounting
 
     def advantage(self, quantity: Quantity) -> float:
-        """Energy or latency of the rival over that of the card."""
+        """Energy, or period of the pipeline, of the rival over that of the card."""
         own, other = (
             cost(self.workload, card, technology=self.technology, accounting=self.accounting)
             for card in (self.card, self.rival)
         )
         if quantity == "energy":
             return other.total_energy / own.total_energy
-        return other.latency / own.latency
+        return other.period / own.period
 
 
 def sensitivity(
@@ -82,7 +82,7 @@ def sensitivity(
     quantity: Quantity,
     *,
     technology: Technology | None = None,
-    accounting: Accounting = PUBLISHED,
+    accounting: Accounting = COMPLETE,
 ) -> list[Swing]:
     """Vary each constant over its range, or by a factor of 2 either way, and the share of spikes; widest swing first.
 
@@ -90,7 +90,7 @@ def sensitivity(
         workload: the network.
         card: the hardware.
         rival: what it is compared with.
-        quantity: energy or latency, of the rival over that of the card.
+        quantity: energy, or latency as the period of the pipeline, of the rival over that of the card.
         technology: constants; those that the card names where left out.
         accounting: what is charged.
     """
@@ -126,10 +126,10 @@ def _trials(case: Case) -> Iterator[_Trial]:
     for name in Constants.model_fields:
         low, high = case.technology.span(name)
         yield _Trial(name, low, high, case.technology.unit(name), partial(_with_constant, case, name))
-    for name in OF_CELLS:
+    for name, unit in OF_CELLS.items():
         value = getattr(case.card.cell, name)
-        change = partial(_with_cell, case, name)
-        yield _Trial(f"cell.{name}", value / FACTOR, value * FACTOR, "Ω", change)
+        change = partial(_with_cell, case, name, value)
+        yield _Trial(f"cell.{name}", value / FACTOR, value * FACTOR, unit, change)
     rate = case.workload.spike_rate
     yield _Trial("spike_rate", rate / FACTOR, min(rate * FACTOR, 1.0), "", partial(_with_rate, case))
 
@@ -138,8 +138,11 @@ def _with_constant(case: Case, name: str, value: float) -> Case:
     return replace(case, technology=case.technology.changed(name, value))
 
 
-def _with_cell(case: Case, name: str, value: float) -> Case:
-    card, rival = (card.changed({f"cell.{name}": value}) for card in (case.card, case.rival))
+def _with_cell(case: Case, name: str, nominal: float, value: float) -> Case:
+    card, rival = (
+        card.changed({f"cell.{name}": getattr(card.cell, name) * value / nominal})
+        for card in (case.card, case.rival)
+    )
     return replace(case, card=card, rival=rival)
 
 

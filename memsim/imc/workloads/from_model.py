@@ -11,6 +11,7 @@ from memsim.errors import InputError
 from memsim.imc.digital import run_watched
 from memsim.imc.layers import MappedLayer
 from memsim.imc.mapping import evaluating, mapped_layers
+from memsim.imc.workloads.operations import counted, parts_of
 from memsim.imc.workloads.shapes import LayerShape, Workload
 
 
@@ -18,7 +19,8 @@ def workload_of(model: nn.Module, inputs: Tensor, *, steps: int, inferences: int
     """What a mapped network does with inputs, for the cost model.
 
     Each layer is described by the positions at which it was applied, the share of word lines that were driven, and the
-    conductance that these met on the bit lines of its chip, wires and variation included. Of circuits, a step is a
+    conductance that these met on the bit lines of its chip, wires and variation included. What the network computes
+    beside its arrays is counted as it runs. Of circuits, a step is a
     sample of time: layers behind others are read at every sample, the first one once for each pulse of the drive.
 
     Args:
@@ -35,7 +37,7 @@ def workload_of(model: nn.Module, inputs: Tensor, *, steps: int, inferences: int
     if not layers:
         raise InputError("the network has no layer on arrays; map it with map_to_imc first")
     seen: dict[str, _Seen] = {key: _Seen() for key in layers}
-    with evaluating(model):
+    with evaluating(model), counted(model) as operations:
         run_watched(model, inputs, [(layer, seen[key].hook) for key, layer in layers.items()])
     shapes = [_shape(key, layer, seen[key], steps * inferences) for key, layer in layers.items()]
     return Workload(
@@ -45,6 +47,7 @@ def workload_of(model: nn.Module, inputs: Tensor, *, steps: int, inferences: int
         steps=steps,
         spike_rate=sum(shape.spike_rate or 0.0 for shape in shapes) / len(shapes),
         layers=tuple(shapes),
+        parts=parts_of(model, operations, steps * inferences),
     )
 
 

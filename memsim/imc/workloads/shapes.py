@@ -13,6 +13,11 @@ stride = 1
 padding = 2                # pixels added to height and to width, both sides together
 pooled = true              # whether 2 x 2 pooling follows
 spike_rate = 0.1           # of this layer, where it differs
+digital = true             # whether it is computed beside the arrays
+[[parts]]                  # what else is computed beside the arrays, in each step
+name = "shortcut"
+macs = 0                   # multiplications with their sums
+operations = 16384         # sums, products or comparisons
 """
 
 from __future__ import annotations
@@ -22,10 +27,10 @@ from importlib import resources
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from memsim.imc.tables import Table
-from memsim.tables import Count, Positive, Share, Whole
+from memsim.tables import Count, NonNegative, Positive, Share, Whole
 from memsim.toml import checked, read_shipped, shipped_names
 
 Positions = Literal["padded", "unpadded"]
@@ -46,6 +51,7 @@ class LayerShape(Table):
         pooled: whether 2 x 2 pooling follows.
         spike_rate: share of inputs that spike in a step; the workload's where left out.
         positions_seen: at which weights were really applied; from the shape where left out.
+        digital: whether it is computed beside the arrays, such as a first layer of pixels.
         conductance: that a read of all rows of a bit line meets, on average over bit lines and reads [S]; where left
             out it is expected from the spike rate.
     """
@@ -60,6 +66,7 @@ class LayerShape(Table):
     spike_rate: Share | None = None
     positions_seen: Positive | None = None
     conductance: Positive | None = None
+    digital: bool = False
 
     @property
     def rows(self) -> int:
@@ -92,6 +99,24 @@ class LayerShape(Table):
         return self.positions("padded") * self.neurons
 
 
+class DigitalPart(Table):
+    """What a network computes beside its arrays, in each step.
+
+    Attributes:
+        name: of the part.
+        does: what, in words.
+        macs: multiplications with their sums.
+        operations: sums, products or comparisons.
+        updates: of neurons behind a digital layer.
+    """
+
+    name: str
+    does: str = ""
+    macs: NonNegative = 0.0
+    operations: NonNegative = 0.0
+    updates: NonNegative = 0.0
+
+
 class Workload(Table):
     """A network as shapes.
 
@@ -103,6 +128,7 @@ class Workload(Table):
         spike_rate: share of inputs that spike in a step, where a layer does not say otherwise.
         silent_steps: of the steps, those without any spike; rates are those of the others.
         layers: in the order of the network.
+        parts: what it computes beside its arrays; layers that are digital, and pooling, come from `layers`.
     """
 
     name: str
@@ -112,6 +138,31 @@ class Workload(Table):
     spike_rate: Share
     silent_steps: Whole = 0
     layers: Annotated[tuple[LayerShape, ...], Field(min_length=1)]
+    parts: tuple[DigitalPart, ...] = ()
+
+    @model_validator(mode="after")
+    def _has_arrays(self) -> Workload:
+        if all(layer.digital for layer in self.layers):
+            raise ValueError(
+                "every layer is digital, so that there are no arrays to cost; leave one on arrays"
+            )
+        return self
+
+    @property
+    def on_arrays(self) -> tuple[LayerShape, ...]:
+        """Layers that are not digital."""
+        return tuple(layer for layer in self.layers if not layer.digital)
+
+    def digital_parts(self) -> list[DigitalPart]:
+        """What is computed beside the arrays: digital layers, 2 x 2 pooling, and the parts named."""
+        found = []
+        for layer in self.layers:
+            if layer.digital:
+                macs = layer.positions("padded") * layer.weights
+                found.append(DigitalPart(name=layer.name, does="layer", macs=macs, updates=layer.outputs()))
+            if layer.pooled:
+                found.append(DigitalPart(name=layer.name, does="pooling", operations=layer.outputs()))
+        return [*found, *self.parts]
 
     def rate(self, layer: LayerShape) -> float:
         """Share of a layer's inputs that spike in a step, on average over all steps."""
