@@ -3,6 +3,7 @@
 from memsim.imc.calibration import calibrate, estimate_averages
 from memsim.imc.digital import digital_parts
 from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
+from memsim.imc.inferences import inference
 from memsim.imc.layers import MappedLayer
 from memsim.imc.mapping import Activity, map_to_imc, mapped_layers, observe
 
@@ -14,6 +15,7 @@ __all__ = [
     "digital_parts",
     "estimate_averages",
     "hardware_names",
+    "inference",
     "load_hardware",
     "map_to_imc",
     "mapped_layers",

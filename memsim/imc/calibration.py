@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from memsim.errors import InputError
 from memsim.imc.digital import run_watched
-from memsim.imc.layers import MappedLayer, weighted
+from memsim.imc.layers import MappedLayer, Moment, weighted
 from memsim.imc.mapping import evaluating, mapped_layers
 from memsim.imc.tiles import powers
 
@@ -96,12 +96,21 @@ class _Calibration:
 
 def _decided_and_wanted(layer: MappedLayer, inputs: Tensor) -> Tensor:
     """What each slice decides, and in the last column the sum that they replace, [vectors * neurons, slices + 1]."""
-    shown = layer.presented(layer.vectors(layer.coded(inputs)))
-    sums = [layer.partial_sums(part) for part in shown]
+    memory = layer.memory and layer.memory.copy()
+    rows = [_at(layer, moment) for moment in layer.moments(inputs, memory)]
+    return torch.cat(rows)
+
+
+def _at(layer: MappedLayer, moment: Moment) -> Tensor:
+    vectors = moment.inputs if layer.patches is None else layer.patches(moment.inputs)
+    sums = [layer.partial_sums(part, reference=moment.reference) for part in layer.presented(vectors)]
     weights = sums[0].new_tensor(powers(layer.card))
     trims = layer.pulses * layer.trim[:, None]
     wanted = weighted([layer.added(p - trims) for p in sums]) @ weights
-    decided = weighted([layer.added(layer.read(p)) for p in sums]) * weights
+    shown = sums if moment.order is None else [torch.cat(sums, 1)]
+    reads = [layer.read(p, order=moment.order) for p in shown]
+    digits = reads if moment.order is None else list(reads[0].chunk(len(sums), 1))
+    decided = weighted([layer.added(read) for read in digits]) * weights
     return torch.cat([decided.flatten(0, -2), wanted.flatten()[:, None]], 1)
 
 

@@ -5,8 +5,9 @@ With W = s W_int, where s is the scale of a neuron and W_int its weights on the 
     p_gk = sum of lines over the rows of tile g + r_gk,   u = sum over g, k of L^k a_k C(p_gk),   y = s u
 
 where C is the converter, a_k what a decision counts (1 of converters that give numbers) and r_gk the column reference.
-The reference is the one place for everything constant: bias and folded normalisation, as integers that are shared out
-to tiles and digits so that their sum is exact, and trims, which calibrate or are trained.
+The reference is the one place for everything that inputs do not change: bias and folded normalisation, biases of single
+steps, as integers that are shared out to tiles and digits so that their sum is exact, and trims, which calibrate or are
+trained.
 
 Scale, reference and a_k are trained together with the weights. Rounding passes gradients straight through, with the
 step sizes learned as in Esser et al., Learned step size quantization, ICLR 2020 (arXiv:1902.08153).
@@ -15,7 +16,8 @@ step sizes learned as in Esser et al., Learned step size quantization, ICLR 2020
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from collections.abc import Iterator
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
@@ -26,6 +28,7 @@ from memsim.imc.converters import Converter, converter_of, noise_source
 from memsim.imc.estimators import Estimator
 from memsim.imc.grid import first_scale, shared_out
 from memsim.imc.hardware import HardwareCard
+from memsim.imc.order import InOrder, Memory, places_of
 from memsim.imc.patches import Cut, Patches, Rows
 from memsim.imc.reading import Arrays, Operands
 from memsim.imc.tiles import Lines, cells_of, conductances, largest_weight, powers, programmed
@@ -46,6 +49,20 @@ class Made(NamedTuple):
 
     lines: Lines
     converters: Tensor
+
+
+class Moment(NamedTuple):
+    """Inputs that are read with one reference.
+
+    Attributes:
+        inputs: as integers, vectors [vectors, rows] or images [n, channels, height, width].
+        reference: of columns, [tiles of rows, lines] in LSB.
+        order: of these reads, where they depend on the ones before.
+    """
+
+    inputs: Tensor
+    reference: Tensor
+    order: InOrder | None
 
 
 def decides(card: HardwareCard) -> bool:
@@ -79,6 +96,8 @@ class MappedLayer(nn.Module):
         log_scale: logarithm of what 1 LSB of a neuron's sum counts, [neurons]; its steps are shares of the scale.
         gain: what a decision of each slice counts, [slices] in LSB.
         trim: of the column references, [tiles of rows, lines] in LSB.
+        step_bias: what is added to the bias at each step of an inference, [steps, neurons]; see `with_step_bias`.
+        memory: of the inference that the layer is in; see memsim.imc.inferences.
 
     Raises:
         InputError: an accumulator too narrow for this layer.
@@ -105,6 +124,9 @@ class MappedLayer(nn.Module):
         self.bias = nn.Parameter(flat.new_zeros(self.neurons) if bias is None else bias.detach().clone())
         self.gain = nn.Parameter(flat.new_ones(card.slices), requires_grad=self.decides)
         self.trim = nn.Parameter(flat.new_zeros(self.row_tiles, self.neurons * card.slices))
+        self.register_parameter("step_bias", None)
+        self.register_load_state_dict_pre_hook(_room_for_steps)
+        self.memory: Memory | None = None
         self.converter = converter_of(card)
         self.trains_with("exact", FIRST_WIDTH)
         self._kept: tuple[tuple[int, ...], Made] | None = None
@@ -120,6 +142,11 @@ class MappedLayer(nn.Module):
     def decides(self) -> bool:
         """Whether columns are read by decisions instead of numbers."""
         return decides(self.card)
+
+    @property
+    def remembers(self) -> bool:
+        """Whether its reads depend on the ones before, or on the step."""
+        return self.converter.sequential or self.step_bias is not None
 
     @property
     def rows(self) -> int:
@@ -164,6 +191,25 @@ class MappedLayer(nn.Module):
     def trains_with(self, gradient: Estimator, width: float) -> None:
         """Choose the gradient of decisions, and its width [LSB]; `exact` adds noise of that width while training."""
         self.training_converter = converter_of(self.card, gradient, width)
+
+    def with_step_bias(self, bias: Tensor | None) -> MappedLayer:
+        """This layer with biases of single steps in its column references, or without them.
+
+        Batch normalisation through time, biases that leak and thresholds that follow a schedule are such biases. Their
+        words are kept on the chip, one for each column and step.
+
+        Args:
+            bias: [steps, neurons] in units of outputs, added to the bias; inferences of more steps are refused.
+
+        Raises:
+            InputError: another shape.
+        """
+        if bias is not None and (bias.ndim != 2 or bias.shape[1] != self.neurons or not len(bias)):
+            raise InputError(
+                f"biases of steps have shape {list(bias.shape)}; {self.name} takes [steps, {self.neurons}]"
+            )
+        self.step_bias = None if bias is None else nn.Parameter(bias.detach().to(self.bias).clone())
+        return self
 
     def vectors(self, inputs: Tensor) -> Tensor:
         """What word lines get, [vectors, rows], from inputs as torch's layers take them."""
@@ -212,34 +258,96 @@ class MappedLayer(nn.Module):
         Raises:
             InputError: inputs that the coding cannot present, or a shape that does not fit.
         """
-        made, reference = self._hardware(), self.reference()
+        made, memory = self._hardware(), self._ahead()
         digits = self.gain * self.gain.new_tensor(powers(self.card))
         counts = digits * (self.scale / self.largest_input)[:, None]
-        reads = [
-            self._arrays(made).read(Operands(part, made.lines.sums, reference, counts))
-            for part in self.presented(self._batched(self.coded(inputs)))
-        ]
-        return self._shaped(weighted(reads), inputs)
+        found = [self._read_at(moment, made, counts) for moment in self.moments(inputs, memory)]
+        self.memory = memory
+        return self._shaped(found[0] if len(found) == 1 else torch.cat(found), inputs)
 
-    def partial_sums(self, x: Tensor, made: Made | None = None) -> Tensor:
+    def _read_at(self, moment: Moment, made: Made, counts: Tensor) -> Tensor:
+        parts = self.presented(moment.inputs)
+        # digits follow each other at each position, so that amplifiers that remember must see all of them
+        shown = parts if moment.order is None else [torch.cat(parts)]
+        reads = [
+            self._arrays(made, moment.order).read(Operands(part, made.lines.sums, moment.reference, counts))
+            for part in shown
+        ]
+        return weighted(reads if moment.order is None else list(reads[0].chunk(len(parts))))
+
+    def moments(self, inputs: Tensor, memory: Memory | None) -> Iterator[Moment]:
+        """Inputs as integers with the references that they are read with, one step after the other where these change.
+
+        Args:
+            inputs: as torch's layers take them.
+            memory: of the inference, whose steps are counted on; None for layers that do not remember.
+        """
+        batch = self._batched(self.coded(inputs))
+        if memory is None or not self.remembers:
+            yield Moment(batch, self.reference(), None)
+            return
+        leading = inputs.shape[:-1] if self.patches is None else batch.shape[:1]
+        steps, _ = places_of(leading, memory.samples, self.name)
+        apart = self.step_bias is not None
+        for part in batch.chunk(steps) if apart else [batch]:
+            taken = 1 if apart else steps
+            order = InOrder(memory, self.reads_per_vector, taken) if self.converter.sequential else None
+            yield Moment(part, self.reference(memory.steps), order)
+            memory.steps += taken
+
+    def _ahead(self) -> Memory | None:
+        """A copy of the memory, which reads may change.
+
+        Raises:
+            InputError: a layer that remembers, and nobody said where its inferences begin.
+        """
+        if self.memory is None and self.remembers:
+            why = (
+                "amplifiers remember their last decision"
+                if self.converter.sequential
+                else "biases are of steps"
+            )
+            raise InputError(
+                f"{self.name} is read outside an inference, and its {why}; say where inferences begin: "
+                "`with memsim.imc.inference(model, samples=len(batch)):` around all of their steps"
+            )
+        return None if self.memory is None else self.memory.copy()
+
+    def partial_sums(self, x: Tensor, made: Made | None = None, *, reference: Tensor | None = None) -> Tensor:
         """Of each tile, as its converters see them, [tiles of rows, vectors, lines] in LSB.
 
         Args:
             x: inputs as integers, [vectors, rows].
             made: the hardware; that of this moment where left out.
+            reference: of columns; that of the first step where left out.
         """
         made = self._hardware() if made is None else made
         arrays = self._arrays(made)
         noise = arrays.cell_noise(x.device)
-        tiles = arrays.tiles(made.lines.sums, self.reference())
+        reference = self.reference() if reference is None else reference
+        tiles = arrays.tiles(made.lines.sums, reference)
         return torch.cat([tile.sums(x.mT, noise) for tile in tiles])
 
-    def reference(self) -> Tensor:
-        """Column references [tiles of rows, lines] in LSB: shares of the bias, and trims.
+    def reference(self, step: int = 0) -> Tensor:
+        """Column references of a step [tiles of rows, lines] in LSB: shares of the bias, and trims.
 
         They are on as long as inputs are: for each digit of bit-serial ones, for all pulses of counts.
+
+        Args:
+            step: of the inference; it changes nothing without biases of steps.
+
+        Raises:
+            InputError: a step that has no bias.
         """
-        shares = shared_out(self.bias / self.scale, self.row_tiles, self.card)
+        bias: Tensor = self.bias
+        if self.step_bias is not None:
+            if not 0 <= step < len(self.step_bias):
+                raise InputError(
+                    f"{self.name} is read at step {step}, and has biases of {len(self.step_bias)} steps; give biases "
+                    "of more, or begin another inference"
+                )
+            bias = bias + self.step_bias[step]
+        shares = shared_out(bias / self.scale, self.row_tiles, self.card)
         return self.pulses * (shares + self.trim)
 
     def added(self, read: Tensor) -> Tensor:
@@ -247,10 +355,21 @@ class MappedLayer(nn.Module):
         total = read[0] if len(read) == 1 else read.sum(0)
         return total.unflatten(-1, (self.neurons, -1))
 
-    def read(self, p: Tensor, made: Made | None = None) -> Tensor:
-        """What converters make of partial sums [tiles of rows, vectors, lines]."""
+    def read(self, p: Tensor, made: Made | None = None, *, order: InOrder | None = None) -> Tensor:
+        """What converters make of partial sums [tiles of rows, vectors, lines].
+
+        Args:
+            p: the sums; digits of serial inputs one after the other where there is an order.
+            made: the hardware; that of this moment where left out.
+            order: of these reads; where left out all of them follow each other.
+        """
         made = self._hardware() if made is None else made
-        return self._reader(p, made.converters, self.generator)
+        if order is None:
+            return self._reader(p, made.converters, self.generator)
+        arrays = self._arrays(made, order)
+        tiles = arrays.tiles(made.lines.sums, self.trim)
+        reads = [arrays.converted(k, p[k][None], tile.converters) for k, tile in enumerate(tiles)]
+        return torch.cat(reads)
 
     def integers(self) -> Tensor:
         """The weights as ideal hardware holds them, [neurons, rows] in LSB."""
@@ -280,7 +399,7 @@ class MappedLayer(nn.Module):
     def _reader(self) -> Converter:
         return self.training_converter if self.training else self.converter
 
-    def _arrays(self, made: Made) -> Arrays:
+    def _arrays(self, made: Made, order: InOrder | None = None) -> Arrays:
         """For one read of all vectors, with read noise of its own."""
         variance = made.lines.variance
         return Arrays(
@@ -291,6 +410,7 @@ class MappedLayer(nn.Module):
             converter=self._reader,
             converters=made.converters,
             generator=self.generator,
+            order=order,
         )
 
     @property
@@ -370,3 +490,9 @@ class MappedLayer(nn.Module):
                 f"accumulation.bits = {table.width} is too narrow for {self.name}, whose sums need {needed}; "
                 "allowed: at least that"
             )
+
+
+def _room_for_steps(module: nn.Module, tensors: dict[str, Any], prefix: str, *_: object) -> None:
+    """Layers have biases of steps where a state_dict has some."""
+    given = tensors.get(f"{prefix}step_bias")
+    cast("MappedLayer", module).with_step_bias(given)

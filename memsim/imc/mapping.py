@@ -232,6 +232,7 @@ def _carry_over(before: MappedLayer, layer: MappedLayer) -> None:
             layer.gain.copy_(before.gain)
         if before.decides == layer.decides and before.trim.shape == layer.trim.shape:
             layer.trim.copy_(before.trim)
+    layer.with_step_bias(before.step_bias)
 
 
 def _patches(conv: nn.Conv2d, name: str) -> Patches:

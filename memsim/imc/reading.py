@@ -11,7 +11,7 @@ Backwards, with h = dL/dy and s_g = w h C'(p_g),
 
 No more than a piece of the vectors is on word lines at a time, and no sums of tiles are kept: memory is that of inputs
 and outputs. Random numbers are drawn in the order of pieces, in a piece tile by tile, in a tile line by line and
-vector by vector.
+vector by vector. Where reads depend on the ones before, all vectors are one piece, in the order of memsim.imc.order.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from torch import Tensor
 from torch.autograd.function import once_differentiable
 
 from memsim.imc.converters import Converter, normal
+from memsim.imc.order import InOrder
 from memsim.imc.patches import Cut, Piece, Vectors
 
 PIECE_ON_CPU, PIECE_ELSEWHERE = 2**19, 2**26
@@ -61,6 +62,7 @@ class Arrays:
         converter: what reads the lines.
         converters: its parts, as it made them.
         generator: of what converters draw.
+        order: of reads that depend on the ones before.
     """
 
     cut: Cut
@@ -70,6 +72,7 @@ class Arrays:
     converter: Converter
     converters: Tensor
     generator: torch.Generator | None
+    order: InOrder | None = None
 
     def read(self, given: Operands) -> Tensor:
         """Outputs, [n, neurons, height, width] or [vectors, neurons]."""
@@ -79,6 +82,12 @@ class Arrays:
             )
         outputs: Tensor = _Read.apply(self, *given)
         return outputs
+
+    def converted(self, number: int, p: Tensor, converters: Tensor) -> Tensor:
+        """What converters of a tile make of its sums [1, vectors, lines], in that shape."""
+        if self.order is None:
+            return self.converter.reads(p, converters, self.generator)
+        return self.order.read(number, self.converter, p, converters, self.generator)
 
     def pieces(self, vectors: Vectors, lines: Tensor) -> Iterator[Piece]:
         """All vectors at once where reads depend on the ones before."""
@@ -145,8 +154,8 @@ class _Read(torch.autograd.Function):
         for piece in arrays.pieces(vectors, given.lines):
             x = vectors.taken(piece)
             reads = (
-                arrays.converter.reads(tile.sums(x, noise), tile.converters, arrays.generator)[0].mT
-                for tile in tiles
+                arrays.converted(number, tile.sums(x, noise), tile.converters)[0].mT
+                for number, tile in enumerate(tiles)
             )
             total = next(reads)
             for read in reads:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 
 from memsim.crossbar import Crossbar
 from memsim.errors import ConvergenceError, InputError
+from memsim.imc.inferences import inference, remembering
 from memsim.networks.layer import Layer
 from memsim.networks.synapses import Synapse
 
@@ -183,7 +184,8 @@ class Network(nn.Module):
             return out
 
         signal = self.drive(inputs, generator).over(times)
-        return self.flow(signal, fire, dt=timing.get("dt", 1.0), masks=masks, layers=layers)
+        with inference(self, signal.values.shape[1]) if remembering(self) else nullcontext():
+            return self.flow(signal, fire, dt=timing.get("dt", 1.0), masks=masks, layers=layers)
 
     def _on_lines(self, inputs: Tensor) -> Tensor:
         """Inputs with one axis for all word lines."""

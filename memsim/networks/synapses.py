@@ -252,7 +252,8 @@ class OfSpikes(Synapse):
 
     def forward(self, x: Tensor) -> Tensor:
         """Currents [..., neurons] for spikes [..., inputs]."""
-        return self.array(self.voltage * x) / self.unit
+        current = self.array(self.voltage * x.flatten(0, -2)) / self.unit
+        return current.view(*x.shape[:-1], -1)
 
     def matrix(self) -> Tensor | None:
         found = self.array.matrix()

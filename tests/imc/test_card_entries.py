@@ -12,7 +12,7 @@ from pydantic import BaseModel
 from torch import nn
 
 from memsim.errors import InputError
-from memsim.imc import HardwareCard, hardware_names, load_hardware, map_to_imc
+from memsim.imc import HardwareCard, hardware_names, inference, load_hardware, map_to_imc
 from memsim.imc.cost import COMPLETE, PUBLISHED, Constants, Cost, cost, load_technology, technology_names
 from memsim.imc.workloads import Workload, load_workload
 
@@ -113,7 +113,8 @@ def outputs(card: HardwareCard) -> torch.Tensor:
     chip = map_to_imc(nn.Sequential(layer), card, generator=torch.Generator().manual_seed(1)).eval()
     spikes = (torch.rand(100, card.array.rows) < 0.4).float()
     torch.manual_seed(2)
-    return chip(spikes).detach()
+    with inference(chip, samples=1):
+        return chip(spikes).detach()
 
 
 def before(card: HardwareCard, entry: str) -> HardwareCard:

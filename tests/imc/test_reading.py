@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from torch import Tensor, nn
 from torch.nn.functional import unfold
 
-from memsim.imc import MappedLayer, load_hardware, map_to_imc, reading
+from memsim.imc import MappedLayer, inference, load_hardware, map_to_imc, reading
 from memsim.imc.estimators import SLOPES
 from memsim.imc.patches import Patches
 from memsim.imc.tiles import powers
@@ -68,10 +68,11 @@ def composed(mapped: MappedLayer, x: Tensor) -> Tensor:
 
 
 def results(mapped: MappedLayer, x: Tensor, forward) -> list[Tensor]:
-    """Outputs and all gradients; draws begin anew."""
+    """Outputs and all gradients; draws begin anew, and so does an inference of one sample."""
     mapped.generator.manual_seed(2)
     inputs = x.clone().requires_grad_()
-    y = forward(inputs)
+    with inference(mapped, samples=1):
+        y = forward(inputs)
     wanted = [inputs, *(p for p in mapped.parameters() if p.requires_grad)]
     weights = torch.linspace(-1, 1, y.numel(), dtype=y.dtype).view(y.shape)
     return [y.detach(), *torch.autograd.grad((y * weights).sum(), wanted)]

@@ -33,6 +33,19 @@ class Converter(ABC):
     def pulled_back(self, gradient: Tensor, p: Tensor, made: Tensor) -> Tensor:
         """Gradient with respect to partial sums `p` from that with respect to their reads."""
 
+    def continued(
+        self, p: Tensor, made: Tensor, generator: torch.Generator | None, last: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        """Of a sequential converter: reads, and what parts remember after them, from what they did before.
+
+        Args:
+            p: sums [samples, reads, lines] in LSB, reads in the order of time.
+            made: parts of the converters, [1, 1, lines].
+            generator: of the noise.
+            last: what parts remember; None before the first read.
+        """
+        raise NotImplementedError
+
     @property
     def has_slope(self) -> bool:
         """Whether reads have a gradient."""

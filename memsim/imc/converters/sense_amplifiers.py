@@ -4,7 +4,8 @@ With n standard normal, a sense amplifier of offset o decides
 
     d = p + o + sigma n + h q',     q = 1 where d > m,  -1 where d < -m,  either with probability 1/2 between
 
-where q' is its last decision, low before the first: h is the hysteresis and m the metastability window. Without
+where q' is its last decision, low before the first: h is the hysteresis and m the metastability window. An amplifier
+that serves several lines decides them in turn, and its last decision is that of the line before. Without
 hysteresis the probability of a high decision is therefore
 
     P(q = 1) = (Phi((p + o - m) / sigma) + Phi((p + o + m) / sigma)) / 2.
@@ -17,6 +18,7 @@ from functools import cached_property
 
 import torch
 from torch import Tensor
+from torch.nn.functional import pad
 
 from memsim.errors import InputError
 from memsim.imc.converters.base import Converter, drawn, noise_source, normal
@@ -70,7 +72,36 @@ class SenseAmplifier(Converter):
         return self.hysteresis > 0
 
     def reads(self, p: Tensor, made: Tensor, generator: torch.Generator | None) -> Tensor:
-        return self._decided(p + made if self.offset else p, generator)
+        return self.continued(p, made, generator, None)[0]
+
+    def continued(
+        self, p: Tensor, made: Tensor, generator: torch.Generator | None, last: Tensor | None
+    ) -> tuple[Tensor, Tensor]:
+        d = p + made if self.offset else p
+        if self.noise:
+            d = normal(d, generator).mul_(self.noise).add_(d)
+        coin = self._coin(d, generator)
+        if not self.hysteresis:
+            decided = self._sign(d, coin)
+            return decided, decided[..., -1:, :]
+        # as a decision is monotone in q', each read either keeps the last decision or forces its own
+        after_low, after_high = (self._sign(d + side * self.hysteresis, coin) for side in (-1, 1))
+        return self._kept(after_low, after_low == after_high, last)
+
+    def _kept(self, forced_to: Tensor, forced: Tensor, last: Tensor | None) -> tuple[Tensor, Tensor]:
+        """Decisions of reads that force their own or keep the last one, and the very last, [samples, 1, amplifiers]."""
+        (reads, lines), columns = forced.shape[-2:], self.columns
+        turns, keeps = (
+            pad(part, (0, -lines % columns)).unflatten(-1, (-1, columns)).mT.flatten(-3, -2)
+            for part in (forced_to, forced)
+        )
+        first = torch.full_like(turns[..., :1, :], -1) if last is None else last
+        turns = torch.cat([first, turns], -2)
+        keeps = torch.cat([torch.ones_like(keeps[..., :1, :]), keeps], -2)
+        turn = torch.arange(turns.shape[-2], device=turns.device)[:, None]
+        decided = turns.gather(-2, torch.where(keeps, turn, 0).cummax(dim=-2).values)
+        of_lines = decided[..., 1:, :].unflatten(-2, (reads, columns)).mT.flatten(-2)[..., :lines]
+        return of_lines, decided[..., -1:, :]
 
     def pulled_back(self, gradient: Tensor, p: Tensor, made: Tensor) -> Tensor:
         return slope(p + made if self.offset else p, self.gradient, self._slope_width).mul_(gradient)
@@ -78,20 +109,6 @@ class SenseAmplifier(Converter):
     @property
     def _slope_width(self) -> float:
         return self.noise if self.gradient == "exact" else self.width
-
-    def _decided(self, d: Tensor, generator: torch.Generator | None) -> Tensor:
-        if self.noise:
-            d = normal(d, generator).mul_(self.noise).add_(d)
-        if not self.hysteresis:
-            return self._sign(d, self._coin(d, generator))
-        coin = self._coin(d, generator)
-        # as a decision is monotone in q', each read either keeps the last decision or forces its own
-        after_low, after_high = (self._sign(d + side * self.hysteresis, coin) for side in (-1, 1))
-        forced = after_low == after_high
-        forced[..., :1, :] = True
-        reads = torch.arange(d.shape[-2], device=d.device)[:, None]
-        last = torch.where(forced, reads, 0).cummax(dim=-2).values
-        return after_low.gather(-2, last)
 
     def _coin(self, d: Tensor, generator: torch.Generator | None) -> Tensor | None:
         if not self.metastable:

@@ -1,0 +1,50 @@
+"""Where an inference begins and ends, for layers that remember."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from torch import nn
+
+from memsim.errors import InputError
+from memsim.imc.layers import MappedLayer
+from memsim.imc.order import Memory
+
+
+@contextmanager
+def inference(model: nn.Module, samples: int) -> Iterator[None]:
+    """One inference of each sample of a batch: layers that remember begin anew, and go on from call to call.
+
+    Amplifiers with hysteresis then decide by their own last decision in this inference, and references that change
+    with the step follow the steps of all calls within. Networks of memsim do this by themselves; a loop of your own
+    over steps is put inside:
+
+        with inference(on_chip, samples=len(batch)):
+            outputs = [on_chip(batch[:, step]) for step in range(steps)]
+
+    Samples are the fastest of the axes [steps * samples], where inputs have no axis of their own for them.
+
+    Args:
+        model: a mapped network, or one layer.
+        samples: of the batch, at least 1.
+
+    Raises:
+        InputError: no samples.
+    """
+    if samples < 1:
+        raise InputError(f"samples = {samples!r} is no batch; allowed: integers from 1")
+    layers = [module for module in model.modules() if isinstance(module, MappedLayer)]
+    before = [layer.memory for layer in layers]
+    try:
+        for layer in layers:
+            layer.memory = Memory(samples)
+        yield
+    finally:
+        for layer, memory in zip(layers, before, strict=True):
+            layer.memory = memory
+
+
+def remembering(model: nn.Module) -> bool:
+    """Whether some layer of a network depends on reads before, or on the step."""
+    return any(isinstance(module, MappedLayer) and module.remembers for module in model.modules())
