@@ -6,7 +6,8 @@
 The network and its training are benchmarks/studies/mnist-adcless.toml; columns of five bits differ in their card alone,
 and share the stage in software. Cells, offsets and noise are the same. Each network is judged on chips that training
 never saw, with the averages of normalisation that training left, and with those of each chip, from training images
-without labels. Nothing is chosen on test images. `--wires` solves the wires of the cards, too, in training and tests.
+without labels. Nothing is chosen on test images. `--wires` adds one pass in which the wires of the card are solved for
+each batch, too, and judges on chips with wires.
 
 What was interrupted resumes, and every network is saved when it is judged, into benchmarks/results/adcless_recipe.json.
 `--examples` tries everything out with so many images for an epoch, and saves nothing.
@@ -17,6 +18,7 @@ from __future__ import annotations
 import argparse
 import json
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +37,8 @@ COLUMNS: dict[str, dict[str, Any]] = {
     "five bits": {"card": "hp-adc-differential-64", "gradient": "exact", "width": (1.0, 1.0)},
 }
 """What is different in the stage on hardware."""
+WIRED = {"name": "wires", "epochs": 1, "learning_rate": 1e-3}
+"""What is different in the pass with wires."""
 CHIPS = 3
 COMMAND = (
     "python benchmarks/adcless_recipe.py --data-dir data mnist --seeds 0 1 2 (and: fashion-mnist, --wires)"
@@ -46,18 +50,21 @@ def study_of(data: str, seed: int, columns: str, *, wires: bool, examples: int |
     entries = load_study(STUDY_FILE).model_dump(exclude_none=True)
     software, hardware = entries["stages"]
     hardware |= {"name": columns, **COLUMNS[columns]}
+    stages = [software, hardware]
     if wires:
-        kept = hardware["hardware"].items()
-        hardware["hardware"] = {name: value for name, value in kept if not name.startswith("wires.")}
+        kept = {name: value for name, value in hardware["hardware"].items() if not name.startswith("wires.")}
+        narrowest = hardware["width"][-1]
+        stages.append({**hardware, **WIRED, "hardware": kept, "width": (narrowest, narrowest)})
     if examples is not None:
-        software["examples"] = hardware["examples"] = examples
-    return make_study(**{**entries, "data": data, "seed": seed, "stages": (software, hardware)})
+        stages = [{**stage, "examples": examples} for stage in stages]
+    return make_study(**{**entries, "data": data, "seed": seed, "stages": stages})
 
 
-def trained(study: Study, columns: str, place: str, data_dir: Path) -> Run:
-    """A run, finished where it was interrupted; all share the stage in software of the first columns."""
-    folder, first = (RUNS / f"{place}-{name.replace(' ', '-')}" for name in (columns, next(iter(COLUMNS))))
-    share_stages(study, folder, first)
+def trained(study: Study, name: str, others: Sequence[str], data_dir: Path) -> Run:
+    """A run, finished where it was interrupted, which shares the first stages of others that have them."""
+    folder = RUNS / name
+    for other in others:
+        share_stages(study, folder, RUNS / other)
     print(folder, flush=True)
     return train(
         study, folder, data_dir=data_dir, resume=(folder / STUDY).exists(), progress=told, tell=print
@@ -98,7 +105,10 @@ def main() -> None:
                 continue
             study = study_of(given.data, seed, columns, wires=given.wires, examples=given.examples)
             place = f"{given.data}-{seed}" + (f"-{given.examples}" if given.examples else "")
-            found = judged(trained(study, key.replace(",", ""), place, given.data_dir), given.chips)
+            name, *others = (
+                f"{place}-{of.replace(' ', '-').replace(',', '')}" for of in (key, columns, *COLUMNS)
+            )
+            found = judged(trained(study, name, others, given.data_dir), given.chips)
             print(given.data, key, seed, json.dumps(found, indent=2), flush=True)
             if given.examples is None:
                 _record(given.data, key, seed, found)

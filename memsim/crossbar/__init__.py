@@ -4,6 +4,7 @@ from memsim.crossbar import presets
 from memsim.crossbar.budget import Budget
 from memsim.crossbar.cell_laws import InSeries, SinhCell, SinhSelector, StaticDevice, ThresholdCell
 from memsim.crossbar.cells import Cells
+from memsim.crossbar.counted import CountedPulses, Written
 from memsim.crossbar.hardware import Hardware
 from memsim.crossbar.laws import ClippedLog, ClippedPower
 from memsim.crossbar.layer import Crossbar
@@ -33,6 +34,7 @@ __all__ = [
     "Cells",
     "ClippedLog",
     "ClippedPower",
+    "CountedPulses",
     "Crossbar",
     "DifferentialPairs",
     "Drift",
@@ -55,6 +57,7 @@ __all__ = [
     "ThresholdCell",
     "Wires",
     "WriteVerify",
+    "Written",
     "column_currents",
     "compose",
     "conductance_range",

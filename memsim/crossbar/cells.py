@@ -111,9 +111,19 @@ class Cells:
             return mean, energy
         on, _ = self._refined(torch.ones_like(x), voltage, width)
         off, _ = self._refined(torch.zeros_like(x), voltage, width)
-        variance = (x * on * (1 - on) + (1 - x) * off * (1 - off)) / self.switches
         draw = torch.randn(x.shape, generator=generator, dtype=x.dtype, device=x.device)
-        return (mean + variance.clamp(min=0).sqrt() * draw).clamp(0, 1), energy
+        return (mean + self.spread(x, on, off) * draw).clamp(0, 1), energy
+
+    def spread(self, x: Tensor, on: Tensor, off: Tensor) -> Tensor:
+        """Standard deviation of the state after pulses on cells with `switches`.
+
+        Args:
+            x: state before.
+            on: share of the switches on that stay on.
+            off: share of the switches off that turn on.
+        """
+        variance = (x * on * (1 - on) + (1 - x) * off * (1 - off)) / (self.switches or torch.inf)
+        return variance.clamp(min=0).sqrt()
 
     def _refined(self, x: Tensor, voltage: Tensor, width: Tensor) -> tuple[Tensor, Tensor]:
         state, energy = self._integrated(x, voltage, width, 1)

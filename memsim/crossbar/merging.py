@@ -34,8 +34,8 @@ from torch.autograd.function import once_differentiable
 from memsim.crossbar.merging_plan import Merge, Part, Plan, Ports, plan_of
 from memsim.crossbar.system import System
 
-# Numbers of blocks that are merged at a time: on a CPU they shall stay in its caches.
-_GROUP_ON_CPU, _GROUP_ELSEWHERE = 2**18, 2**27
+# Bytes of blocks that are merged at a time: on a CPU they shall stay in its caches.
+_GROUP_ON_CPU, _GROUP_ELSEWHERE = 2**21, 2**29
 _PER_CELL = 16
 
 
@@ -55,7 +55,8 @@ def merged(array: System) -> Tensor:
     rows, columns = array.own.shape[-2:]
     conductance = array.conductance.broadcast_to(array.own.shape).reshape(-1, rows, columns)
     most = _GROUP_ON_CPU if conductance.device.type == "cpu" else _GROUP_ELSEWHERE
-    size, plan = max(1, most // (_PER_CELL * rows * columns)), plan_of(rows, columns, conductance.device)
+    size = max(1, most // (_PER_CELL * rows * columns * conductance.element_size()))
+    plan = plan_of(rows, columns, conductance.device)
     groups = conductance.split(size)
     wires = zip(
         *(_wires(part, array, size, len(groups)) for part in (array.drop.word, array.drop.bit)), strict=True

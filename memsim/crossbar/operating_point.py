@@ -80,8 +80,8 @@ def column_currents(
     Leading dimensions of `conductance` and `voltage` are broadcast: [rows, columns] with [batch, rows] is one
     array with many vectors, [arrays, 1, rows, columns] with [arrays, vectors, rows] many arrays.
 
-    `method="auto"` takes conjugate gradients for few vectors and eliminates the array once (`direct`) where at least
-    16 vectors (with more than 64 columns, columns / 4) share it. It then makes `effective_conductance` and one matrix
+    `method="auto"` takes conjugate gradients for few vectors and solves the array once (`direct`) where at least 16
+    vectors (with more than 64 columns, columns / 4) share it. It then makes `effective_conductance` and one matrix
     product. For many calls with one array, keep that matrix. Conjugate gradients go cell by cell (`iterative`), or on
     a CPU line by line (`lines`) where the sum of k G / (1 + k G) over the cells of an array is 6000 or more, with k
     the resistance of the wires to a cell: from 512 x 512 on with 50 uS and 1 ohm a segment, 256 x 256 with 10 ohm.

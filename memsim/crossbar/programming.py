@@ -103,8 +103,8 @@ class WriteVerify:
             )
         (initial,) = cells.device.initial.values()
         x = torch.full_like(target, initial) if state is None else state.to(target, copy=True)
-        _check_fit(cells, target, x)
-        self._check_directions(cells, target)
+        check_state(cells, x, target, "the target")
+        check_directions(cells, target, self.set_pulse, self.reset_pulse)
         return self._run(cells, target, x, generator)
 
     def _run(self, cells: Cells, target: Tensor, x: Tensor, generator: torch.Generator | None) -> Programmed:
@@ -132,24 +132,26 @@ class WriteVerify:
             active = (g - target).abs() > self.tolerance
         return Programmed(g, x, ups, downs, ~active, energy)
 
-    def _check_directions(self, cells: Cells, target: Tensor) -> None:
-        for name, pulse, up in (
-            ("set_pulse", self.set_pulse, True),
-            ("reset_pulse", self.reset_pulse, False),
-        ):
-            if not bool((cells.raises(target, pulse.voltage) == up).all()):
-                raise InputError(
-                    f"{name} of {pulse.voltage:g} V does not {'raise' if up else 'lower'} the conductance of every "
-                    f"{cells.device.model} cell; give another voltage or the other sign"
-                )
+
+def check_directions(cells: Cells, like: Tensor, set_pulse: Pulse, reset_pulse: Pulse) -> None:
+    """Raise InputError where a pulse moves a cell of an array of the shape of `like` the other way."""
+    # cells without parameters of their own are all one
+    some = like if cells.parameters else like.flatten()[:1]
+    for name, pulse, up in (("set_pulse", set_pulse, True), ("reset_pulse", reset_pulse, False)):
+        if not bool((cells.raises(some, pulse.voltage) == up).all()):
+            raise InputError(
+                f"{name} of {pulse.voltage:g} V does not {'raise' if up else 'lower'} the conductance of every "
+                f"{cells.device.model} cell; give another voltage or the other sign"
+            )
 
 
-def _check_fit(cells: Cells, target: Tensor, state: Tensor) -> None:
+def check_state(cells: Cells, state: Tensor, fitting: Tensor, what: str) -> None:
+    """Raise InputError where state or parameters do not fit a tensor, or states are out of range."""
     (limits,) = cells.device.states.values()
     for name, values in {**cells.parameters, "state": state}.items():
-        if values.shape != target.shape:
+        if values.shape != fitting.shape:
             raise InputError(
-                f"{name} of shape {list(values.shape)} does not fit the target of shape {list(target.shape)}; "
+                f"{name} of shape {list(values.shape)} does not fit {what} of shape {list(fitting.shape)}; "
                 "give one value for each cell"
             )
     if not bool(((state >= limits.low) & (state <= limits.high)).all()):

@@ -93,7 +93,7 @@ def test_arrays_in_groups_are_those_one_by_one(monkeypatch):
     conductance = array(5, 12, 17, seed=6)
     word = torch.rand(5, 12, 17, dtype=torch.float64)
     together = [merged(system(conductance, Wires(ohm, 1.0))) for ohm in (0.5, word)]
-    monkeypatch.setattr(merging, "_GROUP_ON_CPU", 2 * 16 * 12 * 17)
+    monkeypatch.setattr(merging, "_GROUP_ON_CPU", 2 * 8 * 16 * 12 * 17)
     for whole, ohm in zip(together, (0.5, word), strict=True):
         torch.testing.assert_close(merged(system(conductance, Wires(ohm, 1.0))), whole, rtol=1e-13, atol=0)
 
