@@ -176,10 +176,9 @@ class MappedLayer(nn.Module):
         Raises:
             InputError: they do not fit the word lines.
         """
-        batch = (
-            inputs.flatten(0, -2) if self.patches is None else inputs if inputs.ndim == 4 else inputs[None]
-        )
-        rows = batch.shape[1] * (1 if self.patches is None else math.prod(self.patches.kernel))
+        patches = self.patches
+        batch = inputs.flatten(0, -2) if patches is None else patches.frame.images(inputs, self.name)
+        rows = batch.shape[1] * (1 if patches is None else math.prod(patches.kernel))
         if rows != self.fan_in:
             raise InputError(f"{self.name} has {self.fan_in} word lines; inputs have {rows} values")
         return batch
@@ -207,7 +206,7 @@ class MappedLayer(nn.Module):
         return inputs
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """As nn.Linear or nn.Conv2d, but as this hardware computes it.
+        """As the layer of torch, but as this hardware computes it.
 
         Raises:
             InputError: inputs that the coding cannot present, or a shape that does not fit.
@@ -352,7 +351,7 @@ class MappedLayer(nn.Module):
     def _shaped(self, y: Tensor, inputs: Tensor) -> Tensor:
         if self.patches is None:
             return y.unflatten(0, inputs.shape[:-1]) if inputs.ndim != 2 else y
-        return y if inputs.ndim == 4 else y[0]
+        return self.patches.frame.outputs(y, inputs)
 
     def _check_counter(self) -> None:
         """Raise InputError where sums could leave the accumulator."""

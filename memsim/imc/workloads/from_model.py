@@ -58,7 +58,7 @@ class _Seen:
     def hook(self, module: nn.Module, given: tuple[Tensor, ...]) -> None:
         layer: Any = cast("MappedLayer", module)
         if layer.patches is not None:
-            self.image = (given[0].shape[-2], given[0].shape[-1])
+            self.image = layer.patches.frame.sides(given[0])
         vectors = layer.vectors(given[0].detach())
         self.vectors += len(vectors)
         # of serial inputs, in the mean over their digits
