@@ -47,8 +47,9 @@ def map_to_imc(  # noqa: PLR0913 - each is a choice of its own
     refused: at once where the code of a module can be traced, else by `calibrate`, `observe` and `workload_of`, which
     run it.
 
-    A batch normalisation behind a layer of an nn.Sequential is folded into it, with its running averages; elsewhere,
-    and behind a layer that is used several times, it stays digital. A network that is mapped already is mapped to the
+    A batch normalisation of the outputs of a layer and of nothing else is folded into it, with its running averages,
+    wherever the code around both can be traced; elsewhere, and where either is used several times, it stays digital.
+    A network that is mapped already is mapped to the
     new card with its weights, scales and biases. States that hang in a graph are copied by value. Crossbars of a
     memristive network become `MappedCrossbar`s. Where their columns are read as decisions, word lines present what is
     above rest: silence must give sums of zero.
