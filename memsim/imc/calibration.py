@@ -86,7 +86,7 @@ class _Calibration:
     def __call__(self, module: nn.Module, given: tuple[Tensor, ...]) -> None:
         layer = cast("MappedLayer", module)
         # a reference is on for every pulse of a read, and half a cell is of all of them
-        layer.trim.copy_(_tie_breaks(layer) / layer.pulses)
+        layer.trim.copy_(_tie_breaks(layer) / layer.coding.pulses)
         rows = _decided_and_wanted(layer, given[0])
         rows = rows if self.seen is None else torch.cat([self.seen, rows])
         layer.gain.copy_(torch.linalg.lstsq(rows[:, :-1], rows[:, -1:], driver="gelsd").solution[:, 0])
@@ -96,12 +96,12 @@ class _Calibration:
 
 def _decided_and_wanted(layer: MappedLayer, inputs: Tensor) -> Tensor:
     """What each slice decides, and in the last column the sum that they replace, [vectors * neurons, slices + 1]."""
-    shown = layer.presented(layer.vectors(layer.coded(inputs)))
-    sums = [layer.partial_sums(part) for part in shown]
+    shown = layer.shown(inputs)
+    sums = [layer.partial_sums(part, counts=counts) for part, counts in shown]
     weights = sums[0].new_tensor(powers(layer.card))
-    trims = layer.pulses * layer.trim[:, None]
-    wanted = weighted([layer.added(p - trims) for p in sums]) @ weights
-    decided = weighted([layer.added(layer.read(p)) for p in sums]) * weights
+    trims = layer.coding.pulses * layer.trim[:, None]
+    wanted = weighted([layer.added(p - trims) for p in sums], shown) @ weights
+    decided = weighted([layer.added(layer.read(p)) for p in sums], shown) * weights
     return torch.cat([decided.flatten(0, -2), wanted.flatten()[:, None]], 1)
 
 

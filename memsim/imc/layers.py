@@ -15,24 +15,23 @@ step sizes learned as in Esser et al., Learned step size quantization, ICLR 2020
 from __future__ import annotations
 
 import math
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
-from memsim.crossbar.laws import straight_through
 from memsim.errors import InputError
 from memsim.imc.converters import Converter, converter_of, noise_source
 from memsim.imc.estimators import Estimator
 from memsim.imc.grid import first_scale, shared_out
 from memsim.imc.hardware import HardwareCard
+from memsim.imc.inputs import InputCoding, Shown
 from memsim.imc.patches import Cut, Patches, Rows
 from memsim.imc.reading import Arrays, Operands
 from memsim.imc.tiles import Lines, cells_of, conductances, largest_weight, powers, programmed
 
 FIRST_WIDTH = 1.0
 """Of the gradient of decisions, where nothing else is asked for [LSB]."""
-_CHECKED_AT_ONCE = 2**17
 IDEAL_CELLS = {
     "cell.variation": 0.0,
     "cell.stuck_rate": 0.0,
@@ -53,11 +52,11 @@ def decides(card: HardwareCard) -> bool:
     return card.converter.kind in {"sense-amplifier", "ternary"}
 
 
-def weighted(reads: list[Tensor]) -> Tensor:
-    """Reads of the digits of an input, added with the weights of these digits."""
-    return (
-        reads[0] if len(reads) == 1 else torch.stack([read * 2**bit for bit, read in enumerate(reads)]).sum(0)
-    )
+def weighted(reads: list[Tensor], shown: list[Shown]) -> Tensor:
+    """Reads of what was shown, added as they count."""
+    if len(reads) == 1:
+        return reads[0]
+    return torch.stack([read * show.counts for read, show in zip(reads, shown, strict=True)]).sum(0)
 
 
 class MappedLayer(nn.Module):
@@ -78,6 +77,7 @@ class MappedLayer(nn.Module):
     Attributes:
         log_scale: logarithm of what 1 LSB of a neuron's sum counts, [neurons]; its steps are shares of the scale.
         gain: what a decision of each slice counts, [slices] in LSB.
+        coding: how inputs are shown.
         trim: of the column references, [tiles of rows, lines] in LSB.
 
     Raises:
@@ -105,10 +105,12 @@ class MappedLayer(nn.Module):
         self.bias = nn.Parameter(flat.new_zeros(self.neurons) if bias is None else bias.detach().clone())
         self.gain = nn.Parameter(flat.new_ones(card.slices), requires_grad=self.decides)
         self.trim = nn.Parameter(flat.new_zeros(self.row_tiles, self.neurons * card.slices))
+        self.coding = InputCoding(card.inputs)
         self.converter = converter_of(card)
         self.trains_with("exact", FIRST_WIDTH)
         self._kept: tuple[tuple[int, ...], Made] | None = None
         self._check_counter()
+        self.register_load_state_dict_pre_hook(_of_earlier_checkpoints)
 
     def train(self, mode: bool = True) -> MappedLayer:
         """Switch to training or evaluation; arrays are made anew, as fused optimisers change weights unseen."""
@@ -154,12 +156,52 @@ class MappedLayer(nn.Module):
     @property
     def reads_per_vector(self) -> int:
         """Times that an array is read for one input vector."""
-        return self.card.inputs.bits if self.card.inputs.coding == "bit-serial" else 1
+        return self.coding.reads
 
     @property
     def scale(self) -> Tensor:
-        """What 1 LSB of a neuron's sum counts, [neurons]."""
+        """What 1 LSB of a neuron's sum counts for inputs of 1, [neurons]."""
         return self.log_scale.exp()
+
+    @property
+    def _unit(self) -> Tensor:
+        """What 1 LSB of a neuron's sum counts for the largest input that is shown, [neurons]."""
+        return self.scale * self.coding.unit
+
+    def fit_inputs(self, low: float, high: float) -> None:
+        """Show inputs from low to high; beyond they are clipped.
+
+        Raises:
+            InputError: no range, or an accumulator too narrow for inputs of both signs.
+        """
+        before = self.coding
+        self.coding = before.fit(low, high)
+        try:
+            self._check_counter()
+        except InputError:
+            self.coding = before
+            raise
+
+    def fit_step(self, step: float) -> None:
+        """Read by ADCs of another step [LSB]."""
+        self.card = self.card.changed({"converter.step": step})
+        self.converter = converter_of(self.card)
+        # an ADC is the same in training
+        self.training_converter = self.converter
+        self._kept = None
+
+    def get_extra_state(self) -> Tensor:
+        """What was fitted to data, [3]: the range of inputs, and the step of ADCs in LSB; zeros for what was not."""
+        low, high = (self.coding.low, self.coding.high) if self.coding.fitted else (0.0, 0.0)
+        return torch.tensor([low, high, self.card.converter.step or 0.0], dtype=torch.float64)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take over what was fitted."""
+        low, high, step = state.tolist()
+        if high > low:
+            self.fit_inputs(low, high)
+        if step and step != self.card.converter.step:
+            self.fit_step(step)
 
     def trains_with(self, gradient: Estimator, width: float) -> None:
         """Choose the gradient of decisions, and its width [LSB]; `exact` adds noise of that width while training."""
@@ -178,32 +220,22 @@ class MappedLayer(nn.Module):
         """
         patches = self.patches
         batch = inputs.flatten(0, -2) if patches is None else patches.frame.images(inputs, self.name)
+        if inputs.dtype != self.weight.dtype:
+            raise InputError(
+                f"{self.name} gets inputs of {inputs.dtype}; allowed: {self.weight.dtype}, as its weights"
+            )
         rows = batch.shape[1] * (1 if patches is None else math.prod(patches.kernel))
         if rows != self.fan_in:
             raise InputError(f"{self.name} has {self.fan_in} word lines; inputs have {rows} values")
         return batch
 
-    def coded(self, inputs: Tensor) -> Tensor:
-        """Inputs from 0 to 1 as integers.
+    def shown(self, inputs: Tensor) -> list[Shown]:
+        """What word lines get one after the other, [vectors, rows] each, for inputs as torch's layers take them.
 
         Raises:
-            InputError: inputs that the coding cannot present.
+            InputError: inputs that the coding cannot present, or a shape that does not fit.
         """
-        largest, given = self.largest_input, inputs.detach()
-        low, high = torch.aminmax(given)
-        if low < 0 or high > 1:
-            raise InputError(
-                f"{self.name} gets inputs from {low.item():.4g} to {high.item():.4g}; allowed: 0 to 1, so scale them"
-            )
-        if self.card.inputs.coding != "binary":
-            return straight_through((given * largest).round(), inputs * largest)
-        # a part at a time, as what does not leave the caches takes a fraction of the time
-        if not all(torch.equal(part, part.sign()) for part in given.flatten().split(_CHECKED_AT_ONCE)):
-            raise InputError(
-                f"{self.name} gets inputs between 0 and 1, and its word lines are binary; give spikes, or a card "
-                "with inputs.coding = pulse-count or bit-serial"
-            )
-        return inputs
+        return self.coding.shown(self.vectors(self.coding.coded(inputs, self.name)))
 
     def forward(self, inputs: Tensor) -> Tensor:
         """As the layer of torch, but as this hardware computes it.
@@ -211,35 +243,39 @@ class MappedLayer(nn.Module):
         Raises:
             InputError: inputs that the coding cannot present, or a shape that does not fit.
         """
-        made, reference = self._hardware(), self.reference()
-        digits = self.gain * self.gain.new_tensor(powers(self.card))
-        counts = digits * (self.scale / self.largest_input)[:, None]
+        made, digits = self._hardware(), self.gain * self.gain.new_tensor(powers(self.card))
+        counts = digits * (self._unit / self.coding.largest)[:, None]
+        shown = self.coding.shown(self._batched(self.coding.coded(inputs, self.name)))
         reads = [
-            self._arrays(made).read(Operands(part, made.lines.sums, reference, counts))
-            for part in self.presented(self._batched(self.coded(inputs)))
+            self._arrays(made).read(Operands(part, made.lines.sums, self.reference(sign), counts))
+            for part, sign in shown
         ]
-        return self._shaped(weighted(reads), inputs)
+        return self._shaped(weighted(reads, shown), inputs)
 
-    def partial_sums(self, x: Tensor, made: Made | None = None) -> Tensor:
+    def partial_sums(self, x: Tensor, made: Made | None = None, counts: int = 1) -> Tensor:
         """Of each tile, as its converters see them, [tiles of rows, vectors, lines] in LSB.
 
         Args:
             x: inputs as integers, [vectors, rows].
             made: the hardware; that of this moment where left out.
+            counts: what the read counts; below zero it is read without bias.
         """
         made = self._hardware() if made is None else made
         arrays = self._arrays(made)
         noise = arrays.cell_noise(x.device)
-        tiles = arrays.tiles(made.lines.sums, self.reference())
+        tiles = arrays.tiles(made.lines.sums, self.reference(counts))
         return torch.cat([tile.sums(x.mT, noise) for tile in tiles])
 
-    def reference(self) -> Tensor:
+    def reference(self, counts: int = 1) -> Tensor:
         """Column references [tiles of rows, lines] in LSB: shares of the bias, and trims.
 
-        They are on as long as inputs are: for each digit of bit-serial ones, for all pulses of counts.
+        They are on as long as inputs are: for each digit of bit-serial ones, for all pulses of counts. Of reads that
+        count less than zero they are trims alone, so that the bias is there once.
         """
-        shares = shared_out(self.bias / self.scale, self.row_tiles, self.card)
-        return self.pulses * (shares + self.trim)
+        if counts < 0:
+            return self.coding.pulses * self.trim
+        shares = shared_out(self.bias / self._unit, self.row_tiles, self.card)
+        return self.coding.pulses * (shares + self.trim)
 
     def added(self, read: Tensor) -> Tensor:
         """Converted lines [tiles of rows, vectors, lines], added over tiles: [vectors, neurons, slices] in LSB."""
@@ -328,26 +364,6 @@ class MappedLayer(nn.Module):
         source = noise_source(self.generator)
         return int(torch.randint(2**62, (), generator=source, device=source.device))
 
-    @property
-    def largest_input(self) -> int:
-        """That the coding can present, as an integer."""
-        return 2**self.card.inputs.bits - 1
-
-    @property
-    def pulses(self) -> int:
-        """Time of one read, in pulses of which a reference gives one each."""
-        return self.largest_input if self.card.inputs.coding == "pulse-count" else 1
-
-    def presented(self, x: Tensor) -> list[Tensor]:
-        """What word lines get one after the other, [vectors, rows] each: read number k counts 2^k."""
-        if self.reads_per_vector == 1:
-            return [x]
-        # each digit passes the gradient of its share of the number
-        whole, share = x.detach().long(), x / self.largest_input
-        return [
-            straight_through((whole >> bit & 1).to(x.dtype), share) for bit in range(self.reads_per_vector)
-        ]
-
     def _shaped(self, y: Tensor, inputs: Tensor) -> Tensor:
         if self.patches is None:
             return y.unflatten(0, inputs.shape[:-1]) if inputs.ndim != 2 else y
@@ -362,10 +378,15 @@ class MappedLayer(nn.Module):
         one = 2 ** (converter.bits - 1) * grid if converter.adc else 1.0
         if converter.kind == "ideal":
             one = min(self.fan_in, self.card.array.rows) * (self.card.cell.levels - 1)
-        largest = one * self.row_tiles * sum(powers(self.card)) * self.largest_input
+        largest = one * self.row_tiles * sum(powers(self.card)) * self.coding.largest * self.coding.rails
         needed = math.ceil(math.log2(largest / grid + 1)) + 1
         if needed > table.bits:
             raise InputError(
                 f"accumulation.bits = {table.bits} is too narrow for {self.name}, whose sums need {needed}; "
                 "allowed: at least that"
             )
+
+
+def _of_earlier_checkpoints(layer: nn.Module, tensors: dict[str, Any], prefix: str, *_: object) -> None:
+    """In which nothing was fitted to data."""
+    tensors.setdefault(f"{prefix}_extra_state", cast("MappedLayer", layer).get_extra_state())

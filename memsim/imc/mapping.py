@@ -49,10 +49,9 @@ def map_to_imc(  # noqa: PLR0913 - each is a choice of its own
 
     A batch normalisation of the outputs of a layer and of nothing else is folded into it, with its running averages,
     wherever the code around both can be traced; elsewhere, and where either is used several times, it stays digital.
-    A network that is mapped already is mapped to the
-    new card with its weights, scales and biases. States that hang in a graph are copied by value. Crossbars of a
-    memristive network become `MappedCrossbar`s. Where their columns are read as decisions, word lines present what is
-    above rest: silence must give sums of zero.
+    A network that is mapped already is mapped to the new card with its weights, scales, biases and ranges of inputs.
+    States that hang in a graph are copied by value. Crossbars of a memristive network become `MappedCrossbar`s. Where
+    their columns are read as decisions, word lines present what is above rest: silence must give sums of zero.
 
     Args:
         model: the network; not changed.
@@ -116,11 +115,13 @@ class Activity:
         vectors: input vectors for each inference: time steps times positions.
         array_reads: of single arrays, for each inference.
         active: share of word lines that are driven in a read, on average.
+        clipped: share of inputs beyond the range of the layer, on average.
     """
 
     vectors: float
     array_reads: float
     active: float
+    clipped: float = 0.0
 
 
 def observe(model: nn.Module, inputs: Tensor, *, inferences: int) -> dict[str, Activity]:
@@ -131,13 +132,17 @@ def observe(model: nn.Module, inputs: Tensor, *, inferences: int) -> dict[str, A
         inputs: as it takes them.
         inferences: how many there are in these inputs.
     """
-    seen: dict[str, tuple[int, float]] = {}
+    seen: dict[str, Tensor] = {}
 
     def counting(name: str) -> Hook:
-        def hook(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
-            vectors = cast("MappedLayer", layer).vectors(given[0].detach())
-            count, active = seen.get(name, (0, 0.0))
-            seen[name] = count + len(vectors), active + float(vectors.sum() / vectors.shape[-1])
+        def hook(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+            layer = cast("MappedLayer", module)
+            shown = layer.shown(given[0].detach())
+            vectors, pulses = len(shown[0].inputs), len(shown) * layer.coding.pulses
+            driven = sum(float(read.inputs.double().sum()) for read in shown) / (layer.rows * pulses)
+            clipped = vectors * layer.coding.clipped(given[0])
+            found = torch.tensor([vectors, driven, clipped], dtype=torch.float64)
+            seen[name] = seen.get(name, 0) + found
 
         return hook
 
@@ -148,8 +153,9 @@ def observe(model: nn.Module, inputs: Tensor, *, inferences: int) -> dict[str, A
             vectors=count / inferences,
             array_reads=count * layers[name].tiles * layers[name].reads_per_vector / inferences,
             active=active / count,
+            clipped=clipped / count,
         )
-        for name, (count, active) in seen.items()
+        for name, (count, active, clipped) in ((name, found.tolist()) for name, found in seen.items())
     }
 
 
@@ -206,7 +212,7 @@ def _on_arrays(
 
 
 def _carry_over(before: MappedLayer, layer: MappedLayer) -> None:
-    """What was learned and still means the same: scales on the same grid, what decisions count, trims of its tiles."""
+    """What still means the same: ranges of inputs, scales on one grid, what decisions count, trims of its tiles."""
     with torch.no_grad():
         if before.card.weights == layer.card.weights:
             layer.log_scale.copy_(before.log_scale)
@@ -214,6 +220,8 @@ def _carry_over(before: MappedLayer, layer: MappedLayer) -> None:
             layer.gain.copy_(before.gain)
         if before.decides == layer.decides and before.trim.shape == layer.trim.shape:
             layer.trim.copy_(before.trim)
+    if before.coding.fitted:
+        layer.fit_inputs(before.coding.low, before.coding.high)
 
 
 def _put(model: nn.Module, replaced: dict[str, nn.Module]) -> None:

@@ -48,6 +48,7 @@ class LayerShape(Table):
         positions_seen: at which weights were really applied; from the shape where left out.
         conductance: that a read of all rows of a bit line meets, on average over bit lines and reads [S]; where left
             out it is expected from the spike rate.
+        rails: signs of inputs, which are read one after the other.
     """
 
     name: str
@@ -60,6 +61,7 @@ class LayerShape(Table):
     spike_rate: Share | None = None
     positions_seen: Positive | None = None
     conductance: Positive | None = None
+    rails: Annotated[int, Field(ge=1, le=2)] = 1
 
     @property
     def rows(self) -> int:
