@@ -126,8 +126,9 @@ class InputCoding:
         return [*self._digits(x.clamp(min=0), 1), *self._digits(torch.relu(-x), -1)]
 
     def clipped(self, inputs: Tensor) -> float:
-        """Share of inputs that lie beyond the range."""
-        return float(((inputs < self.low) | (inputs > self.high)).double().mean())
+        """Share of inputs that lie beyond the range, by more than rounding moves any."""
+        slack = 0.0 if self.table.coding == "binary" else self.unit / self.largest / 2
+        return float(((inputs < self.low - slack) | (inputs > self.high + slack)).double().mean())
 
     def _shares(self, inputs: Tensor, name: str) -> Tensor:
         """Inputs as shares of the unit, inside the range."""
