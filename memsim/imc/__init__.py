@@ -5,6 +5,7 @@ from memsim.imc.digital import digital_parts
 from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
 from memsim.imc.layers import MappedLayer
 from memsim.imc.mapping import Activity, map_to_imc, mapped_layers, observe
+from memsim.imc.programs import network_of
 from memsim.imc.ranges import calibrate_inputs, calibrate_steps
 
 __all__ = [
@@ -20,5 +21,6 @@ __all__ = [
     "load_hardware",
     "map_to_imc",
     "mapped_layers",
+    "network_of",
     "observe",
 ]

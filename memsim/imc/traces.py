@@ -14,7 +14,7 @@ from memsim.imc.copies import copy_of
 UNTRACED = "not traced"
 CONVOLUTIONS = {f"{kind}{axes}d" for kind in ("conv", "conv_transpose") for axes in (1, 2, 3)}
 MATRICES = {"matmul", "rmatmul", "mm", "bmm", "mv", "addmm", "addmv", "addbmm", "baddbmm"}
-PRODUCTS = {"linear", "bilinear", "einsum", "tensordot", "inner", *MATRICES, *CONVOLUTIONS}
+PRODUCTS = {"linear", "bilinear", "einsum", "tensordot", "inner", "convolution", *MATRICES, *CONVOLUTIONS}
 SHAPES = {"size", "dim", "view", "reshape", "flatten", "unflatten", "squeeze", "unsqueeze", "expand"}
 ORDERS = {"getitem", "permute", "transpose", "t", "chunk", "split", "unbind", "cat", "stack"}
 MOVES = {"getattr", "contiguous", "detach", "clone", "to", "float", *SHAPES, *ORDERS}
@@ -29,7 +29,8 @@ def is_foreign(module: nn.Module) -> bool:
 
 def called(target: Any) -> str:
     """Name of a function or method that a trace calls."""
-    return str(getattr(target, "__name__", target)).strip("_")
+    # those of exported programs have their variant behind a dot
+    return str(getattr(target, "__name__", target)).partition(".")[0].strip("_")
 
 
 class Trace(NamedTuple):
