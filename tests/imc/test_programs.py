@@ -9,8 +9,6 @@ from torch import Tensor, nn
 from memsim.errors import InputError
 from memsim.imc import calibrate_inputs, digital_parts, load_hardware, map_to_imc, mapped_layers, network_of
 
-pytestmark = pytest.mark.filterwarnings("ignore:.*LeafSpec:FutureWarning")  # torch's use of itself
-
 CARD = load_hardware(
     "ideal", {"inputs.coding": "bit-serial", "inputs.bits": 8, "accumulation.kind": "analog"}
 )
