@@ -86,7 +86,7 @@ class _Calibration:
     def __call__(self, module: nn.Module, given: tuple[Tensor, ...]) -> None:
         layer = cast("MappedLayer", module)
         # a reference is on for every pulse of a read, and half a cell is of all of them
-        layer.trim.copy_(_tie_breaks(layer) / layer.pulses)
+        layer.trim.copy_(_tie_breaks(layer) / layer.coding.pulses)
         rows = _decided_and_wanted(layer, given[0])
         rows = rows if self.seen is None else torch.cat([self.seen, rows])
         layer.gain.copy_(torch.linalg.lstsq(rows[:, :-1], rows[:, -1:], driver="gelsd").solution[:, 0])
@@ -97,20 +97,20 @@ class _Calibration:
 def _decided_and_wanted(layer: MappedLayer, inputs: Tensor) -> Tensor:
     """What each slice decides, and in the last column the sum that they replace, [vectors * neurons, slices + 1]."""
     memory = layer.memory and layer.memory.copy()
-    rows = [_at(layer, moment) for moment in layer.moments(inputs, memory)]
-    return torch.cat(rows)
+    return torch.cat([_at(layer, moment) for moment in layer.moments(inputs, memory)])
 
 
 def _at(layer: MappedLayer, moment: Moment) -> Tensor:
     vectors = moment.inputs if layer.patches is None else layer.patches(moment.inputs)
-    sums = [layer.partial_sums(part, reference=moment.reference) for part in layer.presented(vectors)]
+    shown = layer.coding.shown(vectors)
+    sums = [layer.partial_sums(part, counts=counts, step=moment.step) for part, counts in shown]
     weights = sums[0].new_tensor(powers(layer.card))
-    trims = layer.pulses * layer.trim[:, None]
-    wanted = weighted([layer.added(p - trims) for p in sums]) @ weights
-    shown = sums if moment.order is None else [torch.cat(sums, 1)]
-    reads = [layer.read(p, order=moment.order) for p in shown]
+    trims = layer.coding.pulses * layer.trim[:, None]
+    wanted = weighted([layer.added(p - trims) for p in sums], shown) @ weights
+    seen = sums if moment.order is None else [torch.cat(sums, 1)]
+    reads = [layer.read(p, order=moment.order) for p in seen]
     digits = reads if moment.order is None else list(reads[0].chunk(len(sums), 1))
-    decided = weighted([layer.added(read) for read in digits]) * weights
+    decided = weighted([layer.added(read) for read in digits], shown) * weights
     return torch.cat([decided.flatten(0, -2), wanted.flatten()[:, None]], 1)
 
 

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from copy import deepcopy
 from typing import Any, cast
@@ -15,7 +16,9 @@ def copy_of(model: nn.Module) -> nn.Module:
     """A copy of a network; states that hang in a graph, as a trained network keeps them, are copied by value."""
     # compiled circuits are the same for all, and hold machine code that cannot be copied
     shared = {id(part): part for part in model.modules() if isinstance(part, CompiledCircuit)}
-    with _CopiesByValue():
+    with _CopiesByValue(), warnings.catch_warnings():
+        # torch warns of how it copies the programs that it exported
+        warnings.filterwarnings("ignore", message=".*LeafSpec", category=FutureWarning)
         return deepcopy(model, cast("dict[int, Any]", shared))
 
 

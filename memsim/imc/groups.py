@@ -25,11 +25,14 @@ class GroupedLayers(nn.Module):
     def __init__(self, groups: Sequence[MappedLayer]) -> None:
         super().__init__()
         self.groups = nn.ModuleList(groups)
+        patches = groups[0].patches
+        self.channels = -3 if patches is None else -1 - patches.frame.axes
 
     def forward(self, images: Tensor) -> Tensor:
-        """As nn.Conv2d, [n, channels, height, width] or one image."""
-        shares = images.chunk(len(self.groups), dim=-3)
-        return torch.cat([group(share) for group, share in zip(self.groups, shares, strict=True)], dim=-3)
+        """As the convolution of torch, of many images or of one."""
+        shares = images.chunk(len(self.groups), dim=self.channels)
+        found = [group(share) for group, share in zip(self.groups, shares, strict=True)]
+        return torch.cat(found, dim=self.channels)
 
 
 def chip_of(name: str, chip: int) -> int:

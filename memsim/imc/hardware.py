@@ -121,9 +121,12 @@ class HardwareCard(Table):
 
     @property
     def step(self) -> float:
-        """Of an ADC [LSB]: as given, or the finest difference of two partial sums."""
-        if self.converter.step is not None:
-            return self.converter.step
+        """Of an ADC [LSB]: as given, or the finest."""
+        return self.converter.step or self.finest_step
+
+    @property
+    def finest_step(self) -> float:
+        """Least difference of two partial sums [LSB]."""
         return 1.0 if self.differential else 0.5
 
     def changed(self, changes: Mapping[str, object]) -> HardwareCard:

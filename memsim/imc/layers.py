@@ -22,12 +22,12 @@ from typing import Any, NamedTuple, cast
 import torch
 from torch import Tensor, nn
 
-from memsim.crossbar.laws import straight_through
 from memsim.errors import InputError
 from memsim.imc.converters import Converter, converter_of, noise_source
 from memsim.imc.estimators import Estimator
 from memsim.imc.grid import first_scale, shared_out
 from memsim.imc.hardware import HardwareCard
+from memsim.imc.inputs import InputCoding, Shown
 from memsim.imc.order import InOrder, Memory, places_of
 from memsim.imc.patches import Cut, Patches, Rows
 from memsim.imc.reading import Arrays, Operands
@@ -35,7 +35,6 @@ from memsim.imc.tiles import Lines, cells_of, conductances, largest_weight, powe
 
 FIRST_WIDTH = 1.0
 """Of the gradient of decisions, where nothing else is asked for [LSB]."""
-_CHECKED_AT_ONCE = 2**17
 IDEAL_CELLS = {
     "cell.variation": 0.0,
     "cell.stuck_rate": 0.0,
@@ -52,16 +51,16 @@ class Made(NamedTuple):
 
 
 class Moment(NamedTuple):
-    """Inputs that are read with one reference.
+    """Inputs that are read with the same references.
 
     Attributes:
         inputs: as integers, vectors [vectors, rows] or images [n, channels, height, width].
-        reference: of columns, [tiles of rows, lines] in LSB.
+        step: of the inference, the first of those that are read together.
         order: of these reads, where they depend on the ones before.
     """
 
     inputs: Tensor
-    reference: Tensor
+    step: int
     order: InOrder | None
 
 
@@ -70,11 +69,11 @@ def decides(card: HardwareCard) -> bool:
     return card.converter.kind in {"sense-amplifier", "ternary"}
 
 
-def weighted(reads: list[Tensor]) -> Tensor:
-    """Reads of the digits of an input, added with the weights of these digits."""
-    return (
-        reads[0] if len(reads) == 1 else torch.stack([read * 2**bit for bit, read in enumerate(reads)]).sum(0)
-    )
+def weighted(reads: list[Tensor], shown: list[Shown]) -> Tensor:
+    """Reads of what was shown, added as they count."""
+    if len(reads) == 1:
+        return reads[0]
+    return torch.stack([read * show.counts for read, show in zip(reads, shown, strict=True)]).sum(0)
 
 
 class MappedLayer(nn.Module):
@@ -95,6 +94,7 @@ class MappedLayer(nn.Module):
     Attributes:
         log_scale: logarithm of what 1 LSB of a neuron's sum counts, [neurons]; its steps are shares of the scale.
         gain: what a decision of each slice counts, [slices] in LSB.
+        coding: how inputs are shown.
         trim: of the column references, [tiles of rows, lines] in LSB.
         step_bias: what is added to the bias at each step of an inference, [steps, neurons]; see `with_step_bias`.
         memory: of the inference that the layer is in; see memsim.imc.inferences.
@@ -127,10 +127,12 @@ class MappedLayer(nn.Module):
         self.register_parameter("step_bias", None)
         self.register_load_state_dict_pre_hook(_room_for_steps)
         self.memory: Memory | None = None
+        self.coding = InputCoding(card.inputs)
         self.converter = converter_of(card)
         self.trains_with("exact", FIRST_WIDTH)
         self._kept: tuple[tuple[int, ...], Made] | None = None
         self._check_counter()
+        self.register_load_state_dict_pre_hook(_of_earlier_checkpoints)
 
     def train(self, mode: bool = True) -> MappedLayer:
         """Switch to training or evaluation; arrays are made anew, as fused optimisers change weights unseen."""
@@ -181,12 +183,52 @@ class MappedLayer(nn.Module):
     @property
     def reads_per_vector(self) -> int:
         """Times that an array is read for one input vector."""
-        return self.card.inputs.bits if self.card.inputs.coding == "bit-serial" else 1
+        return self.coding.reads
 
     @property
     def scale(self) -> Tensor:
-        """What 1 LSB of a neuron's sum counts, [neurons]."""
+        """What 1 LSB of a neuron's sum counts for inputs of 1, [neurons]."""
         return self.log_scale.exp()
+
+    @property
+    def _unit(self) -> Tensor:
+        """What 1 LSB of a neuron's sum counts for the largest input that is shown, [neurons]."""
+        return self.scale * self.coding.unit
+
+    def fit_inputs(self, low: float, high: float) -> None:
+        """Show inputs from low to high; beyond they are clipped.
+
+        Raises:
+            InputError: no range, or an accumulator too narrow for inputs of both signs.
+        """
+        before = self.coding
+        self.coding = before.fit(low, high)
+        try:
+            self._check_counter()
+        except InputError:
+            self.coding = before
+            raise
+
+    def fit_step(self, step: float) -> None:
+        """Read by ADCs of another step [LSB]."""
+        self.card = self.card.changed({"converter.step": step})
+        self.converter = converter_of(self.card)
+        # an ADC is the same in training
+        self.training_converter = self.converter
+        self._kept = None
+
+    def get_extra_state(self) -> Tensor:
+        """What was fitted to data, [3]: the range of inputs, and the step of ADCs in LSB; zeros for what was not."""
+        low, high = (self.coding.low, self.coding.high) if self.coding.fitted else (0.0, 0.0)
+        return torch.tensor([low, high, self.card.converter.step or 0.0], dtype=torch.float64)
+
+    def set_extra_state(self, state: Tensor) -> None:
+        """Take over what was fitted."""
+        low, high, step = state.tolist()
+        if high > low:
+            self.fit_inputs(low, high)
+        if step and step != self.card.converter.step:
+            self.fit_step(step)
 
     def trains_with(self, gradient: Estimator, width: float) -> None:
         """Choose the gradient of decisions, and its width [LSB]; `exact` adds noise of that width while training."""
@@ -222,77 +264,79 @@ class MappedLayer(nn.Module):
         Raises:
             InputError: they do not fit the word lines.
         """
-        batch = (
-            inputs.flatten(0, -2) if self.patches is None else inputs if inputs.ndim == 4 else inputs[None]
-        )
-        rows = batch.shape[1] * (1 if self.patches is None else math.prod(self.patches.kernel))
+        patches = self.patches
+        batch = inputs.flatten(0, -2) if patches is None else patches.frame.images(inputs, self.name)
+        if inputs.dtype != self.weight.dtype:
+            raise InputError(
+                f"{self.name} gets inputs of {inputs.dtype}; allowed: {self.weight.dtype}, as its weights"
+            )
+        rows = batch.shape[1] * (1 if patches is None else math.prod(patches.kernel))
         if rows != self.fan_in:
             raise InputError(f"{self.name} has {self.fan_in} word lines; inputs have {rows} values")
         return batch
 
-    def coded(self, inputs: Tensor) -> Tensor:
-        """Inputs from 0 to 1 as integers.
+    def shown(self, inputs: Tensor) -> list[Shown]:
+        """What word lines get one after the other, [vectors, rows] each, for inputs as torch's layers take them.
 
         Raises:
-            InputError: inputs that the coding cannot present.
+            InputError: inputs that the coding cannot present, or a shape that does not fit.
         """
-        largest, given = self.largest_input, inputs.detach()
-        low, high = torch.aminmax(given)
-        if low < 0 or high > 1:
-            raise InputError(
-                f"{self.name} gets inputs from {low.item():.4g} to {high.item():.4g}; allowed: 0 to 1, so scale them"
-            )
-        if self.card.inputs.coding != "binary":
-            return straight_through((given * largest).round(), inputs * largest)
-        # a part at a time, as what does not leave the caches takes a fraction of the time
-        if not all(torch.equal(part, part.sign()) for part in given.flatten().split(_CHECKED_AT_ONCE)):
-            raise InputError(
-                f"{self.name} gets inputs between 0 and 1, and its word lines are binary; give spikes, or a card "
-                "with inputs.coding = pulse-count or bit-serial"
-            )
-        return inputs
+        return self.coding.shown(self.vectors(self.coding.coded(inputs, self.name)))
 
     def forward(self, inputs: Tensor) -> Tensor:
-        """As nn.Linear or nn.Conv2d, but as this hardware computes it.
+        """As the layer of torch, but as this hardware computes it.
 
         Raises:
             InputError: inputs that the coding cannot present, or a shape that does not fit.
         """
         made, memory = self._hardware(), self._ahead()
         digits = self.gain * self.gain.new_tensor(powers(self.card))
-        counts = digits * (self.scale / self.largest_input)[:, None]
+        counts = digits * (self._unit / self.coding.largest)[:, None]
         found = [self._read_at(moment, made, counts) for moment in self.moments(inputs, memory)]
         self.memory = memory
         return self._shaped(found[0] if len(found) == 1 else torch.cat(found), inputs)
 
     def _read_at(self, moment: Moment, made: Made, counts: Tensor) -> Tensor:
-        parts = self.presented(moment.inputs)
-        # digits follow each other at each position, so that amplifiers that remember must see all of them
-        shown = parts if moment.order is None else [torch.cat(parts)]
+        shown = self.coding.shown(moment.inputs)
+        if moment.order is not None:
+            # digits follow each other at each position, so that amplifiers that remember must see all of them
+            parts = torch.cat([part for part, _ in shown])
+            given = Operands(parts, made.lines.sums, self.reference(step=moment.step), counts)
+            return weighted(list(self._arrays(made, moment.order).read(given).chunk(len(shown))), shown)
         reads = [
-            self._arrays(made, moment.order).read(Operands(part, made.lines.sums, moment.reference, counts))
-            for part in shown
+            self._arrays(made).read(
+                Operands(part, made.lines.sums, self.reference(sign, moment.step), counts)
+            )
+            for part, sign in shown
         ]
-        return weighted(reads if moment.order is None else list(reads[0].chunk(len(parts))))
+        return weighted(reads, shown)
 
     def moments(self, inputs: Tensor, memory: Memory | None) -> Iterator[Moment]:
-        """Inputs as integers with the references that they are read with, one step after the other where these change.
+        """Inputs as integers with the step that they are read at, one step after the other where references change.
 
         Args:
             inputs: as torch's layers take them.
             memory: of the inference, whose steps are counted on; None for layers that do not remember.
+
+        Raises:
+            InputError: inputs that the coding cannot present, or that do not fit the inference.
         """
-        batch = self._batched(self.coded(inputs))
+        batch = self._batched(self.coding.coded(inputs, self.name))
         if memory is None or not self.remembers:
-            yield Moment(batch, self.reference(), None)
+            yield Moment(batch, 0, None)
             return
+        if self.converter.sequential and self.coding.signed:
+            raise InputError(
+                f"{self.name} shows inputs of both signs in reads with references of their own, and its amplifiers "
+                "remember across reads; give inputs of one sign, or converter.hysteresis = 0"
+            )
         leading = inputs.shape[:-1] if self.patches is None else batch.shape[:1]
         steps, _ = places_of(leading, memory.samples, self.name)
         apart = self.step_bias is not None
         for part in batch.chunk(steps) if apart else [batch]:
             taken = 1 if apart else steps
-            order = InOrder(memory, self.reads_per_vector, taken) if self.converter.sequential else None
-            yield Moment(part, self.reference(memory.steps), order)
+            order = InOrder(memory, self.coding.reads, taken) if self.converter.sequential else None
+            yield Moment(part, memory.steps, order)
             memory.steps += taken
 
     def _ahead(self) -> Memory | None:
@@ -313,32 +357,36 @@ class MappedLayer(nn.Module):
             )
         return None if self.memory is None else self.memory.copy()
 
-    def partial_sums(self, x: Tensor, made: Made | None = None, *, reference: Tensor | None = None) -> Tensor:
+    def partial_sums(self, x: Tensor, made: Made | None = None, *, counts: int = 1, step: int = 0) -> Tensor:
         """Of each tile, as its converters see them, [tiles of rows, vectors, lines] in LSB.
 
         Args:
             x: inputs as integers, [vectors, rows].
             made: the hardware; that of this moment where left out.
-            reference: of columns; that of the first step where left out.
+            counts: what the read counts; below zero it is read without bias.
+            step: of the inference; it changes nothing without biases of steps.
         """
         made = self._hardware() if made is None else made
         arrays = self._arrays(made)
         noise = arrays.cell_noise(x.device)
-        reference = self.reference() if reference is None else reference
-        tiles = arrays.tiles(made.lines.sums, reference)
+        tiles = arrays.tiles(made.lines.sums, self.reference(counts, step))
         return torch.cat([tile.sums(x.mT, noise) for tile in tiles])
 
-    def reference(self, step: int = 0) -> Tensor:
-        """Column references of a step [tiles of rows, lines] in LSB: shares of the bias, and trims.
+    def reference(self, counts: int = 1, step: int = 0) -> Tensor:
+        """Column references [tiles of rows, lines] in LSB: shares of the bias, and trims.
 
-        They are on as long as inputs are: for each digit of bit-serial ones, for all pulses of counts.
+        They are on as long as inputs are: for each digit of bit-serial ones, for all pulses of counts. Of reads that
+        count less than zero they are trims alone, so that the bias is there once.
 
         Args:
+            counts: what the read counts.
             step: of the inference; it changes nothing without biases of steps.
 
         Raises:
             InputError: a step that has no bias.
         """
+        if counts < 0:
+            return self.coding.pulses * self.trim
         bias: Tensor = self.bias
         if self.step_bias is not None:
             if not 0 <= step < len(self.step_bias):
@@ -347,8 +395,8 @@ class MappedLayer(nn.Module):
                     "of more, or begin another inference"
                 )
             bias = bias + self.step_bias[step]
-        shares = shared_out(bias / self.scale, self.row_tiles, self.card)
-        return self.pulses * (shares + self.trim)
+        shares = shared_out(bias / self._unit, self.row_tiles, self.card)
+        return self.coding.pulses * (shares + self.trim)
 
     def added(self, read: Tensor) -> Tensor:
         """Converted lines [tiles of rows, vectors, lines], added over tiles: [vectors, neurons, slices] in LSB."""
@@ -449,30 +497,10 @@ class MappedLayer(nn.Module):
         source = noise_source(self.generator)
         return int(torch.randint(2**62, (), generator=source, device=source.device))
 
-    @property
-    def largest_input(self) -> int:
-        """That the coding can present, as an integer."""
-        return 2**self.card.inputs.bits - 1
-
-    @property
-    def pulses(self) -> int:
-        """Time of one read, in pulses of which a reference gives one each."""
-        return self.largest_input if self.card.inputs.coding == "pulse-count" else 1
-
-    def presented(self, x: Tensor) -> list[Tensor]:
-        """What word lines get one after the other, [vectors, rows] each: read number k counts 2^k."""
-        if self.reads_per_vector == 1:
-            return [x]
-        # each digit passes the gradient of its share of the number
-        whole, share = x.detach().long(), x / self.largest_input
-        return [
-            straight_through((whole >> bit & 1).to(x.dtype), share) for bit in range(self.reads_per_vector)
-        ]
-
     def _shaped(self, y: Tensor, inputs: Tensor) -> Tensor:
         if self.patches is None:
             return y.unflatten(0, inputs.shape[:-1]) if inputs.ndim != 2 else y
-        return y if inputs.ndim == 4 else y[0]
+        return self.patches.frame.outputs(y, inputs)
 
     def _check_counter(self) -> None:
         """Raise InputError where sums could leave the accumulator."""
@@ -483,7 +511,7 @@ class MappedLayer(nn.Module):
         one = 2 ** (converter.bits - 1) * grid if converter.adc else 1.0
         if converter.kind == "ideal":
             one = min(self.fan_in, self.card.array.rows) * (self.card.cell.levels - 1)
-        largest = one * self.row_tiles * sum(powers(self.card)) * self.largest_input
+        largest = one * self.row_tiles * sum(powers(self.card)) * self.coding.largest * self.coding.rails
         needed = math.ceil(math.log2(largest / grid + 1)) + 1
         if needed > table.width:
             raise InputError(
@@ -496,3 +524,8 @@ def _room_for_steps(module: nn.Module, tensors: dict[str, Any], prefix: str, *_:
     """Layers have biases of steps where a state_dict has some."""
     given = tensors.get(f"{prefix}step_bias")
     cast("MappedLayer", module).with_step_bias(given)
+
+
+def _of_earlier_checkpoints(layer: nn.Module, tensors: dict[str, Any], prefix: str, *_: object) -> None:
+    """In which nothing was fitted to data."""
+    tensors.setdefault(f"{prefix}_extra_state", cast("MappedLayer", layer).get_extra_state())

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Container, Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
-from copy import deepcopy
 from dataclasses import dataclass
 from typing import cast
 
@@ -13,6 +12,7 @@ from torch import Tensor, nn
 
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
+from memsim.imc.convolutions import Convolution, groups_of
 from memsim.imc.copies import copy_of
 from memsim.imc.crossbars import MappedCrossbar, layer_parts, spans_of
 from memsim.imc.digital import refuse_products, run_watched
@@ -22,8 +22,9 @@ from memsim.imc.hardware import HardwareCard
 from memsim.imc.hooks import Hook
 from memsim.imc.layers import MappedLayer, decides
 from memsim.imc.patches import Patches
-from memsim.imc.placement import PLACED, UNMAPPED, Placement
-from memsim.imc.plain import computes_as, hooked
+from memsim.imc.placement import LAYERS, PLACED, Placement
+from memsim.imc.plain import settle_weights
+from memsim.imc.refusals import check_layers, check_nothing_left, known_layers
 
 
 def map_to_imc(  # noqa: PLR0913 - each is a choice of its own
@@ -39,17 +40,18 @@ def map_to_imc(  # noqa: PLR0913 - each is a choice of its own
 ) -> nn.Module:
     """A copy of a network that computes as the hardware would, tile by tile.
 
-    Every nn.Linear and nn.Conv2d becomes a `MappedLayer`, a convolution in groups one for each group, whose weights
-    can be trained further; a layer that is used several times is one set of arrays that is read for each use. Spiking
-    neurons, pooling and all else stay digital: `digital_parts` lists them. Products with parameters that are no such
-    layer are refused: at once where the code of a module can be traced, else by `calibrate`, `observe` and
-    `workload_of`, which run it.
+    Every nn.Linear, convolution and transposed convolution of one or two axes becomes a `MappedLayer`, one in groups a
+    layer for each group, whose weights can be trained further; a layer that is used several times is one set of arrays
+    that is read for each use. Parametrised weights, such as normed ones, are those of evaluation. Spiking neurons,
+    pooling and all else stay digital: `digital_parts` lists them. Products with parameters that are no such layer are
+    refused: at once where the code of a module can be traced, else by `calibrate`, `observe` and `workload_of`, which
+    run it.
 
-    A batch normalisation behind a layer of an nn.Sequential is folded into it, with its running averages; elsewhere,
-    and behind a layer that is used several times, it stays digital. A network that is mapped already is mapped to the
-    new card with its weights, scales and biases. States that hang in a graph are copied by value. Crossbars of a
-    memristive network become `MappedCrossbar`s. Where their columns are read as decisions, word lines present what is
-    above rest: silence must give sums of zero.
+    A batch normalisation of the outputs of a layer and of nothing else is folded into it, with its running averages,
+    wherever the code around both can be traced; elsewhere, and where either is used several times, it stays digital.
+    A network that is mapped already is mapped to the new card with its weights, scales, biases and ranges of inputs.
+    States that hang in a graph are copied by value. Crossbars of a memristive network become `MappedCrossbar`s. Where
+    their columns are read as decisions, word lines present what is above rest: silence must give sums of zero.
 
     Args:
         model: the network; not changed.
@@ -69,10 +71,11 @@ def map_to_imc(  # noqa: PLR0913 - each is a choice of its own
     for one in placement.every_card:
         _check_source(one, generator)
     placement.check(model)
-    _check_layers(model, placement.left_out(model))
+    check_layers(model, placement.left_out(model))
     refuse_products(model)
     copied = copy_of(model)
     left = placement.left_out(copied)
+    settle_weights(layer for layer in copied.modules() if isinstance(layer, LAYERS) and layer not in left)
     if fold:
         fold_normalisation(copied, left)
     spans = spans_of(model, sample, above_rest=lambda name: decides(placement.card_of(name)))
@@ -86,16 +89,16 @@ def map_to_imc(  # noqa: PLR0913 - each is a choice of its own
     for name, module in copied.named_modules():
         if isinstance(module, MappedCrossbar) and decides(placement.card_of(f"{name}.layer")):
             module.cut_below_rest()
-    if not replaced:
-        raise InputError(
-            "the network has no nn.Linear, nn.Conv2d or Crossbar layer, so nothing to map; give one that has"
-            if not skip
-            else f"skip = {list(skip)} leaves nothing to map; leave fewer layers out"
-        )
     if "" in replaced:
         return replaced[""]
     _put(copied, replaced)
-    _check_nothing_left(copied, left)
+    check_nothing_left(copied, left)
+    if not replaced:
+        raise InputError(
+            f"the network has no Crossbar and none of {known_layers()}, so nothing to map; give one that has"
+            if not skip
+            else f"skip = {list(skip)} leaves nothing to map; leave fewer layers out"
+        )
     return copied
 
 
@@ -112,11 +115,13 @@ class Activity:
         vectors: input vectors for each inference: time steps times positions.
         array_reads: of single arrays, for each inference.
         active: share of word lines that are driven in a read, on average.
+        clipped: share of inputs beyond the range of the layer, on average.
     """
 
     vectors: float
     array_reads: float
     active: float
+    clipped: float = 0.0
 
 
 def observe(model: nn.Module, inputs: Tensor, *, inferences: int) -> dict[str, Activity]:
@@ -127,13 +132,17 @@ def observe(model: nn.Module, inputs: Tensor, *, inferences: int) -> dict[str, A
         inputs: as it takes them.
         inferences: how many there are in these inputs.
     """
-    seen: dict[str, tuple[int, float]] = {}
+    seen: dict[str, Tensor] = {}
 
     def counting(name: str) -> Hook:
-        def hook(layer: nn.Module, given: tuple[Tensor, ...]) -> None:
-            vectors = cast("MappedLayer", layer).vectors(given[0].detach())
-            count, active = seen.get(name, (0, 0.0))
-            seen[name] = count + len(vectors), active + float(vectors.sum() / vectors.shape[-1])
+        def hook(module: nn.Module, given: tuple[Tensor, ...]) -> None:
+            layer = cast("MappedLayer", module)
+            shown = layer.shown(given[0].detach())
+            vectors, pulses = len(shown[0].inputs), len(shown) * layer.coding.pulses
+            driven = sum(float(read.inputs.double().sum()) for read in shown) / (layer.rows * pulses)
+            clipped = vectors * layer.coding.clipped(given[0])
+            found = torch.tensor([vectors, driven, clipped], dtype=torch.float64)
+            seen[name] = seen.get(name, 0) + found
 
         return hook
 
@@ -144,8 +153,9 @@ def observe(model: nn.Module, inputs: Tensor, *, inferences: int) -> dict[str, A
             vectors=count / inferences,
             array_reads=count * layers[name].tiles * layers[name].reads_per_vector / inferences,
             active=active / count,
+            clipped=clipped / count,
         )
-        for name, (count, active) in seen.items()
+        for name, (count, active, clipped) in ((name, found.tolist()) for name, found in seen.items())
     }
 
 
@@ -175,56 +185,34 @@ def _on_arrays(
         title, own = name or "the layer", chip_of(name, chip)
         layer = MappedLayer(*layer_parts(module, span), card, name=title, generator=generator, chip=own)
         return MappedCrossbar(layer, span, module.gain).train(module.training)
-    if not (isinstance(module, nn.Conv2d) and module.groups > 1):
-        return _mapped(module, card, name, generator, chip_of(name, chip))
-    groups = _split(module).items()
-    names = {key: f"{name}.{key}".lstrip(".") for key, _ in groups}
-    return GroupedLayers(
-        [_mapped(group, card, names[key], generator, chip_of(names[key], chip)) for key, group in groups]
-    )
 
-
-def _mapped(
-    module: nn.Module, card: HardwareCard, name: str, generator: torch.Generator | None, chip: int
-) -> MappedLayer:
-    title = name or "the layer"
-    if isinstance(module, MappedLayer):
-        layer = MappedLayer(
-            module.weight,
-            module.bias,
+    def mapped(name: str, weight: Tensor, bias: Tensor | None, patches: Patches | None) -> MappedLayer:
+        return MappedLayer(
+            weight,
+            bias,
             card,
-            patches=module.patches,
-            name=title,
+            patches=patches,
+            name=name or "the layer",
             generator=generator,
-            chip=chip,
-        )
+            chip=chip_of(name, chip),
+        ).train(module.training)
+
+    if isinstance(module, MappedLayer):
+        layer = mapped(name, module.weight, module.bias, module.patches)
         _carry_over(module, layer)
-        return layer.train(module.training)
-    patches = _patches(module, title) if isinstance(module, nn.Conv2d) else None
-    given = cast("nn.Linear | nn.Conv2d", module)
-    if not bool(torch.isfinite(given.weight).all()):
-        raise InputError(f"{title} has weights that are not finite; train it anew")
-    layer = MappedLayer(
-        given.weight, given.bias, card, patches=patches, name=title, generator=generator, chip=chip
+        return layer
+    if isinstance(module, nn.Linear):
+        return mapped(name, module.weight, module.bias, None)
+    groups = groups_of(cast("Convolution", module))
+    if len(groups) == 1:
+        return mapped(name, *groups[0])
+    return GroupedLayers(
+        [mapped(f"{name}.groups.{number}".lstrip("."), *group) for number, group in enumerate(groups)]
     )
-    return layer.train(module.training)
-
-
-def _split(conv: nn.Conv2d) -> dict[str, nn.Conv2d]:
-    """The groups of a convolution, each as one of its own."""
-    parts = {}
-    for number in range(conv.groups):
-        part = deepcopy(conv)
-        part.groups, part.in_channels = 1, conv.in_channels // conv.groups
-        part.out_channels = conv.out_channels // conv.groups
-        part.weight = nn.Parameter(conv.weight.detach().chunk(conv.groups)[number])
-        part.bias = None if conv.bias is None else nn.Parameter(conv.bias.detach().chunk(conv.groups)[number])
-        parts[f"groups.{number}"] = part
-    return parts
 
 
 def _carry_over(before: MappedLayer, layer: MappedLayer) -> None:
-    """What was learned and still means the same: scales on the same grid, what decisions count, trims of its tiles."""
+    """What still means the same: ranges of inputs, scales on one grid, what decisions count, trims of its tiles."""
     with torch.no_grad():
         if before.card.weights == layer.card.weights:
             layer.log_scale.copy_(before.log_scale)
@@ -233,24 +221,8 @@ def _carry_over(before: MappedLayer, layer: MappedLayer) -> None:
         if before.decides == layer.decides and before.trim.shape == layer.trim.shape:
             layer.trim.copy_(before.trim)
     layer.with_step_bias(before.step_bias)
-
-
-def _patches(conv: nn.Conv2d, name: str) -> Patches:
-    if conv.padding_mode != "zeros":
-        raise InputError(f"{name} has padding_mode = {conv.padding_mode!r}; allowed: zeros")
-    kernel, stride, dilation = (
-        cast("tuple[int, int]", v) for v in (conv.kernel_size, conv.stride, conv.dilation)
-    )
-    if isinstance(conv.padding, str):
-        spans = [d * (k - 1) for d, k in zip(dilation, kernel, strict=True)]
-        if conv.padding == "same" and any(span % 2 for span in spans):
-            raise InputError(
-                f"{name} has padding = 'same' and an even kernel {kernel}; give the padding as numbers"
-            )
-        padding = (0, 0) if conv.padding == "valid" else (spans[0] // 2, spans[1] // 2)
-    else:
-        padding = cast("tuple[int, int]", conv.padding)
-    return Patches(kernel, stride, padding, dilation)
+    if before.coding.fitted:
+        layer.fit_inputs(before.coding.low, before.coding.high)
 
 
 def _put(model: nn.Module, replaced: dict[str, nn.Module]) -> None:
@@ -262,67 +234,7 @@ def _put(model: nn.Module, replaced: dict[str, nn.Module]) -> None:
             setattr(model.get_submodule(parent), last, instead[id(module)])
 
 
-def _check_layers(model: nn.Module, left: Container[nn.Module]) -> None:
-    """Raise InputError for layers that compute otherwise than their class, or whose weights are those of others.
-
-    Those that are `left` digital may, among themselves.
-    """
-    owners: dict[int, tuple[str, nn.Module]] = {}
-    for name, module in model.named_modules():
-        if module not in left:
-            _check_computed(name, module)
-        if not isinstance(module, nn.Linear | nn.Conv2d | MappedLayer):
-            continue
-        first, owner = owners.setdefault(id(module.weight), (name, module))
-        if first != name and not (module in left and owner in left):
-            raise InputError(
-                f"{name} and {first} share their weight, which would be on arrays twice and part in training; "
-                "use one module in both places, or give each its own weight"
-            )
-
-
-def _check_computed(name: str, module: nn.Module) -> None:
-    """Raise InputError for what arrays would not compute, or not find."""
-    title = name or "the layer"
-    _check_lists(name or "the network", module)
-    for base in (nn.Linear, nn.Conv2d):
-        if isinstance(module, base) and not computes_as(module, base):
-            raise InputError(
-                f"{title} is a {type(module).__name__} with a forward of its own, which arrays do not compute; "
-                f"make it an nn.{base.__name__}, and a module of the rest"
-            )
-    if isinstance(module, nn.Linear | nn.Conv2d | MappedLayer) and hooked(module):
-        raise InputError(
-            f"{title} has forward hooks, which arrays do not call; remove them first (lazy layers: run them once)"
-        )
-
-
-def _check_lists(name: str, module: nn.Module) -> None:
-    """Raise InputError for layers in a list of Python, where torch does not look for parts of a module."""
-    for attribute, value in vars(module).items():
-        kept = value if isinstance(value, list | tuple) else value.values() if type(value) is dict else ()
-        if not attribute.startswith("_") and any(isinstance(part, nn.Linear | nn.Conv2d) for part in kept):
-            raise InputError(
-                f"{name} keeps layers in {attribute}, a {type(value).__name__}, where they would stay digital; "
-                "make it an nn.ModuleList or nn.ModuleDict"
-            )
-
-
 def _check_source(card: HardwareCard, generator: torch.Generator | None) -> None:
     table, cell = card.converter, card.cell
     if generator is None and (table.noise or table.metastable or cell.read_noise):
         raise InputError(f"generator = None, but reads of {card.name} are random; give a torch.Generator")
-
-
-def _check_nothing_left(model: nn.Module, left: Container[nn.Module]) -> None:
-    for name, module in [(name, module) for name, module in model.named_modules() if module not in left]:
-        compiled = isinstance(module, torch.jit.ScriptModule) and any(p.ndim > 1 for p in module.parameters())
-        if compiled or type(module).__module__.startswith("torch.ao.nn.quantized"):
-            raise InputError(
-                f"{name} is a {type(module).__name__}, whose weights cannot be mapped; give the network as before "
-                "it was compiled or quantised"
-            )
-        if isinstance(module, UNMAPPED):
-            raise InputError(
-                f"{name} is a {type(module).__name__}, which cannot be mapped; allowed: nn.Linear, nn.Conv2d"
-            )

@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn.functional import pad
 
 from memsim.errors import InputError
+from memsim.imc.frames import PLAIN, Frame
 
 
 @dataclass(frozen=True)
@@ -81,12 +82,18 @@ class Rows(Cut):
 
 @dataclass(frozen=True)
 class Patches(Cut):
-    """How a convolution cuts images into vectors: torch's numbers, of rows and columns."""
+    """How a convolution cuts images into vectors: torch's numbers, of rows and columns.
+
+    Attributes:
+        kernel, stride, padding, dilation: as of nn.Conv2d.
+        frame: what inputs become before.
+    """
 
     kernel: tuple[int, int]
     stride: tuple[int, int]
     padding: tuple[int, int]
     dilation: tuple[int, int]
+    frame: Frame = PLAIN
 
     def sides(self, height: int, width: int) -> tuple[int, int]:
         """Of the output.

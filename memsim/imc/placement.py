@@ -9,6 +9,7 @@ from torch import nn
 
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
+from memsim.imc.convolutions import CONVOLUTIONS
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.layers import MappedLayer
 
@@ -21,7 +22,9 @@ UNMAPPED = (
     nn.Bilinear,
 )
 """What cannot, beside the convolutions that do."""
-PLACED = (nn.Linear, nn.Conv2d, Crossbar, MappedLayer)
+LAYERS = (nn.Linear, *CONVOLUTIONS)
+"""Of torch, that go to arrays."""
+PLACED = (*LAYERS, Crossbar, MappedLayer)
 """What goes to arrays."""
 
 

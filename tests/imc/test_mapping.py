@@ -325,10 +325,7 @@ def test_ideal_hardware_has_the_gradient_of_a_quantised_layer() -> None:
             "no batch normalisation.*fold = False",
         ),
         (lambda: map_to_imc(nn.Sequential(nn.Linear(2, 2), nn.LSTM(2, 2)), load_hardware("ideal")), "LSTM"),
-        (
-            lambda: map_to_imc(nn.Conv2d(4, 4, 3, padding_mode="reflect"), load_hardware("ideal")),
-            "padding_mode",
-        ),
+        (lambda: map_to_imc(nn.Conv1d(4, 2, 1), load_hardware("ideal"))(torch.ones(2)), "channels, length"),
         (
             lambda: map_to_imc(nn.Linear(4, 2), load_hardware("adcless", {"converter.noise": 1.0})),
             "generator",

@@ -87,12 +87,12 @@ def test_a_column_follows_its_own_decisions() -> None:
     changes = {**STRONG, "inputs.coding": "bit-serial", "inputs.bits": 2}
     layer = mapped(convolution(), changes)
     x = torch.randint(0, 4, (STEPS, 3, 5, 4), generator=torch.Generator().manual_seed(0)) / 3
-    vectors = layer.vectors(layer.coded(x)).unflatten(0, (STEPS, -1))
+    vectors = layer.vectors(layer.coding.coded(x, "layer")).unflatten(0, (STEPS, -1))
     last, total = -torch.ones(layer.row_tiles, 1, layer.neurons * layer.card.slices), []
     for now in vectors:
         for position in now:
             digits = []
-            for digit in layer.presented(position[None]):
+            for digit, _ in layer.coding.shown(position[None]):
                 last = torch.where(layer.partial_sums(digit) + 3.0 * last > 0, 1.0, -1.0)
                 digits.append(layer.added(last)[0])
             total.append(digits[0] + 2 * digits[1])
@@ -141,6 +141,13 @@ def test_memory_begins_anew_with_each_inference() -> None:
         inner = run(layer, x)
     assert torch.equal(inner, run(layer, x))
     assert layer.memory is None
+
+
+def test_both_signs_and_memory_do_not_go_together() -> None:
+    layer = mapped(dense(), {**STRONG, "inputs.coding": "bit-serial", "inputs.bits": 3})
+    layer.fit_inputs(-1.0, 1.0)
+    with pytest.raises(InputError, match=r"both signs .* or converter\.hysteresis = 0"):
+        run(layer, spikes(2, SAMPLES, 40) - 0.5)
 
 
 def test_a_failed_read_is_not_remembered() -> None:

@@ -41,10 +41,10 @@ def test_what_is_left_out_computes_as_before() -> None:
 
 
 def test_what_cannot_be_mapped_can_be_left_out() -> None:
-    model = nn.Sequential(nn.Conv1d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2))
-    with pytest.raises(InputError, match="Conv1d"):
+    model = nn.Sequential(nn.Conv3d(1, 2, 3), nn.Flatten(), nn.Linear(8, 2))
+    with pytest.raises(InputError, match=r"0 is a Conv3d.*skip"):
         map_to_imc(model, IDEAL)
-    assert digital_parts(map_to_imc(model, IDEAL, skip=["0"]))["0"] == ("Conv1d",)
+    assert digital_parts(map_to_imc(model, IDEAL, skip=["0"]))["0"] == ("Conv3d",)
     model[2].register_forward_hook(lambda *_: None)
     assert list(mapped_layers(map_to_imc(nn.Sequential(model, nn.Linear(2, 2)), IDEAL, skip=["0"]))) == ["1"]
 

@@ -55,7 +55,7 @@ class Traffic:
     """What a layer does in one inference.
 
     Attributes:
-        vectors: that are read: positions times steps, times bits of serial inputs.
+        vectors: that are read: positions times steps, times bits of serial inputs and signs.
         updates: of neurons.
         rate: share of word lines with a spike.
         awake: share of array reads that take place.
@@ -90,9 +90,9 @@ def traffic(plan: Floorplan, layer: LayerPlan, rate: float, *, skip_events: bool
     """
     shape, inputs = layer.shape, plan.card.inputs
     positions = shape.positions(plan.accounting.positions)
-    serial = inputs.bits if inputs.coding == "bit-serial" else 1
+    serial = shape.rails * (inputs.bits if inputs.coding == "bit-serial" else 1)
     words = 1 if inputs.coding == "binary" else inputs.bits
-    rows = shape.rows * words / serial
+    rows = shape.rows * words * shape.rails / serial
     outputs = shape.neurons * words / (4 if shape.pooled else 1) / serial
     awake = 1.0
     if skip_events:

@@ -61,13 +61,12 @@ class _Seen:
     def hook(self, module: nn.Module, given: tuple[Tensor, ...]) -> None:
         layer: Any = cast("MappedLayer", module)
         if layer.patches is not None:
-            self.image = (given[0].shape[-2], given[0].shape[-1])
-        vectors = layer.vectors(given[0].detach())
-        self.vectors += len(vectors)
-        # of serial inputs, in the mean over their digits
-        reads = layer.presented(layer.coded(vectors))
-        driven = sum((read.double().sum(0) for read in reads), torch.zeros(()))
-        self.active = self.active + driven / (len(reads) * layer.pulses)
+            self.image = layer.patches.frame.sides(given[0])
+        shown = layer.shown(given[0].detach())
+        self.vectors += len(shown[0].inputs)
+        # of serial inputs, in the mean over their digits, and over signs
+        driven = sum((read.inputs.double().sum(0) for read in shown), torch.zeros(()))
+        self.active = self.active + driven / (len(shown) * layer.coding.pulses)
 
 
 def _shape(key: str, layer: MappedLayer, seen: _Seen, times: int) -> LayerShape:
@@ -86,4 +85,5 @@ def _shape(key: str, layer: MappedLayer, seen: _Seen, times: int) -> LayerShape:
         spike_rate=min(float(active.mean()), 1.0),
         positions_seen=seen.vectors / times,
         conductance=met or None,
+        rails=layer.coding.rails,
     )

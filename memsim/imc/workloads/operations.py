@@ -18,8 +18,9 @@ from torch.nn.modules import activation
 from torch.overrides import TorchFunctionMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from memsim.imc.digital import MOVES, PRODUCTS, called, digital_parts, foreign, running_modules
+from memsim.imc.digital import digital_parts, running_modules
 from memsim.imc.layers import MappedLayer
+from memsim.imc.traces import MOVES, PRODUCTS, called, is_foreign
 from memsim.imc.workloads.shapes import DigitalPart
 
 NEURONS = "charged as neurons"
@@ -117,7 +118,7 @@ class _Counter(TorchFunctionMode):
         if not self.running or any(isinstance(module, MappedLayer) for _, module in self.running):
             return False
         module = self.running[-1][1]
-        if foreign(module):
+        if is_foreign(module):
             return any(isinstance(part, MappedLayer) for part in module.modules())
         if type(module).forward.__module__.startswith("memsim"):
             # our modules beside arrays are neurons, and what normalises in front of them

@@ -54,6 +54,7 @@ class LayerShape(Table):
         digital: whether it is computed beside the arrays, such as a first layer of pixels.
         conductance: that a read of all rows of a bit line meets, on average over bit lines and reads [S]; where left
             out it is expected from the spike rate.
+        rails: signs of inputs, which are read one after the other.
     """
 
     name: str
@@ -67,6 +68,7 @@ class LayerShape(Table):
     positions_seen: Positive | None = None
     conductance: Positive | None = None
     digital: bool = False
+    rails: Annotated[int, Field(ge=1, le=2)] = 1
 
     @property
     def rows(self) -> int:
