@@ -26,10 +26,10 @@ def conjugate_gradients(matrix: Scaled, right: Tensor, tolerance: float) -> Tens
 
     Args:
         matrix: the operator B.
-        right: b, [..., rows, columns], of norm 1 or less; the residual is written over it.
+        right: b, [..., rows, columns], of norm 1 or less; the residual may be written over it.
         tolerance: norm of a residual at which its right side is done.
     """
-    return (_one if right.ndim == 2 else _many)(matrix, right, tolerance)
+    return (_one if right.ndim == 2 else _many)(matrix, right.contiguous(), tolerance)
 
 
 def _one(matrix: Scaled, right: Tensor, tolerance: float) -> Tensor:
@@ -46,7 +46,7 @@ def _one(matrix: Scaled, right: Tensor, tolerance: float) -> Tensor:
         if not size > goal:
             break
         image = matrix(direction)
-        length = size / torch.dot(along, image.view(-1)).item()
+        length = size / torch.dot(along, image.reshape(-1)).item()
         y.add_(direction, alpha=length)
         residual.add_(image, alpha=-length)
         before, size = size, torch.dot(left, left).item()
@@ -76,5 +76,5 @@ def _many(matrix: Scaled, right: Tensor, tolerance: float) -> Tensor:
 def dot(a: Tensor, b: Tensor) -> Tensor:
     """Scalar products of arrays [..., rows, columns], [..., 1, 1]."""
     if a.ndim == 2:  # vecdot would make the product first
-        return torch.dot(a.view(-1), b.view(-1))[None, None]
+        return torch.dot(a.reshape(-1), b.reshape(-1))[None, None]
     return torch.linalg.vecdot(a.flatten(-2), b.flatten(-2))[..., None, None]

@@ -23,7 +23,7 @@ import torch
 from torch import Tensor, nn
 
 from memsim.errors import InputError
-from memsim.imc.converters import Converter, converter_of, noise_source
+from memsim.imc.converters import Converter, converter_of, noise_source, normal
 from memsim.imc.estimators import Estimator
 from memsim.imc.grid import first_scale, shared_out
 from memsim.imc.hardware import HardwareCard
@@ -418,6 +418,39 @@ class MappedLayer(nn.Module):
         tiles = arrays.tiles(made.lines.sums, self.trim)
         reads = [arrays.converted(k, p[k][None], tile.converters) for k, tile in enumerate(tiles)]
         return torch.cat(reads)
+
+    def transposed(self, errors: Tensor) -> Tensor:
+        """What word lines sense when bit lines are driven: the same cells of this chip, read the other way.
+
+            x_r = sum over n, k of s_n L^k line_rnk e_n,
+
+        with the letters of this module. Bit lines show s_n L^k e_n, as the width of a pulse, and what they are read
+        against shows the opposite. Resistors transfer the same currents either way, so that wires are those of reads,
+        and cells have their read noise. What senses word lines is ideal, and sums of tiles are added in digital.
+
+        Args:
+            errors: of the outputs, [..., neurons].
+
+        Returns:
+            [..., rows] in units of weights times errors, from which clipped and binary inputs take nothing away.
+
+        Raises:
+            InputError: a convolution, errors of another shape, or a layer in training mode, whose chip is new at each
+                call.
+        """
+        if self.patches is not None:
+            raise InputError(f"{self.name} is a convolution; transposed reads are of fully connected layers")
+        if errors.shape[-1] != self.neurons:
+            raise InputError(f"{self.name} has {self.neurons} neurons; errors have {errors.shape[-1]} values")
+        if self.training and self.generator is not None:
+            raise InputError(f"{self.name} meets a new chip at each call in training mode; call eval() first")
+        lines = self._hardware().lines
+        shown = (errors * self.scale)[..., None] * self.gain.new_tensor(powers(self.card))
+        driven = shown.flatten(-2)
+        found = driven @ lines.sums.mT
+        if lines.variance is None:
+            return found
+        return found + (driven.square() @ lines.variance.mT).sqrt() * normal(found, self.generator)
 
     def integers(self) -> Tensor:
         """The weights as ideal hardware holds them, [neurons, rows] in LSB."""

@@ -250,3 +250,25 @@ def test_single_precision_is_good_to_single_precision(method, device):
     )
     assert found.dtype == torch.float32
     np.testing.assert_allclose(found.cpu(), exact, rtol=1e-4)  # residual 1e-6 times a condition below 100
+
+
+VIEWS = {
+    "turned": lambda g: g.mT,
+    "upside down": lambda g: g.flip(0),
+    "every other": lambda g: g[::2, ::3],
+    "one for all": lambda g: g.expand(3, *g.shape),
+}
+
+
+@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize("view", sorted(VIEWS))
+@pytest.mark.parametrize("vectors", [(), (4,)])
+def test_arrays_may_lie_in_memory_in_any_way(method: str, view: str, vectors: tuple[int, ...]) -> None:
+    g = VIEWS[view](array(12, 9, seed=0)[0])
+    v = torch.rand(
+        *vectors, *[1] * (g.ndim - 2), g.shape[-2], dtype=torch.float64, generator=torch.manual_seed(0)
+    )
+    wires = Wires(word_line=1.0, bit_line=2.0)
+    plain = column_currents(g.contiguous(), v, wires, method=method)
+    # both to a residual of 1e-12
+    torch.testing.assert_close(column_currents(g, v, wires, method=method), plain, rtol=1e-9, atol=0)
