@@ -4,11 +4,12 @@ A bit line is held at virtual ground by `bitline`, which gives its current in LS
 follows what it compares while the clock c is low, and grows away from zero once it is high (a behavioural form of the
 regeneration of a clocked comparator: Razavi, IEEE Solid-State Circuits Magazine 7(2), 2015):
 
-    d = plus - minus + offset
-    tau dq/dt = (1 - c) (d / 10 - q) + c (2 tanh q - q)
+    d = plus - minus + offset + hysteresis m
+    tau dq/dt = (1 - c) (d / 10 - q) + c (2 tanh q - q),    tau / 10 dm/dt = c q^2 (tanh(10 q) - m)
 
 The loop gain of 2 makes q grow as exp(t / tau) from d / 10, until it settles at +-1.915. After a time t, sums below
-10 q exp(-t / tau) have not reached q yet: that is the metastability window.
+10 q exp(-t / tau) have not reached q yet: that is the metastability window. What the latch has decided stays as m until
+it has decided again, which the square of q waits for; before the first decision m is -1.
 """
 
 from __future__ import annotations
@@ -43,10 +44,15 @@ _SUBCIRCUITS = (
     "bsum sum 0 v = i(vhold) / {lsb}",
     ".ends",
     "* follows (plus - minus + offset) / 10 while the clock is low, decides while it is high",
-    ".subckt senseamp plus minus clock q params: offset=0",
+    ".subckt senseamp plus minus clock q params: offset=0 hysteresis=0",
     "cq q 0 1e-12",
-    "bq 0 q i = {conductance} * (1 - v(clock)) * ((v(plus) - v(minus) + ({{offset}})) / {swing} - v(q))",
+    "bq 0 q i = {conductance} * (1 - v(clock))",
+    "+ * ((v(plus) - v(minus) + ({{offset}}) + ({{hysteresis}}) * v(m)) / {swing} - v(q))",
     "+ + {conductance} * v(clock) * (2 * tanh(v(q)) - v(q))",
+    "* the last decision, low before the first",
+    "cm m 0 1e-13",
+    "bm 0 m i = {conductance} * v(clock) * v(q)^2 * (tanh(10 * v(q)) - v(m))",
+    ".ic v(m)=-1",
     ".ends",
 )
 
@@ -55,12 +61,12 @@ def read_deck(layer: MappedLayer, inputs: Tensor, *, title: str = "array with se
     """Deck for reads of one array one after the other; decisions are the signs of v(q<line>) at `decision_times`.
 
     Args:
-        layer: a layer that fits one array, read by sense amplifiers without noise and hysteresis.
-        inputs: spikes, [reads, rows].
+        layer: a layer that fits one array, read by sense amplifiers, with nothing that is drawn for each read.
+        inputs: spikes, [reads, rows], of one inference.
         title: first line of the deck, in ASCII.
 
     Raises:
-        InputError: a layer of several arrays, with other converters, or inputs that do not fit.
+        InputError: a layer of several arrays, with other converters, with noise, or inputs that do not fit.
     """
     card = layer.card
     if layer.tiles != 1 or card.converter.kind != "sense-amplifier":
@@ -68,6 +74,16 @@ def read_deck(layer: MappedLayer, inputs: Tensor, *, title: str = "array with se
             f"{layer.name} has {layer.tiles} arrays read by {card.converter.kind} converters; a deck has one array "
             "with sense amplifiers"
         )
+    drawn = {
+        "converter.noise": card.converter.noise,
+        "converter.metastable": card.converter.metastable,
+        "cell.read_noise": card.cell.read_noise,
+    }
+    for name, value in drawn.items():
+        if value:
+            raise InputError(
+                f"{name} = {value:g} is drawn for each read, which a deck does not do; set it to 0"
+            )
     if inputs.ndim != 2 or inputs.shape[1] != layer.rows:
         raise InputError(f"inputs have shape {list(inputs.shape)}; give [reads, {layer.rows}]")
     (cells,) = layer.cells()
@@ -124,9 +140,9 @@ def _clock() -> Iterator[str]:
 
 
 def _amplifiers(layer: MappedLayer) -> Iterator[str]:
-    slices = layer.card.slices
+    slices, hysteresis = layer.card.slices, layer.card.converter.hysteresis
     for line, offset in enumerate(layer.thresholds()[0].tolist()):
         neuron, digit = divmod(line, slices)
         plus = neuron * layer.card.lines + digit
         minus = plus + slices if layer.card.differential else layer.columns
-        yield f"xamp{line} sum{plus} sum{minus} clock q{line} senseamp offset={offset!r}"
+        yield f"xamp{line} sum{plus} sum{minus} clock q{line} senseamp offset={offset!r} hysteresis={hysteresis!r}"

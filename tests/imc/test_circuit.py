@@ -11,6 +11,7 @@ from memsim import spice
 from memsim.errors import InputError
 from memsim.imc import MappedLayer, load_hardware, map_to_imc
 from memsim.imc.netlist import decision_times, metastable_window, read_deck
+from memsim.imc.order import InOrder, Memory
 
 READS = 200
 # 16 rows and 8 bit lines: 4 weights of 1 + 1 bits on twin lines, or 2 weights of 4 bits beside a reference column
@@ -28,8 +29,8 @@ REAL = {
 }
 
 
-def chip(card: str) -> MappedLayer:
-    hardware = load_hardware(card, {**REAL, **ARRAYS[card]})
+def chip(card: str, hysteresis: float = 0.0) -> MappedLayer:
+    hardware = load_hardware(card, {**REAL, **ARRAYS[card], "converter.hysteresis": hysteresis})
     torch.manual_seed(3)
     layer = map_to_imc(nn.Linear(16, hardware.neurons), hardware, chip=5).eval()
     assert isinstance(layer, MappedLayer)
@@ -40,8 +41,9 @@ def chip(card: str) -> MappedLayer:
 
 @pytest.mark.spice
 @pytest.mark.parametrize("card", sorted(ARRAYS))
-def test_ngspice_decides_as_the_model_does(card: str) -> None:
-    layer = chip(card)
+@pytest.mark.parametrize("hysteresis", [0.0, 1.5])
+def test_ngspice_decides_as_the_model_does(card: str, hysteresis: float) -> None:
+    layer = chip(card, hysteresis)
     assert layer.columns == 8
     inputs = (torch.rand(READS, 16, generator=torch.Generator().manual_seed(0)) < 0.4).float()
     waves = spice.simulate(read_deck(layer, inputs), timeout=120)
@@ -49,13 +51,27 @@ def test_ngspice_decides_as_the_model_does(card: str) -> None:
     times = decision_times(READS).numpy()
     latched = np.array([waves[f"v(q{line})"].interp(time=times).values for line in range(lines)]).T
     with torch.no_grad():
-        d = layer.partial_sums(inputs)[0] + (layer.thresholds() - layer.reference())
-        decided = layer.read(layer.partial_sums(inputs))[0]
+        sums = layer.partial_sums(inputs)
+        decided = layer.read(sums, order=InOrder(Memory(samples=1), digits=1, steps=READS))[0]
+        last = torch.cat([torch.full_like(decided[:1], -1), decided[:-1]])
+        d = sums[0] + (layer.thresholds() - layer.reference()) + hysteresis * last
     # beyond what the latch resolves, the two engines' sums differ by float32 and ngspice's reltol: 1e-3 of a cell
     clear = d.abs() > metastable_window() + 1e-3
     assert clear.float().mean() > 0.99
     assert torch.equal(torch.from_numpy(latched).sign()[clear].float(), decided[clear])
     assert 0.1 < (decided > 0).float().mean() < 0.9
+    if hysteresis:
+        with torch.no_grad():
+            forgetful = chip(card).read(sums)[0]
+        assert (forgetful != decided).float().mean() > 0.02
+
+
+@pytest.mark.parametrize("entry", ["converter.noise", "converter.metastable", "cell.read_noise"])
+def test_what_is_drawn_for_each_read_is_in_no_deck(entry: str) -> None:
+    layer = chip("adcless")
+    layer.card = layer.card.changed({entry: 0.25})
+    with pytest.raises(InputError, match=f"{entry} = 0.25 is drawn for each read"):
+        read_deck(layer, torch.ones(1, 16))
 
 
 def test_a_deck_is_of_one_array() -> None:
