@@ -368,11 +368,12 @@ def _mean_and_error(values: list[float]) -> str:
     return f"{statistics.mean(values):.1%} ± {statistics.stdev(values) / math.sqrt(len(values)):.1%}"
 
 
-def _columns() -> list[str]:
+def _columns(*kinds: str) -> list[str]:
+    """Columns of 1 bit beside those of 5, without wires and with `, wires`."""
     rows = []
     titles = {"mnist": "MNIST", "fashion-mnist": "Fashion-MNIST"}
     for data, found in _result("adcless_recipe")["results"].items():
-        for wires in ("", ", wires"):
+        for wires in kinds:
             judged = [found.get(f"{columns}{wires}", {}) for columns in ("one bit", "five bits")]
             if not judged[0]:
                 continue
@@ -415,7 +416,7 @@ def headline() -> list[str]:
             *_wires(),
             *_devices(),
         ),
-        *(*_fits(), *_variability(), *_adcless(), *_columns(), *_sweeps(), *_demo()),
+        *(*_fits(), *_variability(), *_adcless(), *_columns(", wires"), *_sweeps(), *_demo()),
     ]
 
 
@@ -438,7 +439,15 @@ def everything() -> list[str]:
             *_wires(),
             *_devices(),
         ),
-        *(*_own_data(), *_fits(), *_variability(), *_adcless(), *_columns(), *_sweeps(), *_demo()),
+        *(
+            *_own_data(),
+            *_fits(),
+            *_variability(),
+            *_adcless(),
+            *_columns("", ", wires"),
+            *_sweeps(),
+            *_demo(),
+        ),
     ]
 
 
