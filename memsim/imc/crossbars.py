@@ -42,7 +42,10 @@ class MappedCrossbar(nn.Module):
     def forward(self, voltage: Tensor) -> Tensor:
         """Currents [..., neurons] in A for voltages [..., rows] in V."""
         low, high = self.span
-        return self.layer(((voltage - low) / (high - low)).clamp(0, 1)) * ((high - low) * self.gain)
+        shares = ((voltage - low) / (high - low)).clamp(0, 1)
+        # time before batch, which one axis leaves no doubt of
+        sums = self.layer(shares.reshape(-1, shares.shape[-1])).view(*voltage.shape[:-1], -1)
+        return sums * ((high - low) * self.gain)
 
     @torch.no_grad()
     def cut_below_rest(self) -> None:

@@ -207,3 +207,18 @@ def test_a_network_reads_each_image_alone(recurrent: bool) -> None:
     for layer in mapped_layers(network).values():
         assert layer.converter.sequential
         assert layer.memory is None
+
+
+@torch.no_grad()
+def test_circuits_on_arrays_read_each_image_alone() -> None:
+    """As many images as samples of time, too."""
+    changes = {**NO_WIRES, "converter.hysteresis": 1.0, "inputs.coding": "bit-serial", "inputs.bits": 2}
+    study = make_study(data="digits", hidden=[4], neuron="integrate-and-fire-set1", window=2e-3, step=500e-6)
+    study, data = data_of(study, None)
+    card = load_hardware("adcless-differential-16", changes)
+    network = map_to_imc(network_of(study, data), card, sample=data.train.inputs()[:20]).eval()
+    images = data.test.inputs()[: network.samples()]
+    with network.unlimited():
+        calibrate(network, data.train.inputs()[:20])
+        together, alone = network(images), torch.cat([network(image[None]) for image in images])
+    torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
