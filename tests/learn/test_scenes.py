@@ -92,6 +92,16 @@ def test_targets_are_what_moves_in_their_units(target: str, outputs: int):
         assert known.all()
 
 
+def test_the_past_is_shown_behind_the_present():
+    plain = event_scenes(4, "velocity", QUIET).train.stored.view(QUIET.train, 4, 1, -1)
+    data = event_scenes(4, "velocity", QUIET.model_copy(update={"history": 2}))
+    shown = data.train.stored.view(QUIET.train, 4, 3, -1)
+    assert data.shape == (6, 16, 16)
+    assert torch.equal(shown[:, :, :1], plain)
+    assert torch.equal(shown[:, 2:, 2:], plain[:, :2])
+    assert not shown[:, :2, 2].any()
+
+
 def test_scenes_are_chosen_in_a_study_and_refused_where_they_cannot_be():
     table = {"name": "event-scenes", "targets": "flow", "scenes": {"side": 16, "train": 3, "test": 2}}
     study = make_study(data=table, steps=4)

@@ -19,6 +19,8 @@ class SceneTable(Table):
     Attributes:
         side: of the camera [pixels].
         duration: of a recording [s].
+        history: bins of the past that each slot shows as channels behind its own two; what comes from one bin alone
+            says little of where it moves.
         train, test: scenes, each with a texture and a motion of its own.
         seed: of everything that is drawn.
         fastest: largest velocity of the middle along each axis [pixels/s].
@@ -34,6 +36,7 @@ class SceneTable(Table):
 
     side: Side = 24
     duration: Positive = 0.1
+    history: Annotated[int, Field(ge=0, le=31, strict=True)] = 0
     train: Count = 4_000
     test: Count = 1_000
     seed: Seed = 0

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from memsim.errors import InputError
 from memsim.learn.data.dataset import Dataset
-from memsim.learn.data.events import Frames, empty_counts
+from memsim.learn.data.events import Frames, empty_counts, with_past
 from memsim.learn.data.scene_table import SceneTable, SceneTarget
 
 EVENT_SCENES = "event-scenes"
@@ -165,7 +165,7 @@ def event_scenes(bins: int, target: SceneTarget = "velocity", table: SceneTable 
     return Dataset(
         EVENT_SCENES,
         outputs,
-        (2, table.side, table.side),
+        (2 * (table.history + 1), table.side, table.side),
         train.split(scale),
         test.split(scale),
         duration=table.duration,
@@ -185,7 +185,7 @@ def _frames(
         events = events_of(some, table, bins, generator)
         counts[start : start + AT_ONCE] = events.flatten(2).to(torch.uint8).numpy()
         labels.append(_labels(some, events, target, table))
-    return Frames(counts, torch.cat(labels))
+    return Frames(with_past(counts, table.history), torch.cat(labels))
 
 
 def _labels(scenes: Scenes, events: Tensor, target: SceneTarget, table: SceneTable) -> Tensor:
