@@ -7,7 +7,7 @@ import torch
 
 from memsim.errors import InputError
 from memsim.learn import make_study
-from memsim.learn.data import DataTable, SceneTable, event_scenes, load_dataset
+from memsim.learn.data import DataTable, SceneTable, event_scenes, load_dataset, make_dataset
 from memsim.learn.data.scenes import Scenes, events_of
 
 QUIET = SceneTable(side=16, train=6, test=3, noise=0.0, mismatch=0.0, refractory=0.0)
@@ -114,3 +114,9 @@ def test_scenes_are_chosen_in_a_study_and_refused_where_they_cannot_be():
     ):
         with pytest.raises(InputError, match=told):
             load_dataset(DataTable(name="event-scenes", **wrong), bins=4)
+
+
+@pytest.mark.parametrize("wrong", [{"targets": "flow"}, {"scenes": {"side": 16}}])
+def test_entries_of_scenes_are_refused_of_other_data(wrong: dict):
+    with pytest.raises(InputError, match="event-scenes"):
+        make_dataset((torch.rand(20, 3), torch.rand(20, 1)), **wrong)

@@ -73,8 +73,9 @@ class Scenes:
 
     def part(self, chosen: slice) -> Scenes:
         """Chosen scenes."""
-        tensors = (self.velocity, self.rate, self.waves, self.strength)
-        return Scenes(*(one[chosen] for one in tensors), self.side)
+        return Scenes(
+            self.velocity[chosen], self.rate[chosen], self.waves[chosen], self.strength[chosen], self.side
+        )
 
     def log_intensity(self, time: float) -> Tensor:
         """L [n, side, side] at a time [s]."""
