@@ -32,11 +32,12 @@ class Chip:
     Attributes:
         card: the hardware.
         cost: of an inference.
-        accuracy: on test images; None of a network that is only a shape.
+        accuracy: on test images, R^2 of numbers to predict; None of a network that is only a shape.
         trained: stage of training that made the network; None of a network that is only a shape.
         cold: whether that stage was not for converters of this kind.
         digital: layers that are on no array, and computed beside them.
         unseen: what it gets right on chips that its training never saw, where that was asked for.
+        score: what accuracies are.
     """
 
     card: HardwareCard
@@ -46,12 +47,14 @@ class Chip:
     cold: bool = False
     digital: tuple[str, ...] = ()
     unseen: tuple[UnseenChip, ...] = ()
+    score: str = "accuracy"
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
         return {
             "card": self.card.name,
             "accuracy": self.accuracy,
+            "score": self.score,
             "trained_in_stage": self.trained,
             "mapped_cold": self.cold,
             "digital_layers": list(self.digital),
@@ -180,4 +183,5 @@ def _chip(
         cold=cold,
         digital=digital_of(run.study, len(run.records) - 1),
         unseen=judge(run, card, test, chips=unseen, cold=cold) if unseen else (),
+        score="R²" if run.data.regression else "accuracy",
     )

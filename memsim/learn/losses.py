@@ -1,7 +1,8 @@
 """Losses: how far what a network says is from what it should say.
 
 Adding one is a line in LOSSES: a function of outputs [n, k] and of what is wanted, classes [n] or numbers [n, k]; with
-a number at each time, both are [n, slots, k].
+a number at each time, both are [n, slots, k]. Numbers that are not known, as the flow where nothing is seen, are NaN in
+what is wanted, and left out by all losses here; losses of the user's get them as they are.
 """
 
 from __future__ import annotations
@@ -27,18 +28,36 @@ def _of_numbers(loss: LossFunction) -> LossFunction:
     def function(outputs: Tensor, wanted: Tensor) -> Tensor:
         if not wanted.is_floating_point():
             wanted = one_hot(wanted, outputs.shape[-1]).to(outputs.dtype)
-        return loss(outputs, wanted)
+        known = ~wanted.isnan()
+        return loss(outputs[known], wanted[known]) if known.any() else 0.0 * outputs.sum()
 
     return function
 
 
-CROSS_ENTROPY, SQUARES = "cross-entropy", "mean-square-error"
+def end_point_distance(outputs: Tensor, wanted: Tensor) -> Tensor:
+    """Mean distance between velocities that are found and known ones, in the unit of both.
+
+    The end-point error of Baker et al., A database and evaluation methodology for optical flow, IJCV 92:1 (2011),
+    section 4.1.
+
+    Args:
+        outputs: velocities [..., 2 * places], along columns at all places before along rows.
+        wanted: the same, NaN where not known. Of none that is known, the distance is 0.
+    """
+    away = (outputs - wanted).unflatten(-1, (2, -1))
+    known = ~away.isnan().any(dim=-2)
+    distances = away.movedim(-2, -1)[known].norm(dim=-1)
+    return distances.mean() if len(distances) else 0.0 * outputs.sum()
+
+
+CROSS_ENTROPY, SQUARES, END_POINT = "cross-entropy", "mean-square-error", "end-point-error"
 LOSSES: dict[str, LossFunction] = {
     CROSS_ENTROPY: cross_entropy,
     "margin": multi_margin_loss,
     SQUARES: _of_numbers(mse_loss),
     "mean-absolute-error": _of_numbers(l1_loss),
     "huber": _of_numbers(smooth_l1_loss),
+    END_POINT: end_point_distance,
 }
 OF_CLASSES = {CROSS_ENTROPY, "margin"}
 """Losses of classes only; they take class weights."""
@@ -85,6 +104,8 @@ def make_loss(
             f"loss {name!r}{' with class weights' if class_weights is not None else ''} is for classes, and labels "
             f"are numbers; allowed: {', '.join(sorted(set(LOSSES) - OF_CLASSES))}, without class_weights"
         )
+    if name == END_POINT:
+        check_velocities(labels)
     _check_options(name, class_weights, smoothing)
     options: dict[str, object] = {"label_smoothing": smoothing} if smoothing else {}
     if class_weights is not None:
@@ -114,6 +135,16 @@ def check_loss(loss: str | LossFunction | None, class_weights: ClassWeights | No
                 f"loss {loss!r} is unknown; known: {', '.join(LOSSES)}; or name one of yours: FILE.py:FUNCTION"
             )
         _check_options(loss, class_weights, smoothing)
+
+
+def check_velocities(labels: Tensor) -> None:
+    """Raise InputError unless labels are velocities, two numbers for each place."""
+    if not labels.is_floating_point() or labels.shape[-1] % 2:
+        what = f"{labels.shape[-1]} number(s) for each input" if labels.is_floating_point() else "classes"
+        raise InputError(
+            f"{END_POINT} is of velocities, and labels are {what}; allowed: two numbers for each place, all those "
+            "along columns before those along rows"
+        )
 
 
 def _check_options(name: str, class_weights: ClassWeights | None, smoothing: float) -> None:

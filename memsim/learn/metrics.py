@@ -1,7 +1,8 @@
 """Metrics: how good a network is, the higher the better unless their name says error.
 
 Adding one is a line in METRICS: a function of outputs [n, k] and of what is wanted, classes [n] or numbers [n, k]; with
-a number at each time, both are [n, slots, k].
+a number at each time, both are [n, slots, k]. Numbers that are not known, as the flow where nothing is seen, are NaN in
+what is wanted, and left out.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from memsim.errors import InputError
 from memsim.learn.checkpoint import NUMBERS, SPIKES, is_taken
+from memsim.learn.losses import END_POINT, check_velocities, end_point_distance
 from memsim.own_code import blamed, load_object, names_code
 
 Metric = Callable[[Tensor, Tensor], float]
@@ -44,13 +46,18 @@ def r_squared(outputs: Tensor, wanted: Tensor) -> float:
 
     R^2 = 1 - sum |found - wanted|^2 / sum |wanted - mean|^2 is at most 1, and 0 of a network that only knows the mean.
     """
-    mean = wanted.mean(dim=tuple(range(wanted.ndim - 1)))
-    return 1 - float((outputs - wanted).square().sum() / (wanted - mean).square().sum())
+    mean = wanted.nanmean(dim=tuple(range(wanted.ndim - 1)))
+    return 1 - float((outputs - wanted).square().nansum() / (wanted - mean).square().nansum())
 
 
 def root_mean_square_error(outputs: Tensor, wanted: Tensor) -> float:
     """Of numbers, in the unit that they are learned in."""
-    return float((outputs - wanted).square().mean().sqrt())
+    return float((outputs - wanted).square().nanmean().sqrt())
+
+
+def end_point_error(outputs: Tensor, wanted: Tensor) -> float:
+    """Of velocities, in the unit that they are learned in; see `losses.end_point_distance`."""
+    return float(end_point_distance(outputs, wanted))
 
 
 ACCURACY, R_SQUARED = "accuracy", "r-squared"
@@ -59,8 +66,10 @@ METRICS: dict[str, Metric] = {
     "balanced-accuracy": balanced_accuracy,
     R_SQUARED: r_squared,
     "root-mean-square-error": root_mean_square_error,
+    END_POINT: end_point_error,
 }
-OF_CLASSES, OF_NUMBERS = {ACCURACY, "balanced-accuracy"}, {R_SQUARED, "root-mean-square-error"}
+OF_CLASSES = {ACCURACY, "balanced-accuracy"}
+OF_NUMBERS = set(METRICS) - OF_CLASSES
 
 
 def main_metric(wanted: Tensor) -> Metric:
@@ -75,6 +84,8 @@ def chosen_metrics(names: Collection[str], wanted: Tensor) -> Mapping[str, Metri
         InputError: an unknown one, two of one name, or one that does not fit what is wanted.
     """
     chosen, other = known_metrics(names), OF_CLASSES if wanted.is_floating_point() else OF_NUMBERS
+    if END_POINT in names:
+        check_velocities(wanted)
     for name in names:
         if name in other:
             known = ", ".join(one for one in METRICS if one not in other)

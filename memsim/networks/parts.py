@@ -151,6 +151,11 @@ class Parts(ABC):
         rails = self.rails if self.driver(number) is None else 1
         wanted = Connection(number, self._arriving(number, table), layout, self.has_bias(table), rails)
         made = self.synapse(wanted)
+        if table.output and math.prod(made.shape) != self.classes:
+            raise InputError(
+                f"layer {self.names[number]!r} is the output and has {math.prod(made.shape)} neurons, shape "
+                f"{made.shape}; the data ask for {self.classes} numbers"
+            )
         self.shapes[self.names[number]] = made.shape
         return made
 

@@ -69,7 +69,7 @@ class SpikingNetwork(Network):
                     "a recurrent network needs a dense hidden layer; put a number of neurons last"
                 )
             tables[-1] = tables[-1].model_copy(update={"recurrent": True})
-        if not tables or tables[-1].layout is not None:
+        if not tables or not tables[-1].is_last:
             tables.append(LayerTable())
         parts = parts_of(shape, inputs or {}, rails)
         cells = synapses or SynapsesTable()

@@ -169,6 +169,8 @@ class LayerTable(Table):
     """One layer: dense with `neurons`, convolutional with `channels` and `kernel`.
 
     Attributes:
+        output: whether it is the last layer though it has neurons of its own, as many as there are numbers to predict,
+            such as a convolution with an image for its output; else a dense layer follows.
         name: that other layers know it by; layer1, layer2, ... where left out.
         neuron: circuit of its neurons; the network's where left out.
         synapse: `ideal` or `crossbar`, of discrete neurons; the network's where left out.
@@ -214,6 +216,7 @@ class LayerTable(Table):
     gate: Entry = None
     delay: Positive | None = None
     train_delay: bool = False
+    output: bool = False
 
     @field_validator("neuron", mode="before")
     @classmethod
@@ -260,6 +263,8 @@ class LayerTable(Table):
             raise ValueError("train_delay needs a delay, the longest that may be found")
         if self.join != "current" and not self.sources:
             raise ValueError("join changes nothing without `from`; name a layer, or leave join out")
+        if self.output and self.layout is None:
+            raise ValueError("output changes nothing in a layer without neurons of its own; leave it out")
         if self.channels is not None and self.recurrent:
             raise ValueError("a convolution cannot be recurrent; recurrent layers have neurons")
         return self
@@ -274,6 +279,11 @@ class LayerTable(Table):
         if set(self.sources) & set(parts):
             return self.sources[0], self.sources[1:]
         return before, self.sources
+
+    @property
+    def is_last(self) -> bool:
+        """Whether no other layer follows it."""
+        return self.output or self.layout is None
 
     @property
     def layout(self) -> int | Convolution | None:
@@ -447,6 +457,8 @@ class NetworkTable(Table):
             )
         if self.layers and "hidden" in self.model_fields_set:
             raise ValueError("hidden and layers both describe the hidden layers; give one of them")
+        if any(layer.output for layer in self.every_layer[:-1]):
+            raise ValueError("output is of the last layer; leave it out of those before it")
         if any(layer.layout is None for layer in self.every_layer[:-1]):
             raise ValueError(
                 "a layer before the last one has no neurons; give it neurons, or channels and kernel"
@@ -490,6 +502,6 @@ class NetworkTable(Table):
         layers = self.layers or tuple(LayerTable.of(layout) for layout in self.hidden)
         if self.recurrent:
             layers = (*layers[:-1], layers[-1].model_copy(update={"recurrent": True}))
-        if layers and layers[-1].layout is None:
+        if layers and layers[-1].is_last:
             return layers
         return (*layers, LayerTable())

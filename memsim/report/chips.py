@@ -91,7 +91,7 @@ def comparison(chips: Sequence[Chip]) -> Table:
         ["area, over the first", *(f"{c.cost.total_area / base.total_area:.2f}" for c in chips)],
     ]
     if any(chip.accuracy is not None for chip in chips):
-        rows.insert(0, ["accuracy", *(f"{chip.accuracy:.2%}" for chip in chips)])
+        rows.insert(0, [chips[0].score, *(f"{chip.accuracy:.2%}" for chip in chips)])
         rows[1:1] = mean_rows(chips)
         rows.append(["network of stage", *(f"{c.trained}{', cold' if c.cold else ''}" for c in chips)])
     if any(chip.digital for chip in chips):

@@ -34,7 +34,7 @@ def unseen_section(chips: Sequence[Chip]) -> Section:
         [several[0].chip, *(f"{score(one):.2%}" for one in several for score in kinds.values())]
         for several in zip(*(chip.unseen for chip in chips), strict=True)
     ]
-    text = f"Accuracy on test data. {FITTED if len(kinds) > 1 else ''}".rstrip()
+    text = f"{chips[0].score.capitalize()} on test data. {FITTED if len(kinds) > 1 else ''}".rstrip()
     table: Table = (header, rows)
     return Section(heading=HEADING, text=text, tables=[table])
 

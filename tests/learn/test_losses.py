@@ -10,8 +10,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch.nn.functional import cross_entropy
 
 from memsim.errors import InputError
-from memsim.learn.losses import LOSSES, loss_of, make_loss, weights_of
-from memsim.learn.metrics import METRICS, confusion
+from memsim.learn.losses import END_POINT, LOSSES, loss_of, make_loss, weights_of
+from memsim.learn.metrics import METRICS, OF_NUMBERS, chosen_metrics, confusion
 
 seeds = st.integers(0, 2**16)
 
@@ -74,7 +74,43 @@ def test_a_weight_scales_the_share_of_its_class():
     assert weighted == pytest.approx(float(by_hand), rel=1e-6)  # float32
 
 
-@pytest.mark.parametrize("name", LOSSES)
+@given(seeds, st.integers(1, 6))
+def test_the_end_point_error_is_the_mean_length_of_what_is_wrong(seed: int, places: int):
+    outputs, wanted = drawn(seed, 2 * places)[0], drawn(seed + 1, 2 * places)[0]
+    by_hand = np.hypot(*(outputs - wanted).numpy().reshape(-1, 2, places).swapaxes(0, 1)).mean()
+    assert METRICS[END_POINT](outputs, wanted) == pytest.approx(by_hand, rel=1e-5)  # float32
+
+
+@pytest.mark.parametrize("name", sorted(OF_NUMBERS))
+def test_numbers_that_are_not_known_change_no_metric(name: str):
+    outputs, wanted = drawn(6, 2)[0], drawn(7, 2)[0]
+    more = torch.cat([wanted, torch.full_like(wanted, torch.nan)])
+    # another order of summing in float32
+    assert METRICS[name](torch.cat([outputs, 5 * outputs]), more) == pytest.approx(
+        METRICS[name](outputs, wanted), rel=1e-5
+    )
+
+
+@pytest.mark.parametrize("name", ["mean-square-error", "mean-absolute-error", "huber", END_POINT])
+def test_numbers_that_are_not_known_have_no_slope(name: str):
+    outputs, wanted = drawn(8, 2)[0].requires_grad_(), drawn(9, 2)[0]
+    wanted[:10] = torch.nan
+    (slope,) = torch.autograd.grad(LOSSES[name](outputs, wanted), outputs)
+    assert not slope[:10].any()
+    assert slope[10:].all()
+    (slope,) = torch.autograd.grad(LOSSES[name](outputs, torch.full_like(wanted, torch.nan)), outputs)
+    assert not slope.any()
+
+
+@pytest.mark.parametrize("wanted", [torch.zeros(3, dtype=torch.long), torch.zeros(3, 3)])
+def test_the_end_point_error_is_of_velocities(wanted: torch.Tensor):
+    with pytest.raises(InputError, match=r"two numbers for each place|metric 'end-point-error' does not fit"):
+        chosen_metrics([END_POINT], wanted)
+    with pytest.raises(InputError, match="two numbers for each place"):
+        make_loss(wanted, 3, loss=END_POINT)
+
+
+@pytest.mark.parametrize("name", sorted(set(LOSSES) - {END_POINT}))
 def test_a_loss_is_smallest_where_the_network_is_right_and_leads_there(name: str):
     outputs, wanted = drawn(2)
     loss = make_loss(wanted, 4, loss=name)
@@ -88,9 +124,7 @@ def test_a_loss_is_smallest_where_the_network_is_right_and_leads_there(name: str
 def test_numbers_take_losses_of_numbers_only():
     outputs, wanted = drawn(3)[0], drawn(4)[0]
     assert loss_of(outputs, wanted) == torch.nn.functional.mse_loss(outputs, wanted)
-    with pytest.raises(
-        InputError, match=r"'cross-entropy' is for classes.*allowed: huber, mean-absolute-error"
-    ):
+    with pytest.raises(InputError, match=r"'cross-entropy' is for classes.*allowed: end-point-error, huber"):
         make_loss(wanted, 4, loss="cross-entropy")
     with pytest.raises(InputError, match="with class weights is for classes"):
         make_loss(wanted, 4, class_weights="balanced")

@@ -8,6 +8,7 @@
 | nmnist | events of a 34x34 camera, binned in time | folders Train/ and Test/ |
 | fsdd | spoken digits, 40 bands over time | folder recordings/ |
 | moving-dots | events of a 16x16 camera; two numbers to predict | none, computed |
+| event-scenes | events of textures with known flow; velocity, divergence or flow to predict | none, computed |
 | cora, citeseer | words of papers | planetoid/NAME.npz |
 | tactile-objects, tactile-containers | events of a fingertip, binned in time | tactile_neutouch/Ev-*.zip |
 | tonic:NAME | events, binned in time | the package tonic fetches them |
@@ -30,6 +31,8 @@ from memsim.learn.data.nmnist import nmnist
 from memsim.learn.data.own import make_dataset, own_dataset
 from memsim.learn.data.places import Known, find_data
 from memsim.learn.data.planetoid import GRAPHS, Graph, load_graph, planetoid
+from memsim.learn.data.scene_table import SCENE_TARGETS, SceneTable
+from memsim.learn.data.scenes import EVENT_SCENES, event_scenes
 from memsim.learn.data.speech import spoken_digits
 from memsim.learn.data.table import Data, DataTable, data_name
 from memsim.learn.data.tactile import SETS, tactile
@@ -48,9 +51,11 @@ __all__ = [
     "Dataset",
     "Graph",
     "Known",
+    "SceneTable",
     "Split",
     "anchored",
     "data_name",
+    "event_scenes",
     "is_own",
     "load_dataset",
     "load_graph",
@@ -70,7 +75,7 @@ TIME_DOMAIN: dict[str, Callable[[Path | None, int], Dataset]] = {
     MOVING_DOTS: lambda _, bins: moving_dots(bins),
     **{name: partial(tactile, name) for name in SETS},
 }
-DATASETS = (*STATIC, *TIME_DOMAIN)
+DATASETS = (*STATIC, *TIME_DOMAIN, EVENT_SCENES)
 TONIC = "tonic:"
 TIME_BINS = 32
 
@@ -103,6 +108,8 @@ def load_dataset(
     name = table.name
     if is_own(name):
         return own_dataset(find_data(name, (Path(), data_folder(folder)), known), table, bins, parts)
+    if name == EVENT_SCENES:
+        return _scenes(table, bins or TIME_BINS)
     if table != DataTable(name=name):
         raise InputError(
             f"data set {name!r} has no options; leave all but name out of the table data, or give a path"
@@ -116,6 +123,21 @@ def load_dataset(
     raise InputError(
         f"data set {name!r} is unknown; known: {', '.join(DATASETS)}, {TONIC}NAME, and paths of your own data"
     )
+
+
+def _scenes(table: DataTable, bins: int) -> Dataset:
+    """Generated scenes, of which a table says what they are.
+
+    Raises:
+        InputError: targets or an entry that they do not have.
+    """
+    table.refuse(
+        set(DataTable.model_fields) - {"name", "targets", "scenes"}, f"{EVENT_SCENES} are made as scenes says"
+    )
+    for target in SCENE_TARGETS:
+        if table.targets in {target, None}:
+            return event_scenes(bins, target, table.scenes)
+    raise InputError(f"targets = {table.targets!r} of {EVENT_SCENES}; allowed: {', '.join(SCENE_TARGETS)}")
 
 
 def is_own(name: str) -> bool:

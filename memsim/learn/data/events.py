@@ -52,6 +52,20 @@ def empty_counts(recordings: int, bins: int, shape: tuple[int, ...]) -> Counts:
     return np.empty(size, np.uint8)
 
 
+def with_past(counts: Counts, history: int) -> Counts:
+    """Counts of each bin, and behind them those of so many bins before, [n, bins, features * (history + 1)].
+
+    Args:
+        counts: [n, bins, features].
+        history: bins before; those before the first one are empty.
+    """
+    n, bins, features = counts.shape
+    shown = np.zeros((n, bins, history + 1, features), np.uint8)
+    for past in range(min(history + 1, bins)):
+        shown[:, past:, past] = counts[:, : bins - past]
+    return shown.reshape(n, bins, -1)
+
+
 def bin_events(recording: Recording, bins: int, shape: tuple[int, ...], duration: float) -> Counts:
     """Events per bin, [time, features], at most 255.
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from torch import Tensor
@@ -17,9 +17,10 @@ from memsim.learn.data.formats import OF_SOME, read_data
 from memsim.learn.data.inputs import check_values, layout_of, prepare_inputs
 from memsim.learn.data.places import digest_of
 from memsim.learn.data.raw import Array, Examples, Found
+from memsim.learn.data.scene_table import SCENE_TARGETS
 from memsim.learn.data.side_by_side import Widths, side_by_side
 from memsim.learn.data.splits import check_leak, divide
-from memsim.learn.data.table import MOST_SLOTS, DataTable
+from memsim.learn.data.table import MOST_SLOTS, DataTable, Kind
 from memsim.learn.data.targets import kind_of, prepare_targets
 from memsim.toml import checked
 
@@ -89,7 +90,11 @@ def _dataset(  # noqa: PLR0917 - each used once
         if not len(part):
             raise InputError(f"there are no examples to {name}; give at least one")
         check_values(name, part.inputs)
-    kinds = {kind_of(part.targets, table.targets) for part in given.values()}
+    table.refuse({"scenes"}, "these data are your own and not event-scenes")
+    wanted = table.targets
+    if wanted in SCENE_TARGETS:
+        raise InputError(f"targets = {wanted!r} is of event-scenes; allowed here: classes, numbers")
+    kinds = {kind_of(part.targets, cast("Kind | None", wanted)) for part in given.values()}
     if len(kinds) > 1:
         raise InputError("labels are classes in one part and numbers in the other; say which with targets")
     (kind,) = kinds

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from memsim.errors import InputError
+from memsim.learn.data.scene_table import SceneTable, SceneTarget
 from memsim.tables import Count, Finite, Part, Positive, Seed, Table, Whole
 
 Layout = Literal["static", "images", "series"]
@@ -18,11 +19,14 @@ Kind = Literal["classes", "numbers"]
 class DataTable(Table):
     """Data of the user's own; what is left out is found in the data, from those to train on, and said.
 
+    Of the named sets, event-scenes alone has entries beside its name: targets and scenes.
+
     Attributes:
         name: path of a file or folder, or the name of a data set that memsim knows.
         inputs: static, images or series; by their dimensions where left out, and then [n, a] are static, and [n, a, b]
             images where they are whole numbers of a byte, and series otherwise.
-        targets: classes or numbers to predict; whole numbers and texts are classes where left out.
+        targets: classes or numbers to predict; whole numbers and texts are classes where left out. Of event-scenes:
+            velocity (where left out), divergence or flow.
         label: column of a table with the label, by its title or its number from 0; the last one where left out.
         test_share: share of the examples to test on, where the data have no split of their own.
         split_seed: of the draw of that share.
@@ -34,11 +38,12 @@ class DataTable(Table):
             predicted and range is left out, because these are learned as distances from their mean, too.
         duration: length of a sound that is looked at [s]; that of the longest one where left out.
         repeats: whether test examples may be the same as examples to train on.
+        scenes: of event-scenes, what they and their camera are.
     """
 
     name: str
     inputs: Layout | None = None
-    targets: Kind | None = None
+    targets: Kind | SceneTarget | None = None
     label: str | Whole | None = None
     test_share: Annotated[Part, Field(gt=0)] = 0.2
     split_seed: Seed = 0
@@ -49,6 +54,7 @@ class DataTable(Table):
     centre: bool | None = None
     duration: Positive | None = None
     repeats: bool = False
+    scenes: SceneTable = SceneTable()
 
     @model_validator(mode="after")
     def _range_is_one(self) -> DataTable:
