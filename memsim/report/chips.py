@@ -85,11 +85,12 @@ def comparison(chips: Sequence[Chip]) -> Table:
     base = chips[0].cost
     header = ["", *(chip.card.name for chip in chips)]
     rows: list[list[object]] = [[name, *(of(chip.cost) for chip in chips)] for name, of in ROWS.items()]
-    rows += [
-        ["energy, over the first", *(f"{c.cost.total_energy / base.total_energy:.2f}" for c in chips)],
-        ["period, over the first", *(f"{c.cost.period / base.period:.2f}" for c in chips)],
-        ["area, over the first", *(f"{c.cost.total_area / base.total_area:.2f}" for c in chips)],
-    ]
+    if len(chips) > 1:
+        rows += [
+            ["energy, over the first", *(f"{c.cost.total_energy / base.total_energy:.2f}" for c in chips)],
+            ["period, over the first", *(f"{c.cost.period / base.period:.2f}" for c in chips)],
+            ["area, over the first", *(f"{c.cost.total_area / base.total_area:.2f}" for c in chips)],
+        ]
     if any(chip.accuracy is not None for chip in chips):
         rows.insert(0, [chips[0].score, *(f"{chip.accuracy:.2%}" for chip in chips)])
         rows[1:1] = mean_rows(chips)
