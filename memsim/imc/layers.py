@@ -554,9 +554,10 @@ class MappedLayer(nn.Module):
 
 
 def _room_for_steps(module: nn.Module, tensors: dict[str, Any], prefix: str, *_: object) -> None:
-    """Layers have biases of steps where a state_dict has some."""
-    given = tensors.get(f"{prefix}step_bias")
-    cast("MappedLayer", module).with_step_bias(given)
+    """Layers have biases of steps where a state_dict has some; an optimiser keeps those that fit."""
+    layer, given = cast("MappedLayer", module), tensors.get(f"{prefix}step_bias")
+    if given is None or layer.step_bias is None or layer.step_bias.shape != given.shape:
+        layer.with_step_bias(given)
 
 
 def _of_earlier_checkpoints(layer: nn.Module, tensors: dict[str, Any], prefix: str, *_: object) -> None:

@@ -66,7 +66,7 @@ class InOrder(NamedTuple):
         reads, last = converter.continued(sequences, made, generator, self.memory.last.get(tile))
         # reads are added to in place
         self.memory.last[tile] = last.clone()
-        return reads.view(in_time.shape).permute(3, 1, 0, 2, 4).reshape(p.shape)
+        return reads.reshape(in_time.shape).permute(3, 1, 0, 2, 4).reshape(p.shape)
 
 
 def places_of(leading: Sequence[int], samples: int, name: str) -> tuple[int, int]:

@@ -44,6 +44,7 @@ CASES: dict[str, tuple[Callable[[], nn.Module], tuple[int, ...], dict[str, objec
     "convolution": (convolution, (3, 5, 4), {}),
     "serial digits": (dense, (40,), {"inputs.coding": "bit-serial", "inputs.bits": 3}),
     "shared amplifiers": (dense, (40,), {"converter.columns": 3}),
+    "an amplifier with less to do": (dense, (40,), {"converter.columns": 4}),
     "offsets": (dense, (40,), {"converter.offset": 1.0}),
 }
 
@@ -119,6 +120,9 @@ def test_biases_of_steps_are_biases() -> None:
     loaded = mapped(dense(), NO_WIRES)
     loaded.load_state_dict(layer.state_dict())
     assert torch.equal(run(loaded, x), torch.stack(plain))
+    known = loaded.step_bias
+    loaded.load_state_dict(layer.state_dict())
+    assert loaded.step_bias is known
     loaded.load_state_dict(mapped(dense(), NO_WIRES).state_dict())
     assert loaded.step_bias is None
 
