@@ -20,11 +20,11 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from memsim.imc.digital import digital_parts, running_modules
 from memsim.imc.layers import MappedLayer
+from memsim.imc.placement import LAYERS
 from memsim.imc.traces import MOVES, PRODUCTS, called, is_foreign
 from memsim.imc.workloads.shapes import DigitalPart
 
 NEURONS = "charged as neurons"
-LAYERS = (nn.Linear, nn.Conv2d)
 NORM = "_norm"
 """At the end of the names of functions that normalise."""
 UNSEEN = {*MOVES, "get", "size", "set"}
