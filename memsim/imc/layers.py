@@ -28,7 +28,7 @@ from memsim.imc.estimators import Estimator
 from memsim.imc.grid import first_scale, shared_out
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.inputs import InputCoding, Shown
-from memsim.imc.order import InOrder, Memory, places_of
+from memsim.imc.order import InOrder, Memory, steps_of
 from memsim.imc.patches import Cut, Patches, Rows
 from memsim.imc.reading import Arrays, Operands
 from memsim.imc.tiles import Lines, cells_of, conductances, largest_weight, powers, programmed
@@ -125,13 +125,13 @@ class MappedLayer(nn.Module):
         self.gain = nn.Parameter(flat.new_ones(card.slices), requires_grad=self.decides)
         self.trim = nn.Parameter(flat.new_zeros(self.row_tiles, self.neurons * card.slices))
         self.register_parameter("step_bias", None)
-        self.register_load_state_dict_pre_hook(_room_for_steps)
         self.memory: Memory | None = None
         self.coding = InputCoding(card.inputs)
         self.converter = converter_of(card)
         self.trains_with("exact", FIRST_WIDTH)
         self._kept: tuple[tuple[int, ...], Made] | None = None
         self._check_counter()
+        self.register_load_state_dict_pre_hook(_room_for_steps)
         self.register_load_state_dict_pre_hook(_of_earlier_checkpoints)
 
     def train(self, mode: bool = True) -> MappedLayer:
@@ -297,16 +297,15 @@ class MappedLayer(nn.Module):
         return self._shaped(found[0] if len(found) == 1 else torch.cat(found), inputs)
 
     def _read_at(self, moment: Moment, made: Made, counts: Tensor) -> Tensor:
-        shown = self.coding.shown(moment.inputs)
+        shown, biased = self.coding.shown(moment.inputs), self.reference(step=moment.step)
         if moment.order is not None:
             # digits follow each other at each position, so that amplifiers that remember must see all of them
             parts = torch.cat([part for part, _ in shown])
-            given = Operands(parts, made.lines.sums, self.reference(step=moment.step), counts)
+            given = Operands(parts, made.lines.sums, biased, counts)
             return weighted(list(self._arrays(made, moment.order).read(given).chunk(len(shown))), shown)
+        bare = self.reference(-1, moment.step)
         reads = [
-            self._arrays(made).read(
-                Operands(part, made.lines.sums, self.reference(sign, moment.step), counts)
-            )
+            self._arrays(made).read(Operands(part, made.lines.sums, bare if sign < 0 else biased, counts))
             for part, sign in shown
         ]
         return weighted(reads, shown)
@@ -331,7 +330,7 @@ class MappedLayer(nn.Module):
                 "remember across reads; give inputs of one sign, or converter.hysteresis = 0"
             )
         leading = inputs.shape[:-1] if self.patches is None else batch.shape[:1]
-        steps, _ = places_of(leading, memory.samples, self.name)
+        steps = steps_of(leading, memory.samples, self.name)
         apart = self.step_bias is not None
         for part in batch.chunk(steps) if apart else [batch]:
             taken = 1 if apart else steps

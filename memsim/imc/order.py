@@ -7,7 +7,6 @@ other inferences: the same chip at another time, from the same start.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import NamedTuple
@@ -69,8 +68,8 @@ class InOrder(NamedTuple):
         return reads.reshape(in_time.shape).permute(3, 1, 0, 2, 4).reshape(p.shape)
 
 
-def places_of(leading: Sequence[int], samples: int, name: str) -> tuple[int, int]:
-    """Steps and positions that the leading axes of inputs stand for.
+def steps_of(leading: Sequence[int], samples: int, name: str) -> int:
+    """Steps that the leading axes of inputs stand for.
 
     Args:
         leading: [steps * samples], [steps, samples, positions ...] or [steps * samples, positions ...].
@@ -89,9 +88,9 @@ def places_of(leading: Sequence[int], samples: int, name: str) -> tuple[int, int
             f"second; give [steps * {samples}, rows], or another number of samples"
         )
     if time_first:
-        return first, math.prod(others[1:])
+        return first
     if merged:
-        return first // samples, math.prod(others)
+        return first // samples
     raise InputError(
         f"{name} gets inputs of {list(leading)} vectors in an inference of {samples} samples; give "
         f"[steps * {samples}, rows] or [steps, {samples}, rows], of images [steps * {samples}, ...]"
