@@ -108,6 +108,8 @@ def main() -> None:
     except MemsimError as error:
         typer.echo(f"memsim: {printable(str(error))}", err=True)
         sys.exit(2 if isinstance(error, BAD_INPUT) else 1)
+    finally:
+        sweep_leftovers()
 
 
 def _show_warning(message: Warning | str, *_: object) -> None:

@@ -36,8 +36,10 @@ def private_folder() -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
-        os.close(lock)
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+        finally:  # a signal has come meanwhile: what is left can be swept
+            os.close(lock)
 
 
 def sweep_leftovers() -> list[Path]:
@@ -63,8 +65,13 @@ def _locked_folder() -> tuple[Path, int]:
             lock = os.open(folder, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         except FileNotFoundError:
             continue
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        if folder.is_dir():
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            held = folder.is_dir()
+        except BaseException:
+            os.close(lock)
+            raise
+        if held:
             return folder, lock
         os.close(lock)
 

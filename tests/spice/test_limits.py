@@ -305,6 +305,31 @@ def test_ngspice_ends_with_the_command(scratch, tmp_path, number):
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.parametrize("call", ["tempfile.mkdtemp", "fcntl.flock", "shutil.rmtree"])
+def test_a_signal_while_folders_are_made_or_removed_leaves_nothing(scratch, tmp_path, call):
+    (tmp_path / "endless.cir").write_text(ENDLESS)
+    program = (
+        f"import fcntl, os, shutil, signal, sys, tempfile\ntrue = {call}\n"
+        "signal.signal(signal.SIGHUP, signal.SIG_DFL)\n"
+        "def hung_up(*given, **named):\n"
+        f"    {call} = true\n    done = true(*given, **named) if {call!r} != 'shutil.rmtree' else None\n"
+        "    os.kill(os.getpid(), signal.SIGHUP)\n    return done\n"
+        f"{call} = hung_up\n"
+        "from memsim.cli import main\nsys.argv = ['memsim', 'run', 'endless.cir']\nmain()"
+    )
+    left = subprocess.run(
+        [sys.executable, "-c", program],
+        cwd=tmp_path,
+        env=os.environ | {"TMPDIR": str(scratch)},
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert left.returncode == 128 + signal.SIGHUP, left.stderr
+    assert list(scratch.iterdir()) == []
+
+
 def stand_in(folder, text):
     path = folder / "ngspice"
     path.write_text(text)
