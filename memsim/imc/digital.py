@@ -10,12 +10,13 @@ from torch import Tensor, nn
 from torch.overrides import TorchFunctionMode
 
 from memsim.errors import InputError
+from memsim.imc.folding import FoldedNormalisation
 from memsim.imc.hooks import Hook, run_hooked
 from memsim.imc.layers import MappedLayer
 from memsim.imc.placement import PLACED, UNMAPPED
 from memsim.imc.traces import PRODUCTS, called, is_foreign, traces_of
 
-CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.Identity)
+CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.Identity, FoldedNormalisation)
 
 
 def digital_parts(model: nn.Module) -> dict[str, tuple[str, ...]]:

@@ -6,21 +6,47 @@ from collections import Counter, defaultdict
 from collections.abc import Container, Iterator, Mapping
 from typing import cast
 
-from torch import fx, nn
+from torch import Tensor, fx, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval, fuse_linear_bn_eval
 
+from memsim.errors import InputError
 from memsim.imc.convolutions import CONVOLUTIONS, Convolution
 from memsim.imc.plain import computes_as, hooked
 from memsim.imc.traces import Trace, is_foreign, traces_of
 
-NORMS = {
-    nn.Linear: nn.BatchNorm1d,
-    nn.Conv1d: nn.BatchNorm1d,
-    nn.ConvTranspose1d: nn.BatchNorm1d,
-    nn.Conv2d: nn.BatchNorm2d,
-    nn.ConvTranspose2d: nn.BatchNorm2d,
+NORMS: dict[type[nn.Module], tuple[type[nn.Module], int]] = {
+    nn.Linear: (nn.BatchNorm1d, 2),
+    nn.Conv1d: (nn.BatchNorm1d, 3),
+    nn.ConvTranspose1d: (nn.BatchNorm1d, 3),
+    nn.Conv2d: (nn.BatchNorm2d, 4),
+    nn.ConvTranspose2d: (nn.BatchNorm2d, 4),
 }
-"""What normalises the neurons of each layer."""
+"""What normalises the neurons of each layer, and the axes that outputs have then."""
+
+
+class FoldedNormalisation(nn.Module):
+    """Where a normalisation was that is folded into a layer: lets outputs with so many axes through.
+
+    Of other axes the normalisation would have been over positions. How many there are is seen in calls alone.
+    """
+
+    def __init__(self, norm: str, axes: int) -> None:
+        super().__init__()
+        self.norm, self.axes = norm, axes
+
+    def forward(self, outputs: Tensor) -> Tensor:
+        """The outputs as they are.
+
+        Raises:
+            InputError: the normalisation would not have been one of neurons.
+        """
+        if outputs.ndim != self.axes:
+            raise InputError(
+                f"{self.norm} is folded into the layer in front of it, whose outputs have shape "
+                f"{list(outputs.shape)}; its neurons are normalised where outputs have {self.axes} axes: give inputs "
+                "for that, or map with fold=False"
+            )
+        return outputs
 
 
 def fold_normalisation(model: nn.Module, left: Container[nn.Module] = ()) -> None:
@@ -36,7 +62,7 @@ def fold_normalisation(model: nn.Module, left: Container[nn.Module] = ()) -> Non
             alone = all(uses[id(part)] == 1 == len(places[part]) for part in (layer, norm))
             if alone and layer not in left and _fit(layer, norm):
                 _put(places[layer], _fused(layer, norm))
-                _put(places[norm], nn.Identity())
+                _put(places[norm], FoldedNormalisation(type(norm).__name__, _normal(layer)[1]))
 
 
 Place = tuple[nn.Module, str]
@@ -81,13 +107,18 @@ def _called(module: nn.Module, node: fx.Node) -> nn.Module:
 
 def _fit(layer: nn.Module, norm: nn.Module) -> bool:
     """Whether the two can be one layer; not where batches have averages of their own."""
-    kinds = [kind for base, kind in NORMS.items() if computes_as(layer, base)]
-    if not kinds or not computes_as(norm, kinds[0]) or hooked(norm) or norm.running_mean is None:
+    kind, _ = _normal(layer)
+    if kind is None or not computes_as(norm, kind) or hooked(norm) or norm.running_mean is None:
         return False
     neurons = layer.out_features if isinstance(layer, nn.Linear) else cast("Convolution", layer).out_channels
     # torch folds channels of transposed convolutions, of which groups have shares
     shares = isinstance(layer, CONVOLUTIONS) and layer.transposed and layer.groups > 1
     return neurons == norm.num_features and not shares
+
+
+def _normal(layer: nn.Module) -> tuple[type[nn.Module] | None, int]:
+    """What normalises the neurons of a layer, and axes of its outputs then; none of other modules."""
+    return next((normal for base, normal in NORMS.items() if computes_as(layer, base)), (None, 0))
 
 
 def _fused(layer: nn.Module, norm: nn.Module) -> nn.Module:

@@ -7,6 +7,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from memsim.errors import InputError
 from memsim.imc import digital_parts, load_hardware, map_to_imc
 
 FINE = load_hardware("ideal", {"weights.bits": 12, "accumulation.kind": "analog", "array.columns": 512})
@@ -106,3 +107,25 @@ def test_groups_of_a_transposed_convolution_keep_their_normalisation() -> None:
     mapped, x = map_to_imc(model, FINE).eval(), spikes(2, 2, 5, 5)
     assert norms(mapped) == 1
     torch.testing.assert_close(mapped(x), model(x), rtol=0, atol=19 / 2047)
+
+
+@pytest.mark.parametrize(
+    ("layer", "shape"),
+    [
+        (nn.Linear(5, 4), (3, 4, 5)),
+        (nn.Conv1d(2, 4, 3), (2, 6)),
+        (nn.ConvTranspose1d(2, 4, 2), (2, 3)),
+    ],
+)
+@pytest.mark.parametrize("sequential", [True, False])
+def test_what_is_folded_refuses_outputs_whose_positions_would_be_normalised(
+    layer: nn.Module, shape: tuple[int, ...], sequential: bool
+) -> None:
+    traced = Normalised(layer)
+    model = (nn.Sequential(traced.layer, traced.norm, nn.ReLU()) if sequential else traced).double().eval()
+    x = spikes(*shape)
+    with pytest.raises(InputError, match=r"BatchNorm1d is folded .* map with fold=False"):
+        map_to_imc(model, FINE).eval()(x)
+    kept = map_to_imc(model, FINE, fold=False).eval()
+    torch.testing.assert_close(kept(x), model(x), rtol=0, atol=19 / 2047)
+    assert norms(kept) == 1
