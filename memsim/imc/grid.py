@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
@@ -11,10 +13,32 @@ from memsim.imc.tiles import largest_weight, powers
 
 SMALLEST_SCALE, SCALES_TRIED = 0.3, 29
 """First scales are sought from this share of the one that clips nothing."""
+LARGE = 2.0**20
+"""LSB of a tile, where converters read everything: half an LSB, which grids without 0 hold for 0, vanishes beside."""
 
 
-def first_scale(weight: Tensor, card: HardwareCard) -> Tensor:
-    """Scale [neurons] with the least square error of weights [neurons, rows] on the grid of a card."""
+def first_scale(weight: Tensor, bias: Tensor, card: HardwareCard) -> Tensor:
+    """Scale [neurons] with the least square error of weights [neurons, rows] on the grid of a card.
+
+    Neurons whose weights change nothing beside their bias [neurons], as those of pruned channels, get one for it.
+    """
+    most = weight.abs().amax(1)
+    idle = most * weight.shape[1] <= bias.abs() * torch.finfo(weight.dtype).eps
+    return torch.where(idle, _scale_of(bias, weight.shape[1], card), _scale_on_grid(weight, card))
+
+
+def _scale_of(bias: Tensor, rows: int, card: HardwareCard) -> Tensor:
+    """Scale with which converters read biases alone [neurons], and next to nothing where those are 0."""
+    converter, counts, tiles = card.converter, powers(card), math.ceil(rows / card.array.rows)
+    share: float = sum(counts)  # a decision of each digit
+    if converter.adc:
+        share = 2.0 ** (converter.bits - 2) * card.step * counts[-1]
+    elif converter.kind == "ideal":
+        share = LARGE
+    return torch.where(bias == 0, 1 / LARGE, bias.abs() / (share * tiles))
+
+
+def _scale_on_grid(weight: Tensor, card: HardwareCard) -> Tensor:
     largest = weight.abs().amax(1).clamp(min=torch.finfo(weight.dtype).tiny) / largest_weight(card)
     tried = (
         largest

@@ -120,8 +120,8 @@ class MappedLayer(nn.Module):
         self.generator, self.chip = generator, chip
         self.neurons, self.fan_in = flat.shape
         self.weight = nn.Parameter(flat.clone())
-        self.log_scale = nn.Parameter(first_scale(flat, card).log())
         self.bias = nn.Parameter(flat.new_zeros(self.neurons) if bias is None else bias.detach().clone())
+        self.log_scale = nn.Parameter(first_scale(flat, self.bias.detach(), card).log())
         self.gain = nn.Parameter(flat.new_ones(card.slices), requires_grad=self.decides)
         self.trim = nn.Parameter(flat.new_zeros(self.row_tiles, self.neurons * card.slices))
         self.register_parameter("step_bias", None)
@@ -265,7 +265,7 @@ class MappedLayer(nn.Module):
             InputError: they do not fit the word lines.
         """
         patches = self.patches
-        batch = inputs.flatten(0, -2) if patches is None else patches.frame.images(inputs, self.name)
+        batch = _as_vectors(inputs) if patches is None else patches.frame.images(inputs, self.name)
         if inputs.dtype != self.weight.dtype:
             raise InputError(
                 f"{self.name} gets inputs of {inputs.dtype}; allowed: {self.weight.dtype}, as its weights"
@@ -531,7 +531,7 @@ class MappedLayer(nn.Module):
 
     def _shaped(self, y: Tensor, inputs: Tensor) -> Tensor:
         if self.patches is None:
-            return y.unflatten(0, inputs.shape[:-1]) if inputs.ndim != 2 else y
+            return y.reshape(*inputs.shape[:-1], self.neurons) if inputs.ndim != 2 else y
         return self.patches.frame.outputs(y, inputs)
 
     def _check_counter(self) -> None:
@@ -550,6 +550,11 @@ class MappedLayer(nn.Module):
                 f"accumulation.bits = {table.width} is too narrow for {self.name}, whose sums need {needed}; "
                 "allowed: at least that"
             )
+
+
+def _as_vectors(inputs: Tensor) -> Tensor:
+    """Inputs [..., rows] of a fully connected layer, or a single vector, as [vectors, rows]."""
+    return inputs[None] if inputs.ndim == 1 else inputs.flatten(0, -2)
 
 
 def _room_for_steps(module: nn.Module, tensors: dict[str, Any], prefix: str, *_: object) -> None:

@@ -389,3 +389,33 @@ def test_a_memristive_network_is_mapped() -> None:
         assert (coarse(inputs) - before).abs().mean() > 4 * (after - before).abs().mean()
     with pytest.raises(InputError, match="sample"):
         map_to_imc(network, load_hardware("ideal", fine))
+
+
+@pytest.mark.parametrize("kind", ["ideal", "hp-adc-differential", "sar", "adcless-differential"])
+@pytest.mark.parametrize("rows", [12, 150])
+def test_neurons_without_weights_say_their_bias(kind: str, rows: int) -> None:
+    torch.manual_seed(0)
+    layer = nn.Linear(rows, 6)
+    with torch.no_grad():
+        layer.weight[:3] = 0
+        layer.weight[3] = 1e-38
+        layer.bias[2] = 0
+    quiet = {"converter.offset": 0.0, "converter.noise": 0.0, "cell.variation": 0.0}
+    mapped = map_to_imc(layer, load_hardware(kind, {**NO_WIRES, **quiet})).eval()
+    card, scale = mapped.card, mapped.scale
+    # grids without 0 have half an LSB in each row, ADCs half a step of each digit; shares are rounded in float32
+    rounding = 1e-6 * layer.bias.abs()
+    by_rows = 0.0 if card.differential else rows / 2
+    by_adcs = mapped.row_tiles * sum(powers(card)) * card.step / 2 if card.converter.adc else 0.0
+    with torch.no_grad():
+        outputs = mapped(spikes((4, rows), 0))
+        lost = (outputs - layer.bias).abs()
+        assert bool((lost <= scale * (by_rows + by_adcs) + rounding)[:, [0, 1, 3]].all())
+    # neither weights nor a bias, so that whatever is read counts nothing
+    assert float(outputs[:, 2].abs().max()) < 1e-3 * float(layer.bias.detach().abs().max())
+
+
+def test_a_single_vector_is_a_product_as_of_torch() -> None:
+    layer = nn.Linear(12, 6)
+    mapped, x = map_to_imc(layer, load_hardware("ideal", NO_WIRES)).eval(), spikes((12,), 0)
+    assert torch.equal(mapped(x), mapped(x[None])[0])
