@@ -50,7 +50,9 @@ class CountedPulses:
     Args:
         set_pulse: raises the conductance.
         reset_pulse: lowers the conductance.
-        variation: relative spread of the step of one pulse, independent from pulse to pulse, at least 0.
+        variation: relative spread of the step of one pulse, independent from pulse to pulse, at least 0. That of
+            several pulses is drawn once, as if their steps were equal: where the last ones are smaller, states scatter
+            more than by calls of one pulse each.
     """
 
     set_pulse: Pulse
@@ -94,7 +96,7 @@ class CountedPulses:
             if _most(counts, state, name):
                 state, spent = self._given(cells, state, pulse, counts, generator)
                 energy += spent
-        return Written(state, energy, up + down)
+        return Written(state, energy, up.long() + down.long())
 
     def _given(
         self, cells: Cells, x: Tensor, pulse: Pulse, counts: Tensor, generator: torch.Generator | None
@@ -197,7 +199,8 @@ def _most(counts: Tensor, state: Tensor, name: str) -> int:
     Raises:
         InputError: no integers, of another shape, or out of range.
     """
-    if counts.is_floating_point() or counts.is_complex() or counts.shape != state.shape:
+    no_integers = counts.is_floating_point() or counts.is_complex() or counts.dtype == torch.bool
+    if no_integers or counts.shape != state.shape:
         raise InputError(
             f"{name} is {counts.dtype} of shape {list(counts.shape)}; give integers of the shape of the state, "
             f"{list(state.shape)}"

@@ -148,6 +148,8 @@ def check_directions(cells: Cells, like: Tensor, set_pulse: Pulse, reset_pulse: 
 def check_state(cells: Cells, state: Tensor, fitting: Tensor, what: str) -> None:
     """Raise InputError where state or parameters do not fit a tensor, or states are out of range."""
     (limits,) = cells.device.states.values()
+    if state.dtype not in {torch.float32, torch.float64}:
+        raise InputError(f"state is {state.dtype}; allowed: torch.float32, torch.float64")
     for name, values in {**cells.parameters, "state": state}.items():
         if values.shape != fitting.shape:
             raise InputError(

@@ -145,6 +145,8 @@ def test_a_million_cells_take_a_moment() -> None:
             r"shape \[3\]; give integers of the shape of the state, \[2\]",
         ),
         ({"state": torch.tensor([0.2, 1.5])}, "state is out of range"),
+        ({"state": torch.tensor([0.2, 0.5]).half()}, "state is torch.float16; allowed: torch.float32"),
+        ({"up": torch.ones(2, dtype=torch.bool)}, "up is torch.bool"),
         ({"generator": generator()}, "generator goes with variation or switches"),
         ({"writing": CountedPulses(WRITE.reset_pulse, WRITE.set_pulse)}, "does not raise the conductance"),
     ],
@@ -162,6 +164,11 @@ def test_what_cannot_be_written_is_told(changes: dict[str, Any], message: str) -
     writing = given.pop("writing")
     with pytest.raises(InputError, match=message):
         writing(Cells(SWITCH), **given)
+
+
+def test_pulses_of_small_integers_are_counted() -> None:
+    up, down = (torch.full((2,), 100, dtype=torch.int8) for _ in range(2))
+    assert WRITE(Cells(SWITCH), torch.tensor([0.2, 0.5]), up, down).pulses.tolist() == [200, 200]
 
 
 def test_variation_below_zero_is_refused() -> None:
