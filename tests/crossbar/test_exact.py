@@ -272,3 +272,11 @@ def test_arrays_may_lie_in_memory_in_any_way(method: str, view: str, vectors: tu
     plain = column_currents(g.contiguous(), v, wires, method=method)
     # both to a residual of 1e-12
     torch.testing.assert_close(column_currents(g, v, wires, method=method), plain, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("dtype", [torch.float32, torch.float64])
+def test_a_lone_bit_line_that_floats_carries_nothing(dtype: torch.dtype) -> None:
+    conductance = torch.rand(5, 1, generator=torch.Generator().manual_seed(0)).to(dtype) * 1e-4
+    matrix = effective_conductance(conductance, Wires(1.0, 2.0, sense=float("inf")))
+    # what the four currents of a path that ends nowhere leave is their rounding
+    assert float(matrix.abs().max()) <= 4 * torch.finfo(dtype).eps * float(conductance.sum())
