@@ -13,6 +13,7 @@ from memsim.errors import InputError
 from memsim.imc.converters import Adc
 from memsim.imc.crossbars import MappedCrossbar
 from memsim.imc.digital import run_watched
+from memsim.imc.groups import GroupedLayers
 from memsim.imc.layers import MappedLayer
 from memsim.imc.mapping import evaluating, mapped_layers
 
@@ -27,7 +28,8 @@ def calibrate_inputs(
 
     Layers with negative inputs are then read twice for each vector, for what is positive and for what is negative.
     Inputs beyond the range are clipped; `observe` tells their share. Ranges of memristive networks are those of the
-    sample that these were mapped with, and stay.
+    sample that these were mapped with, and stay. Groups of a convolution that get nothing but zeros share the widest
+    range of the others.
 
     Args:
         model: a mapped network; its ranges alone are changed, none if this fails.
@@ -51,10 +53,8 @@ def calibrate_inputs(
         with evaluating(model):
             run_watched(model, inputs, [(layer, ranges[name]) for name, layer in layers.items()])
         for name, found in ranges.items():
-            if not found.high > found.low:
-                raise InputError(
-                    f"{layers[name].name} gets no input but zero; give inputs that reach all layers"
-                )
+            if not found.some:
+                _share_range(layers[name], found, _beside(model, name, ranges))
     except BaseException:
         for name, layer in layers.items():
             layer.coding = before[name]
@@ -88,6 +88,26 @@ def calibrate_steps(model: nn.Module, inputs: Tensor) -> Mapping[str, float]:
     return {name: layer.card.step for name, layer in layers.items()}
 
 
+def _beside(model: nn.Module, name: str, ranges: Mapping[str, _Range]) -> list[_Range]:
+    """Ranges of the other groups of a convolution."""
+    groups, _, _ = name.rpartition(".")
+    beside = isinstance(model.get_submodule(groups.rpartition(".")[0]), GroupedLayers)
+    return [found for other, found in ranges.items() if beside and other.rpartition(".")[0] == groups]
+
+
+def _share_range(layer: MappedLayer, found: _Range, others: list[_Range]) -> None:
+    """Give a group that gets no input the widest range of the others.
+
+    Raises:
+        InputError: none of them gets any, either.
+    """
+    found.low = min((other.low for other in others), default=0.0)
+    found.high = max((other.high for other in others), default=0.0)
+    if not found.some:
+        raise InputError(f"{layer.name} gets no input but zero; give inputs that reach all layers")
+    layer.fit_inputs(found.low, found.high)
+
+
 class _Range:
     """Of the inputs of one layer, over all of its uses so far.
 
@@ -102,8 +122,13 @@ class _Range:
         values = given[0].detach().flatten()
         self.high = max(self.high, self._end(values[values > 0]))
         self.low = min(self.low, -self._end(-values[values < 0]))
-        if self.high > self.low:
+        if self.some:
             cast("MappedLayer", module).fit_inputs(self.low, self.high)
+
+    @property
+    def some(self) -> bool:
+        """Whether there was any input but zero."""
+        return self.high > self.low
 
     def _end(self, values: Tensor) -> float:
         count = len(values)

@@ -203,3 +203,15 @@ def test_both_signs_are_charged() -> None:
         costs.append(cost(workload, CODED))
     one, two = (found.layers[0].energy["converters"] for found in costs)
     assert two == pytest.approx(2 * one)
+
+
+def test_groups_without_input_share_the_range_of_the_others() -> None:
+    torch.manual_seed(0)
+    model = nn.Conv2d(3, 6, 3, groups=3).double()
+    mapped, x = map_to_imc(model, CODED).eval(), 2 * normal(2, 3, 5, 5).abs()
+    x[:, 1] = 0
+    found = calibrate_inputs(mapped, x)
+    assert found["groups.1"] == (0.0, max(found["groups.0"][1], found["groups.2"][1]))
+    with pytest.raises(InputError, match="no input but zero"):
+        calibrate_inputs(mapped, 0 * x)
+    assert {name: (one.coding.low, one.coding.high) for name, one in mapped_layers(mapped).items()} == found
