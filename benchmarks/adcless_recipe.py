@@ -27,6 +27,7 @@ from staged import share_stages, told
 
 from memsim.learn import Run, Study, load_study, make_study, train
 from memsim.learn.checkpoint import STUDY
+from memsim.learn.data import Dataset
 from memsim.learn.judging import judge
 
 NAME = "adcless_recipe"
@@ -60,15 +61,22 @@ def study_of(data: str, seed: int, columns: str, *, wires: bool, examples: int |
     return make_study(**{**entries, "data": data, "seed": seed, "stages": stages})
 
 
-def trained(study: Study, name: str, others: Sequence[str], data_dir: Path) -> Run:
+def trained(
+    study: Study,
+    name: str,
+    others: Sequence[str],
+    data_dir: Path,
+    *,
+    runs: Path = RUNS,
+    data: Dataset | None = None,
+) -> Run:
     """A run, finished where it was interrupted, which shares the first stages of others that have them."""
-    folder = RUNS / name
+    folder = runs / name
     for other in others:
-        share_stages(study, folder, RUNS / other)
+        share_stages(study, folder, runs / other)
     print(folder, flush=True)
-    return train(
-        study, folder, data_dir=data_dir, resume=(folder / STUDY).exists(), progress=told, tell=print
-    )
+    resume = (folder / STUDY).exists()
+    return train(study, folder, data_dir=data_dir, resume=resume, progress=told, tell=print, data=data)
 
 
 def judged(run: Run, chips: int) -> dict[str, Any]:
