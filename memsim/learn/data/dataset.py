@@ -61,6 +61,7 @@ class Dataset:
         origin: path of data of the user's own.
         digest: SHA-256 of data of the user's own.
         parts: channels of each of several inputs that lie side by side, in order; none where the input is one.
+        in_order: whether neighbouring examples are neighbours in time, so that what is held out must be one piece.
     """
 
     name: str
@@ -77,6 +78,7 @@ class Dataset:
     origin: str | None = None
     digest: str | None = None
     parts: dict[str, int] = field(default_factory=dict)
+    in_order: bool = False
 
     def __post_init__(self) -> None:
         for part, split in (("train", self.train), ("test", self.test)):
