@@ -91,6 +91,7 @@ def _dataset(folder: Path, options: RecordingTable, share: float, slots: int) ->
         notes=notes,
         origin=str(folder),
         digest=digest_of(folder),
+        velocities=wanted[0].ndim > 2,
         in_order=True,
     )
 
