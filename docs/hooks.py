@@ -39,8 +39,9 @@ def on_files(files: Files, config: Any) -> Files:
     pages |= {f"models/{name}.md": _model(model, cards) for name, model in MODELS.items()}
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
-    picture = BENCHMARKS / "results" / "self_firing.png"
-    files.append(File.generated(config, f"howto/{picture.name}", abs_src_path=str(picture)))
+    for name in ("self_firing.png", "event_flow.png"):
+        source = str(BENCHMARKS / "results" / name)
+        files.append(File.generated(config, f"howto/{name}", abs_src_path=source))
     return files
 
 

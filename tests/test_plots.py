@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import xarray as xr
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.colors import rgb_to_hsv
 from matplotlib.figure import Figure
 
 from memsim import plots
@@ -53,6 +54,10 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     ),
     "membrane alone": lambda: plots.neuron(waves()),
     "waveforms": lambda: plots.waveforms(waves(), ["v(mem)", "i(xm1)", "i(iin)"]),
+    "velocities": lambda: plots.motion([plots.Motion(np.ones((2, 6, 8)), [3.0, 4.0], [0.0, 0.0])] * 2),
+    "flow": lambda: plots.motion(
+        [plots.Motion(np.zeros((2, 6, 8)), np.ones((2, 6, 8)), np.zeros((2, 6, 8)))]
+    ),
     "raster": lambda: plots.raster([[1e-3, 2e-3], [], [1.5e-3]]),
     "raster with labels": lambda: plots.raster({"ngspice": [1e-3], "torch": [1.1e-3]}, duration=2e-3),
     "raster without spikes": lambda: plots.raster([[], []]),
@@ -138,6 +143,31 @@ def test_overlay_names_the_largest_difference() -> None:
     assert figure.axes[1].get_title(loc="right") == "largest difference 1 % of peak to peak"
 
 
+def test_flow_has_the_hue_of_its_direction_and_the_saturation_of_its_speed() -> None:
+    # right, up, left and down: red, yellow-green, cyan and violet, a quarter of the circle apart
+    flow = np.array([[[1.0, 0.0, -1.0, 0.0]], [[0.0, -1.0, 0.0, 1.0]]])
+    hue, saturation, value = np.moveaxis(rgb_to_hsv(plots.flow_colours(flow, 1.0)), -1, 0)
+    np.testing.assert_allclose(hue, [[0, 0.25, 0.5, 0.75]], atol=1e-12)
+    np.testing.assert_allclose([saturation, value], 1)
+    half, twice = (rgb_to_hsv(plots.flow_colours(flow * scale, 1.0)) for scale in (0.5, 2.0))
+    np.testing.assert_allclose(half[..., 1:], [[[0.5, 1]] * 4])
+    np.testing.assert_allclose(twice[..., 1:], [[[1, 0.5]] * 4])
+    unknown = plots.flow_colours(np.full((2, 1, 1), np.nan), 1.0)
+    assert len(np.unique(unknown)) == 1
+
+
+def test_arrows_start_where_they_belong_and_have_lengths_of_one_scale() -> None:
+    flow = np.zeros((2, 12, 12))
+    flow[:, 3, 3] = np.nan
+    flow[0] += 2.0
+    known, found = plots.motion([plots.Motion(np.zeros((2, 12, 12)), flow, flow / 2)]).axes[0].collections
+    assert known.scale == found.scale
+    shown = ~known.Umask
+    np.testing.assert_allclose(known.U[shown], 2 * found.U[shown])
+    drawn = {tuple(place) for place in known.XY[shown].tolist()}
+    assert drawn == {(x, y) for x in range(1, 12, 2) for y in range(1, 12, 2)} - {(3, 3)}
+
+
 def test_weights_keep_their_sign_on_the_map() -> None:
     plus, minus = np.array([[3e-5, 1e-5]]), np.array([[1e-5, 2e-5]])
     weight = plots.conductance_map(plus, minus).axes[2].images[0]
@@ -170,6 +200,18 @@ def test_weights_keep_their_sign_on_the_map() -> None:
             "'plain' against 'noise' have [1] draws; give at least one for each of the 2 levels",
         ),
         (lambda: plots.training_curves([]), "train at least one"),
+        (lambda: plots.motion([]), "no recording to draw"),
+        (
+            lambda: plots.motion([plots.Motion(np.ones((2, 4, 4)), np.ones(2), np.ones((2, 4, 4)))]),
+            "velocities 0 have shapes (2,) and (2, 4, 4)",
+        ),
+        (
+            lambda: plots.motion(
+                [plots.Motion(np.ones((2, 4, 4)), *[np.ones(shape)] * 2) for shape in (2, (2, 4, 4))]
+            ),
+            "some recordings have one velocity and others flow",
+        ),
+        (lambda: plots.flow_colours(np.ones((2, 3)), 1.0), "flow has shape (2, 3)"),
         (lambda: plots.save(FIGURES["raster"](), "picture.jpg"), "as '.jpg'; use .png, .svg or .pdf"),
     ],
 )

@@ -11,10 +11,10 @@ import xarray as xr
 
 from memsim import plots
 from memsim.errors import InputError
-from memsim.learn import make_study, train
+from memsim.learn import make_study, respond, train
 from memsim.report import Section, write_report
 from memsim.report.data import write_data_report
-from memsim.report.run import write_run_report
+from memsim.report.run import motions, write_run_report
 from memsim.verify import Evidence, LayerVerification, Verification
 
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
@@ -192,3 +192,29 @@ def test_page_fits_the_screen(tmp_path: Path, width: int) -> None:
     shown = subprocess.run(command, capture_output=True, text=True, timeout=120, check=True)
     assert "<title>overflow 0, 1 pictures</title>" in shown.stdout
     assert ":CONSOLE" not in shown.stderr
+
+
+@pytest.mark.parametrize("target", ["velocity", "flow"])
+def test_a_run_on_events_shows_what_moves(target: str, tmp_path: Path) -> None:
+    side = 8
+    scenes = {"side": side, "train": 40, "test": 10, "history": 1}
+    image = {"channels": 2, "kernel": 3, "padding": 1, "output": True}
+    study = make_study(
+        data={"name": "event-scenes", "targets": target, "scenes": scenes},
+        steps=2,
+        coding="direct",
+        layers=({"neurons": 8},) if target == "velocity" else (image,),
+    )
+    run = train(study, tmp_path)
+    seen = motions(run, 2)
+    for number, one in enumerate(seen):
+        present = run.data.test.stored[number].view(2, 2, 2, side, side)[:, 0].sum(dim=0)
+        np.testing.assert_array_equal(one.events, present)
+        # labels are single precision, in units of 120 pixels/s
+        wanted = 120 * run.data.test.labels[number].view(2, -1).squeeze()
+        np.testing.assert_allclose(np.reshape(one.known, wanted.shape), wanted, rtol=1e-6)
+        found = 120 * respond(run.network, run.data.test)[number].view(2, -1).squeeze()
+        np.testing.assert_allclose(np.reshape(one.found, found.shape), found, rtol=1e-5, atol=1e-6)
+    write_run_report(run, tmp_path)
+    assert (tmp_path / "motion.png").exists()
+    assert "velocities of the first test recordings" in (tmp_path / "report.html").read_text()

@@ -166,8 +166,16 @@ def part(split: Split, chosen: Tensor | slice) -> Split:
     return Split(split.stored[chosen], split.labels[chosen], split.full_scale)
 
 
-def hold_out(split: Split, share: float, *, stratified: bool = False) -> tuple[Split, Split | None]:
-    """What is left to train on, and the share that is held out, of each class where stratified; None of a share of 0.
+def hold_out(
+    split: Split, share: float, *, stratified: bool = False, in_order: bool = False
+) -> tuple[Split, Split | None]:
+    """What is left to train on, and the share that is held out, None of a share of 0.
+
+    Args:
+        split: examples.
+        share: of them, or of each class where stratified.
+        stratified: whether each class has its share.
+        in_order: whether neighbours look alike, so that the last ones are held out.
 
     Raises:
         InputError: a share that holds nothing out, or leaves nothing to train on.
@@ -180,7 +188,9 @@ def hold_out(split: Split, share: float, *, stratified: bool = False) -> tuple[S
     else:
         groups = [torch.arange(len(split))]
     _check_share(share, [len(own) for own in groups])
-    orders = [own[torch.randperm(len(own), generator=generator)] for own in groups]
+    orders = [
+        own.flip(0) if in_order else own[torch.randperm(len(own), generator=generator)] for own in groups
+    ]
     held = torch.cat([order[: round(share * len(order))] for order in orders])
     kept = torch.cat([order[round(share * len(order)) :] for order in orders])
     return part(split, kept.sort().values), part(split, held.sort().values)

@@ -12,12 +12,14 @@ from memsim.learn.study import Study
 def shares_of(study: Study, data: Dataset) -> tuple[Split, Split | None]:
     """Examples to train on, and those that are held out: of each class the same share, where that is asked for.
 
+    Of examples in the order of time, the last ones are.
+
     Raises:
         InputError: a share that leaves nothing on either side.
     """
     training = study.training
     stratified = data.digest is not None or training.keep == "best"
-    return hold_out(data.train, training.validation, stratified=stratified)
+    return hold_out(data.train, training.validation, stratified=stratified, in_order=data.in_order)
 
 
 def batch_of(study: Study, stage: Stage) -> int:

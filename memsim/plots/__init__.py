@@ -5,6 +5,7 @@ from memsim.plots.costs import cost_bars, layer_bars, tornado
 from memsim.plots.crossbars import conductance_histogram, ir_drop_map
 from memsim.plots.fits import FittedLoop, fitted_loops
 from memsim.plots.floorplan import floorplan
+from memsim.plots.flow import Motion, flow_colours, motion
 from memsim.plots.kinetics import FittedRamp, FittedTimes, fitted_ramps, fitted_times
 from memsim.plots.loops import hysteresis
 from memsim.plots.over_time import neuron, overlay, raster, telling, waveforms
@@ -20,6 +21,7 @@ __all__ = [
     "FittedLoop",
     "FittedRamp",
     "FittedTimes",
+    "Motion",
     "QuantilePair",
     "Robustness",
     "conductance_histogram",
@@ -31,9 +33,11 @@ __all__ = [
     "fitted_ramps",
     "fitted_times",
     "floorplan",
+    "flow_colours",
     "hysteresis",
     "ir_drop_map",
     "layer_bars",
+    "motion",
     "neuron",
     "overlay",
     "phase_portrait",

@@ -12,7 +12,7 @@ from memsim import plots
 from memsim.circuits import dataset
 from memsim.learn import Run
 from memsim.learn.checkpoint import STUDY
-from memsim.learn.evaluation import respond
+from memsim.learn.evaluation import first, respond
 from memsim.learn.metrics import confusion
 from memsim.learn.rules import BACKPROPAGATION
 from memsim.report.page import Section, Table, write_report
@@ -32,12 +32,14 @@ def run_figures(run: Run, evidence: Evidence | None = None) -> dict[str, Figure]
     """Pictures of a run by file name."""
     figures = {"training.png": plots.training_curves(run.history, score=_score(run))}
     if run.network.crossbars:
-        first = run.network.crossbars[0]
+        crossbar = run.network.crossbars[0]
         figures["conductances.png"] = plots.conductance_map(
-            *(g.detach().numpy() for g in first.conductances())
+            *(g.detach().numpy() for g in crossbar.conductances())
         )
     if not run.data.regression:
         figures["confusion.png"] = plots.confusion(confusion_matrix(run), run.data.names or None)
+    if run.data.velocities:
+        figures["motion.png"] = plots.motion(motions(run))
     if evidence:
         figures["ngspice-and-torch.png"] = plots.overlay(
             output_waves(evidence, evidence.ngspice, "ngspice"),
@@ -54,6 +56,19 @@ def _score(run: Run) -> str:
 def confusion_matrix(run: Run) -> np.ndarray:
     """[class, guess] counts over the test images."""
     return confusion(respond(run.network, run.data.test), run.data.test.labels).long().numpy()
+
+
+def motions(run: Run, count: int = 3) -> list[plots.Motion]:
+    """What moves in the first test recordings, and what the network says of it."""
+    some = first(run.data.test, count)
+    shape = run.data.shape[1:]
+    known, found = (
+        run.data.in_units(one).view(len(some), 2, *(shape if run.data.classes > 2 else ())).numpy()
+        for one in (some.labels, respond(run.network, some))
+    )
+    # the past is shown behind the first two channels
+    events = some.stored.unflatten(2, run.data.shape)[:, :, :2].sum(dim=1).numpy()
+    return [plots.Motion(*each) for each in zip(events, known, found, strict=True)]
 
 
 def output_waves(evidence: Evidence, waves: np.ndarray, engine: str) -> xr.Dataset:
@@ -111,6 +126,8 @@ def _training_section(run: Run, figures: dict[str, Figure]) -> Section:
     if "confusion.png" in figures:
         told_of = "classes of the test images against what the network says"
         pictures.append((told_of, figures["confusion.png"]))
+    if "motion.png" in figures:
+        pictures.append(("velocities of the first test recordings", figures["motion.png"]))
     return Section(
         heading="Training",
         text=f"{_rule(run)}{told}",

@@ -13,6 +13,7 @@
 | tactile-objects, tactile-containers | events of a fingertip, binned in time | tactile_neutouch/Ev-*.zip |
 | tonic:NAME | events, binned in time | the package tonic fetches them |
 | a path | your own: see memsim.learn.data.table and memsim.learn.data.formats | that file or folder |
+| a path, with recordings | events of your camera: see memsim.learn.data.recordings | that folder |
 """
 
 from __future__ import annotations
@@ -31,6 +32,8 @@ from memsim.learn.data.nmnist import nmnist
 from memsim.learn.data.own import make_dataset, own_dataset
 from memsim.learn.data.places import Known, find_data
 from memsim.learn.data.planetoid import GRAPHS, Graph, load_graph, planetoid
+from memsim.learn.data.recording_table import RecordingTable
+from memsim.learn.data.recordings import read_recordings
 from memsim.learn.data.scene_table import SCENE_TARGETS, SceneTable
 from memsim.learn.data.scenes import EVENT_SCENES, event_scenes
 from memsim.learn.data.speech import spoken_digits
@@ -51,6 +54,7 @@ __all__ = [
     "Dataset",
     "Graph",
     "Known",
+    "RecordingTable",
     "SceneTable",
     "Split",
     "anchored",
@@ -107,7 +111,10 @@ def load_dataset(
     table = DataTable(name=data) if isinstance(data, str) else data
     name = table.name
     if is_own(name):
-        return own_dataset(find_data(name, (Path(), data_folder(folder)), known), table, bins, parts)
+        path = find_data(name, (Path(), data_folder(folder)), known)
+        if table.recordings is not None:
+            return read_recordings(path, table, table.recordings, bins or TIME_BINS)
+        return own_dataset(path, table, bins, parts)
     if name == EVENT_SCENES:
         return _scenes(table, bins or TIME_BINS)
     if table != DataTable(name=name):

@@ -61,6 +61,9 @@ class Dataset:
         origin: path of data of the user's own.
         digest: SHA-256 of data of the user's own.
         parts: channels of each of several inputs that lie side by side, in order; none where the input is one.
+        velocities: whether labels are those of what an event camera sees, of one place or of each pixel: all along
+            columns before all along rows.
+        in_order: whether neighbouring examples are neighbours in time, so that what is held out must be one piece.
     """
 
     name: str
@@ -77,6 +80,8 @@ class Dataset:
     origin: str | None = None
     digest: str | None = None
     parts: dict[str, int] = field(default_factory=dict)
+    velocities: bool = False
+    in_order: bool = False
 
     def __post_init__(self) -> None:
         for part, split in (("train", self.train), ("test", self.test)):

@@ -67,7 +67,7 @@ def make_dataset(train: Any, test: Any = None, *, slots: int | None = None, **op
         InputError: an unknown option, or data that cannot be trained on.
     """
     table = checked(DataTable, {"name": IN_PYTHON, **options}, "the options of the data")
-    table.refuse(OF_SOME, "Python has the data")
+    table.refuse({*OF_SOME, "recordings"}, "Python has the data")
     first, second = (None if part is None else _examples(part) for part in (train, test))
     found = Found(_given(first), second)
     found, widths = side_by_side(found, table, tuple(found.train.apart))

@@ -172,6 +172,7 @@ def event_scenes(bins: int, target: SceneTarget = "velocity", table: SceneTable 
         duration=table.duration,
         mean=torch.zeros(outputs, dtype=torch.float64),
         unit=torch.full((outputs,), unit, dtype=torch.float64),
+        velocities=target != "divergence",
     )
 
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from memsim.errors import InputError
+from memsim.learn.data.recording_table import RecordingTable
 from memsim.learn.data.scene_table import SceneTable, SceneTarget
 from memsim.tables import Count, Finite, Part, Positive, Seed, Table, Whole
 
@@ -39,6 +40,7 @@ class DataTable(Table):
         duration: length of a sound that is looked at [s]; that of the longest one where left out.
         repeats: whether test examples may be the same as examples to train on.
         scenes: of event-scenes, what they and their camera are.
+        recordings: of a folder with recordings of an event camera, how they become examples.
     """
 
     name: str
@@ -55,6 +57,7 @@ class DataTable(Table):
     duration: Positive | None = None
     repeats: bool = False
     scenes: SceneTable = SceneTable()
+    recordings: RecordingTable | None = None
 
     @model_validator(mode="after")
     def _range_is_one(self) -> DataTable:
