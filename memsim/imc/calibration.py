@@ -11,8 +11,9 @@ from torch import Tensor, nn
 
 from memsim.errors import InputError
 from memsim.imc.digital import run_watched
-from memsim.imc.layers import MappedLayer, Moment, weighted
+from memsim.imc.layers import MappedLayer
 from memsim.imc.mapping import evaluating, mapped_layers
+from memsim.imc.moments import Moment, weighted
 from memsim.imc.tiles import powers
 
 TIE_BREAK = 0.5

@@ -17,66 +17,30 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from memsim.errors import InputError
-from memsim.imc.converters import Converter, converter_of, noise_source, normal
+from memsim.imc.accumulators import check_accumulator
+from memsim.imc.converters import Converter, converter_of, decides, normal
 from memsim.imc.estimators import Estimator
-from memsim.imc.grid import first_scale, shared_out
+from memsim.imc.grid import shared_out
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.inputs import InputCoding, Shown
+from memsim.imc.moments import Moment, weighted
 from memsim.imc.order import InOrder, Memory, steps_of
 from memsim.imc.patches import Cut, Patches, Rows
+from memsim.imc.programmed import Made, ProgrammedLayer
 from memsim.imc.reading import Arrays, Operands
-from memsim.imc.tiles import Lines, cells_of, conductances, largest_weight, powers, programmed
+from memsim.imc.tiles import powers
 
 FIRST_WIDTH = 1.0
 """Of the gradient of decisions, where nothing else is asked for [LSB]."""
-IDEAL_CELLS = {
-    "cell.variation": 0.0,
-    "cell.stuck_rate": 0.0,
-    "cell.read_noise": 0.0,
-    "wires": {"word_line": 0.0, "bit_line": 0.0},
-}
 
 
-class Made(NamedTuple):
-    """What a layer consists of once it is made: programmed arrays, and what each line is read by."""
-
-    lines: Lines
-    converters: Tensor
-
-
-class Moment(NamedTuple):
-    """Inputs that are read with the same references.
-
-    Attributes:
-        inputs: as integers, vectors [vectors, rows] or images [n, channels, height, width].
-        step: of the inference, the first of those that are read together.
-        order: of these reads, where they depend on the ones before.
-    """
-
-    inputs: Tensor
-    step: int
-    order: InOrder | None
-
-
-def decides(card: HardwareCard) -> bool:
-    """Whether columns of a chip are read as decisions."""
-    return card.converter.kind in {"sense-amplifier", "ternary"}
-
-
-def weighted(reads: list[Tensor], shown: list[Shown]) -> Tensor:
-    """Reads of what was shown, added as they count."""
-    if len(reads) == 1:
-        return reads[0]
-    return torch.stack([read * show.counts for read, show in zip(reads, shown, strict=True)]).sum(0)
-
-
-class MappedLayer(nn.Module):
+class MappedLayer(ProgrammedLayer):
     """A fully connected or convolutional layer on tiles.
 
     In training mode the hardware is made anew at each call, so that a network learns to live with any chip; in
@@ -92,7 +56,6 @@ class MappedLayer(nn.Module):
         chip: which one it is: seed of what is drawn once.
 
     Attributes:
-        log_scale: logarithm of what 1 LSB of a neuron's sum counts, [neurons]; its steps are shares of the scale.
         gain: what a decision of each slice counts, [slices] in LSB.
         coding: how inputs are shown.
         trim: of the column references, [tiles of rows, lines] in LSB.
@@ -114,31 +77,18 @@ class MappedLayer(nn.Module):
         generator: torch.Generator | None = None,
         chip: int = 0,
     ) -> None:
-        super().__init__()
-        flat = weight.detach().flatten(1)
-        self.card, self.patches, self.name = card, patches, name
-        self.generator, self.chip = generator, chip
-        self.neurons, self.fan_in = flat.shape
-        self.weight = nn.Parameter(flat.clone())
-        self.log_scale = nn.Parameter(first_scale(flat, card).log())
-        self.bias = nn.Parameter(flat.new_zeros(self.neurons) if bias is None else bias.detach().clone())
-        self.gain = nn.Parameter(flat.new_ones(card.slices), requires_grad=self.decides)
-        self.trim = nn.Parameter(flat.new_zeros(self.row_tiles, self.neurons * card.slices))
+        super().__init__(weight, card, generator=generator, chip=chip)
+        self.patches, self.name, like = patches, name, self.weight
+        self.bias = nn.Parameter(like.new_zeros(self.neurons) if bias is None else bias.detach().clone())
+        self.gain = nn.Parameter(like.new_ones(card.slices), requires_grad=self.decides)
+        self.trim = nn.Parameter(like.new_zeros(self.row_tiles, self.neurons * card.slices))
         self.register_parameter("step_bias", None)
         self.memory: Memory | None = None
         self.coding = InputCoding(card.inputs)
-        self.converter = converter_of(card)
         self.trains_with("exact", FIRST_WIDTH)
-        self._kept: tuple[tuple[int, ...], Made] | None = None
-        self._check_counter()
+        self._check_accumulator()
         self.register_load_state_dict_pre_hook(_room_for_steps)
         self.register_load_state_dict_pre_hook(_of_earlier_checkpoints)
-
-    def train(self, mode: bool = True) -> MappedLayer:
-        """Switch to training or evaluation; arrays are made anew, as fused optimisers change weights unseen."""
-        self._kept = None
-        super().train(mode)
-        return self
 
     @property
     def decides(self) -> bool:
@@ -151,44 +101,9 @@ class MappedLayer(nn.Module):
         return self.converter.sequential or self.step_bias is not None
 
     @property
-    def rows(self) -> int:
-        """Word lines that the layer needs."""
-        return self.fan_in
-
-    @property
-    def columns(self) -> int:
-        """Bit lines that the layer needs, without reference columns."""
-        return self.neurons * self.card.lines
-
-    @property
-    def row_tiles(self) -> int:
-        """Arrays one below the other, whose sums are added."""
-        return -(-self.fan_in // self.card.array.rows)
-
-    @property
-    def column_tiles(self) -> int:
-        """Arrays side by side."""
-        return -(-self.neurons // self.card.neurons)
-
-    @property
-    def tiles(self) -> int:
-        """Arrays in all."""
-        return self.row_tiles * self.column_tiles
-
-    @property
-    def utilisation(self) -> float:
-        """Share of the cells of these arrays that hold weights."""
-        return self.rows * self.columns / (self.tiles * self.card.array.rows * self.card.array.columns)
-
-    @property
     def reads_per_vector(self) -> int:
         """Times that an array is read for one input vector."""
         return self.coding.reads
-
-    @property
-    def scale(self) -> Tensor:
-        """What 1 LSB of a neuron's sum counts for inputs of 1, [neurons]."""
-        return self.log_scale.exp()
 
     @property
     def _unit(self) -> Tensor:
@@ -204,7 +119,7 @@ class MappedLayer(nn.Module):
         before = self.coding
         self.coding = before.fit(low, high)
         try:
-            self._check_counter()
+            self._check_accumulator()
         except InputError:
             self.coding = before
             raise
@@ -451,25 +366,6 @@ class MappedLayer(nn.Module):
             return found
         return found + (driven.square() @ lines.variance.mT).sqrt() * normal(found, self.generator)
 
-    def integers(self) -> Tensor:
-        """The weights as ideal hardware holds them, [neurons, rows] in LSB."""
-        with torch.no_grad():
-            ideal = self.card.changed(IDEAL_CELLS)
-            lines = programmed(self._normalised(), ideal, torch.Generator(self.weight.device)).sums
-            return (lines.unflatten(-1, (self.neurons, -1)) @ lines.new_tensor(powers(self.card))).mT
-
-    def conductances(self) -> Tensor:
-        """What the bit lines of the chip multiply with, [rows, bit lines] in S."""
-        with torch.no_grad():
-            return conductances(self._normalised(), self.card, self._source(self.chip))
-
-    def cells(self) -> list[Tensor]:
-        """Conductances of this chip in S, [rows, bit lines] for each column of arrays; a reference column is last."""
-        source = self._source(self.chip)
-        with torch.no_grad():
-            blocks = self._normalised().split(self.card.neurons, -1)
-            return [cells_of(block, self.card, source) for block in blocks]
-
     def thresholds(self) -> Tensor:
         """What is added to partial sums before decisions of this chip, [tiles of rows, lines] in LSB."""
         with torch.no_grad():
@@ -497,59 +393,13 @@ class MappedLayer(nn.Module):
     def _cut(self) -> Cut:
         return self.patches or Rows()
 
-    def _normalised(self) -> Tensor:
-        """Weights between -1 and 1, [rows, neurons]."""
-        span = largest_weight(self.card) * self.scale[:, None]
-        return (self.weight / span).clamp(-1, 1).mT
-
-    def _hardware(self) -> Made:
-        """Arrays and converters: made anew where they are trained, else kept as long as nothing changes."""
-        if self.training:
-            return self._made(self._fresh_chip())
-        tensors = (self.weight, self.log_scale)
-        key = (self.chip, *(t.data_ptr() for t in tensors), *(t._version for t in tensors))
-        if self._kept is None or self._kept[0] != key:
-            with torch.no_grad():
-                self._kept = key, self._made(self.chip)
-        return self._kept[1]
-
-    def _made(self, chip: int) -> Made:
-        source = self._source(chip)
-        lines = programmed(self._normalised(), self.card, source)
-        return Made(lines, self.converter.made(self.row_tiles, lines.sums.shape[-1], source))
-
-    def _source(self, chip: int) -> torch.Generator:
-        """Of all that is drawn once for a chip, where its weights are."""
-        return torch.Generator(self.weight.device).manual_seed(chip)
-
-    def _fresh_chip(self) -> int:
-        return self.chip if self.generator is None else self._drawn_seed()
-
-    def _drawn_seed(self) -> int:
-        source = noise_source(self.generator)
-        return int(torch.randint(2**62, (), generator=source, device=source.device))
-
     def _shaped(self, y: Tensor, inputs: Tensor) -> Tensor:
         if self.patches is None:
             return y.unflatten(0, inputs.shape[:-1]) if inputs.ndim != 2 else y
         return self.patches.frame.outputs(y, inputs)
 
-    def _check_counter(self) -> None:
-        """Raise InputError where sums could leave the accumulator."""
-        table, converter = self.card.accumulation, self.card.converter
-        if table.kind == "analog":
-            return
-        grid = self.card.step if converter.adc else 1 if self.decides else 0.5
-        one = 2 ** (converter.bits - 1) * grid if converter.adc else 1.0
-        if converter.kind == "ideal":
-            one = min(self.fan_in, self.card.array.rows) * (self.card.cell.levels - 1)
-        largest = one * self.row_tiles * sum(powers(self.card)) * self.coding.largest * self.coding.rails
-        needed = math.ceil(math.log2(largest / grid + 1)) + 1
-        if needed > table.width:
-            raise InputError(
-                f"accumulation.bits = {table.width} is too narrow for {self.name}, whose sums need {needed}; "
-                "allowed: at least that"
-            )
+    def _check_accumulator(self) -> None:
+        check_accumulator(self.card, self.coding, rows=self.fan_in, name=self.name)
 
 
 def _room_for_steps(module: nn.Module, tensors: dict[str, Any], prefix: str, *_: object) -> None:

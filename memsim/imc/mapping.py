@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
+from memsim.imc.converters import decides
 from memsim.imc.convolutions import Convolution, groups_of
 from memsim.imc.copies import copy_of
 from memsim.imc.crossbars import MappedCrossbar, layer_parts, spans_of
@@ -20,7 +21,7 @@ from memsim.imc.folding import fold_normalisation
 from memsim.imc.groups import GroupedLayers, chip_of
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.hooks import Hook
-from memsim.imc.layers import MappedLayer, decides
+from memsim.imc.layers import MappedLayer
 from memsim.imc.patches import Patches
 from memsim.imc.placement import LAYERS, PLACED, Placement
 from memsim.imc.plain import settle_weights

@@ -13,9 +13,9 @@ from pydantic import Field, model_validator
 
 from memsim.errors import InputError
 from memsim.files import write_text
+from memsim.imc.converters import decides
 from memsim.imc.estimators import Estimator
 from memsim.imc.hardware import HardwareCard, load_hardware
-from memsim.imc.layers import decides
 from memsim.learn.checkpoint import EpochRecord
 from memsim.tables import Count, Part, Positive, Table
 

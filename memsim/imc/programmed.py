@@ -1,0 +1,147 @@
+"""Weights of a layer on the cells of a chip: how many arrays they fill, and what each chip makes of them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple, Self
+
+import torch
+from torch import Tensor, nn
+
+from memsim.imc.converters import converter_of, noise_source
+from memsim.imc.grid import first_scale
+from memsim.imc.hardware import HardwareCard
+from memsim.imc.tiles import Lines, cells_of, conductances, largest_weight, powers, programmed
+
+IDEAL_CELLS = {
+    "cell.variation": 0.0,
+    "cell.stuck_rate": 0.0,
+    "cell.read_noise": 0.0,
+    "wires": {"word_line": 0.0, "bit_line": 0.0},
+}
+
+
+class Made(NamedTuple):
+    """What a layer consists of once it is made: programmed arrays, and what each line is read by."""
+
+    lines: Lines
+    converters: Tensor
+
+
+class ProgrammedLayer(nn.Module):
+    """The cells of a layer, whatever reads them.
+
+    In training mode they are made anew at each call; in evaluation they are those of `chip`.
+
+    Args:
+        weight: [neurons, ...] as of nn.Linear or nn.Conv2d.
+        card: the hardware.
+        generator: source of all noise, and of the chips made while training.
+        chip: which one it is: seed of what is drawn once.
+
+    Attributes:
+        log_scale: logarithm of what 1 LSB of a neuron's sum counts, [neurons]; its steps are shares of the scale.
+    """
+
+    def __init__(
+        self, weight: Tensor, card: HardwareCard, *, generator: torch.Generator | None, chip: int
+    ) -> None:
+        super().__init__()
+        flat = weight.detach().flatten(1)
+        self.card, self.generator, self.chip = card, generator, chip
+        self.neurons, self.fan_in = flat.shape
+        self.weight = nn.Parameter(flat.clone())
+        self.log_scale = nn.Parameter(first_scale(flat, card).log())
+        self.converter = converter_of(card)
+        self._kept: tuple[tuple[int, ...], Made] | None = None
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training or evaluation; arrays are made anew, as fused optimisers change weights unseen."""
+        self._kept = None
+        super().train(mode)
+        return self
+
+    @property
+    def rows(self) -> int:
+        """Word lines that the layer needs."""
+        return self.fan_in
+
+    @property
+    def columns(self) -> int:
+        """Bit lines that the layer needs, without reference columns."""
+        return self.neurons * self.card.lines
+
+    @property
+    def row_tiles(self) -> int:
+        """Arrays one below the other, whose sums are added."""
+        return -(-self.fan_in // self.card.array.rows)
+
+    @property
+    def column_tiles(self) -> int:
+        """Arrays side by side."""
+        return -(-self.neurons // self.card.neurons)
+
+    @property
+    def tiles(self) -> int:
+        """Arrays in all."""
+        return self.row_tiles * self.column_tiles
+
+    @property
+    def utilisation(self) -> float:
+        """Share of the cells of these arrays that hold weights."""
+        return self.rows * self.columns / (self.tiles * self.card.array.rows * self.card.array.columns)
+
+    @property
+    def scale(self) -> Tensor:
+        """What 1 LSB of a neuron's sum counts for inputs of 1, [neurons]."""
+        return self.log_scale.exp()
+
+    def integers(self) -> Tensor:
+        """The weights as ideal hardware holds them, [neurons, rows] in LSB."""
+        with torch.no_grad():
+            ideal = self.card.changed(IDEAL_CELLS)
+            lines = programmed(self._normalised(), ideal, torch.Generator(self.weight.device)).sums
+            return (lines.unflatten(-1, (self.neurons, -1)) @ lines.new_tensor(powers(self.card))).mT
+
+    def conductances(self) -> Tensor:
+        """What the bit lines of the chip multiply with, [rows, bit lines] in S."""
+        with torch.no_grad():
+            return conductances(self._normalised(), self.card, self._source(self.chip))
+
+    def cells(self) -> list[Tensor]:
+        """Conductances of this chip in S, [rows, bit lines] for each column of arrays; a reference column is last."""
+        source = self._source(self.chip)
+        with torch.no_grad():
+            blocks = self._normalised().split(self.card.neurons, -1)
+            return [cells_of(block, self.card, source) for block in blocks]
+
+    def _normalised(self) -> Tensor:
+        """Weights between -1 and 1, [rows, neurons]."""
+        span = largest_weight(self.card) * self.scale[:, None]
+        return (self.weight / span).clamp(-1, 1).mT
+
+    def _hardware(self) -> Made:
+        """Arrays and converters: made anew where they are trained, else kept as long as nothing changes."""
+        if self.training:
+            return self._made(self._fresh_chip())
+        tensors = (self.weight, self.log_scale)
+        key = (self.chip, *(t.data_ptr() for t in tensors), *(t._version for t in tensors))
+        if self._kept is None or self._kept[0] != key:
+            with torch.no_grad():
+                self._kept = key, self._made(self.chip)
+        return self._kept[1]
+
+    def _made(self, chip: int) -> Made:
+        source = self._source(chip)
+        lines = programmed(self._normalised(), self.card, source)
+        return Made(lines, self.converter.made(self.row_tiles, lines.sums.shape[-1], source))
+
+    def _source(self, chip: int) -> torch.Generator:
+        """Of all that is drawn once for a chip, where its weights are."""
+        return torch.Generator(self.weight.device).manual_seed(chip)
+
+    def _fresh_chip(self) -> int:
+        return self.chip if self.generator is None else self._drawn_seed()
+
+    def _drawn_seed(self) -> int:
+        source = noise_source(self.generator)
+        return int(torch.randint(2**62, (), generator=source, device=source.device))
