@@ -15,7 +15,6 @@ step sizes learned as in Esser et al., Learned step size quantization, ICLR 2020
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator
 from typing import Any, cast
 
@@ -29,7 +28,7 @@ from memsim.imc.estimators import Estimator
 from memsim.imc.grid import shared_out
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.inputs import InputCoding, Shown
-from memsim.imc.moments import Moment, weighted
+from memsim.imc.moments import Moment
 from memsim.imc.order import InOrder, Memory, steps_of
 from memsim.imc.patches import Cut, Patches, Rows
 from memsim.imc.programmed import Made, ProgrammedLayer
@@ -89,6 +88,11 @@ class MappedLayer(ProgrammedLayer):
         self._check_accumulator()
         self.register_load_state_dict_pre_hook(_room_for_steps)
         self.register_load_state_dict_pre_hook(_of_earlier_checkpoints)
+
+    @property
+    def cut(self) -> Cut:
+        """How inputs become vectors."""
+        return self.patches or Rows()
 
     @property
     def decides(self) -> bool:
@@ -170,8 +174,7 @@ class MappedLayer(ProgrammedLayer):
 
     def vectors(self, inputs: Tensor) -> Tensor:
         """What word lines get, [vectors, rows], from inputs as torch's layers take them."""
-        batch = self._batched(inputs)
-        return batch if self.patches is None else self.patches(batch)
+        return self.cut(self._batched(inputs))
 
     def _batched(self, inputs: Tensor) -> Tensor:
         """Inputs as vectors [vectors, rows], or as images [n, channels, height, width].
@@ -179,13 +182,12 @@ class MappedLayer(ProgrammedLayer):
         Raises:
             InputError: they do not fit the word lines.
         """
-        patches = self.patches
-        batch = inputs.flatten(0, -2) if patches is None else patches.frame.images(inputs, self.name)
+        batch = self.cut.batch(inputs, self.name)
         if inputs.dtype != self.weight.dtype:
             raise InputError(
                 f"{self.name} gets inputs of {inputs.dtype}; allowed: {self.weight.dtype}, as its weights"
             )
-        rows = batch.shape[1] * (1 if patches is None else math.prod(patches.kernel))
+        rows = self.cut.rows(batch)
         if rows != self.fan_in:
             raise InputError(f"{self.name} has {self.fan_in} word lines; inputs have {rows} values")
         return batch
@@ -209,21 +211,16 @@ class MappedLayer(ProgrammedLayer):
         counts = digits * (self._unit / self.coding.largest)[:, None]
         found = [self._read_at(moment, made, counts) for moment in self.moments(inputs, memory)]
         self.memory = memory
-        return self._shaped(found[0] if len(found) == 1 else torch.cat(found), inputs)
+        return self.cut.shaped(found[0] if len(found) == 1 else torch.cat(found), inputs)
 
     def _read_at(self, moment: Moment, made: Made, counts: Tensor) -> Tensor:
-        shown, biased = self.coding.shown(moment.inputs), self.reference(step=moment.step)
-        if moment.order is not None:
-            # digits follow each other at each position, so that amplifiers that remember must see all of them
-            parts = torch.cat([part for part, _ in shown])
-            given = Operands(parts, made.lines.sums, biased, counts)
-            return weighted(list(self._arrays(made, moment.order).read(given).chunk(len(shown))), shown)
-        bare = self.reference(-1, moment.step)
-        reads = [
-            self._arrays(made).read(Operands(part, made.lines.sums, bare if sign < 0 else biased, counts))
-            for part, sign in shown
-        ]
-        return weighted(reads, shown)
+        references = {rail: self.reference(rail, moment.step) for rail in (1, -1)[: self.coding.rails]}
+
+        def read(part: Tensor, rail: int) -> Tensor:
+            given = Operands(part, made.lines.sums, references[rail], counts)
+            return self._arrays(made, moment.order).read(given)
+
+        return moment.read(self.coding.shown(moment.inputs), read)
 
     def moments(self, inputs: Tensor, memory: Memory | None) -> Iterator[Moment]:
         """Inputs as integers with the step that they are read at, one step after the other where references change.
@@ -244,8 +241,7 @@ class MappedLayer(ProgrammedLayer):
                 f"{self.name} shows inputs of both signs in reads with references of their own, and its amplifiers "
                 "remember across reads; give inputs of one sign, or converter.hysteresis = 0"
             )
-        leading = inputs.shape[:-1] if self.patches is None else batch.shape[:1]
-        steps = steps_of(leading, memory.samples, self.name)
+        steps = steps_of(self.cut.leading(inputs, batch), memory.samples, self.name)
         apart = self.step_bias is not None
         for part in batch.chunk(steps) if apart else [batch]:
             taken = 1 if apart else steps
@@ -379,7 +375,7 @@ class MappedLayer(ProgrammedLayer):
         """For one read of all vectors, with read noise of its own."""
         variance = made.lines.variance
         return Arrays(
-            cut=self._cut,
+            cut=self.cut,
             height=self.card.array.rows,
             variance=variance,
             noise_seed=0 if variance is None else self._drawn_seed(),
@@ -388,15 +384,6 @@ class MappedLayer(ProgrammedLayer):
             generator=self.generator,
             order=order,
         )
-
-    @property
-    def _cut(self) -> Cut:
-        return self.patches or Rows()
-
-    def _shaped(self, y: Tensor, inputs: Tensor) -> Tensor:
-        if self.patches is None:
-            return y.unflatten(0, inputs.shape[:-1]) if inputs.ndim != 2 else y
-        return self.patches.frame.outputs(y, inputs)
 
     def _check_accumulator(self) -> None:
         check_accumulator(self.card, self.coding, rows=self.fan_in, name=self.name)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from typing import NamedTuple
 
 import torch
@@ -24,8 +25,22 @@ class Moment(NamedTuple):
     step: int
     order: InOrder | None
 
+    def read(self, shown: Sequence[Shown], read: Callable[[Tensor, int], Tensor], *, axis: int = 0) -> Tensor:
+        """Reads of what was shown, added as they count.
 
-def weighted(reads: list[Tensor], shown: list[Shown]) -> Tensor:
+        Args:
+            shown: read by read.
+            read: what makes reads of inputs that count above zero, 1, or below, -1.
+            axis: of what is read, along which what follows is put.
+        """
+        if self.order is None:
+            return weighted([read(part, 1 if counts > 0 else -1) for part, counts in shown], shown)
+        # digits follow each other at each position, so that amplifiers that remember must see all of them
+        together = read(torch.cat([part for part, _ in shown], axis), 1)
+        return weighted(together.chunk(len(shown), axis), shown)
+
+
+def weighted(reads: Sequence[Tensor], shown: Sequence[Shown]) -> Tensor:
     """Reads of what was shown, added as they count."""
     if len(reads) == 1:
         return reads[0]
