@@ -156,7 +156,7 @@ class MappedLayer(ProgrammedLayer):
     def with_step_bias(self, bias: Tensor | None) -> MappedLayer:
         """This layer with biases of single steps in its column references, or without them.
 
-        Batch normalisation through time, biases that leak and thresholds that follow a schedule are such biases. Their
+        They move what each tile decides; schedules of thresholds are those of neurons, behind the sums of tiles. Their
         words are kept on the chip, one for each column and step.
 
         Args:

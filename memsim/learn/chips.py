@@ -167,7 +167,7 @@ def _chip(
     accounting: Accounting,
     skip_events: bool,
 ) -> Chip:
-    network = on_chip(run, card, cold=cold)
+    network = on_chip(run, card, cold=cold, fold=True)
     test = run.data.test if images is None else first(run.data.test, images)
     shown = first(test, COSTED_IMAGES).inputs()
     with network.unlimited() if cold else nullcontext():

@@ -65,10 +65,12 @@ def digital_of(study: Study, number: int) -> tuple[str, ...]:
     return next((stage.digital for stage in study.stages[number:] if stage.card is not None), ())
 
 
-def on_chip(run: Run, card: HardwareCard, *, chip: int = 0, cold: bool = False) -> Network:
+def on_chip(
+    run: Run, card: HardwareCard, *, chip: int = 0, cold: bool = False, fold: bool = False
+) -> Network:
     """The network of a run, or of its first stages, on a chip; decisions are calibrated where it is cold."""
     digital = digital_of(run.study, len(run.records) - 1)
-    network = on_card(run.network, card, run.data, NOISE_SEED, digital=digital, chip=chip)
+    network = on_card(run.network, card, run.data, NOISE_SEED, digital=digital, chip=chip, fold=fold)
     if cold and decides(network):
         with network.unlimited():
             calibrate(network, first(run.data.train, CALIBRATION_SAMPLE).inputs())
