@@ -15,7 +15,7 @@ step sizes learned as in Esser et al., Learned step size quantization, ICLR 2020
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import torch
@@ -23,7 +23,7 @@ from torch import Tensor, nn
 
 from memsim.errors import InputError
 from memsim.imc.accumulators import check_accumulator
-from memsim.imc.converters import Converter, converter_of, decides, normal
+from memsim.imc.converters import Converter, converter_of, decides
 from memsim.imc.estimators import Estimator
 from memsim.imc.grid import shared_out
 from memsim.imc.hardware import HardwareCard
@@ -31,8 +31,8 @@ from memsim.imc.inputs import InputCoding, Shown
 from memsim.imc.moments import Moment
 from memsim.imc.order import InOrder, Memory, steps_of
 from memsim.imc.patches import Cut, Patches, Rows
-from memsim.imc.programmed import Made, ProgrammedLayer
-from memsim.imc.reading import Arrays, Operands
+from memsim.imc.programmed import IDEAL, Made, ProgrammedLayer
+from memsim.imc.reading import PIECE_ON_CPU, Arrays, Operands
 from memsim.imc.tiles import powers
 
 FIRST_WIDTH = 1.0
@@ -329,38 +329,48 @@ class MappedLayer(ProgrammedLayer):
         reads = [arrays.converted(k, p[k][None], tile.converters) for k, tile in enumerate(tiles)]
         return torch.cat(reads)
 
-    def transposed(self, errors: Tensor) -> Tensor:
+    @torch.no_grad()
+    def transposed(
+        self, errors: Tensor, *, shape: Sequence[int] | None = None, converter: Converter = IDEAL
+    ) -> Tensor:
         """What word lines sense when bit lines are driven: the same cells of this chip, read the other way.
 
-            x_r = sum over n, k of s_n L^k line_rnk e_n,
-
-        with the letters of this module. Bit lines show s_n L^k e_n, as the width of a pulse, and what they are read
-        against shows the opposite. Resistors transfer the same currents either way, so that wires are those of reads,
-        and cells have their read noise. What senses word lines is ideal, and sums of tiles are added in digital.
+        See `ProgrammedLayer.word_lines`. A convolution drives bit lines position by position of its outputs; what a
+        pixel has got from all positions that saw it is added in digital.
 
         Args:
-            errors: of the outputs, [..., neurons].
+            errors: of the outputs, [..., neurons] or images as the layer gives them.
+            shape: of the inputs of a convolution, which that of its outputs does not tell; [..., rows] of others.
+            converter: of word lines; ideal where left out. `SenseAmplifier()` gives signs, `TernaryAmplifier` signs
+                with a dead zone. Its numbers are in units of weights times errors, and its offsets those of this chip.
 
         Returns:
-            [..., rows] in units of weights times errors, from which clipped and binary inputs take nothing away.
+            Of the shape of the inputs, in units of weights times errors or as sums of decisions, from which clipped and
+            binary inputs take nothing away.
 
         Raises:
-            InputError: a convolution, errors of another shape, or a layer in training mode, whose chip is new at each
-                call.
+            InputError: errors of another shape, no shape of a convolution, amplifiers that remember, or a layer in
+                training mode, whose chip is new at each call.
         """
-        if self.patches is not None:
-            raise InputError(f"{self.name} is a convolution; transposed reads are of fully connected layers")
-        if errors.shape[-1] != self.neurons:
-            raise InputError(f"{self.name} has {self.neurons} neurons; errors have {errors.shape[-1]} values")
         if self.training and self.generator is not None:
             raise InputError(f"{self.name} meets a new chip at each call in training mode; call eval() first")
-        lines = self._hardware().lines
-        shown = (errors * self.scale)[..., None] * self.gain.new_tensor(powers(self.card))
-        driven = shown.flatten(-2)
-        found = driven @ lines.sums.mT
-        if lines.variance is None:
-            return found
-        return found + (driven.square() @ lines.variance.mT).sqrt() * normal(found, self.generator)
+        given = self.cut.errors(errors, self.name)
+        if given.shape[1] != self.neurons:
+            raise InputError(f"{self.name} has {self.neurons} neurons; errors have {given.shape[1]} values")
+        with torch.enable_grad():
+            inputs = given.new_zeros(
+                self.cut.shape(errors, self.fan_in, shape, self.name), requires_grad=True
+            )
+            framed = self.cut.batch(inputs, self.name)
+        into = self.cut.vectors(framed.detach()).zeros()
+        if given.shape != into.outputs(self.neurons):
+            raise InputError(
+                f"{self.name} gives {list(into.outputs(self.neurons))} for inputs {list(inputs.shape)}; errors have "
+                f"shape {list(errors.shape)}"
+            )
+        for piece in into.pieces(1 + PIECE_ON_CPU // (self.rows + self.columns)):
+            into.add(piece, self.word_lines(into.of_outputs(given, piece).flatten(1), converter))
+        return torch.autograd.grad(framed, inputs, into.inputs)[0]
 
     def thresholds(self) -> Tensor:
         """What is added to partial sums before decisions of this chip, [tiles of rows, lines] in LSB."""

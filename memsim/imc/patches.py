@@ -90,6 +90,20 @@ class Cut(Protocol):
     def shaped(self, outputs: Tensor, inputs: Tensor) -> Tensor:
         """Outputs [n, ...] with the axes that a layer of torch gives for such inputs."""
 
+    def errors(self, errors: Tensor, name: str) -> Tensor:
+        """Errors of outputs [n, ...] from those with the axes that a layer of torch gives.
+
+        Raises:
+            InputError: other axes than those of the layer of that name.
+        """
+
+    def shape(self, errors: Tensor, rows: int, shape: Sequence[int] | None, name: str) -> Sequence[int]:
+        """Of the inputs of a layer of so many rows that gives such outputs, where `shape` is what is known of it.
+
+        Raises:
+            InputError: it is not known, or another.
+        """
+
 
 @dataclass(frozen=True)
 class Rows(Cut):
@@ -112,6 +126,17 @@ class Rows(Cut):
 
     def shaped(self, outputs: Tensor, inputs: Tensor) -> Tensor:
         return outputs.unflatten(0, inputs.shape[:-1]) if inputs.ndim != 2 else outputs
+
+    def errors(self, errors: Tensor, name: str) -> Tensor:
+        return errors.flatten(0, -2)
+
+    def shape(self, errors: Tensor, rows: int, shape: Sequence[int] | None, name: str) -> Sequence[int]:
+        found = (*errors.shape[:-1], rows)
+        if shape is not None and tuple(shape) != found:
+            raise InputError(
+                f"shape = {list(shape)} is not that of {name}'s inputs, {list(found)}; leave it out"
+            )
+        return found
 
 
 @dataclass(frozen=True)
@@ -157,6 +182,16 @@ class Patches(Cut):
 
     def shaped(self, outputs: Tensor, inputs: Tensor) -> Tensor:
         return self.frame.outputs(outputs, inputs)
+
+    def errors(self, errors: Tensor, name: str) -> Tensor:
+        return self.frame.of_outputs(errors, name)
+
+    def shape(self, errors: Tensor, rows: int, shape: Sequence[int] | None, name: str) -> Sequence[int]:
+        if shape is None:
+            raise InputError(
+                f"{name} is a convolution, whose outputs do not tell how large its inputs are; give shape of the inputs"
+            )
+        return shape
 
     def __call__(self, batch: Tensor) -> Tensor:
         vectors = self.vectors(batch)

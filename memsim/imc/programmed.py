@@ -7,7 +7,8 @@ from typing import NamedTuple, Self
 import torch
 from torch import Tensor, nn
 
-from memsim.imc.converters import converter_of, noise_source
+from memsim.errors import InputError
+from memsim.imc.converters import Converter, IdealConverter, converter_of, noise_source, normal
 from memsim.imc.grid import first_scale
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.tiles import Lines, cells_of, conductances, largest_weight, powers, programmed
@@ -18,6 +19,11 @@ IDEAL_CELLS = {
     "cell.read_noise": 0.0,
     "wires": {"word_line": 0.0, "bit_line": 0.0},
 }
+
+
+IDEAL = IdealConverter()
+OF_WORD_LINES = 500_009
+"""Seed of converters of word lines, from that of the chip on: they are others than those of bit lines."""
 
 
 class Made(NamedTuple):
@@ -94,6 +100,51 @@ class ProgrammedLayer(nn.Module):
     def scale(self) -> Tensor:
         """What 1 LSB of a neuron's sum counts for inputs of 1, [neurons]."""
         return self.log_scale.exp()
+
+    def word_lines(self, errors: Tensor, converter: Converter = IDEAL) -> Tensor:
+        """What word lines of this chip sense when its bit lines are driven.
+
+            x_r = sum over h of C(sum over n of h, k of s_n L^k line_rnk e_n),
+
+        with the letters of memsim.imc.layers and h the arrays side by side. Bit lines show s_n L^k e_n, as the width of
+        a pulse, and what they are read against shows the opposite. Resistors transfer the same currents either way, so
+        that wires are those of reads, and cells have their read noise. Each word line of each array has a part of the
+        converter, and what these give is added in digital.
+
+        Args:
+            errors: of the outputs, [neurons, vectors].
+            converter: of the sums of an array, in units of weights times errors; ideal where left out.
+
+        Returns:
+            [rows, vectors] in units of weights times errors, or sums of decisions.
+
+        Raises:
+            InputError: amplifiers that remember, as reads backwards have no order.
+        """
+        if converter.sequential:
+            raise InputError(
+                "hysteresis of amplifiers of word lines is of their last read, and reads backwards have no order; give "
+                "a converter with hysteresis = 0"
+            )
+        counts = errors.new_tensor(powers(self.card))[:, None]
+        driven = (errors * self.scale[:, None])[:, None] * counts
+        source = self._source(self.chip + OF_WORD_LINES)
+        parts = converter.made(self.column_tiles, self.rows, source).to(errors)
+        arrays, total = self.card.neurons, torch.zeros(())
+        for tile, own in enumerate(driven.split(arrays)):
+            first = tile * arrays * self.card.slices
+            p = self._sensed(own.flatten(0, 1), first)
+            total = total + converter.reads(p, parts[tile % len(parts)][None], self.generator)[0].mT
+        return total
+
+    def _sensed(self, driven: Tensor, first: int) -> Tensor:
+        """Of word lines, [1, vectors, rows], when lines from the first on are driven, [lines, vectors]."""
+        lines, own = self._hardware().lines, slice(first, first + len(driven))
+        p = (lines.sums[:, own] @ driven).mT
+        if lines.variance is not None:
+            spread = (lines.variance[:, own] @ driven.square()).sqrt().mT
+            p = p + spread * normal(p, self.generator)
+        return p[None]
 
     def integers(self) -> Tensor:
         """The weights as ideal hardware holds them, [neurons, rows] in LSB."""
