@@ -36,7 +36,8 @@ class Made(NamedTuple):
 class ProgrammedLayer(nn.Module):
     """The cells of a layer, whatever reads them.
 
-    In training mode they are made anew at each call; in evaluation they are those of `chip`.
+    In training mode they are made anew at each call, unless one chip is all that they meet; in evaluation they are
+    those of `chip`.
 
     Args:
         weight: [neurons, ...] as of nn.Linear or nn.Conv2d.
@@ -45,6 +46,7 @@ class ProgrammedLayer(nn.Module):
         chip: which one it is: seed of what is drawn once.
 
     Attributes:
+        meets_chips: whether training meets a new chip at each call, where there is a generator; else `chip` alone.
         log_scale: logarithm of what 1 LSB of a neuron's sum counts, [neurons]; its steps are shares of the scale.
     """
 
@@ -54,6 +56,7 @@ class ProgrammedLayer(nn.Module):
         super().__init__()
         flat = weight.detach().flatten(1)
         self.card, self.generator, self.chip = card, generator, chip
+        self.meets_chips = True
         self.neurons, self.fan_in = flat.shape
         self.weight = nn.Parameter(flat.clone())
         self.log_scale = nn.Parameter(first_scale(flat, card).log())
@@ -191,7 +194,7 @@ class ProgrammedLayer(nn.Module):
         return torch.Generator(self.weight.device).manual_seed(chip)
 
     def _fresh_chip(self) -> int:
-        return self.chip if self.generator is None else self._drawn_seed()
+        return self._drawn_seed() if self.meets_chips and self.generator is not None else self.chip
 
     def _drawn_seed(self) -> int:
         source = noise_source(self.generator)

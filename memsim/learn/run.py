@@ -170,7 +170,10 @@ def mapped(network: Network, stage: Stage, study: Study, data: Dataset) -> Netwo
     if stage.card is None:
         return network
     seed = of_stage(study.seed, study.stages.index(stage), 0)
-    return on_card(network, stage.hardware_card(), data, seed, digital=stage.digital)
+    found = on_card(network, stage.hardware_card(), data, seed, digital=stage.digital, chip=stage.chip or 0)
+    for layer in mapped_layers(found).values():
+        layer.meets_chips = stage.chip is None
+    return found
 
 
 def on_card(
