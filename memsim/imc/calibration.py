@@ -11,8 +11,10 @@ from torch import Tensor, nn
 
 from memsim.errors import InputError
 from memsim.imc.digital import run_watched
-from memsim.imc.layers import MappedLayer, Moment, weighted
+from memsim.imc.inputs import Shown
+from memsim.imc.layers import MappedLayer
 from memsim.imc.mapping import evaluating, mapped_layers
+from memsim.imc.moments import Moment, weighted
 from memsim.imc.tiles import powers
 
 TIE_BREAK = 0.5
@@ -101,17 +103,15 @@ def _decided_and_wanted(layer: MappedLayer, inputs: Tensor) -> Tensor:
 
 
 def _at(layer: MappedLayer, moment: Moment) -> Tensor:
-    vectors = moment.inputs if layer.patches is None else layer.patches(moment.inputs)
-    shown = layer.coding.shown(vectors)
-    sums = [layer.partial_sums(part, counts=counts, step=moment.step) for part, counts in shown]
-    weights = sums[0].new_tensor(powers(layer.card))
+    shown = layer.coding.shown(layer.cut(moment.inputs))
+    sums = [
+        Shown(layer.partial_sums(part, counts=counts, step=moment.step), counts) for part, counts in shown
+    ]
+    weights = layer.gain.new_tensor(powers(layer.card))
     trims = layer.coding.pulses * layer.trim[:, None]
-    wanted = weighted([layer.added(p - trims) for p in sums], shown) @ weights
-    seen = sums if moment.order is None else [torch.cat(sums, 1)]
-    reads = [layer.read(p, order=moment.order) for p in seen]
-    digits = reads if moment.order is None else list(reads[0].chunk(len(sums), 1))
-    decided = weighted([layer.added(read) for read in digits], shown) * weights
-    return torch.cat([decided.flatten(0, -2), wanted.flatten()[:, None]], 1)
+    wanted = weighted([layer.added(p - trims) for p, _ in sums], shown) @ weights
+    read = moment.read(sums, lambda p, _: layer.read(p, order=moment.order), axis=1)
+    return torch.cat([(layer.added(read) * weights).flatten(0, -2), wanted.flatten()[:, None]], 1)
 
 
 def _tie_breaks(layer: MappedLayer) -> Tensor:

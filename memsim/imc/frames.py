@@ -32,12 +32,7 @@ class Frame:
         Raises:
             InputError: other axes than those of the layer of that name.
         """
-        if inputs.ndim not in {self.axes + 1, self.axes + 2}:
-            raise InputError(
-                f"{name} gets inputs of shape {list(inputs.shape)}; allowed: [channels, {self._sides}], or many of them"
-            )
-        many = inputs if self._many(inputs) else inputs[None]
-        images = self._spread(many if self.axes == 2 else many[:, :, None])
+        images = self._spread(self._images(inputs, "inputs", name))
         return pad(images, self.around, self.mode) if any(self.around) else images
 
     def outputs(self, images: Tensor, inputs: Tensor) -> Tensor:
@@ -45,9 +40,26 @@ class Frame:
         many = images if self.axes == 2 else images[:, :, 0]
         return many if self._many(inputs) else many[0]
 
+    def of_outputs(self, outputs: Tensor, name: str) -> Tensor:
+        """Images [n, neurons, height, width] from what a layer gives, one or many.
+
+        Raises:
+            InputError: other axes than those of the layer of that name.
+        """
+        return self._images(outputs, "errors", name)
+
     def sides(self, inputs: Tensor) -> tuple[int, int]:
         """Height and width of inputs, in pixels."""
         return 1 if self.axes == 1 else inputs.shape[-2], inputs.shape[-1]
+
+    def _images(self, given: Tensor, what: str, name: str) -> Tensor:
+        """Many images of two axes, from one or many of those that the layer has."""
+        if given.ndim not in {self.axes + 1, self.axes + 2}:
+            raise InputError(
+                f"{name} gets {what} of shape {list(given.shape)}; allowed: [channels, {self._sides}], or many of them"
+            )
+        many = given if self._many(given) else given[None]
+        return many if self.axes == 2 else many[:, :, None]
 
     @property
     def _sides(self) -> str:

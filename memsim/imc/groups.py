@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
+from memsim.imc.converters import Converter
 from memsim.imc.layers import MappedLayer
+from memsim.imc.programmed import IDEAL
 
 APART = 1_000_003
 """Between the seeds of two groups; generators look at 32 bits of a seed."""
@@ -32,6 +35,18 @@ class GroupedLayers(nn.Module):
         """As the convolution of torch, of many images or of one."""
         shares = images.chunk(len(self.groups), dim=self.channels)
         found = [group(share) for group, share in zip(self.groups, shares, strict=True)]
+        return torch.cat(found, dim=self.channels)
+
+    def transposed(self, errors: Tensor, *, shape: Sequence[int], converter: Converter = IDEAL) -> Tensor:
+        """See `MappedLayer.transposed`."""
+        own = list(shape)
+        own[self.channels] //= len(self.groups)
+        shares = errors.chunk(len(self.groups), dim=self.channels)
+        layers = cast("Sequence[MappedLayer]", self.groups)
+        found = [
+            group.transposed(share, shape=own, converter=converter)
+            for group, share in zip(layers, shares, strict=True)
+        ]
         return torch.cat(found, dim=self.channels)
 
 

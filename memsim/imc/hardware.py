@@ -44,6 +44,10 @@ _SIZED = re.compile(r"(?P<base>.+)-(?P<size>\d+)")
 _DEEPEST = 8
 
 
+DRAWN_ONCE = ("cell.variation", "cell.stuck_rate", "converter.offset", "converter.inl", "converter.dnl")
+"""Entries of a card that make its chips differ."""
+
+
 class HardwareCard(Table):
     """An in-memory computing chip.
 
@@ -128,6 +132,12 @@ class HardwareCard(Table):
     def finest_step(self) -> float:
         """Least difference of two partial sums [LSB]."""
         return 1.0 if self.differential else 0.5
+
+    @property
+    def chips_differ(self) -> bool:
+        """Whether something is drawn once for each chip."""
+        places = [name.split(".") for name in DRAWN_ONCE]
+        return any(getattr(getattr(self, table), entry) for table, entry in places)
 
     def changed(self, changes: Mapping[str, object]) -> HardwareCard:
         """A card with other entries, by dotted names: `{"array.rows": 32, "converter.offset": 0.5}`.

@@ -23,8 +23,8 @@ def inference(model: nn.Module, samples: int) -> Iterator[None]:
         with inference(on_chip, samples=len(batch)):
             outputs = [on_chip(batch[:, step]) for step in range(steps)]
 
-    A layer that is used several times in a step is read as often: each call is a step of its own to it, and of calls that
-    hold several steps each all of the first come before those of the second.
+    A layer that is used several times in a step is read as often: each call is a step of its own to it, and of calls
+    that hold several steps each all of the first come before those of the second.
 
     Samples are the fastest of the axes [steps * samples], where inputs have no axis of their own for them.
 

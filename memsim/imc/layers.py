@@ -15,68 +15,31 @@ step sizes learned as in Esser et al., Learned step size quantization, ICLR 2020
 
 from __future__ import annotations
 
-import math
-from collections.abc import Iterator
-from typing import Any, NamedTuple, cast
+from collections.abc import Iterator, Sequence
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
 from memsim.errors import InputError
-from memsim.imc.converters import Converter, converter_of, noise_source, normal
+from memsim.imc.accumulators import check_accumulator
+from memsim.imc.converters import Converter, converter_of, decides
 from memsim.imc.estimators import Estimator
-from memsim.imc.grid import first_scale, shared_out
+from memsim.imc.grid import shared_out
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.inputs import InputCoding, Shown
+from memsim.imc.moments import Moment
 from memsim.imc.order import InOrder, Memory, steps_of
 from memsim.imc.patches import Cut, Patches, Rows
-from memsim.imc.reading import Arrays, Operands
-from memsim.imc.tiles import Lines, cells_of, conductances, largest_weight, powers, programmed
+from memsim.imc.programmed import IDEAL, Made, ProgrammedLayer
+from memsim.imc.reading import PIECE_ON_CPU, Arrays, Operands
+from memsim.imc.tiles import powers
 
 FIRST_WIDTH = 1.0
 """Of the gradient of decisions, where nothing else is asked for [LSB]."""
-IDEAL_CELLS = {
-    "cell.variation": 0.0,
-    "cell.stuck_rate": 0.0,
-    "cell.read_noise": 0.0,
-    "wires": {"word_line": 0.0, "bit_line": 0.0},
-}
 
 
-class Made(NamedTuple):
-    """What a layer consists of once it is made: programmed arrays, and what each line is read by."""
-
-    lines: Lines
-    converters: Tensor
-
-
-class Moment(NamedTuple):
-    """Inputs that are read with the same references.
-
-    Attributes:
-        inputs: as integers, vectors [vectors, rows] or images [n, channels, height, width].
-        step: of the inference, the first of those that are read together.
-        order: of these reads, where they depend on the ones before.
-    """
-
-    inputs: Tensor
-    step: int
-    order: InOrder | None
-
-
-def decides(card: HardwareCard) -> bool:
-    """Whether columns of a chip are read as decisions."""
-    return card.converter.kind in {"sense-amplifier", "ternary"}
-
-
-def weighted(reads: list[Tensor], shown: list[Shown]) -> Tensor:
-    """Reads of what was shown, added as they count."""
-    if len(reads) == 1:
-        return reads[0]
-    return torch.stack([read * show.counts for read, show in zip(reads, shown, strict=True)]).sum(0)
-
-
-class MappedLayer(nn.Module):
+class MappedLayer(ProgrammedLayer):
     """A fully connected or convolutional layer on tiles.
 
     In training mode the hardware is made anew at each call, so that a network learns to live with any chip; in
@@ -92,7 +55,6 @@ class MappedLayer(nn.Module):
         chip: which one it is: seed of what is drawn once.
 
     Attributes:
-        log_scale: logarithm of what 1 LSB of a neuron's sum counts, [neurons]; its steps are shares of the scale.
         gain: what a decision of each slice counts, [slices] in LSB.
         coding: how inputs are shown.
         trim: of the column references, [tiles of rows, lines] in LSB.
@@ -114,31 +76,22 @@ class MappedLayer(nn.Module):
         generator: torch.Generator | None = None,
         chip: int = 0,
     ) -> None:
-        super().__init__()
-        flat = weight.detach().flatten(1)
-        self.card, self.patches, self.name = card, patches, name
-        self.generator, self.chip = generator, chip
-        self.neurons, self.fan_in = flat.shape
-        self.weight = nn.Parameter(flat.clone())
-        self.bias = nn.Parameter(flat.new_zeros(self.neurons) if bias is None else bias.detach().clone())
-        self.log_scale = nn.Parameter(first_scale(flat, self.bias.detach(), card).log())
-        self.gain = nn.Parameter(flat.new_ones(card.slices), requires_grad=self.decides)
-        self.trim = nn.Parameter(flat.new_zeros(self.row_tiles, self.neurons * card.slices))
+        super().__init__(weight, bias, card, generator=generator, chip=chip)
+        self.patches, self.name, like = patches, name, self.weight
+        self.gain = nn.Parameter(like.new_ones(card.slices), requires_grad=self.decides)
+        self.trim = nn.Parameter(like.new_zeros(self.row_tiles, self.neurons * card.slices))
         self.register_parameter("step_bias", None)
         self.memory: Memory | None = None
         self.coding = InputCoding(card.inputs)
-        self.converter = converter_of(card)
         self.trains_with("exact", FIRST_WIDTH)
-        self._kept: tuple[tuple[int, ...], Made] | None = None
-        self._check_counter()
+        self._check_accumulator()
         self.register_load_state_dict_pre_hook(_room_for_steps)
         self.register_load_state_dict_pre_hook(_of_earlier_checkpoints)
 
-    def train(self, mode: bool = True) -> MappedLayer:
-        """Switch to training or evaluation; arrays are made anew, as fused optimisers change weights unseen."""
-        self._kept = None
-        super().train(mode)
-        return self
+    @property
+    def cut(self) -> Cut:
+        """How inputs become vectors."""
+        return self.patches or Rows()
 
     @property
     def decides(self) -> bool:
@@ -151,44 +104,9 @@ class MappedLayer(nn.Module):
         return self.converter.sequential or self.step_bias is not None
 
     @property
-    def rows(self) -> int:
-        """Word lines that the layer needs."""
-        return self.fan_in
-
-    @property
-    def columns(self) -> int:
-        """Bit lines that the layer needs, without reference columns."""
-        return self.neurons * self.card.lines
-
-    @property
-    def row_tiles(self) -> int:
-        """Arrays one below the other, whose sums are added."""
-        return -(-self.fan_in // self.card.array.rows)
-
-    @property
-    def column_tiles(self) -> int:
-        """Arrays side by side."""
-        return -(-self.neurons // self.card.neurons)
-
-    @property
-    def tiles(self) -> int:
-        """Arrays in all."""
-        return self.row_tiles * self.column_tiles
-
-    @property
-    def utilisation(self) -> float:
-        """Share of the cells of these arrays that hold weights."""
-        return self.rows * self.columns / (self.tiles * self.card.array.rows * self.card.array.columns)
-
-    @property
     def reads_per_vector(self) -> int:
         """Times that an array is read for one input vector."""
         return self.coding.reads
-
-    @property
-    def scale(self) -> Tensor:
-        """What 1 LSB of a neuron's sum counts for inputs of 1, [neurons]."""
-        return self.log_scale.exp()
 
     @property
     def _unit(self) -> Tensor:
@@ -204,7 +122,7 @@ class MappedLayer(nn.Module):
         before = self.coding
         self.coding = before.fit(low, high)
         try:
-            self._check_counter()
+            self._check_accumulator()
         except InputError:
             self.coding = before
             raise
@@ -237,7 +155,7 @@ class MappedLayer(nn.Module):
     def with_step_bias(self, bias: Tensor | None) -> MappedLayer:
         """This layer with biases of single steps in its column references, or without them.
 
-        Batch normalisation through time, biases that leak and thresholds that follow a schedule are such biases. Their
+        They move what each tile decides; schedules of thresholds are those of neurons, behind the sums of tiles. Their
         words are kept on the chip, one for each column and step.
 
         Args:
@@ -255,8 +173,7 @@ class MappedLayer(nn.Module):
 
     def vectors(self, inputs: Tensor) -> Tensor:
         """What word lines get, [vectors, rows], from inputs as torch's layers take them."""
-        batch = self._batched(inputs)
-        return batch if self.patches is None else self.patches(batch)
+        return self.cut(self._batched(inputs))
 
     def _batched(self, inputs: Tensor) -> Tensor:
         """Inputs as vectors [vectors, rows], or as images [n, channels, height, width].
@@ -264,13 +181,12 @@ class MappedLayer(nn.Module):
         Raises:
             InputError: they do not fit the word lines.
         """
-        patches = self.patches
-        batch = _as_vectors(inputs) if patches is None else patches.frame.images(inputs, self.name)
+        batch = self.cut.batch(inputs, self.name)
         if inputs.dtype != self.weight.dtype:
             raise InputError(
                 f"{self.name} gets inputs of {inputs.dtype}; allowed: {self.weight.dtype}, as its weights"
             )
-        rows = batch.shape[1] * (1 if patches is None else math.prod(patches.kernel))
+        rows = self.cut.rows(batch)
         if rows != self.fan_in:
             raise InputError(f"{self.name} has {self.fan_in} word lines; inputs have {rows} values")
         return batch
@@ -294,21 +210,16 @@ class MappedLayer(nn.Module):
         counts = digits * (self._unit / self.coding.largest)[:, None]
         found = [self._read_at(moment, made, counts) for moment in self.moments(inputs, memory)]
         self.memory = memory
-        return self._shaped(found[0] if len(found) == 1 else torch.cat(found), inputs)
+        return self.cut.shaped(found[0] if len(found) == 1 else torch.cat(found), inputs)
 
     def _read_at(self, moment: Moment, made: Made, counts: Tensor) -> Tensor:
-        shown, biased = self.coding.shown(moment.inputs), self.reference(step=moment.step)
-        if moment.order is not None:
-            # digits follow each other at each position, so that amplifiers that remember must see all of them
-            parts = torch.cat([part for part, _ in shown])
-            given = Operands(parts, made.lines.sums, biased, counts)
-            return weighted(list(self._arrays(made, moment.order).read(given).chunk(len(shown))), shown)
-        bare = self.reference(-1, moment.step)
-        reads = [
-            self._arrays(made).read(Operands(part, made.lines.sums, bare if sign < 0 else biased, counts))
-            for part, sign in shown
-        ]
-        return weighted(reads, shown)
+        references = {rail: self.reference(rail, moment.step) for rail in (1, -1)[: self.coding.rails]}
+
+        def read(part: Tensor, rail: int) -> Tensor:
+            given = Operands(part, made.lines.sums, references[rail], counts)
+            return self._arrays(made, moment.order).read(given)
+
+        return moment.read(self.coding.shown(moment.inputs), read)
 
     def moments(self, inputs: Tensor, memory: Memory | None) -> Iterator[Moment]:
         """Inputs as integers with the step that they are read at, one step after the other where references change.
@@ -329,8 +240,7 @@ class MappedLayer(nn.Module):
                 f"{self.name} shows inputs of both signs in reads with references of their own, and its amplifiers "
                 "remember across reads; give inputs of one sign, or converter.hysteresis = 0"
             )
-        leading = inputs.shape[:-1] if self.patches is None else batch.shape[:1]
-        steps = steps_of(leading, memory.samples, self.name)
+        steps = steps_of(self.cut.leading(inputs, batch), memory.samples, self.name)
         apart = self.step_bias is not None
         for part in batch.chunk(steps) if apart else [batch]:
             taken = 1 if apart else steps
@@ -418,57 +328,48 @@ class MappedLayer(nn.Module):
         reads = [arrays.converted(k, p[k][None], tile.converters) for k, tile in enumerate(tiles)]
         return torch.cat(reads)
 
-    def transposed(self, errors: Tensor) -> Tensor:
+    @torch.no_grad()
+    def transposed(
+        self, errors: Tensor, *, shape: Sequence[int] | None = None, converter: Converter = IDEAL
+    ) -> Tensor:
         """What word lines sense when bit lines are driven: the same cells of this chip, read the other way.
 
-            x_r = sum over n, k of s_n L^k line_rnk e_n,
-
-        with the letters of this module. Bit lines show s_n L^k e_n, as the width of a pulse, and what they are read
-        against shows the opposite. Resistors transfer the same currents either way, so that wires are those of reads,
-        and cells have their read noise. What senses word lines is ideal, and sums of tiles are added in digital.
+        See `ProgrammedLayer.word_lines`. A convolution drives bit lines position by position of its outputs; what a
+        pixel has got from all positions that saw it is added in digital.
 
         Args:
-            errors: of the outputs, [..., neurons].
+            errors: of the outputs, [..., neurons] or images as the layer gives them.
+            shape: of the inputs of a convolution, which that of its outputs does not tell; [..., rows] of others.
+            converter: of word lines; ideal where left out. `SenseAmplifier()` gives signs, `TernaryAmplifier` signs
+                with a dead zone. Its numbers are in units of weights times errors, and its offsets those of this chip.
 
         Returns:
-            [..., rows] in units of weights times errors, from which clipped and binary inputs take nothing away.
+            Of the shape of the inputs, in units of weights times errors or as sums of decisions, from which clipped and
+            binary inputs take nothing away.
 
         Raises:
-            InputError: a convolution, errors of another shape, or a layer in training mode, whose chip is new at each
-                call.
+            InputError: errors of another shape, no shape of a convolution, amplifiers that remember, or a layer in
+                training mode, whose chip is new at each call.
         """
-        if self.patches is not None:
-            raise InputError(f"{self.name} is a convolution; transposed reads are of fully connected layers")
-        if errors.shape[-1] != self.neurons:
-            raise InputError(f"{self.name} has {self.neurons} neurons; errors have {errors.shape[-1]} values")
         if self.training and self.generator is not None:
             raise InputError(f"{self.name} meets a new chip at each call in training mode; call eval() first")
-        lines = self._hardware().lines
-        shown = (errors * self.scale)[..., None] * self.gain.new_tensor(powers(self.card))
-        driven = shown.flatten(-2)
-        found = driven @ lines.sums.mT
-        if lines.variance is None:
-            return found
-        return found + (driven.square() @ lines.variance.mT).sqrt() * normal(found, self.generator)
-
-    def integers(self) -> Tensor:
-        """The weights as ideal hardware holds them, [neurons, rows] in LSB."""
-        with torch.no_grad():
-            ideal = self.card.changed(IDEAL_CELLS)
-            lines = programmed(self._normalised(), ideal, torch.Generator(self.weight.device)).sums
-            return (lines.unflatten(-1, (self.neurons, -1)) @ lines.new_tensor(powers(self.card))).mT
-
-    def conductances(self) -> Tensor:
-        """What the bit lines of the chip multiply with, [rows, bit lines] in S."""
-        with torch.no_grad():
-            return conductances(self._normalised(), self.card, self._source(self.chip))
-
-    def cells(self) -> list[Tensor]:
-        """Conductances of this chip in S, [rows, bit lines] for each column of arrays; a reference column is last."""
-        source = self._source(self.chip)
-        with torch.no_grad():
-            blocks = self._normalised().split(self.card.neurons, -1)
-            return [cells_of(block, self.card, source) for block in blocks]
+        given = self.cut.errors(errors, self.name)
+        if given.shape[1] != self.neurons:
+            raise InputError(f"{self.name} has {self.neurons} neurons; errors have {given.shape[1]} values")
+        with torch.enable_grad():
+            inputs = given.new_zeros(
+                self.cut.shape(errors, self.fan_in, shape, self.name), requires_grad=True
+            )
+            framed = self.cut.batch(inputs, self.name)
+        into = self.cut.vectors(framed.detach()).zeros()
+        if given.shape != into.outputs(self.neurons):
+            raise InputError(
+                f"{self.name} gives {list(into.outputs(self.neurons))} for inputs {list(inputs.shape)}; errors have "
+                f"shape {list(errors.shape)}"
+            )
+        for piece in into.pieces(1 + PIECE_ON_CPU // (self.rows + self.columns)):
+            into.add(piece, self.word_lines(into.of_outputs(given, piece).flatten(1), converter))
+        return torch.autograd.grad(framed, inputs, into.inputs)[0]
 
     def thresholds(self) -> Tensor:
         """What is added to partial sums before decisions of this chip, [tiles of rows, lines] in LSB."""
@@ -483,7 +384,7 @@ class MappedLayer(nn.Module):
         """For one read of all vectors, with read noise of its own."""
         variance = made.lines.variance
         return Arrays(
-            cut=self._cut,
+            cut=self.cut,
             height=self.card.array.rows,
             variance=variance,
             noise_seed=0 if variance is None else self._drawn_seed(),
@@ -493,68 +394,8 @@ class MappedLayer(nn.Module):
             order=order,
         )
 
-    @property
-    def _cut(self) -> Cut:
-        return self.patches or Rows()
-
-    def _normalised(self) -> Tensor:
-        """Weights between -1 and 1, [rows, neurons]."""
-        span = largest_weight(self.card) * self.scale[:, None]
-        return (self.weight / span).clamp(-1, 1).mT
-
-    def _hardware(self) -> Made:
-        """Arrays and converters: made anew where they are trained, else kept as long as nothing changes."""
-        if self.training:
-            return self._made(self._fresh_chip())
-        tensors = (self.weight, self.log_scale)
-        key = (self.chip, *(t.data_ptr() for t in tensors), *(t._version for t in tensors))
-        if self._kept is None or self._kept[0] != key:
-            with torch.no_grad():
-                self._kept = key, self._made(self.chip)
-        return self._kept[1]
-
-    def _made(self, chip: int) -> Made:
-        source = self._source(chip)
-        lines = programmed(self._normalised(), self.card, source)
-        return Made(lines, self.converter.made(self.row_tiles, lines.sums.shape[-1], source))
-
-    def _source(self, chip: int) -> torch.Generator:
-        """Of all that is drawn once for a chip, where its weights are."""
-        return torch.Generator(self.weight.device).manual_seed(chip)
-
-    def _fresh_chip(self) -> int:
-        return self.chip if self.generator is None else self._drawn_seed()
-
-    def _drawn_seed(self) -> int:
-        source = noise_source(self.generator)
-        return int(torch.randint(2**62, (), generator=source, device=source.device))
-
-    def _shaped(self, y: Tensor, inputs: Tensor) -> Tensor:
-        if self.patches is None:
-            return y.reshape(*inputs.shape[:-1], self.neurons) if inputs.ndim != 2 else y
-        return self.patches.frame.outputs(y, inputs)
-
-    def _check_counter(self) -> None:
-        """Raise InputError where sums could leave the accumulator."""
-        table, converter = self.card.accumulation, self.card.converter
-        if table.kind == "analog":
-            return
-        grid = self.card.step if converter.adc else 1 if self.decides else 0.5
-        one = 2 ** (converter.bits - 1) * grid if converter.adc else 1.0
-        if converter.kind == "ideal":
-            one = min(self.fan_in, self.card.array.rows) * (self.card.cell.levels - 1)
-        largest = one * self.row_tiles * sum(powers(self.card)) * self.coding.largest * self.coding.rails
-        needed = math.ceil(math.log2(largest / grid + 1)) + 1
-        if needed > table.width:
-            raise InputError(
-                f"accumulation.bits = {table.width} is too narrow for {self.name}, whose sums need {needed}; "
-                "allowed: at least that"
-            )
-
-
-def _as_vectors(inputs: Tensor) -> Tensor:
-    """Inputs [..., rows] of a fully connected layer, or a single vector, as [vectors, rows]."""
-    return inputs[None] if inputs.ndim == 1 else inputs.flatten(0, -2)
+    def _check_accumulator(self) -> None:
+        check_accumulator(self.card, self.coding, rows=self.fan_in, name=self.name)
 
 
 def _room_for_steps(module: nn.Module, tensors: dict[str, Any], prefix: str, *_: object) -> None:

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from memsim.crossbar import Crossbar
 from memsim.errors import InputError
+from memsim.imc.converters import decides
 from memsim.imc.convolutions import Convolution, groups_of
 from memsim.imc.copies import copy_of
 from memsim.imc.crossbars import MappedCrossbar, layer_parts, spans_of
@@ -20,11 +21,12 @@ from memsim.imc.folding import fold_normalisation
 from memsim.imc.groups import GroupedLayers, chip_of
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.hooks import Hook
-from memsim.imc.layers import MappedLayer, decides
+from memsim.imc.layers import MappedLayer
 from memsim.imc.patches import Patches
 from memsim.imc.placement import LAYERS, PLACED, Placement
 from memsim.imc.plain import settle_weights
 from memsim.imc.refusals import check_layers, check_nothing_left, known_layers
+from memsim.imc.stepwise import fold_all_steps
 
 
 def map_to_imc(  # noqa: PLR0913 - each is a choice of its own
@@ -49,6 +51,8 @@ def map_to_imc(  # noqa: PLR0913 - each is a choice of its own
 
     A batch normalisation of the outputs of a layer and of nothing else is folded into it, with its running averages,
     wherever the code around both can be traced; elsewhere, and where either is used several times, it stays digital.
+    Batch normalisation through time in front of discrete neurons becomes gains and thresholds of single steps, see
+    memsim.networks.stepwise; where a reset is to a value, it stays digital.
     A network that is mapped already is mapped to the new card with its weights, scales, biases and ranges of inputs.
     States that hang in a graph are copied by value. Crossbars of a memristive network become `MappedCrossbar`s. Where
     their columns are read as decisions, word lines present what is above rest: silence must give sums of zero.
@@ -78,6 +82,7 @@ def map_to_imc(  # noqa: PLR0913 - each is a choice of its own
     settle_weights(layer for layer in copied.modules() if isinstance(layer, LAYERS) and layer not in left)
     if fold:
         fold_normalisation(copied, left)
+        fold_all_steps(copied, left)
     spans = spans_of(model, sample, above_rest=lambda name: decides(placement.card_of(name)))
     replaced = {
         name: _on_arrays(

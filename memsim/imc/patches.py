@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from abc import ABC, abstractmethod
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
@@ -68,16 +68,75 @@ class Vectors(ABC):
 class Cut(Protocol):
     """How a layer cuts its inputs."""
 
+    def batch(self, inputs: Tensor, name: str) -> Tensor:
+        """Inputs [n, ...] from those of a layer of torch, one or many.
+
+        Raises:
+            InputError: other axes than those of the layer of that name.
+        """
+
+    def rows(self, batch: Tensor) -> int:
+        """Numbers in a vector."""
+
+    def leading(self, inputs: Tensor, batch: Tensor) -> Sequence[int]:
+        """Axes of the inputs of a layer that stand for steps and samples."""
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        """All vectors [vectors, rows]."""
+
     def vectors(self, inputs: Tensor) -> Vectors:
         """Of all inputs [n, ...]."""
+
+    def shaped(self, outputs: Tensor, inputs: Tensor) -> Tensor:
+        """Outputs [n, ...] with the axes that a layer of torch gives for such inputs."""
+
+    def errors(self, errors: Tensor, name: str) -> Tensor:
+        """Errors of outputs [n, ...] from those with the axes that a layer of torch gives.
+
+        Raises:
+            InputError: other axes than those of the layer of that name.
+        """
+
+    def shape(self, errors: Tensor, rows: int, shape: Sequence[int] | None, name: str) -> Sequence[int]:
+        """Of the inputs of a layer of so many rows that gives such outputs, where `shape` is what is known of it.
+
+        Raises:
+            InputError: it is not known, or another.
+        """
 
 
 @dataclass(frozen=True)
 class Rows(Cut):
     """Inputs that are vectors already, of a fully connected layer."""
 
+    def batch(self, inputs: Tensor, name: str) -> Tensor:
+        return inputs[None] if inputs.ndim == 1 else inputs.flatten(0, -2)
+
+    def rows(self, batch: Tensor) -> int:
+        return batch.shape[1]
+
+    def leading(self, inputs: Tensor, batch: Tensor) -> Sequence[int]:
+        return inputs.shape[:-1]
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        return batch
+
     def vectors(self, inputs: Tensor) -> Vectors:
         return _RowVectors(inputs)
+
+    def shaped(self, outputs: Tensor, inputs: Tensor) -> Tensor:
+        return outputs.reshape(*inputs.shape[:-1], outputs.shape[-1]) if inputs.ndim != 2 else outputs
+
+    def errors(self, errors: Tensor, name: str) -> Tensor:
+        return errors.flatten(0, -2)
+
+    def shape(self, errors: Tensor, rows: int, shape: Sequence[int] | None, name: str) -> Sequence[int]:
+        found = (*errors.shape[:-1], rows)
+        if shape is not None and tuple(shape) != found:
+            raise InputError(
+                f"shape = {list(shape)} is not that of {name}'s inputs, {list(found)}; leave it out"
+            )
+        return found
 
 
 @dataclass(frozen=True)
@@ -112,9 +171,30 @@ class Patches(Cut):
         down, along = (span // s + 1 for span, s in zip(spans, self.stride, strict=True))
         return down, along
 
-    def __call__(self, images: Tensor) -> Tensor:
-        """[images * positions, rows] from [images, channels, height, width]."""
-        vectors = self.vectors(images)
+    def batch(self, inputs: Tensor, name: str) -> Tensor:
+        return self.frame.images(inputs, name)
+
+    def rows(self, batch: Tensor) -> int:
+        return batch.shape[1] * math.prod(self.kernel)
+
+    def leading(self, inputs: Tensor, batch: Tensor) -> Sequence[int]:
+        return batch.shape[:1]
+
+    def shaped(self, outputs: Tensor, inputs: Tensor) -> Tensor:
+        return self.frame.outputs(outputs, inputs)
+
+    def errors(self, errors: Tensor, name: str) -> Tensor:
+        return self.frame.of_outputs(errors, name)
+
+    def shape(self, errors: Tensor, rows: int, shape: Sequence[int] | None, name: str) -> Sequence[int]:
+        if shape is None:
+            raise InputError(
+                f"{name} is a convolution, whose outputs do not tell how large its inputs are; give shape of the inputs"
+            )
+        return shape
+
+    def __call__(self, batch: Tensor) -> Tensor:
+        vectors = self.vectors(batch)
         (whole,) = vectors.pieces(math.prod(vectors.outputs(1)))
         return vectors.taken(whole).mT
 

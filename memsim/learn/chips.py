@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from memsim.errors import InputError
+from memsim.imc.converters import decides as card_decides
 from memsim.imc.cost import COMPLETE, Accounting, Cost, cost
 from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
-from memsim.imc.layers import decides as card_decides
 from memsim.imc.workloads import Workload, workload_of
 from memsim.learn.checkpoint import STUDY
 from memsim.learn.data import data_name
@@ -167,7 +167,7 @@ def _chip(
     accounting: Accounting,
     skip_events: bool,
 ) -> Chip:
-    network = on_chip(run, card, cold=cold)
+    network = on_chip(run, card, cold=cold, fold=True)
     test = run.data.test if images is None else first(run.data.test, images)
     shown = first(test, COSTED_IMAGES).inputs()
     with network.unlimited() if cold else nullcontext():

@@ -7,11 +7,12 @@ are seen by neither. Averages of a chip are those of training images without the
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import count, islice
 from typing import Any
 
 from memsim.errors import InputError
 from memsim.imc.calibration import calibrate, estimate_averages, normalisations
-from memsim.imc.hardware import HardwareCard
+from memsim.imc.hardware import DRAWN_ONCE, HardwareCard
 from memsim.learn.data import Split
 from memsim.learn.evaluation import AT_ONCE, evaluate, first
 from memsim.learn.run import CALIBRATION_SAMPLE, Run, decides, on_card
@@ -21,8 +22,6 @@ from memsim.networks import Network
 
 AVERAGES_SAMPLE = 1_000
 """Training images that the averages of a chip are taken from."""
-DRAWN_ONCE = ("cell.variation", "cell.stuck_rate", "converter.offset", "converter.inl", "converter.dnl")
-"""Entries of a card that make its chips differ."""
 NOISE_SEED = 0
 """Of the noise of reads, so that an accuracy can be repeated."""
 
@@ -32,7 +31,7 @@ class UnseenChip:
     """What a network gets right on a chip that its training never saw.
 
     Attributes:
-        chip: its number, from 1.
+        chip: its number, at least 1.
         accuracy: with the averages of normalisation that training left.
         fitted: with those of the chip; None of a network without batch normalisation.
     """
@@ -52,8 +51,7 @@ class UnseenChip:
 
 def check_chips(card: HardwareCard) -> None:
     """Raise InputError where the chips of a card are all alike, so that none is unseen."""
-    places = [name.split(".") for name in DRAWN_ONCE]
-    if not any(getattr(getattr(card, table), entry) for table, entry in places):
+    if not card.chips_differ:
         raise InputError(
             f"chips of {card.name} are all alike, and judging several says no more than one; give it one of "
             f"{', '.join(DRAWN_ONCE)} above 0 (--hardware), or ask for no chips"
@@ -65,10 +63,12 @@ def digital_of(study: Study, number: int) -> tuple[str, ...]:
     return next((stage.digital for stage in study.stages[number:] if stage.card is not None), ())
 
 
-def on_chip(run: Run, card: HardwareCard, *, chip: int = 0, cold: bool = False) -> Network:
+def on_chip(
+    run: Run, card: HardwareCard, *, chip: int = 0, cold: bool = False, fold: bool = False
+) -> Network:
     """The network of a run, or of its first stages, on a chip; decisions are calibrated where it is cold."""
     digital = digital_of(run.study, len(run.records) - 1)
-    network = on_card(run.network, card, run.data, NOISE_SEED, digital=digital, chip=chip)
+    network = on_card(run.network, card, run.data, NOISE_SEED, digital=digital, chip=chip, fold=fold)
     if cold and decides(network):
         with network.unlimited():
             calibrate(network, first(run.data.train, CALIBRATION_SAMPLE).inputs())
@@ -91,9 +91,9 @@ def judge(
         InputError: a card whose chips are all alike.
     """
     check_chips(card)
-    return tuple(
-        _judged(on_chip(run, card, chip=chip, cold=cold), run, test, chip) for chip in range(1, chips + 1)
-    )
+    seen = {stage.chip for stage in run.study.stages[: len(run.records)]}
+    unseen = islice((chip for chip in count(1) if chip not in seen), chips)
+    return tuple(_judged(on_chip(run, card, chip=chip, cold=cold), run, test, chip) for chip in unseen)
 
 
 def _judged(network: Network, run: Run, test: Split, chip: int) -> UnseenChip:

@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+import fnmatch
 import math
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from fnmatch import fnmatchcase
 
 from torch.optim import Adam, AdamW, Optimizer
 
+from memsim.errors import InputError
 from memsim.learn.study import TrainingTable
 from memsim.networks import Network
 
@@ -27,6 +32,31 @@ def make_optimizer(network: Network, training: TrainingTable, rate: float) -> Op
         {"params": trims, "weight_decay": 0.0, "first": TRIM_RATE * rate},
     ]
     return OPTIMIZERS[training.optimizer]([group for group in groups if group["params"]], lr=rate)
+
+
+@contextmanager
+def training_only(network: Network, names: Sequence[str]) -> Iterator[None]:
+    """Parameters of other names stay as they are meanwhile, without gradients; all are trained where none is named.
+
+    Args:
+        network: that is trained.
+        names: of parameters, with `*` for any characters.
+
+    Raises:
+        InputError: a name that no parameter has.
+    """
+    learned = {name: value for name, value in network.named_parameters() if value.requires_grad}
+    for pattern in names:
+        if not fnmatch.filter(learned, pattern):
+            raise InputError(f"trains: no parameter is called {pattern!r}; known: {', '.join(learned)}")
+    held = [v for name, v in learned.items() if names and not any(fnmatchcase(name, one) for one in names)]
+    try:
+        for value in held:
+            value.requires_grad_(False)
+        yield
+    finally:
+        for value in held:
+            value.requires_grad_()
 
 
 def rate_factor(training: TrainingTable, epochs: int, epoch: float) -> float:

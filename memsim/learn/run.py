@@ -170,7 +170,10 @@ def mapped(network: Network, stage: Stage, study: Study, data: Dataset) -> Netwo
     if stage.card is None:
         return network
     seed = of_stage(study.seed, study.stages.index(stage), 0)
-    return on_card(network, stage.hardware_card(), data, seed, digital=stage.digital)
+    found = on_card(network, stage.hardware_card(), data, seed, digital=stage.digital, chip=stage.chip or 0)
+    for layer in mapped_layers(found).values():
+        layer.meets_chips = stage.chip is None
+    return found
 
 
 def on_card(
@@ -181,6 +184,7 @@ def on_card(
     *,
     digital: Collection[str] = (),
     chip: int = 0,
+    fold: bool = False,
 ) -> Network:
     """The network on a chip; ranges of voltages are those of its training data.
 
@@ -191,12 +195,13 @@ def on_card(
         seed: of the noise of reads.
         digital: names of layers that are not on arrays.
         chip: which one it is.
+        fold: normalisation into layers and thresholds, which then has no averages to train or to fit to a chip.
     """
     check_gates(network, card, digital)
     sample = first(data.train, SPAN_SAMPLE).inputs() if network.crossbars else None
     source = torch.Generator().manual_seed(seed)
     skip = [f"layers.{number}" for number, layer in enumerate(network.chain) if layer.name in digital]
-    found = map_to_imc(network, card, generator=source, sample=sample, skip=skip, chip=chip)
+    found = map_to_imc(network, card, generator=source, sample=sample, skip=skip, chip=chip, fold=fold)
     assert isinstance(found, Network)  # noqa: S101 - a copy of one
     return found
 

@@ -13,9 +13,9 @@ from pydantic import Field, model_validator
 
 from memsim.errors import InputError
 from memsim.files import write_text
+from memsim.imc.converters import decides
 from memsim.imc.estimators import Estimator
-from memsim.imc.hardware import HardwareCard, load_hardware
-from memsim.imc.layers import decides
+from memsim.imc.hardware import DRAWN_ONCE, HardwareCard, load_hardware
 from memsim.learn.checkpoint import EpochRecord
 from memsim.tables import Count, Part, Positive, Table
 
@@ -30,6 +30,9 @@ class Stage(Table):
         name: of the stage, and of its folder.
         card: the hardware that is trained for; none, and so ideal, where left out.
         hardware: entries of the card that differ, by dotted names, such as {"converter.offset" = 0.5}.
+        chip: number of the only one that is trained for, as one on the bench; new ones in each batch where left out.
+        trains: names of the parameters that are trained, `*` for any characters, as in "*.trim" for column references;
+            all where left out.
         digital: names of layers of discrete neurons that are not on arrays, but computed as in software.
         epochs: passes over the examples.
         examples: of each epoch, drawn anew; all where left out.
@@ -45,6 +48,8 @@ class Stage(Table):
     name: StageName
     card: str | None = None
     hardware: dict[str, Any] = {}
+    chip: Count | None = None
+    trains: tuple[str, ...] = ()
     digital: tuple[str, ...] = ()
     epochs: Count = 1
     examples: Count | None = None
@@ -57,9 +62,14 @@ class Stage(Table):
 
     @model_validator(mode="after")
     def _hardware_exists(self) -> Stage:
-        for name in ("hardware", "digital", "distil"):
+        for name in ("hardware", "chip", "digital", "distil"):
             if self.card is None and getattr(self, name):
                 raise ValueError(f"{name} changes nothing without a card; name one, or leave {name} out")
+        if self.chip is not None and not self.hardware_card().chips_differ:
+            raise ValueError(
+                f"chip = {self.chip} changes nothing, as chips of {self.card} are all alike; give hardware one of "
+                f"{', '.join(DRAWN_ONCE)} above 0, or leave chip out"
+            )
         if not self.distil and self.temperature != type(self).model_fields["temperature"].default:
             raise ValueError(
                 "temperature changes nothing without distil; give distil, or leave temperature out"

@@ -28,6 +28,7 @@ from memsim.learn.distillation import check_distillation
 from memsim.learn.given import Given
 from memsim.learn.losses import LossFunction
 from memsim.learn.metrics import Metric, given_metrics
+from memsim.learn.optimization import training_only
 from memsim.learn.rules import Rule
 from memsim.learn.run import Run, check_all_gates, enter, mapped, network_of, run_of, started
 from memsim.learn.run_data import data_of, save_record
@@ -105,6 +106,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
             tell(note)
     network = network_of(study, data)
     check_all_gates(network, study)
+    _check_trained(network, study, data)
     study = with_gains(study, network, data, folder if resume else study.training.start)
     _check_same(folder, study, resume)
     if not resume:
@@ -123,20 +125,20 @@ def train(  # noqa: PLR0913 - each is a choice of its own
         place = stage_folder(folder, number, stage) if study.stages else folder
         begun = (place / CHECKPOINT).exists()
         network = (mapped if begun else enter)(network, stage, study, data)
-        trainer = Trainer(
-            study,
-            network,
-            data,
-            fabric,
-            number=number,
-            software=software,
-            rule=rule,
-            loss=loss,
-            metrics=metrics,
-        )
         if tell and write and study.stages:
             tell(f"stage {stage.name!r}, {stage.card or 'software'}")
-        with _threads_for(study, data):
+        with training_only(network, stage.trains), _threads_for(study, data):
+            trainer = Trainer(
+                study,
+                network,
+                data,
+                fabric,
+                number=number,
+                software=software,
+                rule=rule,
+                loss=loss,
+                metrics=metrics,
+            )
             _run_stage(trainer, place, folder, progress)
         study, network = trainer.study, trainer.network
         software = network if stage.card is None else software
@@ -250,6 +252,14 @@ def _check_places(folder: Path, study: Study, resume: bool) -> None:
         raise CheckpointError(
             f"training.start: {Path(start) / CHECKPOINT} does not exist; train first with `memsim train --out {start}`"
         )
+
+
+def _check_trained(network: Network, study: Study, data: Dataset) -> None:
+    """Raise InputError where a stage trains parameters that its network does not have."""
+    for stage in study.stages:
+        if stage.trains:
+            with training_only(mapped(network, stage, study, data), stage.trains):
+                pass
 
 
 def _check_same(folder: Path, study: Study, resume: bool) -> None:

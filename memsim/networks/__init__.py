@@ -11,7 +11,7 @@ from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.named_cells import load_cell, register
 from memsim.networks.network import Clock, Network
 from memsim.networks.nonidealities import realised
-from memsim.networks.normalisation import BatchNorm
+from memsim.networks.normalisation import BatchNorm, BatchNormThroughTime
 from memsim.networks.regimes import Regime, graded, self_firing
 from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.tables import NetworkTable
@@ -19,6 +19,7 @@ from memsim.networks.tables import NetworkTable
 __all__ = [
     "SHIPPED",
     "BatchNorm",
+    "BatchNormThroughTime",
     "Cell",
     "CircuitNeuron",
     "Clock",

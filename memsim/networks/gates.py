@@ -18,6 +18,24 @@ from memsim.networks.described import described
 Number = Tensor | float
 
 
+class OfSteps(ABC):
+    """What a layer does to its currents that differs from step to step, so that it is told which one comes first.
+
+    Attributes:
+        steps: that it knows.
+    """
+
+    steps: int
+
+    @abstractmethod
+    def forward(self, current: Tensor, first: int = 0) -> Tensor:
+        """Currents [time, batch, neurons] of that shape, whose first step has this number."""
+
+    @abstractmethod
+    def fold(self, step: int) -> tuple[Number, Number]:
+        """Gain and reference of a step, as of a gate."""
+
+
 class Gate(ABC, nn.Module):
     """From currents to currents, [time, batch, neurons]; of circuits in A. Its parameters are trained.
 
@@ -54,6 +72,39 @@ class Identity(Gate):
 
     def fold(self, step: int) -> tuple[Number, Number]:
         return 1.0, 0.0
+
+
+class Gains(Gate, OfSteps):
+    """A gain of each step, as a chip has it by what a unit of a column counts; trained with the rest.
+
+    Args:
+        gains: [steps, neurons].
+    """
+
+    causal = binary_safe = True
+
+    def __init__(self, gains: Tensor) -> None:
+        super().__init__()
+        self.gains = nn.Parameter(gains)
+
+    @property
+    def steps(self) -> int:  # type: ignore[override]
+        return len(self.gains)
+
+    def forward(self, current: Tensor, first: int = 0) -> Tensor:
+        if first + len(current) > self.steps:
+            raise InputError(
+                f"gains are of {self.steps} steps, and this is step {first + len(current)}; give no more steps"
+            )
+        return self.gains[first : first + len(current), None] * current
+
+    def fold(self, step: int) -> tuple[Number, Number]:
+        return self.gains[step], 0.0
+
+
+def passed(part: nn.Module, current: Tensor, first: int) -> Tensor:
+    """What a normalisation or gate makes of currents whose first step has this number."""
+    return part(current, first) if isinstance(part, OfSteps) else part(current)
 
 
 def make_gate(entry: object, shape: tuple[int, ...]) -> Gate:

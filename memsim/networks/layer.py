@@ -17,9 +17,10 @@ from torch import Tensor, nn
 
 from memsim.errors import InputError
 from memsim.networks.delays import Delay
-from memsim.networks.gates import Gate, Identity
+from memsim.networks.gates import Gate, Identity, passed
 from memsim.networks.lines import Pool
 from memsim.networks.recurrence import recur
+from memsim.networks.stepwise import of_steps
 from memsim.networks.synapses import Synapse
 
 
@@ -104,13 +105,17 @@ class Layer(nn.Module):
         """The gate, for messages."""
         return f"the gate {type(self.gate).__name__} of layer {self.name!r}"
 
-    def gated(self, current: Tensor) -> Tensor:
+    def gated(self, current: Tensor, first: int = 0) -> Tensor:
         """What normalisation and gate make of the current of all connections but its own.
+
+        Args:
+            current: [time, batch, neurons].
+            first: number of its first step.
 
         Raises:
             InputError: currents of another shape.
         """
-        made = self.gate(current if self.norm is None else self.norm(current))
+        made = passed(self.gate, current if self.norm is None else passed(self.norm, current, first), first)
         if made.shape != current.shape:
             raise InputError(
                 f"{self.gate_name} makes {tuple(made.shape)} of currents {tuple(current.shape)}; it must keep their "
@@ -134,7 +139,17 @@ class Layer(nn.Module):
                 f"layer {self.name!r} has a normalisation, which is of discrete neurons, and circuits get currents in "
                 "A; leave norm out"
             )
-        current = self.gated(current)
+        current = self.gated(current, getattr(state, "step", 0))
         if self.recurrent is None:
             return self.neuron(current, state, **timing)
         return recur(self.neuron, self.recurrent, current, state, tau=self.tau, **timing)
+
+    def fold_steps(self) -> None:
+        """Make normalisation of single steps gains of steps and a threshold that follows a schedule, where it can be.
+
+        Not a spike differs: see memsim.networks.stepwise.
+        """
+        found = None if self.norm is None else of_steps(self.norm, self.gate, self.neuron)
+        if found is not None:
+            self.norm, self.gate = None, found.gains
+            self.neuron.threshold = found.threshold

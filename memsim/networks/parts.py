@@ -104,6 +104,8 @@ class Parts(ABC):
 
     recurrent_bias = False
     """Whether synapses from a layer to itself have one."""
+    steps: int | None = None
+    """Of time, where it is counted in steps and their number is known."""
 
     @abstractmethod
     def synapse(self, wanted: Connection) -> Synapse:
@@ -174,7 +176,7 @@ class Parts(ABC):
             "name": name,
             "recurrent": self._recurrent(number, neurons) if table.recurrent else None,
             "tau": self.tau(table),
-            "norm": make_norm(table.norm, self.shapes[name]),
+            "norm": make_norm(table.norm, self.shapes[name], self.steps),
             "gate": make_gate(table.gate, self.shapes[name]),
             "source": None if main == self._before(number) else main,
             "pool": self._pool(number, table),

@@ -74,7 +74,7 @@ class SpikingNetwork(Network):
         parts = parts_of(shape, inputs or {}, rails)
         cells = synapses or SynapsesTable()
         made, others = _OfSpikes(
-            shape, outputs, tables, generator, inputs=parts, rails=rails, cells=cells
+            shape, outputs, tables, generator, inputs=parts, rails=rails, cells=cells, steps=steps
         ).made()
         layers = [
             Layer(synapse, _neurons(table, synapse, spiking=table is not tables[-1]), **more)
@@ -160,7 +160,7 @@ class _OfSpikes(Parts):
 
     recurrent_bias = True
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 - the parts of a network
         self,
         shape: tuple[int, ...],
         classes: int,
@@ -170,9 +170,10 @@ class _OfSpikes(Parts):
         inputs: Mapping[str, Part],
         rails: int,
         cells: SynapsesTable,
+        steps: int | None,
     ) -> None:
         super().__init__(shape, classes, tables, generator, inputs, rails=rails)
-        self.cells = cells
+        self.cells, self.steps = cells, steps
 
     def synapse(self, wanted: Connection) -> Synapse:
         if self.tables[wanted.number].synapse == CROSSBAR:

@@ -24,7 +24,7 @@ from memsim.networks.effects import check_effects, check_parts
 from memsim.networks.geometry import Convolution, Size, check_padding
 from memsim.networks.lif_table import OF_SPIKES, LifTable
 from memsim.networks.named_cells import known_as
-from memsim.networks.normalisation import BATCH, kind_of, make_norm
+from memsim.networks.normalisation import TAKES_OUT_MEANS, kind_of, make_norm
 from memsim.networks.spikes import SPIKES, check_coding
 from memsim.own_code import names_code
 from memsim.surrogate import DEFAULT_STEPPER
@@ -185,8 +185,9 @@ class LayerTable(Table):
         sources: layers whose outputs it gets besides those of the layer before; `input` is what the first one gets.
             In files it is called `from`. A layer that names a part of the input gets what it names, and nothing else.
         join: `current`: each through a crossbar of its own; `spike`: added to its own outputs.
-        norm: normalisation of the currents into its neurons, of discrete ones: `batch`, `FILE.py:NAME`, or a table with
-            that as `kind` and settings; see memsim.networks.normalisation. Such a layer has no bias where left out.
+        norm: normalisation of the currents into its neurons, of discrete ones: `batch`, `batch-through-time`,
+            `FILE.py:NAME`, or a table with that as `kind` and settings; see memsim.networks.normalisation. Such a layer
+            has no bias where left out.
         gate: of the currents into its neurons: `FILE.py:NAME`, or a table with that as `kind` and settings; see
             memsim.networks.gates.
         delay: of what comes from the layer before: of circuits [s], below the window; of discrete neurons in steps, a
@@ -234,12 +235,12 @@ class LayerTable(Table):
     @classmethod
     def _is_a_norm(cls, norm: Any) -> Any:
         if not names_code(kind_of(norm)):  # one of the user's may go by the shape
-            make_norm(norm, (1,))
+            make_norm(norm, (1,), 1)
         return norm
 
     @model_validator(mode="after")
     def _bias_counts(self) -> LayerTable:
-        if self.bias and kind_of(self.norm) == BATCH:
+        if self.bias and kind_of(self.norm) in TAKES_OUT_MEANS:
             raise ValueError(
                 "bias changes nothing in front of batch normalisation, which takes out means; leave it out"
             )

@@ -9,6 +9,8 @@ from torch import nn
 from memsim.crossbar import Wires, column_currents
 from memsim.errors import InputError
 from memsim.imc import MappedLayer, load_hardware, map_to_imc
+from memsim.imc.converters import SenseAmplifier, TernaryAmplifier
+from memsim.imc.programmed import OF_WORD_LINES
 
 NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
 REAL = {**NO_WIRES, "cell.variation": 0.2, "cell.stuck_rate": 0.02}
@@ -86,5 +88,100 @@ def test_what_cannot_be_read_backwards_is_told() -> None:
         mapped.transposed(errors(3, 40))
     with pytest.raises(InputError, match="new chip at each call in training mode"):
         mapped.train().transposed(errors(3, 7))
-    with pytest.raises(InputError, match="is a convolution"):
-        layer("adcless-16", NO_WIRES, nn.Conv2d(2, 3, 3)).transposed(errors(3, 3))
+    with pytest.raises(InputError, match=r"shape = \[3, 41\] is not that of .* inputs, \[3, 40\]"):
+        layer("adcless-16", NO_WIRES).transposed(errors(3, 7), shape=(3, 41))
+    convolution = layer("adcless-16", NO_WIRES, nn.Conv2d(2, 3, 3))
+    with pytest.raises(InputError, match=r"is a convolution.*give shape of the inputs"):
+        convolution.transposed(errors(1, 3, 4, 4))
+    with pytest.raises(
+        InputError, match=r"gives \[1, 3, 4, 4\] for inputs \[1, 2, 6, 6\]; errors have shape"
+    ):
+        convolution.transposed(errors(1, 3, 5, 5), shape=(1, 2, 6, 6))
+    with pytest.raises(InputError, match="errors of shape"):
+        convolution.transposed(errors(3, 5), shape=(1, 2, 6, 6))
+    with pytest.raises(InputError, match="reads backwards have no order"):
+        layer("adcless-16", NO_WIRES).transposed(errors(3, 7), converter=SenseAmplifier(hysteresis=1.0))
+
+
+CONVOLUTIONS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
+    "plain": (nn.Conv2d(2, 3, 3), (2, 2, 6, 5)),
+    "one image": (nn.Conv2d(2, 3, 3), (2, 6, 5)),
+    "strides that leave pixels": (nn.Conv2d(2, 3, 3, stride=2, padding=1), (2, 2, 8, 7)),
+    "dilated": (nn.Conv2d(2, 3, (3, 2), dilation=2, padding=(2, 0)), (2, 2, 7, 6)),
+    "around": (nn.Conv2d(2, 3, 3, padding=1, padding_mode="circular"), (2, 2, 5, 5)),
+    "mirrored": (nn.Conv2d(2, 3, 3, padding=1, padding_mode="reflect"), (2, 2, 5, 5)),
+    "groups": (nn.Conv2d(4, 6, 3, groups=2, padding=1), (2, 4, 5, 5)),
+    "one axis": (nn.Conv1d(3, 4, 3, stride=2), (2, 3, 9)),
+    "transposed": (nn.ConvTranspose2d(3, 2, 3, stride=2, padding=1, output_padding=1), (2, 3, 4, 4)),
+}
+
+
+@pytest.mark.parametrize("case", sorted(CONVOLUTIONS))
+def test_convolutions_backwards_are_the_matrix_that_they_are_forwards(case: str) -> None:
+    """<e, W x> = <W' e, x> for all x: the gradient of torch's layer with the weights of this chip."""
+    module, shape = CONVOLUTIONS[case]
+    torch.manual_seed(0)
+    numbers = {**REAL, "inputs.coding": "bit-serial", "inputs.bits": 2, "accumulation.bits": 30}
+    mapped = map_to_imc(module, load_hardware("hp-adc-16", {**numbers, "converter.kind": "ideal"})).double()
+    mapped.eval()
+    inputs = torch.randint(0, 4, shape, generator=torch.Generator().manual_seed(1)).double() / 3
+    with torch.no_grad():
+        silent, outputs = mapped(torch.zeros(shape, dtype=torch.float64)), mapped(inputs)
+    one = errors(*outputs.shape)
+    back = mapped.transposed(one, shape=shape)
+    assert back.shape == inputs.shape
+    # sums of some hundred terms in another order
+    torch.testing.assert_close((one * (outputs - silent)).sum(), (back * inputs).sum(), rtol=1e-9, atol=1e-9)
+    assert float((back * inputs).sum().abs()) > 1e-2
+
+
+@pytest.mark.parametrize("columns", [1, 3])
+def test_word_lines_are_read_by_signs_and_by_signs_with_a_dead_zone(columns: int) -> None:
+    """Arrays side by side decide for themselves, and their decisions are added."""
+    torch.manual_seed(0)
+    module = nn.Linear(40, 7 if columns == 1 else 24)
+    mapped = layer("adcless-differential-64" if columns == 1 else "adcless-differential-48", REAL, module)
+    assert mapped.column_tiles == columns
+    one = errors(50, mapped.neurons)
+    shares = [
+        mapped.transposed(torch.zeros_like(one).index_copy(1, own, one[:, own]))
+        for own in torch.arange(mapped.neurons).split(mapped.card.neurons)
+    ]
+    torch.testing.assert_close(sum(shares), mapped.transposed(one), rtol=1e-9, atol=1e-12)
+    zone = 0.3 * float(mapped.transposed(one).std())
+    for converter, decided in (
+        (SenseAmplifier(), [torch.where(q > 0, 1.0, -1.0).double() for q in shares]),
+        (TernaryAmplifier(threshold=zone), [q.sign() * (q.abs() > zone) for q in shares]),
+    ):
+        found = mapped.transposed(one, converter=converter)
+        assert torch.equal(found, sum(decided))
+        assert found.unique().numel() == columns * (1 if isinstance(converter, SenseAmplifier) else 2) + 1
+
+
+def test_comparators_of_word_lines_are_those_of_the_chip() -> None:
+    """One offset for each word line of a chip, whatever is read; another chip has others."""
+    mapped, offset = layer("adcless-differential-64", NO_WIRES), 0.2
+    amplifier, one = SenseAmplifier(offset=offset), errors(200, 7)
+    quiet, found = mapped.transposed(one), mapped.transposed(one, converter=amplifier)
+    assert torch.equal(found, mapped.transposed(one, converter=amplifier))
+    source = torch.Generator().manual_seed(mapped.chip + OF_WORD_LINES)
+    own = amplifier.made(1, 40, source)[0, 0].double()
+    assert torch.equal(found, torch.where(quiet + own > 0, 1.0, -1.0).double())
+    mapped.chip = 3
+    assert not torch.equal(found, mapped.transposed(one, converter=amplifier))
+
+
+def test_signs_of_desire_backpropagation() -> None:
+    """The numbers of the method: q, and whether it is above 0.05 either way (arXiv:2211.05412)."""
+    weights = [[0.2, -0.1, 0.05, 0.01], [0.1, 0.3, -0.2, 0.02], [-0.3, 0.1, 0.2, 0.0]]
+    module = nn.Linear(4, 3, bias=False)
+    with torch.no_grad():
+        module.weight.copy_(torch.tensor(weights))
+    fine = {**NO_WIRES, "weights.bits": 12, "accumulation.bits": 30, "converter.kind": "ideal"}
+    mapped = layer("hp-adc-differential-64", fine, module)
+    wrong = torch.tensor([[-1.0, 0.8125, 0.0]], dtype=torch.float64)
+    expected = torch.tensor([[-0.11875, 0.34375, -0.2125, 0.00625]], dtype=torch.float64)
+    # weights of 12 bits are within 1e-4
+    torch.testing.assert_close(mapped.transposed(wrong), expected, rtol=0, atol=5e-4)
+    wanted = mapped.transposed(wrong, converter=TernaryAmplifier(threshold=0.05))
+    assert wanted.tolist() == [[-1.0, 1.0, -1.0, 0.0]]

@@ -22,9 +22,15 @@ __all__ = [
     "SenseAmplifier",
     "TernaryAmplifier",
     "converter_of",
+    "decides",
     "noise_source",
     "normal",
 ]
+
+
+def decides(card: HardwareCard) -> bool:
+    """Whether columns of a chip are read as decisions."""
+    return card.converter.kind in {"sense-amplifier", "ternary"}
 
 
 def converter_of(card: HardwareCard, gradient: Estimator = "exact", width: float = 0.0) -> Converter:
