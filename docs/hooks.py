@@ -18,6 +18,7 @@ from memsim.devices import MODELS, card_names, load_card
 from memsim.devices.base import Device, Parameter
 from memsim.devices.cards import Card
 from memsim.devices.retention import memory
+from memsim.methods import load_method, method_names
 
 HERE = Path(__file__).parent
 BENCHMARKS = HERE.parent / "benchmarks"
@@ -39,10 +40,33 @@ def on_files(files: Files, config: Any) -> Files:
     pages |= {f"models/{name}.md": _model(model, cards) for name, model in MODELS.items()}
     for path, text in pages.items():
         files.append(File.generated(config, path, content=text))
-    for name in ("self_firing.png", "event_flow.png"):
-        source = str(BENCHMARKS / "results" / name)
-        files.append(File.generated(config, f"howto/{name}", abs_src_path=source))
+    results = BENCHMARKS / "results"
+    pictures = {
+        "howto": [results / "self_firing.png", results / "event_flow.png"],
+        "methods": sorted((results / "methods").glob("*.png")),
+    }
+    for folder, drawn in pictures.items():
+        for picture in drawn:
+            files.append(File.generated(config, f"{folder}/{picture.name}", abs_src_path=str(picture)))
     return files
+
+
+def on_page_markdown(markdown: str, page: Any, **_: object) -> str:
+    """Put measurements, and the list of methods, into the pages of methods."""
+    folder, _, name = page.file.src_uri.rpartition("/")
+    if folder != "methods":
+        return markdown
+    measured = _beside("methods_table", BENCHMARKS).table(Path(name).stem)
+    return markdown.replace("<!-- measured -->", measured).replace("<!-- methods -->", _methods())
+
+
+def _methods() -> str:
+    found = [load_method(name) for name in method_names()]
+    rows = [
+        (f"[{one.name}]({one.name}.md)", one.title, one.paper, one.task, one.expected, one.time)
+        for one in found
+    ]
+    return _table(("name", "method", "paper", "task", "expected", "time"), rows)
 
 
 def _models(cards: list[Card]) -> str:

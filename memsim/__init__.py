@@ -23,6 +23,7 @@ __all__ = [
     "imc",
     "interop",
     "learn",
+    "methods",
     "networks",
     "plots",
     "report",

@@ -18,6 +18,7 @@ import typer
 from memsim.cli.doctor import doctor
 from memsim.cli.fit import fit
 from memsim.cli.imc import imc
+from memsim.cli.methods import methods
 from memsim.cli.netlist import app as netlist
 from memsim.cli.plot import plot as plot_command
 from memsim.cli.report import report
@@ -49,6 +50,7 @@ app = typer.Typer(
 app.add_typer(netlist, name="netlist")
 app.command()(run)
 app.command()(train)
+app.command()(methods)
 app.command()(fit)
 app.command()(imc)
 app.command()(sweep)

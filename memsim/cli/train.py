@@ -27,8 +27,16 @@ AUTO_ERROR = 0.05
 
 
 def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
-    study: Annotated[Path | None, typer.Argument(help="Study as TOML; every entry has a default.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder of the run.")] = Path("runs/digits"),
+    study: Annotated[
+        Path | None,
+        typer.Argument(
+            help="Study as TOML, every entry has a default; or one that ships by its name, see `memsim methods`."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run; runs/STUDY where left out, runs/digits without a study."),
+    ] = None,
     data: Annotated[
         str | None,
         typer.Option(
@@ -82,12 +90,15 @@ def train(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
 
     Examples: `memsim train --epochs 5`, `memsim train my.toml --out runs/mine --seed 1`,
     `memsim train --data my.npz --out runs/mine`,
-    `memsim train mnist.toml --out runs/mnist --data-dir data --accelerator cuda`
+    `memsim train mnist.toml --out runs/mnist --data-dir data --accelerator cuda`,
+    `memsim train equilibrium --data-dir data`
     """
     from memsim import learn
+    from memsim.methods import study_path
     from memsim.processes import cores
 
-    source = out / "study.toml" if resume else study
+    out = out or Path("runs") / (study.stem if study else "digits")
+    source = out / "study.toml" if resume else study and study_path(study)
     given = {"data": data, "epochs": epochs, "seed": seed, **_steps(step)}
     changes = {name: value for name, value in given.items() if value is not None}
     if resume and (study or changes):

@@ -26,6 +26,7 @@ from memsim.networks.discrete_neurons import DiscreteNeuron
 from memsim.networks.gates import Identity
 from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.network import Network
+from memsim.networks.scores import mean
 from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.synapses import Ideal
 from memsim.networks.tables import LayerTable
@@ -48,6 +49,11 @@ def spiking_to_nir(network: SpikingNetwork, dt: float = DT) -> nir.NIRGraph:
     Raises:
         InputError: a part that NIR has no node for.
     """
+    if network.readout is not mean:
+        raise InputError(
+            "the network has scores of its own, which NIR has no word for: a graph ends with the membranes of its last "
+            "layer, and comes back with their mean; set network.readout to memsim.networks.scores.mean to export it"
+        )
     shape = first = _input_shape(network)
     nodes: dict[str, nir.NIRNode] = {}
     check_chain(network)

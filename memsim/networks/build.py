@@ -8,6 +8,7 @@ from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.network import INPUT, Network
 from memsim.networks.parts import check_added, names_of
+from memsim.networks.scores import scores_of
 from memsim.networks.spikes import coding_of
 from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.tables import LayerTable, NetworkTable
@@ -38,6 +39,7 @@ def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable, *, 
         layers,
         steps=table.time_steps,
         coding=coding_of(table.coding),
+        scores=scores_of(table.scores),
         generator=generator,
         synapses=table.synapses,
         inputs=table.inputs,

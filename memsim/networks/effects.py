@@ -87,6 +87,11 @@ def _check_steps(study: NetworkTable, layer: LayerTable, name: str) -> None:
 
 
 def _check_times(study: NetworkTable, layer: LayerTable, name: str) -> None:
+    if layer.recurrent_norm is not None:
+        raise ValueError(
+            f"layer {name!r}: recurrent_norm is of plain weights, and circuits are behind crossbars; leave it out, and "
+            "give synapses.initial_weight"
+        )
     window, longest = study.window, MOST_WINDOWS * study.window
     if layer.delay is not None and not layer.delay < window:
         raise ValueError(

@@ -172,7 +172,7 @@ class Network(nn.Module):
             InputError: inputs of another shape.
             ConvergenceError: a potential beyond the supply.
         """
-        inputs, timing = self._on_lines(inputs), self._timing(step, refined)
+        inputs, timing = self.on_lines(inputs), self._timing(step, refined)
         times = np.empty(0) if self.clock is None else self.clock.times(step)
 
         def fire(number: int, arriving: Arriving) -> Tensor:
@@ -187,8 +187,12 @@ class Network(nn.Module):
         with inference(self, signal.values.shape[1]) if remembering(self) else nullcontext():
             return self.flow(signal, fire, dt=timing.get("dt", 1.0), masks=masks, layers=layers)
 
-    def _on_lines(self, inputs: Tensor) -> Tensor:
-        """Inputs with one axis for all word lines."""
+    def on_lines(self, inputs: Tensor) -> Tensor:
+        """Inputs with one axis for all word lines.
+
+        Raises:
+            InputError: another shape.
+        """
         if self.shape is None:
             return inputs
         forms = [(math.prod(self.shape),), self.shape]

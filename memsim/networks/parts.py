@@ -174,7 +174,7 @@ class Parts(ABC):
         neurons = math.prod(self.shapes[name])
         return {
             "name": name,
-            "recurrent": self._recurrent(number, neurons) if table.recurrent else None,
+            "recurrent": self.recurrent(number, neurons) if table.recurrent else None,
             "tau": self.tau(table),
             "norm": make_norm(table.norm, self.shapes[name], self.steps),
             "gate": make_gate(table.gate, self.shapes[name]),
@@ -184,7 +184,8 @@ class Parts(ABC):
             "delay": self._delay(number, table),
         }
 
-    def _recurrent(self, number: int, neurons: int) -> Synapse:
+    def recurrent(self, number: int, neurons: int) -> Synapse:
+        """The synapse from a layer to itself."""
         return self.synapse(Connection(number, (neurons,), neurons, self.recurrent_bias))
 
     def _joins(self, number: int, table: LayerTable, neurons: int) -> Iterator[Join]:

@@ -8,8 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from memsim.errors import InputError
-from memsim.own_code import blamed, load_object, names_code
+from memsim.networks.named_functions import check_function, own_function
+from memsim.own_code import names_code
 
 Coding = Callable[[Tensor, int], Tensor]
 """From inputs [batch, inputs], or events [batch, bins, inputs], and a number of steps to [steps, batch, inputs]."""
@@ -52,33 +52,17 @@ CODINGS: dict[str, Coding] = {SPIKES: as_spikes, DIRECT: direct}
 
 
 def check_coding(name: Any) -> str:
-    """The full name of a coding.
-
-    Raises:
-        InputError: an unknown name, or code that cannot be used.
-    """
-    if names_code(name):
-        return load_object(name, "coding")[0]
-    if name not in CODINGS:
-        raise InputError(
-            f"coding = {name!r} is unknown; known: {', '.join(CODINGS)}; or name one of yours: FILE.py:FUNCTION"
-        )
-    return str(name)
+    """The full name of a coding; see `check_function`."""
+    return check_function("coding", name, CODINGS)
 
 
 def coding_of(name: str) -> Coding:
     """The coding of that name; one of the user's says what is wrong with it."""
-    return _own(name, load_object(name, "coding")[1]) if names_code(name) else CODINGS[name]
+    if not names_code(name):
+        return CODINGS[name]
 
-
-def _own(name: str, function: Coding) -> Coding:
     def coding(inputs: Tensor, steps: int) -> Tensor:
-        with blamed(f"coding {name!r} failed"):
-            found = function(inputs, steps)
         wanted = (steps, len(inputs), inputs.shape[-1])
-        if not isinstance(found, Tensor) or found.shape != wanted:
-            given = tuple(found.shape) if isinstance(found, Tensor) else type(found).__name__
-            raise InputError(f"coding {name!r} gives {given}; it must give [steps, batch, inputs], {wanted}")
-        return found
+        return own_function("coding", name, (inputs, steps), ("steps, batch, inputs", wanted))
 
     return coding

@@ -19,6 +19,7 @@ from memsim.networks.lif_table import LifTable
 from memsim.networks.lines import Part, parts_of
 from memsim.networks.network import Network, Outputs, Times
 from memsim.networks.parts import Connection, Parts, crossbar_of
+from memsim.networks.scores import Scores, mean
 from memsim.networks.spikes import Coding, as_spikes
 from memsim.networks.synapses import Ideal, OfSpikes, Synapse
 from memsim.networks.tables import CROSSBAR, LayerTable, SynapsesTable
@@ -26,8 +27,6 @@ from memsim.networks.tables import CROSSBAR, LayerTable, SynapsesTable
 
 class SpikingNetwork(Network):
     """Dense and convolutional layers between discrete-time spiking neurons.
-
-    The scores are the membranes of the last layer, averaged over time.
 
     Args:
         shape: of one input: (features,), (height, width) or (channels, height, width).
@@ -37,6 +36,8 @@ class SpikingNetwork(Network):
         steps: of time that inputs are presented for: still ones [batch, inputs], or events [batch, time, inputs]. Where
             left out, inputs are spikes [time, batch, inputs].
         coding: what is presented of them at each step: spikes where left out, see memsim.networks.spikes.
+        scores: of the membranes of the last layer, [time, batch, outputs]; their mean where left out, see
+            memsim.networks.scores.
         generator: source of the initial weights.
         synapses: cells and wires of the layers whose table says `synapse = "crossbar"`.
         inputs: named parts of the input, channels of each in order.
@@ -57,6 +58,7 @@ class SpikingNetwork(Network):
         recurrent: bool = False,
         steps: int | None = None,
         coding: Coding | None = None,
+        scores: Scores = mean,
         generator: torch.Generator | None = None,
         synapses: SynapsesTable | None = None,
         inputs: Mapping[str, int] | None = None,
@@ -85,7 +87,7 @@ class SpikingNetwork(Network):
                 "coding changes nothing of inputs that are spikes already; give steps, or leave it out"
             )
         drive = _given if steps is None else Presented(steps, coding or as_spikes)
-        super().__init__(layers, drive=drive, readout=_mean, parts=parts, shape=shape)
+        super().__init__(layers, drive=drive, readout=scores, parts=parts, shape=shape)
 
     def samples(self, step: float | None = None) -> int:
         return self.drive.steps if isinstance(self.drive, Presented) else 1
@@ -125,10 +127,6 @@ class _Given:
 
 def _given(spikes: Tensor, _: torch.Generator | None) -> _Given:
     return _Given(spikes)
-
-
-def _mean(membranes: Tensor) -> Tensor:
-    return membranes.mean(0)
 
 
 @dataclass(frozen=True)
@@ -186,6 +184,20 @@ class _OfSpikes(Parts):
         )
         _start(cast("nn.Linear | nn.Conv2d", ideal.module), self.generator)
         return ideal
+
+    def recurrent(self, number: int, neurons: int) -> Synapse:
+        made, norm = super().recurrent(number, neurons), self.tables[number].recurrent_norm
+        if norm is None:
+            return made
+        if not isinstance(made, Ideal):
+            raise InputError(
+                f"layer {self.names[number]!r}: recurrent_norm is of plain weights, and it is behind crossbars; "
+                "leave it out, and give synapses.initial_weight"
+            )
+        weight = cast("nn.Linear", made.module).weight
+        with torch.no_grad():
+            weight.mul_(norm / weight.norm(dim=1, keepdim=True))
+        return made
 
     def has_bias(self, table: LayerTable) -> bool:
         # a normalisation has one of its own

@@ -25,6 +25,7 @@ from memsim.networks.geometry import Convolution, Size, check_padding
 from memsim.networks.lif_table import OF_SPIKES, LifTable
 from memsim.networks.named_cells import known_as
 from memsim.networks.normalisation import TAKES_OUT_MEANS, kind_of, make_norm
+from memsim.networks.scores import MEAN, check_scores
 from memsim.networks.spikes import SPIKES, check_coding
 from memsim.own_code import names_code
 from memsim.surrogate import DEFAULT_STEPPER
@@ -181,6 +182,8 @@ class LayerTable(Table):
         recurrent: whether its neurons also hear each other.
         recurrent_tau: time constant of the lines between circuits of a recurrent layer [s]; a tenth of the window where
             left out.
+        recurrent_norm: of the plain weights that each neuron of a recurrent layer hears its own layer with, as training
+            starts; below 1 in thresholds, activity settles. That of all other weights where left out.
         bias: whether a word line that is always on leads to it; as `synapses.bias` says where left out.
         sources: layers whose outputs it gets besides those of the layer before; `input` is what the first one gets.
             In files it is called `from`. A layer that names a part of the input gets what it names, and nothing else.
@@ -210,6 +213,7 @@ class LayerTable(Table):
     pool: Annotated[int, Field(ge=2, le=4096, strict=True)] | None = None
     recurrent: bool = False
     recurrent_tau: Positive | None = None
+    recurrent_norm: Positive | None = None
     bias: bool | None = None
     sources: Annotated[tuple[str, ...], BeforeValidator(_several), Field(alias="from")] = ()
     join: Literal["current", "spike"] = "current"
@@ -247,6 +251,15 @@ class LayerTable(Table):
         return self
 
     @model_validator(mode="after")
+    def _is_recurrent(self) -> LayerTable:
+        for name in ("recurrent_tau", "recurrent_norm"):
+            if getattr(self, name) is not None and not self.recurrent:
+                raise ValueError(f"{name} changes nothing in a layer that is not recurrent; leave it out")
+        if self.channels is not None and self.recurrent:
+            raise ValueError("a convolution cannot be recurrent; recurrent layers have neurons")
+        return self
+
+    @model_validator(mode="after")
     def _one_kind(self) -> LayerTable:
         if (self.channels is None) != (self.kernel is None):
             raise ValueError("a convolution has channels and kernel; give both, or neurons")
@@ -258,16 +271,12 @@ class LayerTable(Table):
             raise ValueError(
                 "stride, padding and groups belong to a convolution; give channels and kernel, too"
             )
-        if self.recurrent_tau is not None and not self.recurrent:
-            raise ValueError("recurrent_tau changes nothing in a layer that is not recurrent; leave it out")
         if self.train_delay and self.delay is None:
             raise ValueError("train_delay needs a delay, the longest that may be found")
         if self.join != "current" and not self.sources:
             raise ValueError("join changes nothing without `from`; name a layer, or leave join out")
         if self.output and self.layout is None:
             raise ValueError("output changes nothing in a layer without neurons of its own; leave it out")
-        if self.channels is not None and self.recurrent:
-            raise ValueError("a convolution cannot be recurrent; recurrent layers have neurons")
         return self
 
     def fed_by(self, before: str, parts: Collection[str]) -> tuple[str, tuple[str, ...]]:
@@ -316,6 +325,8 @@ class NetworkTable(Table):
         steps: of time that discrete neurons get for each input: bins of events, or what still inputs are coded to.
         coding: of inputs for discrete neurons: `spikes`; `direct`, the numbers themselves at every step; or a function
             of yours, `FILE.py:NAME`, see memsim.networks.spikes.
+        scores: of the membranes of discrete neurons in the last layer: their `mean` over the steps, those of the `last`
+            step, or a function of yours, `FILE.py:NAME`, see memsim.networks.scores.
         neuron: `lif`, discrete leaky neurons behind plain weights, also meant where `steps` or stages are given and no
             neuron; or the circuit of the neurons: a cell of the package by name, or `FILE.py:CLASS` or `FILE.cir:NAME`;
             in Python also an object, see memsim.networks.cells.
@@ -325,7 +336,7 @@ class NetworkTable(Table):
         parameters: circuit parameters that differ between neurons, by name, such as "cmem" or "xm1.v_on".
     """
 
-    of_discrete: ClassVar[frozenset[str]] = frozenset({"steps", "coding", "lif"})
+    of_discrete: ClassVar[frozenset[str]] = frozenset({"steps", "coding", "scores", "lif"})
     """Entries that discrete neurons alone have."""
     speaks_of_discrete: ClassVar[frozenset[str]] = of_discrete
     """Entries that mean discrete neurons where no neuron is named."""
@@ -342,6 +353,7 @@ class NetworkTable(Table):
     recurrent: bool = False
     steps: Annotated[int, Field(ge=1, le=1000, strict=True)] | None = None
     coding: Annotated[str, BeforeValidator(check_coding)] = SPIKES
+    scores: Annotated[str, BeforeValidator(check_scores)] = MEAN
     neuron: str = DEFAULT_NEURON
     synapse: Material = IDEAL
     lif: LifTable = LifTable()
@@ -393,6 +405,7 @@ class NetworkTable(Table):
         names = {"hidden" if self.layers else "layers"} | (set() if self.recurrent else {"recurrent"})
         names |= (set() if self.synapse == CROSSBAR else {"synapse"}) | (set() if self.inputs else {"inputs"})
         names |= (set() if self.lif.given else {"lif"}) | ({"coding"} if self.coding == SPIKES else set())
+        names |= {"scores"} if self.scores == MEAN else set()
         return names | (self._not_discrete if self.discrete else self.of_discrete)
 
     @property

@@ -1,0 +1,55 @@
+"""The table of a method's page, from its saved result."""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+RESULTS = Path(__file__).parent / "results" / "methods"
+NOT_YET = "Not measured yet."
+Row = tuple[str, str, Callable[[float], str]]
+ROWS: tuple[Row, ...] = (
+    ("software", "in software", "{:.2%}".format),
+    ("cold", "columns of one bit, cold, decisions calibrated", "{:.2%}".format),
+    ("trained", "columns of one bit, trained for", "{:.2%}".format),
+    ("unseen chips", "chips that training never saw", "{:.2%}".format),
+    ("circuits", "circuits", "{:.2%}".format),
+    ("ngspice, same class", "the same class in ngspice", "{:.0%}".format),
+    ("worst error of a waveform", "worst error of a waveform, of a spike", "{:.2%}".format),
+    ("spike times, worst difference [s]", "spike times in ngspice, worst difference", "{:.2g} s".format),
+    ("spikes", "spikes of hidden neurons for an example", "{:.0f}".format),
+    ("energy [J]", "energy of an inference", "{:.2g} J".format),
+    ("latency [s]", "latency of an inference", "{:.2g} s".format),
+    ("seconds of training", "training, wall clock", "{:.0f} s".format),
+)
+
+
+def table(name: str) -> str:
+    """Mean and lowest of the seeds of each study of a method, as Markdown."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return NOT_YET
+    result = json.loads(path.read_text(encoding="utf-8"))
+    seeds: Mapping[str, Mapping[str, Mapping[str, Any]]] = result["seeds"]
+    studies = dict.fromkeys(study for seed in seeds.values() for study in seed)
+    lines = ["| study | measured | mean of seeds (lowest) | seeds |", "|---|---|---|---|"]
+    for study in studies:
+        found = [seed[study] for seed in seeds.values() if study in seed]
+        lines += [
+            f"| `{study}`, {found[0]['data']} | {words} | {_mean(values, said)} | {len(values)} |"
+            for key, words, said in ROWS
+            if (values := [_value(one[key]) for one in found if one.get(key) is not None])
+        ]
+    return "\n".join([*lines, "", f"`{result['command']}`, {result['date']}, {result['machine']}."])
+
+
+def _value(found: Any) -> float:
+    return statistics.mean(found) if isinstance(found, list) else float(found)
+
+
+def _mean(values: list[float], said: Callable[[float], str]) -> str:
+    mean = said(statistics.mean(values))
+    return mean if len(values) == 1 else f"{mean} ({said(min(values))})"

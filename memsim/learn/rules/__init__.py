@@ -1,0 +1,27 @@
+"""What fills the gradients of a network: the rule of a study."""
+
+from memsim.learn.rules.base import BPTT, Batch, Rule
+from memsim.learn.rules.equilibrium import Equilibrium
+from memsim.learn.rules.known import (
+    BACKPROPAGATION,
+    RULES,
+    check_state,
+    loss_from,
+    name_of,
+    rule_of,
+    state_of,
+)
+
+__all__ = [
+    "BACKPROPAGATION",
+    "BPTT",
+    "RULES",
+    "Batch",
+    "Equilibrium",
+    "Rule",
+    "check_state",
+    "loss_from",
+    "name_of",
+    "rule_of",
+    "state_of",
+]

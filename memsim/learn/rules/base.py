@@ -1,0 +1,51 @@
+"""Learning rules: what fills the gradients of a network, from a batch of inputs and what is wanted of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
+
+from torch import Tensor, nn
+
+
+@dataclass(frozen=True)
+class Batch:
+    """What a rule has to work with.
+
+    Attributes:
+        network: whose parameters get gradients, which are zero before.
+        inputs: [batch, ...], distorted as the study says.
+        wanted: classes [batch], or numbers [batch, k] or [batch, slots, k].
+        scores: runs the network on the inputs as it trains, with dropout and in the study's precision.
+        loss: of scores and what is wanted.
+        backward: adds the gradients of a loss, on all processors.
+    """
+
+    network: nn.Module
+    inputs: Tensor
+    wanted: Tensor
+    scores: Callable[[], Tensor]
+    loss: Callable[[Tensor, Tensor], Tensor]
+    backward: Callable[[Tensor], None]
+
+
+@runtime_checkable
+class Rule(Protocol):
+    """A learning rule. Adding one is a class with this method.
+
+    One that remembers something from batch to batch has `state_dict` and `load_state_dict`, too, as torch's modules do:
+    the tensors that they give by name are part of a checkpoint.
+    """
+
+    def grads(self, batch: Batch) -> Tensor:
+        """Fill the gradients of the network's parameters, and return the loss of the batch."""
+
+
+class BPTT:
+    """Backpropagation through time: the gradient of the loss through all steps."""
+
+    def grads(self, batch: Batch) -> Tensor:
+        loss = batch.loss(batch.scores(), batch.wanted)
+        batch.backward(loss)
+        return loss.detach()

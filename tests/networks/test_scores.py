@@ -1,0 +1,80 @@
+"""What scores are made of the membranes of the last layer, and what a layer starts to hear itself with."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+import torch
+
+from memsim.errors import InputError
+from memsim.learn import make_study
+from memsim.networks import SpikingNetwork, build_network
+from memsim.own_code import load_object
+
+INPUTS = torch.rand(3, 6, generator=torch.Generator().manual_seed(0))
+
+
+def network(**entries: object) -> SpikingNetwork:
+    found = build_network((6,), 4, make_study(neuron="lif", steps=5, hidden=(7,), **entries))
+    assert isinstance(found, SpikingNetwork)
+    return found
+
+
+@pytest.mark.parametrize(("name", "made"), [("mean", lambda v: v.mean(0)), ("last", lambda v: v[-1])])
+def test_scores_are_made_of_the_last_membranes(name: str, made: object) -> None:
+    found = network(scores=name)
+    membranes = found.waveforms(INPUTS)[-1]
+    assert torch.equal(found(INPUTS), made(membranes))
+    assert float(membranes.detach().std(0).mean()) > 0
+
+
+def test_scores_of_your_own(tmp_path: Path) -> None:
+    file = tmp_path / "mine.py"
+    file.write_text("def first(v):\n    return v[0]\n\n\ndef all_of_them(v):\n    return v\n")
+    load_object(f"{file}:first", trust=True)
+    found = network(scores=f"{file}:first")
+    assert torch.equal(found(INPUTS), found.waveforms(INPUTS)[-1][0])
+    with pytest.raises(InputError, match=r"must give \[batch, classes\]"):
+        network(scores=f"{file}:all_of_them")(INPUTS)
+
+
+def test_unknown_scores_and_scores_of_circuits_are_refused() -> None:
+    with pytest.raises(InputError, match="known: mean, last"):
+        network(scores="median")
+    with pytest.raises(InputError, match="scores"):
+        make_study(neuron="integrate-and-fire-set1", scores="last")
+
+
+def test_scores_of_ones_own_are_nothing_that_nir_could_say() -> None:
+    interop = pytest.importorskip("memsim.interop")
+    with pytest.raises(InputError, match="scores of its own"):
+        interop.to_nir(network(scores="last"))
+
+
+def test_a_layer_starts_to_hear_itself_with_weights_of_that_norm() -> None:
+    layers = ({"neurons": 7, "recurrent": True, "recurrent_norm": 0.8},)
+    found = build_network((6,), 4, make_study(neuron="lif", layers=layers))
+    norms = found.chain[0].recurrent.module.weight.detach().norm(dim=1)
+    assert torch.allclose(norms, torch.full((7,), 0.8))
+
+
+@pytest.mark.parametrize(
+    ("entries", "words"),
+    [
+        ({"neuron": "lif", "layers": ({"neurons": 3, "recurrent_norm": 1.0},)}, "not recurrent"),
+        (
+            {"layers": ({"neurons": 3, "recurrent": True, "recurrent_norm": 1.0},)},
+            "circuits are behind crossbars",
+        ),
+    ],
+)
+def test_a_norm_that_changes_nothing_is_refused(entries: dict[str, object], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        make_study(**entries)
+
+
+def test_a_norm_of_weights_that_are_cells_is_refused() -> None:
+    layers = ({"neurons": 3, "recurrent": True, "recurrent_norm": 1.0},)
+    with pytest.raises(InputError, match="behind crossbars"):
+        build_network((6,), 4, make_study(neuron="lif", synapse="crossbar", layers=layers))
