@@ -91,11 +91,12 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     """
     from memsim.imc.cost import accounting_of
     from memsim.learn.chips import chips_of_run, chips_of_workload
-    from memsim.report.chips import beside_arrays, comparison, remarks, write_imc_report
+    from memsim.report.chips import beside_arrays, cards_of_layers, comparison, remarks, write_imc_report
 
     if (run is None) == (workload is None):
         raise InputError("give the folder of a run, or --workload with the name of one, and not both")
-    cards = _cards(card, compare or [], technology, clock, hardware)
+    changes = _changes(technology, clock, hardware)
+    cards = _cards(card, compare or [], changes)
     charged = accounting_of(accounting)
     if run is not None:
         if spike_rate is not None:
@@ -111,6 +112,7 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
             accounting=charged,
             skip_events=skip_events,
             trust=trust,
+            changes=changes,
         )
         folder = out or run / "imc"
     else:
@@ -142,6 +144,8 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         return
     typer.echo(f"{found[0].cost.workload}, {accounting} accounting, for one inference")
     typer.echo(_aligned(comparison(found)))
+    if own := cards_of_layers(found[0]):
+        typer.echo(_aligned(own))
     if digital := beside_arrays(found[0].cost):
         typer.echo(_aligned(digital))
     for remark in remarks(found):
@@ -156,21 +160,17 @@ def _workload(name: str, spike_rate: float | None) -> Workload:
     return found if spike_rate is None else found.with_spike_rate(spike_rate)
 
 
-def _cards(
-    card: str, compare: Sequence[str], technology: str | None, clock: str | None, hardware: str | None
-) -> list[HardwareCard]:
+def _cards(card: str, compare: Sequence[str], changes: dict[str, Any]) -> list[HardwareCard]:
     from memsim.imc import load_hardware
     from memsim.learn.chips import same_size
 
     own = load_hardware(card)
     cards = [own, *(same_size(name, own) for name in compare)]
-    named = {"technology.card": technology, "clock.kind": clock}
-    changes = _changes(hardware) | {name: value for name, value in named.items() if value is not None}
     return [one.changed(changes) for one in cards] if changes else cards
 
 
-def _changes(hardware: str | None) -> dict[str, Any]:
-    """Entries that an inline table of TOML gives."""
+def _changes(technology: str | None, clock: str | None, hardware: str | None) -> dict[str, Any]:
+    """Entries that differ in all cards: those of an inline table of TOML, and those with options of their own."""
     try:
         found = tomllib.loads(f"hardware = {hardware or '{}'}")["hardware"]
     except tomllib.TOMLDecodeError as error:
@@ -181,7 +181,8 @@ def _changes(hardware: str | None) -> dict[str, Any]:
         raise InputError(
             f'--hardware {hardware!r} is no table; give one such as {{ "converter.offset" = 0.5 }}'
         )
-    return found
+    named = {"technology.card": technology, "clock.kind": clock}
+    return found | {name: value for name, value in named.items() if value is not None}
 
 
 def _aligned(table: Table) -> str:
