@@ -38,6 +38,7 @@ class Chip:
         digital: layers that are on no array, and computed beside them.
         unseen: what it gets right on chips that its training never saw, where that was asked for.
         score: what accuracies are.
+        software: what the network gets right before it is mapped; None where that was not asked for.
         parts: cost of each card, where layers have cards of their own: that of `card` first; else none.
     """
 
@@ -49,6 +50,7 @@ class Chip:
     digital: tuple[str, ...] = ()
     unseen: tuple[UnseenChip, ...] = ()
     score: str = "accuracy"
+    software: float | None = None
     parts: tuple[Cost, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
@@ -57,6 +59,7 @@ class Chip:
             "card": self.card.name,
             "accuracy": self.accuracy,
             "score": self.score,
+            "score_in_software": self.software,
             "trained_in_stage": self.trained,
             "mapped_cold": self.cold,
             "digital_layers": list(self.digital),

@@ -96,6 +96,8 @@ def comparison(chips: Sequence[Chip]) -> Table:
     if any(chip.accuracy is not None for chip in chips):
         rows.insert(0, [chips[0].score, *(f"{chip.accuracy:.2%}" for chip in chips)])
         rows[1:1] = mean_rows(chips)
+        if any(chip.software is not None for chip in chips):
+            rows.insert(0, [f"{chips[0].score} in software", *(f"{chip.software:.2%}" for chip in chips)])
         rows.append(["network of stage", *(f"{c.trained}{', cold' if c.cold else ''}" for c in chips)])
     if any(chip.digital for chip in chips):
         rows.append(["digital layers", *(", ".join(chip.digital) or "none" for chip in chips)])
