@@ -110,7 +110,7 @@ class Rows(Cut):
     """Inputs that are vectors already, of a fully connected layer."""
 
     def batch(self, inputs: Tensor, name: str) -> Tensor:
-        return inputs.flatten(0, -2)
+        return inputs[None] if inputs.ndim == 1 else inputs.flatten(0, -2)
 
     def rows(self, batch: Tensor) -> int:
         return batch.shape[1]
@@ -125,10 +125,10 @@ class Rows(Cut):
         return _RowVectors(inputs)
 
     def shaped(self, outputs: Tensor, inputs: Tensor) -> Tensor:
-        return outputs.unflatten(0, inputs.shape[:-1]) if inputs.ndim != 2 else outputs
+        return outputs.reshape(*inputs.shape[:-1], outputs.shape[-1]) if inputs.ndim != 2 else outputs
 
     def errors(self, errors: Tensor, name: str) -> Tensor:
-        return errors.flatten(0, -2)
+        return errors[None] if errors.ndim == 1 else errors.flatten(0, -2)
 
     def shape(self, errors: Tensor, rows: int, shape: Sequence[int] | None, name: str) -> Sequence[int]:
         found = (*errors.shape[:-1], rows)
