@@ -61,6 +61,9 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "raster": lambda: plots.raster([[1e-3, 2e-3], [], [1.5e-3]]),
     "raster with labels": lambda: plots.raster({"ngspice": [1e-3], "torch": [1.1e-3]}, duration=2e-3),
     "raster without spikes": lambda: plots.raster([[], []]),
+    "paths": lambda: plots.conductance_paths(
+        np.linspace(1, 5, 24).reshape(4, 3, 2) * 1e-6, np.full((3, 2), 6e-6)
+    ),
     "conductances": lambda: plots.conductance_map(np.full((64, 10), 1e-5), np.eye(64, 10) * 1e-4),
     "training": lambda: plots.training_curves([Epoch(1, 2.0, 0.4, 0.3), Epoch(2, 1.0, 0.9, 0.8)]),
     "one epoch": lambda: plots.training_curves([Epoch(1, 2.0, 0.4, 0.3)]),
@@ -168,6 +171,19 @@ def test_arrows_start_where_they_belong_and_have_lengths_of_one_scale() -> None:
     assert drawn == {(x, y) for x in range(1, 12, 2) for y in range(1, 12, 2)} - {(3, 3)}
 
 
+def test_paths_are_those_of_cells_whose_places_are_spread() -> None:
+    """Of 100 cells three: the lowest, the middle and the highest place, in µS; and quantiles of all in S."""
+    places = np.random.default_rng(0).permutation(np.linspace(1e-6, 9e-6, 100)).reshape(10, 10)
+    way = places * np.array([0.5, 0.9, 0.99])[:, None, None]
+    left, right = plots.conductance_paths(way, places, cells=3).axes
+    paths = [line.get_ydata() for line in left.lines if line.get_linestyle() == "-"]
+    middle = np.sort(places.ravel())[50]
+    expected = [1e6 * place * np.array([0.5, 0.9, 0.99]) for place in (1e-6, middle, 9e-6)]
+    np.testing.assert_allclose(paths, expected, rtol=1e-12)
+    medians = [np.median(np.abs(now - places)) for now in way]
+    np.testing.assert_allclose(right.lines[1].get_ydata(), medians, rtol=1e-12)
+
+
 def test_weights_keep_their_sign_on_the_map() -> None:
     plus, minus = np.array([[3e-5, 1e-5]]), np.array([[1e-5, 2e-5]])
     weight = plots.conductance_map(plus, minus).axes[2].images[0]
@@ -213,6 +229,12 @@ def test_weights_keep_their_sign_on_the_map() -> None:
         ),
         (lambda: plots.flow_colours(np.ones((2, 3)), 1.0), "flow has shape (2, 3)"),
         (lambda: plots.save(FIGURES["raster"](), "picture.jpg"), "as '.jpg'; use .png, .svg or .pdf"),
+        (
+            lambda: plots.conductance_paths(np.ones((4, 3)), np.ones(2)),
+            "conductances have shape (4, 3) and targets (2,)",
+        ),
+        (lambda: plots.conductance_paths(np.ones((1, 3)), np.ones(3)), "give [rounds + 1, ...]"),
+        (lambda: plots.conductance_paths(np.ones((4, 3)), np.ones(3), cells=0), "cells = 0 is out of range"),
     ],
 )
 def test_bad_input_is_named(draw: Callable[[], object], message: str) -> None:

@@ -7,7 +7,7 @@ import shlex
 import tomllib
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, TypedDict
 
 import typer
 
@@ -16,8 +16,25 @@ from memsim.errors import InputError
 
 if TYPE_CHECKING:
     from memsim.imc import HardwareCard
-    from memsim.imc.workloads import Workload
+    from memsim.imc.cost import Accounting
+    from memsim.learn.chips import Chip
     from memsim.report import Table
+
+
+class Charged(TypedDict):
+    """What is charged."""
+
+    accounting: Accounting
+    skip_events: bool
+
+
+class Judged(TypedDict):
+    """What a network is judged by."""
+
+    data_dir: Path | None
+    images: int | None
+    unseen: int
+    trust: bool
 
 
 def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
@@ -29,6 +46,15 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         typer.Option(
             help="Costs only, of layer shapes: gesture, resnet20, vgg16, fireflownet, spike-flownet, or a `.toml` file."
         ),
+    ] = None,
+    model: Annotated[
+        str | None,
+        typer.Option(
+            help="A network of yours that no run has: `FILE.pt2` of torch.export, or `FILE.py:NAME`; with --data."
+        ),
+    ] = None,
+    data: Annotated[
+        str | None, typer.Option(help="Of a network of yours: a data set by name, or a file or folder.")
     ] = None,
     card: Annotated[
         str, typer.Option(help="Hardware: a card, with the side of its arrays behind it, or a `.toml` file.")
@@ -55,11 +81,11 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         float | None, typer.Option(help="Replace the share of inputs that spike, of a workload; 0 to 1.")
     ] = None,
     images: Annotated[
-        int | None, typer.Option(help="Test images for the accuracy of a run; all where left out.", min=1)
+        int | None, typer.Option(help="Test images for the accuracy; all where left out.", min=1)
     ] = None,
     chips: Annotated[
         int | None,
-        typer.Option(help="Chips of each card that training never saw, to judge a run by.", min=1),
+        typer.Option(help="Chips of each card that training never saw, to judge by.", min=1),
     ] = None,
     hardware: Annotated[
         str | None,
@@ -71,9 +97,10 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         Path | None, typer.Option(help="Folder of the data sets; MEMSIM_DATA where left out.")
     ] = None,
     out: Annotated[
-        Path | None, typer.Option(help="Folder of what is written; RUN/imc or imc/WORKLOAD where left out.")
+        Path | None,
+        typer.Option(help="Folder of what is written; RUN/imc, imc/WORKLOAD or imc/MODEL where left out."),
     ] = None,
-    trust: Annotated[bool, typer.Option("--trust", help=TRUST)] = False,
+    trust: Annotated[bool, typer.Option("--trust", help=f"{TRUST} Load --model.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Accuracy, energy, latency and area of a network on in-memory computing hardware, beside other chips.
@@ -84,46 +111,38 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     `--chips 3` judges a run on three chips of each card that its training never saw, with the averages of normalisation
     that training left, and with those of each chip.
 
+    `--model net.pt2 --data digits --trust` maps a network of yours as it is, fits ranges of inputs, converters and
+    decisions to training samples without labels, and judges it beside itself in software.
+
     Examples: `memsim imc runs/staged --card adcless-64 --compare hp-adc`,
     `memsim imc runs/staged --chips 3 --hardware '{ "converter.offset" = 0.5, "cell.variation" = 0.1 }'`,
     `memsim imc --workload vgg16 --compare hp-adc --compare sar --accounting published`,
     `memsim imc --workload gesture --clock decoupled --spike-rate 0.1 --skip-events --json`
     """
     from memsim.imc.cost import accounting_of
-    from memsim.learn.chips import chips_of_run, chips_of_workload
-    from memsim.report.chips import beside_arrays, comparison, remarks, write_imc_report
+    from memsim.report.chips import beside_arrays, cards_of_layers, comparison, remarks, write_imc_report
 
-    if (run is None) == (workload is None):
-        raise InputError("give the folder of a run, or --workload with the name of one, and not both")
-    cards = _cards(card, compare or [], technology, clock, hardware)
-    charged = accounting_of(accounting)
-    if run is not None:
-        if spike_rate is not None:
-            raise InputError("--spike-rate is for workloads; a run has the spikes of its own images")
-        told = [*(["--trust"] if trust else []), *([f"--chips {chips}"] if chips else [])]
-        source = " ".join([str(run), *told])
-        found = chips_of_run(
-            run,
-            cards,
-            data_dir=data_dir,
-            images=images,
-            unseen=chips or 0,
-            accounting=charged,
-            skip_events=skip_events,
-            trust=trust,
+    asked = {"a run": run, "--workload": workload, "--model": model}
+    named = [name for name, value in asked.items() if value is not None]
+    if len(named) != 1:
+        raise InputError(
+            "give one of them: the folder of a run, --workload with the name of one, or --model with a network of "
+            f"yours; given: {' and '.join(named) or 'none'}"
         )
-        folder = out or run / "imc"
+    _check_options(named[0], data=data, spike_rate=spike_rate, chips=chips, images=images, trust=trust)
+    changes = _changes(technology, clock, hardware)
+    cards = _cards(card, compare or [], changes)
+    charged: Charged = {"accounting": accounting_of(accounting), "skip_events": skip_events}
+    judged: Judged = {"data_dir": data_dir, "images": images, "unseen": chips or 0, "trust": trust}
+    if run is not None:
+        found, place, source = _of_run(run, cards, changes, judged, charged)
+    elif model is not None:
+        found, place, source = _of_model(model, str(data), cards, judged, charged)
     else:
-        if chips is not None:
-            raise InputError("--chips judges a trained run; a workload has no accuracy, leave it out")
-        if trust:
-            raise InputError(
-                "--trust is for runs, whose studies may name code; a workload names none, leave it out"
-            )
-        source = f"--workload {workload}"
-        shapes = _workload(str(workload), spike_rate)
-        found = chips_of_workload(shapes, cards, accounting=charged, skip_events=skip_events)
-        folder = out or Path("imc") / shapes.name
+        found, place, source = _of_workload(str(workload), spike_rate, cards, charged)
+    folder = out or place
+    told = [*(["--trust"] if trust else []), *([f"--chips {chips}"] if chips else [])]
+    source = " ".join([source, *told])
     given = {
         "--accounting": accounting,
         "--technology": technology,
@@ -142,6 +161,8 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         return
     typer.echo(f"{found[0].cost.workload}, {accounting} accounting, for one inference")
     typer.echo(_aligned(comparison(found)))
+    if own := cards_of_layers(found[0]):
+        typer.echo(_aligned(own))
     if digital := beside_arrays(found[0].cost):
         typer.echo(_aligned(digital))
     for remark in remarks(found):
@@ -149,28 +170,78 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     typer.echo("\n".join(map(str, files)))
 
 
-def _workload(name: str, spike_rate: float | None) -> Workload:
+def _check_options(
+    named: str,
+    *,
+    data: str | None,
+    spike_rate: float | None,
+    chips: int | None,
+    images: int | None,
+    trust: bool,
+) -> None:
+    """Raise InputError for options that change nothing of what is named."""
+    if (data is None) == (named == "--model"):
+        raise InputError(
+            "--data names the data of a network of yours, which --model gives; "
+            + ("give it, too" if data is None else "a run and a workload have their own, leave it out")
+        )
+    if spike_rate is not None and named != "--workload":
+        raise InputError("--spike-rate is for workloads; a network has the spikes of its own images")
+    if named != "--workload":
+        return
+    if chips is not None:
+        raise InputError("--chips judges a trained network; a workload has no accuracy, leave it out")
+    if images is not None:
+        raise InputError("--images are for an accuracy; a workload has none, leave it out")
+    if trust:
+        raise InputError(
+            "--trust is for runs, whose studies may name code, and for --model; a workload names none, leave it out"
+        )
+
+
+def _of_run(
+    run: Path, cards: list[HardwareCard], changes: dict[str, Any], judged: Judged, charged: Charged
+) -> tuple[list[Chip], Path, str]:
+    """Chips, the folder to write to, and what to type."""
+    from memsim.learn.chips import chips_of_run
+
+    return chips_of_run(run, cards, changes=changes, **judged, **charged), run / "imc", str(run)
+
+
+def _of_model(
+    model: str, data: str, cards: list[HardwareCard], judged: Judged, charged: Charged
+) -> tuple[list[Chip], Path, str]:
+    """The same of a network of one's own."""
+    from memsim.learn.foreign import chips_of_model
+
+    place = Path("imc") / Path(model.rpartition(".py:")[0] or model).stem
+    found = chips_of_model(model, data, cards, **judged, **charged)
+    return found, place, f"--model {shlex.quote(model)} --data {shlex.quote(data)}"
+
+
+def _of_workload(
+    name: str, spike_rate: float | None, cards: list[HardwareCard], charged: Charged
+) -> tuple[list[Chip], Path, str]:
+    """The same of shapes."""
     from memsim.imc.workloads import load_workload
+    from memsim.learn.chips import chips_of_workload
 
-    found = load_workload(name)
-    return found if spike_rate is None else found.with_spike_rate(spike_rate)
+    shapes = load_workload(name)
+    shapes = shapes if spike_rate is None else shapes.with_spike_rate(spike_rate)
+    return chips_of_workload(shapes, cards, **charged), Path("imc") / shapes.name, f"--workload {name}"
 
 
-def _cards(
-    card: str, compare: Sequence[str], technology: str | None, clock: str | None, hardware: str | None
-) -> list[HardwareCard]:
+def _cards(card: str, compare: Sequence[str], changes: dict[str, Any]) -> list[HardwareCard]:
     from memsim.imc import load_hardware
     from memsim.learn.chips import same_size
 
     own = load_hardware(card)
     cards = [own, *(same_size(name, own) for name in compare)]
-    named = {"technology.card": technology, "clock.kind": clock}
-    changes = _changes(hardware) | {name: value for name, value in named.items() if value is not None}
     return [one.changed(changes) for one in cards] if changes else cards
 
 
-def _changes(hardware: str | None) -> dict[str, Any]:
-    """Entries that an inline table of TOML gives."""
+def _changes(technology: str | None, clock: str | None, hardware: str | None) -> dict[str, Any]:
+    """Entries that differ in all cards: those of an inline table of TOML, and those with options of their own."""
     try:
         found = tomllib.loads(f"hardware = {hardware or '{}'}")["hardware"]
     except tomllib.TOMLDecodeError as error:
@@ -181,7 +252,8 @@ def _changes(hardware: str | None) -> dict[str, Any]:
         raise InputError(
             f'--hardware {hardware!r} is no table; give one such as {{ "converter.offset" = 0.5 }}'
         )
-    return found
+    named = {"technology.card": technology, "clock.kind": clock}
+    return found | {name: value for name, value in named.items() if value is not None}
 
 
 def _aligned(table: Table) -> str:

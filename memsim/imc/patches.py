@@ -128,7 +128,7 @@ class Rows(Cut):
         return outputs.reshape(*inputs.shape[:-1], outputs.shape[-1]) if inputs.ndim != 2 else outputs
 
     def errors(self, errors: Tensor, name: str) -> Tensor:
-        return errors.flatten(0, -2)
+        return errors[None] if errors.ndim == 1 else errors.flatten(0, -2)
 
     def shape(self, errors: Tensor, rows: int, shape: Sequence[int] | None, name: str) -> Sequence[int]:
         found = (*errors.shape[:-1], rows)

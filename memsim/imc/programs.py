@@ -49,6 +49,8 @@ def network_of(program: ExportedProgram) -> nn.Module:
             call = network.graph.call_module(layers[same], (node.args[0],))
         node.replace_all_uses_with(call)
         network.graph.erase_node(node)
+    for switch in ("train", "eval"):  # which programs refuse, and which change their layers alone
+        vars(network).pop(switch, None)
     _drop_unused(network, {network.get_submodule(name) for name in layers.values()})
     network.recompile()
     return network

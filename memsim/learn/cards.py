@@ -42,7 +42,8 @@ def check_cards(study: Study, folder: Path) -> None:
 def _digests(study: Study) -> dict[str, str]:
     """Of the files, by the names that the study has for them."""
     names = [study.synapses.device] if study.on_crossbars else []
-    names += [stage.card for stage in study.stages if stage.card is not None]
+    for stage in study.stages:
+        names += [] if stage.card is None else [stage.card, *(one.card for one in stage.cards.values())]
     return {
         name: digest(read_text(Path(name), f"card {name!r}", "a card"))
         for name in names

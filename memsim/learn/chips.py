@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,13 +10,13 @@ from typing import Any
 
 from memsim.errors import InputError
 from memsim.imc.converters import decides as card_decides
-from memsim.imc.cost import COMPLETE, Accounting, Cost, cost
+from memsim.imc.cost import COMPLETE, Accounting, Cost, cost, costs_of_cards, together
 from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
 from memsim.imc.workloads import Workload, workload_of
 from memsim.learn.checkpoint import STUDY
 from memsim.learn.data import data_name
 from memsim.learn.evaluation import evaluate, first
-from memsim.learn.judging import UnseenChip, check_chips, digital_of, judge, on_chip
+from memsim.learn.judging import UnseenChip, cards_of, check_chips, digital_of, judge, on_chip
 from memsim.learn.run import Run, load_run
 from memsim.learn.run_data import data_of
 from memsim.learn.study import Study, load_study
@@ -38,6 +38,8 @@ class Chip:
         digital: layers that are on no array, and computed beside them.
         unseen: what it gets right on chips that its training never saw, where that was asked for.
         score: what accuracies are.
+        software: what the network gets right before it is mapped; None where that was not asked for.
+        parts: cost of each card, where layers have cards of their own: that of `card` first; else none.
     """
 
     card: HardwareCard
@@ -48,6 +50,8 @@ class Chip:
     digital: tuple[str, ...] = ()
     unseen: tuple[UnseenChip, ...] = ()
     score: str = "accuracy"
+    software: float | None = None
+    parts: tuple[Cost, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
@@ -55,11 +59,13 @@ class Chip:
             "card": self.card.name,
             "accuracy": self.accuracy,
             "score": self.score,
+            "score_in_software": self.software,
             "trained_in_stage": self.trained,
             "mapped_cold": self.cold,
             "digital_layers": list(self.digital),
             "unseen_chips": [one.as_dict() for one in self.unseen],
             **self.cost.as_dict(),
+            "cards": [part.as_dict() for part in self.parts],
         }
 
 
@@ -96,6 +102,7 @@ def chips_of_run(  # noqa: PLR0913 - each is a choice of its own
     accounting: Accounting = COMPLETE,
     skip_events: bool = False,
     trust: bool = False,
+    changes: Mapping[str, Any] | None = None,
 ) -> list[Chip]:
     """What a trained network gets right on each chip, and what it costs there.
 
@@ -111,30 +118,33 @@ def chips_of_run(  # noqa: PLR0913 - each is a choice of its own
         accounting: what is charged.
         skip_events: whether arrays without any spike are not read.
         trust: run the code of the Python files that its study names.
+        changes: entries that differ in cards of single layers, as stages of its study give them.
 
     Raises:
         InputError: no run with stages in the folder, or unseen chips of a card whose chips are all alike.
     """
-    for card in cards if unseen else ():
-        check_chips(card)
     study = load_study(folder / STUDY, trust=trust)
     if not study.stages:
         raise InputError(
             f"{folder} holds no run with stages; train one from a study with [[stages]], or give --workload"
         )
+    places = [(card, *stage_for(study, card)) for card in cards]
+    of_layers = [cards_of(study, number, changes or {}) for _, number, _ in places]
+    for card, own in zip(cards, of_layers, strict=True) if unseen else ():
+        check_chips(card, *own.values())
     study, data = data_of(study, data_dir, run=folder)
     return [
         _chip(
             load_run(folder, trust=trust, stages=number + 1, data=data),
             card,
+            own,
             cold=cold,
             images=images,
             unseen=unseen,
             accounting=accounting,
             skip_events=skip_events,
         )
-        for card in cards
-        for number, cold in [stage_for(study, card)]
+        for (card, number, cold), own in zip(places, of_layers, strict=True)
     ]
 
 
@@ -157,9 +167,10 @@ def _alike(one: HardwareCard, other: HardwareCard) -> bool:
     )
 
 
-def _chip(
+def _chip(  # noqa: PLR0913 - each is a choice of its own
     run: Run,
     card: HardwareCard,
+    cards: Mapping[str, HardwareCard],
     *,
     cold: bool,
     images: int | None,
@@ -167,7 +178,7 @@ def _chip(
     accounting: Accounting,
     skip_events: bool,
 ) -> Chip:
-    network = on_chip(run, card, cold=cold, fold=True)
+    network = on_chip(run, card, cards=cards, cold=cold, fold=True)
     test = run.data.test if images is None else first(run.data.test, images)
     shown = first(test, COSTED_IMAGES).inputs()
     with network.unlimited() if cold else nullcontext():
@@ -175,13 +186,22 @@ def _chip(
             network, shown, steps=network.samples(), inferences=len(shown), name=data_name(run.study.data)
         )
         accuracy = evaluate(network, test)
+    places = {layer.name: f"layers.{number}." for number, layer in enumerate(network.chain)}
+    own = {
+        shape.name: other
+        for name, other in cards.items()
+        for shape in workload.layers
+        if shape.name.startswith(places[name])
+    }
+    costs = costs_of_cards(workload, card, own, accounting=accounting, skip_events=skip_events)
     return Chip(
         card,
-        cost(workload, card, accounting=accounting, skip_events=skip_events),
+        together(costs),
         accuracy=accuracy,
         trained=run.records[-1].stage.name,
         cold=cold,
         digital=digital_of(run.study, len(run.records) - 1),
-        unseen=judge(run, card, test, chips=unseen, cold=cold) if unseen else (),
+        unseen=judge(run, card, test, chips=unseen, cards=cards, cold=cold) if unseen else (),
         score="R²" if run.data.regression else "accuracy",
+        parts=tuple(costs) if cards else (),
     )

@@ -1,4 +1,4 @@
-"""Layers of a stage that are not on the arrays of its card."""
+"""Layers of a stage that are not on the arrays of its card: digital ones, and those with cards of their own."""
 
 from __future__ import annotations
 
@@ -18,6 +18,7 @@ def check_digital(study: NetworkTable, stages: Sequence[Stage]) -> None:
         if stage.card is None:
             continue
         _check_names(study, stage)
+        _check_cards(study, stage)
         again = [name for name in stage.digital if name in mapped]
         if again:
             raise ValueError(
@@ -25,7 +26,7 @@ def check_digital(study: NetworkTable, stages: Sequence[Stage]) -> None:
                 "there, too"
             )
         mapped |= set(names_of(study.every_layer)) - set(stage.digital)
-        if study.coding == DIRECT and stage.hardware_card().inputs.coding == "binary":
+        if study.coding == DIRECT:
             _check_stem(study, stage)
 
 
@@ -46,15 +47,38 @@ def _check_names(study: NetworkTable, stage: Stage) -> None:
         raise ValueError(f"{where} leaves no layer to the card; leave out a name, or the card")
 
 
+def _check_cards(study: NetworkTable, stage: Stage) -> None:
+    """Raise ValueError where a card of a single layer names none, or changes nothing."""
+    names, where = names_of(study.every_layer), f"stage {stage.name!r}: cards"
+    on_arrays = [name for name in names if name not in stage.digital]
+    for name, card in stage.cards_of_layers().items():
+        if name not in names:
+            raise ValueError(f"{where} names {name!r}, which is no layer; known: {', '.join(names)}")
+        if name in stage.digital:
+            raise ValueError(
+                f"{where} gives {name!r} a card, and digital leaves it out; name it in one of them"
+            )
+        if card == stage.hardware_card():
+            raise ValueError(f"{where} gives {name!r} the card that it has anyway; leave it out")
+    if set(on_arrays) <= set(stage.cards):
+        raise ValueError(
+            f"{where} leaves no layer to the card of the stage, {stage.card}; leave out one, or make its card that of "
+            "the stage"
+        )
+
+
 def _check_stem(study: NetworkTable, stage: Stage) -> None:
     """Raise ValueError where numbers of the input would be on binary word lines."""
     names = names_of(study.every_layer)
     for layer, name, before in zip(study.every_layer, names, [INPUT, *names], strict=False):
         main, others = layer.fed_by(before, study.inputs)
         heard = {main, *(others if layer.join == "current" else ())}
-        if heard & {INPUT, *study.inputs} and name not in stage.digital:
+        if not heard & {INPUT, *study.inputs} or name in stage.digital:
+            continue
+        card = stage.card_of(name)
+        if card.inputs.coding == "binary":
             raise ValueError(
                 f"stage {stage.name!r}: coding = {DIRECT!r} gives layer {name!r} numbers, and word lines of "
-                f"{stage.card} are binary; put it into digital, or give hardware inputs.coding = pulse-count or "
+                f"{card.name} are binary; put it into digital, or give hardware inputs.coding = pulse-count or "
                 "bit-serial"
             )

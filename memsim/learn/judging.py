@@ -6,6 +6,7 @@ are seen by neither. Averages of a chip are those of training images without the
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from itertools import count, islice
 from typing import Any
@@ -17,6 +18,7 @@ from memsim.learn.data import Split
 from memsim.learn.evaluation import AT_ONCE, evaluate, first
 from memsim.learn.run import CALIBRATION_SAMPLE, Run, decides, on_card
 from memsim.learn.shares import shares_of
+from memsim.learn.stages import Stage
 from memsim.learn.study import Study
 from memsim.networks import Network
 
@@ -49,26 +51,56 @@ class UnseenChip:
         }
 
 
-def check_chips(card: HardwareCard) -> None:
-    """Raise InputError where the chips of a card are all alike, so that none is unseen."""
-    if not card.chips_differ:
+def check_chips(*cards: HardwareCard) -> None:
+    """Raise InputError where the chips of some cards are all alike, so that none is unseen."""
+    if not any(card.chips_differ for card in cards):
         raise InputError(
-            f"chips of {card.name} are all alike, and judging several says no more than one; give it one of "
+            f"chips of {cards[0].name} are all alike, and judging several says no more than one; give it one of "
             f"{', '.join(DRAWN_ONCE)} above 0 (--hardware), or ask for no chips"
         )
 
 
+def stage_on_card(study: Study, number: int) -> Stage | None:
+    """The stage that says which layers are where in the network of a stage: in software, the next one with a card."""
+    return next((stage for stage in study.stages[number:] if stage.card is not None), None)
+
+
 def digital_of(study: Study, number: int) -> tuple[str, ...]:
-    """Layers of the network of a stage that are not on arrays; in software, those of the next stage with a card."""
-    return next((stage.digital for stage in study.stages[number:] if stage.card is not None), ())
+    """Layers of the network of a stage that are not on arrays."""
+    stage = stage_on_card(study, number)
+    return () if stage is None else stage.digital
+
+
+def cards_of(study: Study, number: int, changes: Mapping[str, Any]) -> dict[str, HardwareCard]:
+    """Cards of single layers of the network of a stage, with what differs in all cards."""
+    stage = stage_on_card(study, number)
+    found = {} if stage is None else stage.cards_of_layers()
+    return {name: card.changed(changes) if changes else card for name, card in found.items()}
 
 
 def on_chip(
-    run: Run, card: HardwareCard, *, chip: int = 0, cold: bool = False, fold: bool = False
+    run: Run,
+    card: HardwareCard,
+    *,
+    cards: Mapping[str, HardwareCard] | None = None,
+    chip: int = 0,
+    cold: bool = False,
+    fold: bool = False,
 ) -> Network:
-    """The network of a run, or of its first stages, on a chip; decisions are calibrated where it is cold."""
+    """The network of a run, or of its first stages, on a chip; decisions are calibrated where it is cold.
+
+    Args:
+        run: with stages, or its first ones.
+        card: the hardware.
+        cards: of single layers, by their names.
+        chip: which one it is.
+        cold: whether its last stage was not for such a card.
+        fold: normalisation, see `on_card`.
+    """
     digital = digital_of(run.study, len(run.records) - 1)
-    network = on_card(run.network, card, run.data, NOISE_SEED, digital=digital, chip=chip, fold=fold)
+    network = on_card(
+        run.network, card, run.data, NOISE_SEED, digital=digital, cards=cards, chip=chip, fold=fold
+    )
     if cold and decides(network):
         with network.unlimited():
             calibrate(network, first(run.data.train, CALIBRATION_SAMPLE).inputs())
@@ -76,7 +108,13 @@ def on_chip(
 
 
 def judge(
-    run: Run, card: HardwareCard, test: Split, *, chips: int, cold: bool = False
+    run: Run,
+    card: HardwareCard,
+    test: Split,
+    *,
+    chips: int,
+    cards: Mapping[str, HardwareCard] | None = None,
+    cold: bool = False,
 ) -> tuple[UnseenChip, ...]:
     """What a network gets right on so many chips of a card.
 
@@ -85,15 +123,18 @@ def judge(
         card: the hardware.
         test: examples, which choose nothing.
         chips: how many.
+        cards: of single layers, by their names.
         cold: whether its last stage was not for such a card: decisions are calibrated then.
 
     Raises:
         InputError: a card whose chips are all alike.
     """
-    check_chips(card)
+    check_chips(card, *(cards or {}).values())
     seen = {stage.chip for stage in run.study.stages[: len(run.records)]}
     unseen = islice((chip for chip in count(1) if chip not in seen), chips)
-    return tuple(_judged(on_chip(run, card, chip=chip, cold=cold), run, test, chip) for chip in unseen)
+    return tuple(
+        _judged(on_chip(run, card, cards=cards, chip=chip, cold=cold), run, test, chip) for chip in unseen
+    )
 
 
 def _judged(network: Network, run: Run, test: Split, chip: int) -> UnseenChip:

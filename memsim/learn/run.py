@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -170,19 +170,21 @@ def mapped(network: Network, stage: Stage, study: Study, data: Dataset) -> Netwo
     if stage.card is None:
         return network
     seed = of_stage(study.seed, study.stages.index(stage), 0)
-    found = on_card(network, stage.hardware_card(), data, seed, digital=stage.digital, chip=stage.chip or 0)
+    card, own, chip = stage.hardware_card(), stage.cards_of_layers(), stage.chip or 0
+    found = on_card(network, card, data, seed, digital=stage.digital, cards=own, chip=chip)
     for layer in mapped_layers(found).values():
         layer.meets_chips = stage.chip is None
     return found
 
 
-def on_card(
+def on_card(  # noqa: PLR0913 - each is a choice of its own
     network: Network,
     card: HardwareCard,
     data: Dataset,
     seed: int,
     *,
     digital: Collection[str] = (),
+    cards: Mapping[str, HardwareCard] | None = None,
     chip: int = 0,
     fold: bool = False,
 ) -> Network:
@@ -194,14 +196,25 @@ def on_card(
         data: that it was trained on.
         seed: of the noise of reads.
         digital: names of layers that are not on arrays.
+        cards: of layers that have one of their own, by their names.
         chip: which one it is.
         fold: normalisation into layers and thresholds, which then has no averages to train or to fit to a chip.
     """
-    check_gates(network, card, digital)
+    of_layers = cards or {}
+    check_gates(network, lambda name: of_layers.get(name, card), digital)
     sample = first(data.train, SPAN_SAMPLE).inputs() if network.crossbars else None
     source = torch.Generator().manual_seed(seed)
-    skip = [f"layers.{number}" for number, layer in enumerate(network.chain) if layer.name in digital]
-    found = map_to_imc(network, card, generator=source, sample=sample, skip=skip, chip=chip, fold=fold)
+    places = {layer.name: f"layers.{number}" for number, layer in enumerate(network.chain)}
+    found = map_to_imc(
+        network,
+        card,
+        generator=source,
+        sample=sample,
+        skip=[places[name] for name in digital],
+        cards={places[name]: own for name, own in of_layers.items()},
+        chip=chip,
+        fold=fold,
+    )
     assert isinstance(found, Network)  # noqa: S101 - a copy of one
     return found
 
@@ -210,13 +223,15 @@ def check_all_gates(network: Network, study: Study) -> None:
     """Raise InputError where a gate cannot stand behind the arrays of a card of any stage."""
     for stage in study.stages:
         if stage.card is not None:
-            check_gates(network, stage.hardware_card(), stage.digital)
+            check_gates(network, stage.card_of, stage.digital)
 
 
-def check_gates(network: Network, card: HardwareCard, digital: Collection[str] = ()) -> None:
-    """Raise InputError where a gate cannot stand behind the arrays of a card, which `digital` layers are not on."""
+def check_gates(
+    network: Network, card_of: Callable[[str], HardwareCard], digital: Collection[str] = ()
+) -> None:
+    """Raise InputError where a gate cannot stand behind the arrays of its layer, which `digital` ones have none of."""
     for layer in [layer for layer in network.chain if layer.name not in digital]:
-        gate, who = layer.gate, layer.gate_name
+        gate, who, card = layer.gate, layer.gate_name, card_of(layer.name)
         if not gate.causal:
             raise InputError(
                 f"{who} is not causal, and {card.name} reads step by step; say causal = True in its class if no step "

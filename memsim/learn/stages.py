@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
 from memsim.errors import InputError
 from memsim.files import write_text
@@ -23,6 +23,27 @@ STAGES = "stages.csv"
 StageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$", max_length=60)]
 
 
+class LayerCard(Table):
+    """The hardware of a single layer.
+
+    Attributes:
+        card: by its name.
+        hardware: entries of it that differ; those of the stage are of its other layers.
+    """
+
+    card: str
+    hardware: dict[str, Any] = {}
+
+    def hardware_card(self) -> HardwareCard:
+        """The card with what differs."""
+        return load_hardware(self.card, self.hardware)
+
+
+def _named(card: Any) -> Any:
+    """A name stands for that card as it is."""
+    return {"card": card} if isinstance(card, str) else card
+
+
 class Stage(Table):
     """One stage of training. It starts from the network of the last one.
 
@@ -34,6 +55,7 @@ class Stage(Table):
         trains: names of the parameters that are trained, `*` for any characters, as in "*.trim" for column references;
             all where left out.
         digital: names of layers of discrete neurons that are not on arrays, but computed as in software.
+        cards: of layers that have one of their own, by their names: a card, or a table with `card` and `hardware`.
         epochs: passes over the examples.
         examples: of each epoch, drawn anew; all where left out.
         batch: examples an update is made from; those of the study where left out.
@@ -51,6 +73,7 @@ class Stage(Table):
     chip: Count | None = None
     trains: tuple[str, ...] = ()
     digital: tuple[str, ...] = ()
+    cards: dict[str, Annotated[LayerCard, BeforeValidator(_named)]] = {}
     epochs: Count = 1
     examples: Count | None = None
     batch: Count | None = None
@@ -62,10 +85,11 @@ class Stage(Table):
 
     @model_validator(mode="after")
     def _hardware_exists(self) -> Stage:
-        for name in ("hardware", "chip", "digital", "distil"):
+        for name in ("hardware", "chip", "digital", "cards", "distil"):
             if self.card is None and getattr(self, name):
                 raise ValueError(f"{name} changes nothing without a card; name one, or leave {name} out")
-        if self.chip is not None and not self.hardware_card().chips_differ:
+        cards = () if self.card is None else (self.hardware_card(), *self.cards_of_layers().values())
+        if self.chip is not None and not any(card.chips_differ for card in cards):
             raise ValueError(
                 f"chip = {self.chip} changes nothing, as chips of {self.card} are all alike; give hardware one of "
                 f"{', '.join(DRAWN_ONCE)} above 0, or leave chip out"
@@ -74,7 +98,7 @@ class Stage(Table):
             raise ValueError(
                 "temperature changes nothing without distil; give distil, or leave temperature out"
             )
-        decided = self.card is not None and decides(self.hardware_card())
+        decided = any(decides(card) for card in cards)
         for name in ("gradient", "width"):
             if not decided and getattr(self, name) != type(self).model_fields[name].default:
                 raise ValueError(
@@ -88,6 +112,14 @@ class Stage(Table):
         if self.card is None:
             raise InputError(f"stage {self.name!r} is trained in software, and has no card")
         return load_hardware(self.card, self.hardware)
+
+    def cards_of_layers(self) -> dict[str, HardwareCard]:
+        """Cards of single layers, by their names."""
+        return {name: one.hardware_card() for name, one in self.cards.items()}
+
+    def card_of(self, layer: str) -> HardwareCard:
+        """The card of the layer of a name."""
+        return self.cards[layer].hardware_card() if layer in self.cards else self.hardware_card()
 
     def width_at(self, progress: float) -> float:
         """Width of the gradient [LSB] at this share of the stage."""

@@ -9,6 +9,7 @@ from memsim.plots.flow import Motion, flow_colours, motion
 from memsim.plots.kinetics import FittedRamp, FittedTimes, fitted_ramps, fitted_times
 from memsim.plots.loops import hysteresis
 from memsim.plots.over_time import neuron, overlay, raster, telling, waveforms
+from memsim.plots.paths import conductance_paths
 from memsim.plots.phase import phase_portrait
 from memsim.plots.quantiles import QuantilePair, quantile_quantile
 from memsim.plots.robustness import Robustness, robustness
@@ -26,6 +27,7 @@ __all__ = [
     "Robustness",
     "conductance_histogram",
     "conductance_map",
+    "conductance_paths",
     "confusion",
     "cost_bars",
     "failed_points",

@@ -40,7 +40,8 @@ def write_imc_report(chips: Sequence[Chip], folder: Path, command: str) -> list[
     ensure_folder(folder)
     write_text(folder / NUMBERS, json.dumps([chip.as_dict() for chip in chips], indent=2) + "\n")
     side_by_side, layers = imc_figures(chips)
-    floor = plots.floorplan(chips[0].cost)
+    # a floorplan is of one chip
+    floor = plots.floorplan(chips[0].parts[0] if chips[0].parts else chips[0].cost)
     pictures = [
         plots.save(side_by_side, folder / "imc-cost.png"),
         plots.save(layers, folder / "imc-layers.png"),
@@ -59,6 +60,7 @@ def write_imc_report(chips: Sequence[Chip], folder: Path, command: str) -> list[
             heading=f"Layers on {card}",
             tables=[
                 _layers(chips[0].cost),
+                *([own] if (own := cards_of_layers(chips[0])) else []),
                 *([digital] if (digital := beside_arrays(chips[0].cost)) else []),
             ],
             figures=[
@@ -94,6 +96,8 @@ def comparison(chips: Sequence[Chip]) -> Table:
     if any(chip.accuracy is not None for chip in chips):
         rows.insert(0, [chips[0].score, *(f"{chip.accuracy:.2%}" for chip in chips)])
         rows[1:1] = mean_rows(chips)
+        if any(chip.software is not None for chip in chips):
+            rows.insert(0, [f"{chips[0].score} in software", *(f"{chip.software:.2%}" for chip in chips)])
         rows.append(["network of stage", *(f"{c.trained}{', cold' if c.cold else ''}" for c in chips)])
     if any(chip.digital for chip in chips):
         rows.append(["digital layers", *(", ".join(chip.digital) or "none" for chip in chips)])
@@ -135,6 +139,23 @@ def beside_arrays(cost: Cost) -> Table | None:
         for part in cost.parts
     ]
     return ("beside the arrays", "does", "energy", "time"), rows
+
+
+def cards_of_layers(chip: Chip) -> Table | None:
+    """What the layers of each card cost; None where all have one."""
+    if not chip.parts:
+        return None
+    rows = [
+        (
+            part.card,
+            ", ".join(layer.name for layer in part.layers),
+            format_si(part.total_energy, "J", 3),
+            format_si(part.inference_time, "s", 3),
+            f"{part.total_area / SQUARE_MILLIMETRE:.1f} mm²",
+        )
+        for part in chip.parts
+    ]
+    return ("layers on", "which", "energy", "time", "area"), rows
 
 
 def _components(costs: Sequence[Cost]) -> Table:

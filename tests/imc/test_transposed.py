@@ -36,6 +36,7 @@ def test_ideal_cells_give_the_transposed_weights(card: str) -> None:
     weights = mapped.integers() * mapped.scale[:, None]
     found = mapped.transposed(errors(2, 5, 7))
     assert found.shape == (2, 5, 40)
+    assert mapped.transposed(errors(2, 5, 7)[1, 2]).shape == (40,)
     # conductances of cells in S are rounded in float64
     torch.testing.assert_close(found, errors(2, 5, 7) @ weights, rtol=1e-9, atol=1e-12)
 

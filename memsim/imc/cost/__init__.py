@@ -8,6 +8,7 @@ from memsim.imc.cost.remarks import RETICLE, Currents
 from memsim.imc.cost.results import Cost, LayerCost, PartCost, Programming
 from memsim.imc.cost.sensitivity import Quantity, Swing, sensitivity
 from memsim.imc.cost.technology import Constants, Technology, load_technology, technology_names
+from memsim.imc.cost.together import costs_of_cards, together
 
 __all__ = [
     "COMPLETE",
@@ -28,7 +29,9 @@ __all__ = [
     "Technology",
     "accounting_of",
     "cost",
+    "costs_of_cards",
     "load_technology",
     "sensitivity",
     "technology_names",
+    "together",
 ]

@@ -94,20 +94,12 @@ def _dataset(  # noqa: PLR0917 - each used once
     wanted = table.targets
     if wanted in SCENE_TARGETS:
         raise InputError(f"targets = {wanted!r} is of event-scenes; allowed here: classes, numbers")
-    kinds = {kind_of(part.targets, cast("Kind | None", wanted)) for part in given.values()}
-    if len(kinds) > 1:
-        raise InputError("labels are classes in one part and numbers in the other; say which with targets")
-    (kind,) = kinds
+    kind = common_kind(found, cast("Kind | None", wanted))
     if table.centre is None:
         table = table.model_copy(update={"centre": kind == "numbers" and table.range is None})
     layout, _ = layout_of(found, table)
     table.refuse(*(NOT_DRAWN if found.test is not None else DRAWN))
-    if found.test is None:
-        train, test = divide(found.train, table.test_share, table.split_seed, stratified=kind == "classes")
-        told = f"{len(train)} examples to train on, {len(test)} drawn from them to test on"
-    else:
-        train, test = found.train, found.test
-        told = f"{len(train)} examples to train on, {len(test)} to test on"
+    train, test, told = divided(found, table, kind)
     notes = (told, *found.notes, *check_leak(train.inputs, test.inputs, allowed=table.repeats))
     inputs = prepare_inputs(Found(train, test, found.layout, found.range, found.duration), test, table, slots)
     bins = inputs.train.shape[1] if layout == "series" else None
@@ -128,6 +120,28 @@ def _dataset(  # noqa: PLR0917 - each used once
         digest=digest,
         parts=widths,
     )
+
+
+def common_kind(found: Found, wanted: Kind | None) -> Kind:
+    """Whether targets are classes or numbers.
+
+    Raises:
+        InputError: they cannot be what is asked for, or are of both kinds.
+    """
+    parts = [part for part in (found.train, found.test) if part is not None]
+    kinds = {kind_of(part.targets, wanted) for part in parts}
+    if len(kinds) > 1:
+        raise InputError("labels are classes in one part and numbers in the other; say which with targets")
+    return kinds.pop()
+
+
+def divided(found: Found, table: DataTable, kind: Kind) -> tuple[Examples, Examples, str]:
+    """Examples to train on and to test on, and what to say of them."""
+    if found.test is not None:
+        train, test = found.train, found.test
+        return train, test, f"{len(train)} examples to train on, {len(test)} to test on"
+    train, test = divide(found.train, table.test_share, table.split_seed, stratified=kind == "classes")
+    return train, test, f"{len(train)} examples to train on, {len(test)} drawn from them to test on"
 
 
 def _given(part: Examples | None) -> Examples:
