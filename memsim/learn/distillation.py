@@ -3,12 +3,12 @@
     loss = (1 - d) loss(z, wanted) + d tau^2 KL(softmax(z' / tau) || softmax(z / tau))
 
 with the scores z of the network, z' of its teacher, and the temperature tau, averaged over the batch: Hinton, Vinyals
-and Dean, Distilling the knowledge in a neural network (arXiv:1503.02531), section 2. Numbers are no distribution; of them
+and Dean, Distilling the knowledge in a neural network (arXiv:1503.02531), section 2. Of numbers
 
     loss = (1 - d) loss(z, wanted) + d mean (z - z')^2
 
-over all outputs, those that nothing is known of included. Section 2.1 there: for a high temperature and scores of mean
-zero the gradient of the first is that of squares, too.
+over all outputs, those that nothing is known of included. For a high temperature and scores of mean zero, the gradient
+of the first is that of squares, too (section 2.1 there).
 """
 
 from __future__ import annotations
@@ -71,6 +71,6 @@ def check_distillation(study: Study, data: Dataset) -> None:
     for stage in study.stages:
         if stage.distil and data.regression and stage.temperature != usual:
             raise InputError(
-                f"stage {stage.name!r}: temperature = {stage.temperature:g} is for classes, and labels of {data.name!r} "
-                "are numbers; leave it out"
+                f"stage {stage.name!r}: temperature = {stage.temperature:g} is for classes, and labels of "
+                f"{data.name!r} are numbers; leave it out"
             )

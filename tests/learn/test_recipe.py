@@ -15,9 +15,9 @@ from typer.testing import CliRunner
 from memsim.cli import app
 from memsim.errors import InputError
 from memsim.imc import digital_parts, estimate_averages, mapped_layers
-from memsim.learn import evaluate, judge, load_run, make_dataset, make_study, respond, train
+from memsim.learn import evaluate, first, judge, load_run, make_dataset, make_study, respond, train
 from memsim.learn.distillation import Distillation, check_distillation
-from memsim.learn.judging import NOISE_SEED
+from memsim.learn.judging import AVERAGES_SAMPLE, NOISE_SEED, judge_seen
 from memsim.learn.losses import LOSSES
 from memsim.learn.run import on_card
 from memsim.networks import build_network
@@ -191,11 +191,16 @@ def test_a_network_of_numbers_ends_nearer_to_its_teacher(tmp_path: Path) -> None
         stages = (software, {**ONE_BIT, "epochs": 4, "distil": share})
         layers = ({"name": "stem", "neurons": 24}, {"neurons": 24}, {})
         taught = make_study(layers=layers, steps=3, coding="direct", batch=40, stages=stages)
-        run = train(taught, tmp_path / str(share), data=NUMBERS)
+        told: list[str] = []
+        run = train(taught, tmp_path / str(share), data=NUMBERS, tell=told.append)
         teacher = load_run(tmp_path / str(share), stages=1, data=NUMBERS).network
         said = [respond(one, NUMBERS.train) for one in (teacher, run.network)]
         apart.append(float((said[0] - said[1]).square().mean()))
     assert apart[1] < apart[0]
+    assert not any("normalisation" in note for note in told)  # there is none
+    (chip,) = judge(run, run.study.stages[-1].hardware_card(), NUMBERS.test, chips=1)
+    names = {"chip", "r_squared_averages_of_training", "r_squared_averages_per_chip"}
+    assert chip.as_dict().keys() == names
 
 
 def test_a_run_is_judged_on_chips_that_it_never_saw(folder: Path) -> None:
@@ -216,6 +221,20 @@ def test_a_run_is_judged_on_chips_that_it_never_saw(folder: Path) -> None:
     estimate_averages(network, batches)
     assert evaluate(network, run.data.test) == chips[1].fitted
     assert not torch.equal(before, network.chain[1].norm.running_mean)
+
+
+def test_training_says_what_averages_of_all_chips_hide(tmp_path: Path) -> None:
+    """Offsets that are no noise to a choice of classes: what is told is what judging finds on chip 0."""
+    offsets = {**ONE_BIT, "hardware": {**NO_WIRES, "converter.offset": 3.0}}
+    told: list[str] = []
+    run = train(make_study(**study(offsets)), tmp_path, tell=told.append)
+    (note,) = [one for one in told if "normalisation" in one]
+    seen = judge_seen(run, first(run.data.train, AVERAGES_SAMPLE))
+    # which training looks at, with the averages that it left
+    assert seen.accuracy == evaluate(run.network, first(run.data.train, AVERAGES_SAMPLE))
+    assert seen.fitted > seen.accuracy
+    assert f"training accuracy is {seen.accuracy:.4f}" in note
+    assert note.endswith(f"and {seen.fitted:.4f} with its own")
 
 
 def test_averages_of_batches_are_their_mean() -> None:
