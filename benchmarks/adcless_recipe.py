@@ -28,7 +28,8 @@ from staged import share_stages, told
 from memsim.learn import Run, Study, load_study, make_study, train
 from memsim.learn.checkpoint import STUDY
 from memsim.learn.data import Dataset
-from memsim.learn.judging import judge
+from memsim.learn.judging import judge, judge_seen
+from memsim.learn.shares import shares_of
 
 NAME = "adcless_recipe"
 RUNS = Path("runs/benchmark-adcless-recipe")
@@ -82,10 +83,12 @@ def trained(
 def judged(run: Run, chips: int) -> dict[str, Any]:
     """What a network gets right, in software, on the chip that training looked at, and on others."""
     card = run.study.stages[-1].hardware_card()
+    held = shares_of(run.study, run.data)[1]
     return {
         "software": run.records[0].accuracy,
         "software, held out": run.records[0].history[-1].validation_accuracy,
         "held out": run.history[-1].validation_accuracy,
+        "held out, averages per chip": None if held is None else judge_seen(run, held).fitted,
         "chips": [one.as_dict() for one in judge(run, card, run.data.test, chips=chips)],
         "seconds": [sum(epoch.seconds for epoch in record.history) for record in run.records],
     }

@@ -58,9 +58,9 @@ def spiking_to_nir(network: SpikingNetwork, dt: float = DT) -> nir.NIRGraph:
     nodes: dict[str, nir.NIRNode] = {}
     check_chain(network)
     for number, (synapses, neurons) in enumerate(zip(network.synapses, network.neurons, strict=True)):
-        pool = network.chain[number].pool
-        if pool is not None:
-            nodes[f"pool_{number}"], shape = pool_node(pool.side), pool.shape
+        resampling = network.chain[number].resampling
+        if resampling is not None:
+            nodes[f"pool_{number}"], shape = pool_node(resampling), resampling.shape
         if isinstance(synapses, nn.Linear) and len(shape) > 1:
             nodes[f"flatten_{number}"] = nir.Flatten({"input": np.array(shape)}, start_dim=0, end_dim=-1)
         nodes[f"synapses_{number}"], shape = _synapse_node(synapses, shape)
@@ -163,7 +163,7 @@ def _synapse_node(synapses: nn.Module, shape: Shape) -> tuple[nir.NIRNode, Shape
 
 def _input_shape(network: SpikingNetwork) -> Shape:
     first = network.chain[0]
-    image = first.pool is not None or isinstance(network.synapses[0], nn.Conv2d)
+    image = first.resampling is not None or isinstance(network.synapses[0], nn.Conv2d)
     return as_image(network.shape) if image else network.shape
 
 

@@ -92,9 +92,9 @@ def to_nir(network: MemristiveNetwork | SpikingNetwork, shape: tuple[int, ...] |
     loops: dict[int, list[nir.NIRNode]] = {}
     image: tuple[int, ...] = shape
     for whole, layer, cell in zip(network.chain, network.synapses, network.cells, strict=True):
-        if whole.pool is not None:
-            nodes.append(pool_node(whole.pool.side))
-            image = whole.pool.shape
+        if whole.resampling is not None:
+            nodes.append(pool_node(whole.resampling))
+            image = whole.resampling.shape
         if not isinstance(layer, Dense):
             image = as_image(image)
         elif len(image) > 1:
@@ -103,7 +103,7 @@ def to_nir(network: MemristiveNetwork | SpikingNetwork, shape: tuple[int, ...] |
         image = layer.shape
         if whole.recurrent is not None:
             loops[len(nodes)] = _loop(whole, cell)
-    imaged = network.chain[0].pool is not None or not isinstance(network.synapses[0], Dense)
+    imaged = network.chain[0].resampling is not None or not isinstance(network.synapses[0], Dense)
     first, last = as_image(shape) if imaged else shape, image
     chain = [nir.Input(np.array(first)), *nodes, nir.Output(np.array(last))]
     names = [

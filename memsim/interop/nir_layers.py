@@ -10,6 +10,7 @@ import numpy as np
 
 from memsim.errors import InputError
 from memsim.interop.nir_neurons import NEURONS
+from memsim.networks.lines import Resampling, Upsample
 
 SYNAPSES = (nir.Linear, nir.Affine, nir.Conv2d)
 POOLS = (nir.AvgPool2d, nir.SumPool2d)
@@ -76,8 +77,17 @@ def _all_channels(node: nir.Conv2d) -> None:
         node.input_type = {"input": np.array([channels, *node.input_shape])}
 
 
-def pool_node(side: int) -> nir.AvgPool2d:
-    """Averages over windows side by side."""
+def pool_node(resampling: Resampling) -> nir.AvgPool2d:
+    """Averages over windows side by side.
+
+    Raises:
+        InputError: copies of pixels, which NIR has no node for.
+    """
+    if isinstance(resampling, Upsample):
+        raise InputError(
+            f"upsample = {resampling.side} has no node in NIR; leave it out of networks that are to be graphs"
+        )
+    side = resampling.side
     return nir.AvgPool2d(np.array([side, side]), np.array([side, side]), np.array([0, 0]))
 
 

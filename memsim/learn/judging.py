@@ -2,6 +2,11 @@
 
 Training meets chips that are drawn anew for each batch, and is looked at on chip 0 after each epoch; chips 1, 2, ...
 are seen by neither. Averages of a chip are those of training images without their labels.
+
+Normalisation takes the offsets of a chip off where it knows the averages of that chip, as in training, where each batch
+has its own. Those that training leaves are averages of all chips, so that offsets of one stay: an accuracy with them is
+that of a chip that was not calibrated, the more so the more levels a converter has, since its offset is added to every
+read. A choice between networks is one between calibrated chips.
 """
 
 from __future__ import annotations
@@ -16,6 +21,7 @@ from memsim.imc.calibration import calibrate, estimate_averages, normalisations
 from memsim.imc.hardware import DRAWN_ONCE, HardwareCard
 from memsim.learn.data import Split
 from memsim.learn.evaluation import AT_ONCE, evaluate, first
+from memsim.learn.metrics import ACCURACY, main_metric_name
 from memsim.learn.run import CALIBRATION_SAMPLE, Run, decides, on_card
 from memsim.learn.shares import shares_of
 from memsim.learn.stages import Stage
@@ -36,18 +42,21 @@ class UnseenChip:
         chip: its number, at least 1.
         accuracy: with the averages of normalisation that training left.
         fitted: with those of the chip; None of a network without batch normalisation.
+        metric: what both are.
     """
 
     chip: int
     accuracy: float
     fitted: float | None
+    metric: str = ACCURACY
 
     def as_dict(self) -> dict[str, Any]:
         """For JSON."""
+        name = self.metric.replace("-", "_")
         return {
             "chip": self.chip,
-            "accuracy_averages_of_training": self.accuracy,
-            "accuracy_averages_per_chip": self.fitted,
+            f"{name}_averages_of_training": self.accuracy,
+            f"{name}_averages_per_chip": self.fitted,
         }
 
 
@@ -137,11 +146,33 @@ def judge(
     )
 
 
+def judge_seen(run: Run, examples: Split) -> UnseenChip:
+    """What a network gets right of examples on the chip that training looks at after each epoch."""
+    stage = run.study.stages[len(run.records) - 1]
+    chip, cards = stage.chip or 0, stage.cards_of_layers()
+    return _judged(on_chip(run, stage.hardware_card(), cards=cards, chip=chip), run, examples, chip)
+
+
+def note_on_averages(run: Run) -> str | None:
+    """What to say of accuracies after epochs on hardware, where normalisation takes them for less than they are."""
+    stage = run.study.stages[len(run.records) - 1]
+    differ = any(card.chips_differ for card in (stage.hardware_card(), *stage.cards_of_layers().values()))
+    if stage.chip is not None or not differ or not normalisations(run.network):
+        return None
+    kept, held = shares_of(run.study, run.data)
+    seen = judge_seen(run, first(kept if held is None else held, AVERAGES_SAMPLE))
+    return (
+        f"on chip 0, {'training' if held is None else 'held-out'} {seen.metric} is {seen.accuracy:.4f} with the "
+        f"averages of normalisation of all chips, as after each epoch, and {seen.fitted:.4f} with its own"
+    )
+
+
 def _judged(network: Network, run: Run, test: Split, chip: int) -> UnseenChip:
+    metric = main_metric_name(test.labels)
     with network.unlimited():
         accuracy = evaluate(network, test)
         if not normalisations(network):
-            return UnseenChip(chip, accuracy, None)
+            return UnseenChip(chip, accuracy, None, metric)
         shown = first(shares_of(run.study, run.data)[0], AVERAGES_SAMPLE)
         estimate_averages(network, [inputs for inputs, _ in shown.batches(AT_ONCE)])
-        return UnseenChip(chip, accuracy, evaluate(network, test))
+        return UnseenChip(chip, accuracy, evaluate(network, test), metric)

@@ -74,7 +74,12 @@ OF_NUMBERS = set(METRICS) - OF_CLASSES
 
 def main_metric(wanted: Tensor) -> Metric:
     """Accuracy of classes, R^2 of numbers."""
-    return METRICS[R_SQUARED if wanted.is_floating_point() else ACCURACY]
+    return METRICS[main_metric_name(wanted)]
+
+
+def main_metric_name(wanted: Tensor) -> str:
+    """Its name."""
+    return R_SQUARED if wanted.is_floating_point() else ACCURACY
 
 
 def chosen_metrics(names: Collection[str], wanted: Tensor) -> Mapping[str, Metric]:

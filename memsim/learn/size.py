@@ -12,8 +12,8 @@ from dataclasses import dataclass
 
 from memsim.learn.study import Study
 from memsim.memory import check_memory, format_bytes, is_large
-from memsim.networks.geometry import Convolution, as_image, one_group, output_sides, pooled_shape
-from memsim.networks.lines import Part, parts_of
+from memsim.networks.geometry import Convolution, as_image, one_group, output_sides
+from memsim.networks.lines import Part, parts_of, resampling_of
 from memsim.networks.network import INPUT
 from memsim.networks.tables import LayerTable
 from memsim.surrogate.fused.compiler import find_compiler
@@ -72,7 +72,8 @@ def layer_sizes(
         source = layer.fed_by(before, parts or {})[0]
         layout, shape = layer.layout, known.get(source, shape)
         of_input = source == INPUT or source in (parts or {})
-        shape = shape if layer.pool is None else pooled_shape(shape, layer.pool)
+        resampling = resampling_of(shape, layer.pool, layer.upsample)
+        shape = shape if resampling is None else resampling.shape
         if isinstance(layout, Convolution):
             image, own = one_group(as_image(shape), layout, rails if of_input else 1)
             sides = output_sides(image, own)

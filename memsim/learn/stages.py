@@ -64,7 +64,7 @@ class Stage(Table):
         width: of that gradient at the start and at the end, in geometric steps between [LSB].
         distil: share of the loss that compares scores with those of the network of the last stage in software, on the
             same batch; see memsim.learn.distillation.
-        temperature: that both scores are divided by there.
+        temperature: that both scores are divided by there; of classes, as numbers have none.
     """
 
     name: StageName

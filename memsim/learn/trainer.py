@@ -18,7 +18,7 @@ from memsim.learn.alive import check_gradients, check_weights
 from memsim.learn.augment import Augmentation
 from memsim.learn.checkpoint import STUDY, EpochRecord
 from memsim.learn.data import Dataset
-from memsim.learn.distillation import Distillation
+from memsim.learn.distillation import Distillation, distilled
 from memsim.learn.evaluation import MAIN, activity, evaluate, first, scores_of
 from memsim.learn.honesty import shorten_steps
 from memsim.learn.losses import LossFunction, make_loss
@@ -89,7 +89,7 @@ class Trainer:
         )
         self.teacher: Distillation | None = None
         if self.stage.distil and software is not None:
-            self.teacher = Distillation(software.eval(), self.stage.distil, self.stage.temperature)
+            self.teacher = distilled(self.stage, software, data)
         self.metrics = {**chosen_metrics(training.metrics, labels), **(metrics or {})}
         self.best: dict[str, Tensor] | None = None
         seed = of_stage(study.seed, number) if study.stages else study.seed

@@ -26,6 +26,7 @@ from memsim.learn.checks import check_study
 from memsim.learn.data import Dataset
 from memsim.learn.distillation import check_distillation
 from memsim.learn.given import Given
+from memsim.learn.judging import note_on_averages
 from memsim.learn.losses import LossFunction
 from memsim.learn.metrics import Metric, given_metrics
 from memsim.learn.optimization import training_only
@@ -144,7 +145,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
         software = network if stage.card is None else software
         records.append(StageRecord(stage, trainer.history))
         if study.stages and write:
-            save_stages(records, folder)
+            _stage_done(Run(study, network, data, trainer.history, records), folder, tell)
     return Run(study, network.cpu(), data, records[-1].history, records if study.stages else [])
 
 
@@ -175,6 +176,13 @@ def _run_stage(trainer: Trainer, place: Path, folder: Path, progress: Progress |
     trainer.keep_step_error(folder)
     if trainer.best is not None:
         network.load_state_dict(trainer.best)
+
+
+def _stage_done(run: Run, folder: Path, tell: Callable[[str], object] | None) -> None:
+    """Save what stages so far gave, and say what accuracies on hardware leave out."""
+    save_stages(run.records, folder)
+    if tell and run.records[-1].stage.card and (note := note_on_averages(run)):
+        tell(note)
 
 
 def with_gains(study: Study, network: Network, data: Dataset, known: Path | str | None) -> Study:

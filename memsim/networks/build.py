@@ -13,7 +13,7 @@ from memsim.networks.spikes import coding_of
 from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.tables import LayerTable, NetworkTable
 
-OF_SHAPES = "pool", "join", "norm", "gate"
+OF_SHAPES = "pool", "upsample", "join", "norm", "gate"
 """Entries of a layer that its own shape and those of what comes in decide on, beside those of a convolution."""
 
 

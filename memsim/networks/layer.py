@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from memsim.errors import InputError
 from memsim.networks.delays import Delay
 from memsim.networks.gates import Gate, Identity, passed
-from memsim.networks.lines import Pool
+from memsim.networks.lines import Resampling
 from memsim.networks.recurrence import recur
 from memsim.networks.stepwise import of_steps
 from memsim.networks.synapses import Synapse
@@ -50,7 +50,7 @@ class Layer(nn.Module):
         tau: time constant of the lines between, of circuits [s].
         source: what leads to the synapse in the place of the layer before: a part of the input, or a layer.
         joins: from other layers.
-        pool: windows of what comes from the layer before, which word lines follow the averages of.
+        resampling: averages or copies of what comes from the layer before, which word lines follow.
         delay: of what comes on these word lines.
 
     Raises:
@@ -69,13 +69,13 @@ class Layer(nn.Module):
         tau: float | None = None,
         source: str | None = None,
         joins: Sequence[Join] = (),
-        pool: Pool | None = None,
+        resampling: Resampling | None = None,
         delay: Delay | None = None,
     ) -> None:
         super().__init__()
         self.synapse, self.neuron, self.name, self.source = synapse, neuron, name, source
         self.norm, self.gate = norm, Identity() if gate is None else gate
-        self.recurrent, self.tau, self.pool, self.delay = recurrent, tau, pool, delay
+        self.recurrent, self.tau, self.resampling, self.delay = recurrent, tau, resampling, delay
         self.joins = nn.ModuleList(joins)
         others = [join.synapse for join in joins if join.synapse is not None]
         for other in [*others, *([recurrent] if recurrent is not None else [])]:

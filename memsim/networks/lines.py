@@ -1,7 +1,7 @@
-"""What word lines follow where it is not simply the lines before them: a part of the input, averages of windows.
+"""What word lines follow where it is not simply the lines before them: a part of the input, averages, or copies.
 
 For windows, equal resistors from the buffers of the outputs in one meet at the driver of a word line, which draws no
-current: the driver follows the mean of their potentials.
+current: the driver follows the mean of their potentials. For copies, one buffer leads to the drivers of several lines.
 """
 
 from __future__ import annotations
@@ -44,6 +44,56 @@ class Pool:
         """[..., windows] of [..., pixels], channel by channel and row by row."""
         images = x.reshape(-1, *as_image(self.given))
         return avg_pool2d(images, self.side).reshape(*x.shape[:-1], -1)
+
+
+@dataclass(frozen=True)
+class Upsample:
+    """Each pixel as a square of as many word lines that follow it.
+
+    Args:
+        given: shape of what comes in: (height, width) or (channels, height, width).
+        side: of a square [pixels].
+
+    Raises:
+        InputError: no image.
+    """
+
+    given: tuple[int, ...]
+    side: int
+
+    def __post_init__(self) -> None:
+        as_image(self.given)
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Of what goes on."""
+        channels, height, width = as_image(self.given)
+        return channels, self.side * height, self.side * width
+
+    def __call__(self, x: Tensor) -> Tensor:
+        """[..., pixels of the larger image] of [..., pixels], channel by channel and row by row."""
+        images = x.unflatten(-1, as_image(self.given))
+        rows = images.repeat_interleave(self.side, dim=-2)
+        return rows.repeat_interleave(self.side, dim=-1).flatten(-3)
+
+
+Resampling = Pool | Upsample
+
+
+def resampling_of(given: tuple[int, ...], pool: int | None, upsample: int | None) -> Resampling | None:
+    """What becomes of an image before word lines follow it.
+
+    Args:
+        given: its shape.
+        pool: side of windows.
+        upsample: side of squares, where there are no windows.
+
+    Raises:
+        InputError: no image, or one that windows do not fill.
+    """
+    if pool is not None:
+        return Pool(given, pool)
+    return None if upsample is None else Upsample(given, upsample)
 
 
 @dataclass(frozen=True)

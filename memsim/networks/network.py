@@ -306,8 +306,8 @@ def current_of(arriving: Arriving) -> Tensor:
 def _arriving(layer: Layer, before: Signal, given: Mapping[str, Signal], dt: float) -> Arriving:
     if layer.source is not None:
         before = given[layer.source]
-    if layer.pool is not None:
-        before = before.on(layer.pool)
+    if layer.resampling is not None:
+        before = before.on(layer.resampling)
     if layer.delay is not None:
         before = Outputs(layer.delay(before.values, dt))
     joined = [(join.synapse, given[join.source]) for join in layer.connections if join.synapse is not None]

@@ -19,7 +19,7 @@ from memsim.networks.delays import Delay
 from memsim.networks.gates import make_gate
 from memsim.networks.geometry import Convolution, as_image, one_group
 from memsim.networks.layer import Join
-from memsim.networks.lines import Part, Pool
+from memsim.networks.lines import Part, Resampling, resampling_of
 from memsim.networks.network import INPUT
 from memsim.networks.normalisation import make_norm
 from memsim.networks.synapses import Convolutional, Dense, OnCrossbars, Synapse, grouped
@@ -163,11 +163,11 @@ class Parts(ABC):
 
     def _arriving(self, number: int, table: LayerTable) -> tuple[int, ...]:
         """Shape of what the word lines follow."""
-        pool = self._pool(number, table)
-        return self.shapes[self.feeds(number)[0]] if pool is None else pool.shape
+        resampling = self._resampling(number, table)
+        return self.shapes[self.feeds(number)[0]] if resampling is None else resampling.shape
 
-    def _pool(self, number: int, table: LayerTable) -> Pool | None:
-        return None if table.pool is None else Pool(self.shapes[self.feeds(number)[0]], table.pool)
+    def _resampling(self, number: int, table: LayerTable) -> Resampling | None:
+        return resampling_of(self.shapes[self.feeds(number)[0]], table.pool, table.upsample)
 
     def _others(self, number: int, table: LayerTable) -> dict[str, Any]:
         name, (main, _) = self.names[number], self.feeds(number)
@@ -179,7 +179,7 @@ class Parts(ABC):
             "norm": make_norm(table.norm, self.shapes[name], self.steps),
             "gate": make_gate(table.gate, self.shapes[name]),
             "source": None if main == self._before(number) else main,
-            "pool": self._pool(number, table),
+            "resampling": self._resampling(number, table),
             "joins": list(self._joins(number, table, neurons)),
             "delay": self._delay(number, table),
         }

@@ -179,6 +179,8 @@ class LayerTable(Table):
         neurons: how many.
         channels, kernel, stride, padding, groups: of a convolution, see `Convolution`.
         pool: side of windows of what comes from the layer before, whose averages the word lines follow.
+        upsample: in front of a convolution, side of squares of word lines that each follow one pixel of what comes from
+            the layer before.
         recurrent: whether its neurons also hear each other.
         recurrent_tau: time constant of the lines between circuits of a recurrent layer [s]; a tenth of the window where
             left out.
@@ -211,6 +213,7 @@ class LayerTable(Table):
     padding: Whole = 0
     groups: Count = 1
     pool: Annotated[int, Field(ge=2, le=4096, strict=True)] | None = None
+    upsample: Annotated[int, Field(ge=2, le=64, strict=True)] | None = None
     recurrent: bool = False
     recurrent_tau: Positive | None = None
     recurrent_norm: Positive | None = None
@@ -257,6 +260,15 @@ class LayerTable(Table):
                 raise ValueError(f"{name} changes nothing in a layer that is not recurrent; leave it out")
         if self.channels is not None and self.recurrent:
             raise ValueError("a convolution cannot be recurrent; recurrent layers have neurons")
+        return self
+
+    @model_validator(mode="after")
+    def _upsamples_images(self) -> LayerTable:
+        if self.upsample is not None and (self.channels is None or self.pool is not None):
+            raise ValueError(
+                "upsample stands in front of a convolution, and not beside pool; give channels and kernel, or leave "
+                "one out"
+            )
         return self
 
     @model_validator(mode="after")

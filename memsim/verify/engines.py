@@ -40,6 +40,7 @@ from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.drives import LinesOverTime, WordLines
 from memsim.networks.gates import Identity, constant_gain
 from memsim.networks.layer import Layer
+from memsim.networks.lines import Pool, Upsample
 from memsim.networks.network import INPUT, Arriving, current_of
 from memsim.networks.synapses import Dense, Synapse
 from memsim.spice import Job, deck, simulate_many
@@ -218,7 +219,8 @@ def why_not_whole(network: MemristiveNetwork) -> str:
     for layer, synapse in zip(network.chain, network.synapses, strict=True):
         reasons = {
             "it has convolutional layers": not isinstance(synapse, Dense),
-            "it averages over windows": layer.pool is not None,
+            "it averages over windows": isinstance(layer.resampling, Pool),
+            "several of its word lines follow one pixel": isinstance(layer.resampling, Upsample),
             "it has delays": layer.delay is not None,
             f"{layer.gate_name} is no circuit": mirror_gain(network, layer) is None,
             "it adds outputs to outputs": any(join.synapse is None for join in layer.connections),

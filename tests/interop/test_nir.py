@@ -10,7 +10,7 @@ import torch
 from memsim.errors import CheckpointError, InputError
 from memsim.interop import from_nir, read_nir, to_nir, write_nir
 from memsim.learn import make_study
-from memsim.networks import MemristiveNetwork, load_cell
+from memsim.networks import MemristiveNetwork, build_network, load_cell
 from memsim.surrogate import CompiledCircuit
 from memsim.surrogate.small_signal import small_signal
 
@@ -160,6 +160,14 @@ def test_groups_and_pools_are_nodes_and_come_back():
         expected = torch.nn.functional.conv2d(x, torch.tensor(conv.weight), groups=2).flatten(1)
         torch.testing.assert_close(network.synapses[0](x.flatten(1)), expected)
         assert torch.equal(from_nir(graph)(x.flatten(1)), network(x.flatten(1)))
+
+
+def test_larger_images_are_named():
+    layers = [{"channels": 4, "kernel": 3}, {"channels": 2, "kernel": 3, "upsample": 2}, {}]
+    for discrete in ({"steps": 3}, {}):
+        network = build_network((2, 6, 6), 3, make_study(layers=layers, **discrete))
+        with pytest.raises(InputError, match="upsample = 2 has no node in NIR"):
+            to_nir(network, (2, 6, 6))
 
 
 @pytest.mark.parametrize(

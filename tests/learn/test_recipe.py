@@ -15,9 +15,10 @@ from typer.testing import CliRunner
 from memsim.cli import app
 from memsim.errors import InputError
 from memsim.imc import digital_parts, estimate_averages, mapped_layers
-from memsim.learn import evaluate, judge, load_run, make_dataset, make_study, train
+from memsim.learn import evaluate, first, judge, load_run, make_dataset, make_study, respond, train
 from memsim.learn.distillation import Distillation, check_distillation
-from memsim.learn.judging import NOISE_SEED
+from memsim.learn.judging import AVERAGES_SAMPLE, NOISE_SEED, judge_seen
+from memsim.learn.losses import LOSSES
 from memsim.learn.run import on_card
 from memsim.networks import build_network
 
@@ -43,6 +44,12 @@ STUDY: dict[str, Any] = {
     "layers": ({**CONVOLUTION, "name": "stem"}, {**CONVOLUTION, "channels": 8}, {"norm": "batch"}),
     "stages": ({"name": "software", "epochs": 4, "learning_rate": 0.02}, ONE_BIT),
 }
+
+
+RANDOM = torch.Generator().manual_seed(0)
+INPUTS = torch.rand(400, 6, generator=RANDOM)
+NUMBERS = make_dataset((INPUTS, INPUTS[:, :2] + torch.randn(400, 2, generator=RANDOM)))
+"""Numbers of which most is noise, so that a teacher knows more than they say."""
 
 
 def study(stage: dict[str, Any] | None = None, **values: Any) -> dict[str, Any]:
@@ -165,13 +172,35 @@ def test_teaching_that_changes_nothing_is_refused(values: dict[str, Any], named:
         make_study(**values)
 
 
-def test_numbers_are_not_distilled() -> None:
-    data = make_dataset((torch.rand(40, 6), torch.rand(40, 2)))
-    taught = make_study(
-        hidden=[4], steps=2, stages=({"name": "software"}, {**ONE_BIT, "digital": (), "distil": 0.5})
-    )
-    with pytest.raises(InputError, match=r"distil = 0\.5 is for classes"):
-        check_distillation(taught, data)
+def test_numbers_are_taught_by_squares_without_a_temperature() -> None:
+    scores = torch.randn(6, 4, dtype=torch.float64, requires_grad=True)
+    wanted, inputs = torch.full((6, 4), torch.nan), torch.randn(6, 4, dtype=torch.float64)
+    distillation = Distillation(lambda given: 3 * given, share=0.25, temperature=None)
+    loss = distillation.of_batch(inputs, LOSSES["mean-square-error"])(scores, wanted)
+    # nothing is known, and the teacher is heard all the same; sums in another order
+    assert torch.allclose(loss, 0.25 * (scores - 3 * inputs).square().sum() / 24, rtol=1e-12)
+
+    with pytest.raises(InputError, match="temperature = 3 is for classes"):
+        check_distillation(make_study(**study({"distil": 0.5, "temperature": 3.0})), NUMBERS)
+
+
+def test_a_network_of_numbers_ends_nearer_to_its_teacher(tmp_path: Path) -> None:
+    software = {"name": "software", "epochs": 8, "learning_rate": 0.02}
+    apart = []
+    for share in (0.0, 0.9):
+        stages = (software, {**ONE_BIT, "epochs": 4, "distil": share})
+        layers = ({"name": "stem", "neurons": 24}, {"neurons": 24}, {})
+        taught = make_study(layers=layers, steps=3, coding="direct", batch=40, stages=stages)
+        told: list[str] = []
+        run = train(taught, tmp_path / str(share), data=NUMBERS, tell=told.append)
+        teacher = load_run(tmp_path / str(share), stages=1, data=NUMBERS).network
+        said = [respond(one, NUMBERS.train) for one in (teacher, run.network)]
+        apart.append(float((said[0] - said[1]).square().mean()))
+    assert apart[1] < apart[0]
+    assert not any("normalisation" in note for note in told)  # there is none
+    (chip,) = judge(run, run.study.stages[-1].hardware_card(), NUMBERS.test, chips=1)
+    names = {"chip", "r_squared_averages_of_training", "r_squared_averages_per_chip"}
+    assert chip.as_dict().keys() == names
 
 
 def test_a_run_is_judged_on_chips_that_it_never_saw(folder: Path) -> None:
@@ -192,6 +221,20 @@ def test_a_run_is_judged_on_chips_that_it_never_saw(folder: Path) -> None:
     estimate_averages(network, batches)
     assert evaluate(network, run.data.test) == chips[1].fitted
     assert not torch.equal(before, network.chain[1].norm.running_mean)
+
+
+def test_training_says_what_averages_of_all_chips_hide(tmp_path: Path) -> None:
+    """Offsets that are no noise to a choice of classes: what is told is what judging finds on chip 0."""
+    offsets = {**ONE_BIT, "hardware": {**NO_WIRES, "converter.offset": 3.0}}
+    told: list[str] = []
+    run = train(make_study(**study(offsets)), tmp_path, tell=told.append)
+    (note,) = [one for one in told if "normalisation" in one]
+    seen = judge_seen(run, first(run.data.train, AVERAGES_SAMPLE))
+    # which training looks at, with the averages that it left
+    assert seen.accuracy == evaluate(run.network, first(run.data.train, AVERAGES_SAMPLE))
+    assert seen.fitted > seen.accuracy
+    assert f"training accuracy is {seen.accuracy:.4f}" in note
+    assert note.endswith(f"and {seen.fitted:.4f} with its own")
 
 
 def test_averages_of_batches_are_their_mean() -> None:

@@ -215,9 +215,37 @@ def test_discrete_networks_have_groups_and_pools_too():
     assert [tuple(one.weight.shape) for one in net.crossbars] == [(10, 4), (9, 3), (9, 3), (7, 3)]
 
 
+@pytest.mark.parametrize("synapse", ["ideal", "crossbar"])
+def test_a_smaller_image_grows_again_each_pixel_a_square_of_word_lines(synapse: str):
+    layers = [
+        {"channels": 4, "kernel": 2, "stride": 2},
+        {"channels": 2, "kernel": 3, "padding": 1, "upsample": 2, "output": True},
+    ]
+    net = build_network((8, 8), 128, make_study(neuron="lif", layers=layers, synapse=synapse, steps=6))
+    spikes, second = net.waveforms(torch.rand(3, 64))
+    larger = torch.nn.functional.interpolate(spikes.reshape(-1, 4, 4, 4), scale_factor=2, mode="nearest")
+    found, _ = net.chain[1].neuron(net.chain[1].synapse(larger.reshape(6, 3, -1)))
+    assert torch.equal(found, second)
+    assert spikes.sum() > 0
+    assert second.shape == (6, 3, 128)
+
+
+def test_circuits_follow_larger_images_too():
+    net, x = images(({"channels": 2, "kernel": 3}, {"channels": 3, "kernel": 3, "upsample": 3}, {}))
+    with torch.no_grad():
+        first, second, _ = net.waveforms(x)
+        larger = first.unflatten(-1, (2, -1, 4)).repeat_interleave(3, -2).repeat_interleave(3, -1).flatten(2)
+        expected, _ = net.chain[1].neuron(net.synapses[1](larger), dt=net.clock.step)
+    # a sum over other lines in another order, single precision in the kernel of neither
+    assert torch.allclose(second, expected, rtol=1e-9, atol=1e-15)
+
+
 @pytest.mark.parametrize(
     ("layers", "message"),
     [
+        (({"channels": 2, "kernel": 3}, {"neurons": 4, "upsample": 2}, {}), "in front of a convolution"),
+        (({"channels": 2, "kernel": 3, "upsample": 2, "pool": 2}, {}), "not beside pool"),
+        (({"neurons": 4}, {"channels": 2, "kernel": 1, "upsample": 2}, {}), "a convolution needs an image"),
         (
             ({"channels": 4, "kernel": 3, "groups": 3}, {}),
             "groups = 3 does not divide 4 channels that come in and 4",
