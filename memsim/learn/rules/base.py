@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
+
+from memsim.learn.penalties import penalties_of, watching
 
 
 @dataclass(frozen=True)
@@ -43,9 +46,23 @@ class Rule(Protocol):
 
 
 class BPTT:
-    """Backpropagation through time: the gradient of the loss through all steps."""
+    """Backpropagation through time: the gradient of the loss through all steps.
+
+    Args:
+        penalties: what the loss grows by for what hidden neurons do: names of memsim.learn.penalties, `FILE.py:NAME`,
+            or tables with `kind` and settings.
+
+    Raises:
+        InputError: unknown penalties, or settings out of range.
+    """
+
+    def __init__(self, penalties: Sequence[object] = ()) -> None:
+        self.penalties = penalties_of(penalties)
 
     def grads(self, batch: Batch) -> Tensor:
-        loss = batch.loss(batch.scores(), batch.wanted)
+        with watching(batch.network) if self.penalties else nullcontext() as watch:
+            loss = batch.loss(batch.scores(), batch.wanted)
+        if watch is not None:
+            loss = loss + watch.penalty(self.penalties)
         batch.backward(loss)
         return loss.detach()
