@@ -190,7 +190,7 @@ def _check_options(
     if named != "--workload":
         return
     if chips is not None:
-        raise InputError("--chips judges a trained network; a workload has no accuracy, leave it out")
+        raise InputError("--chips judges a trained run, or --model; a workload has no accuracy, leave it out")
     if images is not None:
         raise InputError("--images are for an accuracy; a workload has none, leave it out")
     if trust:
