@@ -126,8 +126,9 @@ def imc(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     named = [name for name, value in asked.items() if value is not None]
     if len(named) != 1:
         raise InputError(
-            "give one of them: the folder of a run, --workload with the name of one, or --model with a network of "
-            f"yours; given: {' and '.join(named) or 'none'}"
+            "give the folder of a run, --workload with the name of one, or --model with a network of yours, and not "
+            "both; "
+            f"given: {' and '.join(named) or 'none'}"
         )
     _check_options(named[0], data=data, spike_rate=spike_rate, chips=chips, images=images, trust=trust)
     changes = _changes(technology, clock, hardware)
@@ -190,7 +191,7 @@ def _check_options(
     if named != "--workload":
         return
     if chips is not None:
-        raise InputError("--chips judges a trained network; a workload has no accuracy, leave it out")
+        raise InputError("--chips judges a trained run, or --model; a workload has no accuracy, leave it out")
     if images is not None:
         raise InputError("--images are for an accuracy; a workload has none, leave it out")
     if trust:
