@@ -351,7 +351,7 @@ class MappedLayer(ProgrammedLayer):
             InputError: errors of another shape, no shape of a convolution, amplifiers that remember, or a layer in
                 training mode, whose chip is new at each call.
         """
-        if self.training and self.generator is not None:
+        if self.training and self.meets_chips and self.generator is not None:
             raise InputError(f"{self.name} meets a new chip at each call in training mode; call eval() first")
         given = self.cut.errors(errors, self.name)
         if given.shape[1] != self.neurons:
