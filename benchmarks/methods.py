@@ -53,11 +53,16 @@ def software(run: Run) -> dict[str, Any]:
 
 def hardware(run: Run, folder: Path, data_dir: Path) -> dict[str, Any]:
     """What the last stage's card makes of the network before it was trained for that, and after."""
-    card = run.study.stages[-1].hardware_card()
+    stages = run.study.stages
+    card, chip_of_stage = stages[-1].hardware_card(), stages[-1].chip or 0
     before = load_run(folder, stages=1, data=run.data)
     cold = on_chip(before, card, cold=True)
+    found: dict[str, Any] = {}
+    if len(stages) > 2:
+        last = on_chip(load_run(folder, stages=len(stages) - 1, data=run.data), card, chip=chip_of_stage)
+        found["before the last stage"] = evaluate(last, run.data.test)
     (chip,) = chips_of_run(folder, [card], data_dir=data_dir, unseen=CHIPS)
-    return {
+    return found | {
         "cold": evaluate(cold, run.data.test),
         "trained": chip.accuracy,
         "unseen chips": [one.accuracy for one in chip.unseen],
