@@ -7,6 +7,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import torch
+from references_figures import SIZE, hoyer, saved, thresholds
 from torch import Tensor, nn
 
 from memsim.learn import BPTT, Batch, Rule, make_study
@@ -15,8 +16,6 @@ from memsim.networks import build_network
 
 mpl.use("Agg")
 import matplotlib.pyplot as plt
-
-SIZE = (9, 3.4)
 
 
 def equilibrium(path: Path) -> Path:
@@ -34,7 +33,7 @@ def equilibrium(path: Path) -> Path:
     memory.set_title("784-400-10, batch of 128", fontsize=9)
     for axes in (settling, memory):
         axes.legend(fontsize=8)
-    return _saved(figure, path)
+    return saved(figure, path)
 
 
 def _six(steps: int) -> nn.Module:
@@ -96,12 +95,9 @@ def _kept(steps: int, rule: Rule) -> int:
     return sum(places.values())
 
 
-def _saved(figure: plt.Figure, path: Path) -> Path:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    figure.savefig(path, dpi=110)
-    plt.close(figure)
-    return path
-
-
-FIGURES: dict[str, Callable[[Path], Path]] = {"equilibrium": equilibrium}
+FIGURES: dict[str, Callable[[Path], Path]] = {
+    "equilibrium": equilibrium,
+    "hoyer": hoyer,
+    "thresholds": thresholds,
+}
 """By the names of methods."""

@@ -102,16 +102,21 @@ class Watch:
         """A hook on calls of neurons."""
         self._seen[cast("DiscreteNeuron", neuron)].append((given[0], found[0]))
 
+    @property
+    def layers(self) -> list[Activity]:
+        """Layer by layer, over all calls."""
+        return [
+            Activity(neuron, *(torch.cat(parts) for parts in zip(*calls, strict=True)))
+            for neuron, calls in self._seen.items()
+        ]
+
     def penalty(self, penalties: Sequence[Penalty]) -> Tensor:
         """Of all layers.
 
         Raises:
             InputError: a penalty of the user's that fails, or gives anything but a number.
         """
-        layers = [
-            Activity(neuron, *(torch.cat(parts) for parts in zip(*calls, strict=True)))
-            for neuron, calls in self._seen.items()
-        ]
+        layers = self.layers
         return torch.stack([_number(one, layer) for one in penalties for layer in layers]).sum()
 
 
