@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from importlib import resources
 from pathlib import Path
 
@@ -16,8 +17,8 @@ from memsim.cli import app
 from memsim.errors import InputError
 from memsim.imc import load_hardware
 from memsim.imc.amplifiers import AmplifierFigures, Bench, card_of, figures, read_amplifier
-from memsim.imc.amplifiers.bench import Copy
-from memsim.imc.amplifiers.figures import CHARGE, RESOLUTION
+from memsim.imc.amplifiers.bench import Copy, run
+from memsim.imc.amplifiers.figures import BOLTZMANN, CHARGE, CONDUCTANCES, RESOLUTION, TEMPERATURE
 
 BENCH = Bench(supply=1.1, common=0.6, period=1e-9)
 LATCH = (resources.files("memsim.imc.amplifiers") / "strongarm.cir").read_text(encoding="utf-8")
@@ -76,6 +77,38 @@ def test_charges_in_several_channels_add_up(latch: figures._Amplifier):
     assert min(parts) > 0
     # the law of times, read four times, is right to some per cent of each
     assert whole == pytest.approx(sum(parts), rel=0.1)
+
+
+@pytest.mark.spice
+@pytest.mark.slow
+def test_noise_is_what_random_currents_in_all_channels_do_to_decisions(latch: figures._Amplifier):
+    """Currents that are white up to 1 / (2 dt), of the conductances that a decision at the turning point has."""
+    noise, _ = latch.noise()
+    transistors, draws, step = latch.amplifier.transistors, 120, 3e-12
+    save = [f"@m.x0.{one.name}[{kind}]" for one in transistors for kind in CONDUCTANCES]
+    (still,) = latch.run([Copy(latch.turning)], save)
+    moments = BENCH.rise + np.arange(-1e-10, 2e-10, step)
+    density = 8 * BOLTZMANN * TEMPERATURE / 3 * latch._conductances(still, moments)
+    random, found = np.random.default_rng(0), []
+    for _ in range(draws):
+        currents = random.standard_normal(density.shape) * np.sqrt(density / (2 * step))
+        sources = [
+            f"in_{one.name} {one.nodes[0]} {one.nodes[2]} pwl({points(moments, step, row)})"
+            for one, row in zip(transistors, currents, strict=True)
+        ]
+        noisy = replace(latch.amplifier, others=(*latch.amplifier.others, *sources))
+        found += run(noisy, BENCH, [Copy(latch.turning)])
+    # the standard error of a deviation of 120 is 6.5 %, three of them; that of the law of times is below
+    assert latch.beyond(found).std() == pytest.approx(noise, rel=0.2)
+
+
+def points(moments: np.ndarray, step: float, values: np.ndarray) -> str:
+    """Of a source that is constant over each step but for short edges, and nothing before and after."""
+    steps = [
+        f"{at:.6e} {value:.6e} {at + 0.95 * step:.6e} {value:.6e}"
+        for at, value in zip(moments, values, strict=True)
+    ]
+    return f"0 0 {moments[0] - step:.6e} 0 {' '.join(steps)} {moments[-1] + 2 * step:.6e} 0"
 
 
 @pytest.mark.spice
