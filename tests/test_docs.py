@@ -20,7 +20,8 @@ from memsim.devices import MODELS
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-SLOW = {"layers.md", "own-device.md", "own-neuron.md", "train.md", "self-firing.md"}  # a fit, and trainings
+SLOW = {"layers.md", "own-device.md", "own-neuron.md", "sense-amplifier.md", "train.md", "self-firing.md"}
+"""A fit, trainings, many decisions."""
 
 
 def pages() -> list[Path]:

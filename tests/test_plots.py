@@ -15,6 +15,7 @@ from matplotlib.figure import Figure
 
 from memsim import plots
 from memsim.errors import InputError
+from memsim.imc.amplifiers import AmplifierFigures
 
 TIME = np.linspace(0, 200e-6, 401)
 SPIKES = np.exp(-(((TIME - 100e-6) / 5e-6) ** 2))
@@ -42,6 +43,23 @@ def waves(offset: float = 0.0) -> xr.Dataset:
     return xr.Dataset(data, coords={"time": ("time", TIME, {"units": "s"})})
 
 
+AMPLIFIER = AmplifierFigures(
+    offset=8e-3,
+    offset_error=1e-3,
+    offset_mean=0.0,
+    samples=3,
+    hysteresis=0.0,
+    noise=6e-4,
+    noise_error=1e-5,
+    time_offset=1e-11,
+    time_constant=1e-11,
+    time_error=1e-13,
+    overdrives=(1e-4, 1e-3, 1e-2),
+    times=(1e-10, 8e-11, 6e-11),
+    offsets=(-8e-3, 0.0, 8e-3),
+    course_times=(0.0, 1e-10),
+    courses=((0.0, 0.5), (0.0, 1.0), (0.0, 1.1)),
+)
 FIGURES: dict[str, Callable[[], Figure]] = {
     "hysteresis": lambda: plots.hysteresis(waves(), "v(xm1)", "i(xm1)"),
     "hysteresis of two": lambda: plots.hysteresis({"1 kHz": waves(), "2 kHz": waves()}, "v(xm1)", "i(xm1)"),
@@ -58,6 +76,7 @@ FIGURES: dict[str, Callable[[], Figure]] = {
     "flow": lambda: plots.motion(
         [plots.Motion(np.zeros((2, 6, 8)), np.ones((2, 6, 8)), np.zeros((2, 6, 8)))]
     ),
+    "amplifier": lambda: plots.amplifier(AMPLIFIER),
     "raster": lambda: plots.raster([[1e-3, 2e-3], [], [1.5e-3]]),
     "raster with labels": lambda: plots.raster({"ngspice": [1e-3], "torch": [1.1e-3]}, duration=2e-3),
     "raster without spikes": lambda: plots.raster([[], []]),

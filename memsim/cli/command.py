@@ -15,6 +15,7 @@ from typing import Annotated
 
 import typer
 
+from memsim.cli.amplifier import amplifier
 from memsim.cli.doctor import doctor
 from memsim.cli.fit import fit
 from memsim.cli.imc import imc
@@ -53,6 +54,7 @@ app.command()(train)
 app.command()(methods)
 app.command()(fit)
 app.command()(imc)
+app.command()(amplifier)
 app.command()(sweep)
 app.command(name="plot")(plot_command)
 app.command()(report)

@@ -1,5 +1,6 @@
 """Figures of devices, neurons, crossbars and training: fit for print, legible in grey and to the colour-blind."""
 
+from memsim.plots.amplifiers import amplifier
 from memsim.plots.arrays import conductance_map, confusion
 from memsim.plots.costs import cost_bars, layer_bars, tornado
 from memsim.plots.crossbars import conductance_histogram, ir_drop_map
@@ -25,6 +26,7 @@ __all__ = [
     "Motion",
     "QuantilePair",
     "Robustness",
+    "amplifier",
     "conductance_histogram",
     "conductance_map",
     "conductance_paths",

@@ -71,7 +71,7 @@ def read_subcircuit(path: Path, name: str, *, trust: bool = False) -> DeckCell:
         UntrustedDeckError: the deck wants more than to be simulated, and `trust` is False.
         NetlistError: an included file does not exist.
     """
-    lines = _lines(path, trust)
+    lines = subcircuit_lines(path, trust)
     definitions, parameters = _definitions(lines)
     wanted = definitions.get(name.lower())
     if wanted is None:
@@ -97,7 +97,13 @@ def read_subcircuit(path: Path, name: str, *, trust: bool = False) -> DeckCell:
     return DeckCell(circuit, terminals[-1], "\n".join(line.text for line in lines))
 
 
-def _lines(path: Path, trust: bool) -> list[Line]:
+def subcircuit_lines(path: Path, trust: bool) -> list[Line]:
+    """Lines of a deck, or of a file of sub-circuits, with those that it includes.
+
+    Raises:
+        InputError: the file cannot be read.
+        UntrustedDeckError: the deck wants more than to be simulated, and `trust` is False.
+    """
     try:
         text = read_deck(path)
     except (OSError, ValueError) as cause:
