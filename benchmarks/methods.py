@@ -98,7 +98,8 @@ def parts(run: Run, folder: Path, data_dir: Path) -> list[Callable[[], dict[str,
     if not run.study.discrete:
         return [lambda: circuits(run, folder)]
     found: list[Callable[[], dict[str, Any]]] = [lambda: software(run)]
-    return [*found, lambda: hardware(run, folder, data_dir)] if run.study.stages else found
+    mapped = any(stage.card for stage in run.study.stages)
+    return [*found, lambda: hardware(run, folder, data_dir)] if mapped else found
 
 
 def measure(name: str, seed: int, data_dir: Path, only: list[str]) -> None:

@@ -14,6 +14,7 @@ Row = tuple[str, str, Callable[[float], str]]
 ROWS: tuple[Row, ...] = (
     ("software", "in software", "{:.2%}".format),
     ("cold", "columns of one bit, cold, decisions calibrated", "{:.2%}".format),
+    ("before the last stage", "columns of one bit, before the last stage on its card", "{:.2%}".format),
     ("trained", "columns of one bit, trained for", "{:.2%}".format),
     ("unseen chips", "chips that training never saw", "{:.2%}".format),
     ("circuits", "circuits", "{:.2%}".format),
