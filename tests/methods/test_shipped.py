@@ -59,8 +59,7 @@ def test_unknown_names_are_refused_with_those_known() -> None:
 
 def test_a_study_is_trained_by_its_name(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
-    result = CliRunner().invoke(
-        app, ["train", "equilibrium-circuits", "--epochs", "1", "--step", "1e-3", "--step-images", "0"]
-    )
-    assert result.exit_code == 0, result.output
-    assert (tmp_path / "runs" / "equilibrium-circuits" / "study.toml").exists()
+    Path("runs/thresholds-alone").mkdir(parents=True)
+    Path("runs/thresholds-alone/checkpoint.safetensors").touch()
+    result = CliRunner().invoke(app, ["train", "thresholds-alone"])
+    assert "runs/thresholds-alone already holds a trained run" in str(result.exception)

@@ -262,7 +262,7 @@ def _lacks(network: SpikingNetwork) -> str | None:
     reset, leaks = neurons[0].reset, [_number(neuron.leak) for neuron in neurons]
     needs = {
         "is of layers that hear the layer before, and nothing else": not any(
-            layer.connections or layer.pool or layer.delay or layer.source for layer in layers
+            layer.connections or layer.resampling or layer.delay or layer.source for layer in layers
         ),
         "is of a last layer without normalisation or gate": last.norm is None
         and isinstance(last.gate, Identity),
