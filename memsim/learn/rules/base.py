@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
+
+from memsim.networks.network import Network
 
 
 @dataclass(frozen=True)
@@ -49,3 +52,13 @@ class BPTT:
         loss = batch.loss(batch.scores(), batch.wanted)
         batch.backward(loss)
         return loss.detach()
+
+
+@contextmanager
+def running(network: Network, forward: Callable[..., Tensor]) -> Iterator[None]:
+    """Let a network run in another way, for whatever wraps it, too."""
+    network.forward = forward  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del network.forward
