@@ -72,7 +72,8 @@ def spiking_to_nir(network: SpikingNetwork, dt: float = DT) -> nir.NIRGraph:
             loop, neurons_of = f"recurrent_{number}", f"neurons_{number}"
             chain[loop], _ = _synapse_node(cast("Ideal", layer.recurrent).module, ())
             edges += [(neurons_of, loop), (loop, neurons_of)]
-    own = {METADATA: _own(network, dt)} if all(map(_is_default, network.neurons)) else {}
+    made = all(map(_is_default, network.neurons)) and not network.neurons[-1].spiking
+    own = {METADATA: _own(network, dt)} if made else {}
     return nir.NIRGraph(nodes=chain, edges=edges, metadata=own)
 
 

@@ -30,6 +30,20 @@ def check_digital(study: NetworkTable, stages: Sequence[Stage]) -> None:
             _check_stem(study, stage)
 
 
+def check_dropout(study: NetworkTable, stages: Sequence[Stage], whole: float) -> None:
+    """Raise ValueError where neurons would speak louder on binary word lines; `whole` is the dropout of the study."""
+    hearing = set(names_of(study.every_layer)[1:])
+    for stage in stages:
+        dropout = whole if stage.dropout is None else stage.dropout
+        if stage.card is None or not dropout or hearing <= set(stage.digital):
+            continue
+        if stage.hardware_card().inputs.coding == "binary":
+            raise ValueError(
+                f"stage {stage.name!r} has dropout = {dropout:g}, with which others speak louder, and word lines "
+                f"of {stage.card} are binary; give the stage dropout = 0.0, or hardware other inputs.coding"
+            )
+
+
 def _check_names(study: NetworkTable, stage: Stage) -> None:
     names, where = names_of(study.every_layer), f"stage {stage.name!r}: digital"
     for number, name in enumerate(stage.digital):

@@ -59,6 +59,8 @@ class Stage(Table):
         epochs: passes over the examples.
         examples: of each epoch, drawn anew; all where left out.
         batch: examples an update is made from; those of the study where left out.
+        dropout: share of hidden neurons that are silent; that of the study where left out. Binary word lines can have
+            none, since the others would have to speak louder.
         learning_rate: at the start.
         gradient: of decisions, see memsim.imc.estimators.
         width: of that gradient at the start and at the end, in geometric steps between [LSB].
@@ -77,6 +79,7 @@ class Stage(Table):
     epochs: Count = 1
     examples: Count | None = None
     batch: Count | None = None
+    dropout: Annotated[float, Field(ge=0, le=0.9, strict=True)] | None = None
     learning_rate: Positive = 2e-3
     gradient: Estimator = "exact"
     width: tuple[Positive, Positive] = (1.0, 1.0)

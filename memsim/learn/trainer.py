@@ -102,6 +102,11 @@ class Trainer:
         return batch_of(self.study, self.stage)
 
     @property
+    def dropout(self) -> float:
+        """Share of hidden neurons that are silent in a batch."""
+        return self.study.training.dropout if self.stage.dropout is None else self.stage.dropout
+
+    @property
     def updates(self) -> int:
         """Batches of an epoch."""
         count = min(self.stage.examples or len(self.examples), len(self.examples))
@@ -198,7 +203,7 @@ class Trainer:
         training = self.study.training
         mine = chosen[self.fabric.global_rank :: self.fabric.world_size]
         images, labels = self.fabric.to_device(self.examples.batch(mine))
-        masks = self._masks(len(images), noise) if training.dropout else None
+        masks = self._masks(len(images), noise) if self.dropout else None
         mixed, inputs = training.precision == "bf16-mixed", self._distorted(images, noise)
 
         def scores() -> Tensor:
@@ -241,7 +246,7 @@ class Trainer:
 
     def _masks(self, batch: int, noise: torch.Generator) -> list[Tensor]:
         """Factors that silence the share `dropout` of hidden neurons and keep the mean current of the others."""
-        kept = 1 - self.study.training.dropout
+        kept = 1 - self.dropout
         sizes = [layer.neurons for layer in self.network.chain[:-1]]
         return [
             (torch.rand(batch, size, generator=noise, device=noise.device) < kept) / kept for size in sizes

@@ -34,16 +34,21 @@ class Method(Table):
     @property
     def studies(self) -> dict[str, Path]:
         """Files of its studies, by the names that they are trained by."""
-        files = sorted(path for path in (HERE / self.name).glob("*.toml") if path.name != ABOUT)
+        files = sorted(path for path in (HERE / _folder(self.name)).glob("*.toml") if path.name != ABOUT)
         return {
             self.name if path.name == STUDY else f"{self.name}-{path.stem}": path
             for path in sorted(files, key=lambda path: path.name != STUDY)
         }
 
 
+def _folder(name: str) -> str:
+    """Of a method, which is a package where it has code."""
+    return name.replace("-", "_")
+
+
 def method_names() -> list[str]:
     """Names of all methods."""
-    return sorted(path.parent.name for path in HERE.glob(f"*/{ABOUT}"))
+    return sorted(path.parent.name.replace("_", "-") for path in HERE.glob(f"*/{ABOUT}"))
 
 
 def load_method(name: str) -> Method:
@@ -54,7 +59,7 @@ def load_method(name: str) -> Method:
     """
     if name not in method_names():
         raise InputError(f"method {name!r} is unknown; known: {', '.join(method_names())}")
-    about = HERE / name / ABOUT
+    about = HERE / _folder(name) / ABOUT
     return checked(Method, {**read_toml(about, "method"), "name": name}, f"method {name!r}")
 
 

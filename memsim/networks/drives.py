@@ -94,7 +94,7 @@ class Drive:
         if self.encoding == "rate":
             return _rate(inputs, self.slots, generator)
         if self.encoding == "latency":
-            return _latency(inputs, self.slots)
+            return first_events(inputs, self.slots)
         return inputs[:, None, :]
 
     def stimulus(self, amplitudes: ArrayLike) -> Stimulus:
@@ -176,7 +176,8 @@ def _rate(inputs: Tensor, slots: int, generator: torch.Generator | None) -> Tens
     return torch.bernoulli(inputs[:, None, :].expand(-1, slots, -1), generator=generator)
 
 
-def _latency(inputs: Tensor, slots: int) -> Tensor:
+def first_events(inputs: Tensor, slots: int) -> Tensor:
+    """A single 1 in slot round((1 - x) (slots - 1)), none where x = 0: [batch, slots, rows] from [batch, rows]."""
     slot = torch.round((1 - inputs) * (slots - 1))
     events = torch.arange(slots, device=inputs.device)[None, :, None] == slot[:, None, :]
     return (events & (inputs > 0)[:, None, :]).to(inputs.dtype)

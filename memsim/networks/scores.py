@@ -12,7 +12,7 @@ from memsim.own_code import names_code
 
 Scores = Callable[[Tensor], Tensor]
 """From outputs [time, batch, classes] to scores [batch, classes]."""
-MEAN, LAST = "mean", "last"
+MEAN, LAST, SUM = "mean", "last", "sum"
 
 
 def mean(outputs: Tensor) -> Tensor:
@@ -25,7 +25,12 @@ def last(outputs: Tensor) -> Tensor:
     return outputs[-1]
 
 
-SCORES: dict[str, Scores] = {MEAN: mean, LAST: last}
+def total(outputs: Tensor) -> Tensor:
+    """Sums over the steps: of neurons that fire, how many spikes."""
+    return outputs.sum(0)
+
+
+SCORES: dict[str, Scores] = {MEAN: mean, LAST: last, SUM: total}
 """Scores by the names that studies use."""
 
 

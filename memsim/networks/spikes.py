@@ -8,6 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from memsim.networks.drives import first_events
 from memsim.networks.named_functions import check_function, own_function
 from memsim.own_code import names_code
 
@@ -47,7 +48,18 @@ def direct(inputs: Tensor, steps: int) -> Tensor:
     return inputs.transpose(0, 1) if inputs.ndim == 3 else inputs.expand(steps, *inputs.shape)
 
 
-CODINGS: dict[str, Coding] = {SPIKES: as_spikes, DIRECT: direct}
+def latency_coded(inputs: Tensor, steps: int) -> Tensor:
+    """One spike for each value above 0 of still inputs, the higher the sooner, within the first half of the steps.
+
+    The other half is for neurons to answer in. Events come as they are.
+    """
+    if inputs.ndim == 3:
+        return event_coded(inputs)
+    early = first_events(inputs, -(-steps // 2)).transpose(0, 1)
+    return torch.cat([early, early.new_zeros(steps - len(early), *early.shape[1:])])
+
+
+CODINGS: dict[str, Coding] = {SPIKES: as_spikes, DIRECT: direct, "latency": latency_coded}
 """Codings by the names that studies use."""
 
 

@@ -30,7 +30,7 @@ class SpikingNetwork(Network):
 
     Args:
         shape: of one input: (features,), (height, width) or (channels, height, width).
-        outputs: neurons of the last layer, which does not fire.
+        outputs: neurons of the last layer, which does not fire unless its table says so.
         hidden: layers before it: numbers of neurons, convolutions, or tables with all that a layer can have.
         recurrent: whether the last hidden layer, a dense one, also gets its own spikes of the step before.
         steps: of time that inputs are presented for: still ones [batch, inputs], or events [batch, time, inputs]. Where
@@ -79,7 +79,7 @@ class SpikingNetwork(Network):
             shape, outputs, tables, generator, inputs=parts, rails=rails, cells=cells, steps=steps
         ).made()
         layers = [
-            Layer(synapse, _neurons(table, synapse, spiking=table is not tables[-1]), **more)
+            Layer(synapse, _neurons(table, synapse, spiking=table.fires or table is not tables[-1]), **more)
             for table, synapse, more in zip(tables, made, others, strict=True)
         ]
         if steps is None and coding is not None:

@@ -195,6 +195,7 @@ class LayerTable(Table):
             has no bias where left out.
         gate: of the currents into its neurons: `FILE.py:NAME`, or a table with that as `kind` and settings; see
             memsim.networks.gates.
+        fires: whether discrete neurons of the last layer fire as all others do, so that scores are of spikes.
         delay: of what comes from the layer before: of circuits [s], below the window; of discrete neurons in steps, a
             whole number of at least 1, below the number of steps.
         train_delay: whether that is the bound of delays that are trained, one for each word line.
@@ -225,6 +226,7 @@ class LayerTable(Table):
     delay: Positive | None = None
     train_delay: bool = False
     output: bool = False
+    fires: bool = False
 
     @field_validator("neuron", mode="before")
     @classmethod
@@ -337,8 +339,8 @@ class NetworkTable(Table):
         steps: of time that discrete neurons get for each input: bins of events, or what still inputs are coded to.
         coding: of inputs for discrete neurons: `spikes`; `direct`, the numbers themselves at every step; or a function
             of yours, `FILE.py:NAME`, see memsim.networks.spikes.
-        scores: of the membranes of discrete neurons in the last layer: their `mean` over the steps, those of the `last`
-            step, or a function of yours, `FILE.py:NAME`, see memsim.networks.scores.
+        scores: of the membranes of discrete neurons in the last layer: their `mean` or `sum` over the steps, those of
+            the `last` step, or a function of yours, `FILE.py:NAME`, see memsim.networks.scores.
         neuron: `lif`, discrete leaky neurons behind plain weights, also meant where `steps` or stages are given and no
             neuron; or the circuit of the neurons: a cell of the package by name, or `FILE.py:CLASS` or `FILE.cir:NAME`;
             in Python also an object, see memsim.networks.cells.
@@ -485,14 +487,19 @@ class NetworkTable(Table):
             raise ValueError("hidden and layers both describe the hidden layers; give one of them")
         if any(layer.output for layer in self.every_layer[:-1]):
             raise ValueError("output is of the last layer; leave it out of those before it")
+        if any(layer.fires for layer in self.every_layer[:-1]):
+            raise ValueError("fires is of the last layer, and all others fire anyway; leave it out of them")
+        if self.every_layer[-1].fires and not self.discrete:
+            raise ValueError("fires is of discrete neurons, and circuits fire as they do; leave it out")
         if any(layer.layout is None for layer in self.every_layer[:-1]):
             raise ValueError(
                 "a layer before the last one has no neurons; give it neurons, or channels and kernel"
             )
         check_parts(self)
+        adds_up = not self.every_layer[-1].fires
         last = self.every_layer[-1].lif or (self.lif if len(self.every_layer) == 1 else LifTable())
         silent = sorted(OF_SPIKES & last.given.keys())
-        if silent:
+        if silent and adds_up:
             raise ValueError(
                 f"lif.{silent[0]} changes nothing in the last layer, whose neurons add up and never fire; leave it out"
             )

@@ -274,3 +274,12 @@ def test_a_recurrent_layer_hears_its_own_spikes() -> None:
     assert not torch.equal(network(spikes), before)
     with pytest.raises(InputError, match="dense hidden layer"):
         SpikingNetwork((1, 8, 8), 2, (Convolution(channels=2, kernel=3),), recurrent=True)
+
+
+def test_dropout_on_binary_word_lines_is_refused_before_training_unless_a_stage_has_none() -> None:
+    last = {"name": "one bit", "card": "adcless-differential"}
+    entries: dict[str, object] = {"hidden": (8,), "neuron": "lif", "training": {"dropout": 0.1}}
+    with pytest.raises(InputError, match="word lines of adcless-differential are binary"):
+        make_study(**entries, stages=({"name": "software"}, last))
+    study = make_study(**entries, stages=({"name": "software"}, {**last, "dropout": 0.0}))
+    assert [stage.dropout for stage in study.stages] == [None, 0.0]

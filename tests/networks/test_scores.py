@@ -10,6 +10,7 @@ import torch
 from memsim.errors import InputError
 from memsim.learn import make_study
 from memsim.networks import SpikingNetwork, build_network
+from memsim.networks.spikes import coding_of
 from memsim.own_code import load_object
 
 INPUTS = torch.rand(3, 6, generator=torch.Generator().manual_seed(0))
@@ -78,3 +79,21 @@ def test_a_norm_of_weights_that_are_cells_is_refused() -> None:
     layers = ({"neurons": 3, "recurrent": True, "recurrent_norm": 1.0},)
     with pytest.raises(InputError, match="behind crossbars"):
         build_network((6,), 4, make_study(neuron="lif", synapse="crossbar", layers=layers))
+
+
+def test_an_output_that_fires_is_read_by_its_spikes() -> None:
+    found = build_network(
+        (6,), 4, make_study(neuron="lif", steps=9, scores="sum", layers=({"neurons": 7}, {"fires": True}))
+    )
+    counts = found(INPUTS).detach()
+    assert torch.equal(counts, counts.round())
+    assert torch.equal(counts, found.waveforms(INPUTS)[-1].detach().sum(0))
+    assert float(counts.sum()) > 0
+
+
+def test_latencies_are_one_spike_in_the_first_half_the_sooner_the_higher() -> None:
+    spikes = coding_of("latency")(torch.tensor([[0.0, 0.25, 0.5, 1.0]]), 9)
+    assert spikes.shape == (9, 1, 4)
+    assert [column.nonzero()[:, 0].tolist() for column in spikes[:, 0].T] == [[], [3], [2], [0]]
+    events = (torch.rand(2, 9, 4, generator=torch.Generator().manual_seed(1)) > 0.5).float()
+    assert torch.equal(coding_of("latency")(events, 9), events.transpose(0, 1))

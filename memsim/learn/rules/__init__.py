@@ -2,6 +2,7 @@
 
 from memsim.learn.rules.base import BPTT, Batch, Rule
 from memsim.learn.rules.equilibrium import Equilibrium
+from memsim.learn.rules.exact_spikes import ExactSpikes
 from memsim.learn.rules.known import (
     BACKPROPAGATION,
     RULES,
@@ -18,6 +19,7 @@ __all__ = [
     "RULES",
     "Batch",
     "Equilibrium",
+    "ExactSpikes",
     "Rule",
     "check_state",
     "loss_from",

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
 from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
 from memsim.learn.penalties import penalties_of, watching
+from memsim.networks.network import Network
 
 
 @dataclass(frozen=True)
@@ -66,3 +67,13 @@ class BPTT:
             loss = loss + watch.penalty(self.penalties)
         batch.backward(loss)
         return loss.detach()
+
+
+@contextmanager
+def running(network: Network, forward: Callable[..., Tensor]) -> Iterator[None]:
+    """Let a network run in another way, for whatever wraps it, too."""
+    network.forward = forward  # type: ignore[method-assign]
+    try:
+        yield
+    finally:
+        del network.forward

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
 from functools import partial
 from typing import Any, NamedTuple, cast
 
@@ -25,12 +24,11 @@ import torch
 from torch import Tensor, nn
 
 from memsim.errors import ConvergenceError, InputError
-from memsim.learn.rules.base import BPTT, Batch
+from memsim.learn.rules.base import BPTT, Batch, running
 from memsim.networks.discrete import Coefficient, Fixed
 from memsim.networks.discrete_neurons import DiscreteNeuron
 from memsim.networks.gates import Identity
 from memsim.networks.layer import Layer
-from memsim.networks.network import Network
 from memsim.networks.scores import last as of_last_step
 from memsim.networks.spiking import Presented, SpikingNetwork
 from memsim.networks.synapses import Ideal, Synapse
@@ -63,7 +61,7 @@ class Equilibrium:
     def grads(self, batch: Batch) -> Tensor:
         network = _checked(batch.network)
         hold(network.chain[0], self.contraction)
-        with _running(network, partial(self.scores, network)):
+        with running(network, partial(self.scores, network)):
             return BPTT().grads(batch)
 
     def scores(
@@ -227,16 +225,6 @@ def _stays(values: Tensor, layer: Layer) -> bool:
 def _is_plain(synapse: Synapse) -> bool:
     """Whether it is linear, and draws no noise."""
     return isinstance(synapse, Ideal) and isinstance(synapse.module, nn.Linear | nn.Conv2d)
-
-
-@contextmanager
-def _running(network: Network, forward: Callable[..., Tensor]) -> Iterator[None]:
-    """Let a network run in another way, for whatever wraps it, too."""
-    network.forward = forward  # type: ignore[method-assign]
-    try:
-        yield
-    finally:
-        del network.forward
 
 
 def _checked(network: nn.Module) -> SpikingNetwork:

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from memsim.errors import InputError
 from memsim.learn.rules.base import BPTT, Batch, Rule
 from memsim.learn.rules.equilibrium import Equilibrium
+from memsim.learn.rules.exact_spikes import ExactSpikes
 from memsim.networks.described import described
 from memsim.own_code import blamed
 
@@ -17,6 +18,7 @@ BACKPROPAGATION = "bptt"
 RULES: dict[str, Callable[..., Rule]] = {
     BACKPROPAGATION: BPTT,
     "equilibrium": Equilibrium,
+    "exact-spikes": ExactSpikes,
 }
 """Rules by the names that studies use."""
 
