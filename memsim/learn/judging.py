@@ -146,10 +146,15 @@ def judge(
     )
 
 
+def chip_of(run: Run) -> int:
+    """The chip that training looked at last: the one that its last stage is for, or chip 0."""
+    return run.study.stages[len(run.records) - 1].chip or 0
+
+
 def judge_seen(run: Run, examples: Split) -> UnseenChip:
     """What a network gets right of examples on the chip that training looks at after each epoch."""
     stage = run.study.stages[len(run.records) - 1]
-    chip, cards = stage.chip or 0, stage.cards_of_layers()
+    chip, cards = chip_of(run), stage.cards_of_layers()
     return _judged(on_chip(run, stage.hardware_card(), cards=cards, chip=chip), run, examples, chip)
 
 

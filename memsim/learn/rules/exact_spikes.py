@@ -179,7 +179,14 @@ def _checked(network: nn.Module) -> SpikingNetwork:
 
 def _is_dense(layer: Layer) -> bool:
     plain = isinstance(layer.synapse, Ideal) and isinstance(layer.synapse.module, nn.Linear)
-    others = (layer.recurrent, layer.resampling, layer.delay, layer.source, layer.norm, layer.connections or None)
+    others = (
+        layer.recurrent,
+        layer.resampling,
+        layer.delay,
+        layer.source,
+        layer.norm,
+        layer.connections or None,
+    )
     return plain and isinstance(layer.gate, Identity) and not any(one is not None for one in others)
 
 
