@@ -24,7 +24,7 @@ from methods_figures import FIGURES
 from memsim.learn import Run, evaluate, load_run, load_study, train
 from memsim.learn.checkpoint import STUDY
 from memsim.learn.chips import chips_of_run
-from memsim.learn.judging import on_chip
+from memsim.learn.judging import chip_of, on_chip
 from memsim.learn.rules import ExactSpikes
 from memsim.learn.rules.exact_spikes import exact
 from memsim.methods import load_method, method_names
@@ -61,12 +61,12 @@ def software(run: Run) -> dict[str, Any]:
 def hardware(run: Run, folder: Path, data_dir: Path) -> dict[str, Any]:
     """What the last stage's card makes of the network before it was trained for that, and after."""
     stages = run.study.stages
-    card, chip_of_stage = stages[-1].hardware_card(), stages[-1].chip or 0
+    card = stages[-1].hardware_card()
     before = load_run(folder, stages=1, data=run.data)
     cold = on_chip(before, card, cold=True)
     found: dict[str, Any] = {}
     if len(stages) > 2:
-        last = on_chip(load_run(folder, stages=len(stages) - 1, data=run.data), card, chip=chip_of_stage)
+        last = on_chip(load_run(folder, stages=len(stages) - 1, data=run.data), card, chip=chip_of(run))
         found["before the last stage"] = evaluate(last, run.data.test)
     (chip,) = chips_of_run(folder, [card], data_dir=data_dir, unseen=CHIPS)
     return found | {

@@ -16,7 +16,7 @@ from memsim.imc.workloads import Workload, workload_of
 from memsim.learn.checkpoint import STUDY
 from memsim.learn.data import data_name
 from memsim.learn.evaluation import evaluate, first
-from memsim.learn.judging import UnseenChip, cards_of, check_chips, digital_of, judge, on_chip
+from memsim.learn.judging import UnseenChip, cards_of, check_chips, chip_of, digital_of, judge, on_chip
 from memsim.learn.run import Run, load_run
 from memsim.learn.run_data import data_of
 from memsim.learn.study import Study, load_study
@@ -107,7 +107,8 @@ def chips_of_run(  # noqa: PLR0913 - each is a choice of its own
     """What a trained network gets right on each chip, and what it costs there.
 
     Each chip has the network of the last stage that was trained for converters of its kind, or else that of the last
-    stage before decisions, mapped without training.
+    stage before decisions, mapped without training. Accuracies are those of chip 0, or of the one that it was trained
+    for.
 
     Args:
         folder: of a run with stages.
@@ -178,7 +179,7 @@ def _chip(  # noqa: PLR0913 - each is a choice of its own
     accounting: Accounting,
     skip_events: bool,
 ) -> Chip:
-    network = on_chip(run, card, cards=cards, cold=cold, fold=True)
+    network = on_chip(run, card, cards=cards, chip=chip_of(run), cold=cold, fold=True)
     test = run.data.test if images is None else first(run.data.test, images)
     shown = first(test, COSTED_IMAGES).inputs()
     with network.unlimited() if cold else nullcontext():

@@ -11,7 +11,7 @@ import torch
 from memsim.errors import InputError
 from memsim.imc import mapped_layers
 from memsim.learn import Run, load_run, make_study, train
-from memsim.learn.judging import judge
+from memsim.learn.judging import chip_of, judge
 
 CARD = "adcless-differential-32"
 REAL = {"wires.word_line": 0.0, "wires.bit_line": 0.0, "cell.variation": 0.15}
@@ -60,6 +60,7 @@ def test_one_chip_is_met_in_training_and_judged(runs: tuple[Run, Run]) -> None:
     assert not torch.equal(layer.train()._hardware().lines.sums, same[0])
     layer.meets_chips = False
     card = run.study.stages[-1].hardware_card()
+    assert chip_of(run) == REFERENCES["chip"]
     unseen = judge(run, card, run.data.test, chips=2)
     assert [one.chip for one in unseen] == [1, 3]
 
