@@ -35,7 +35,6 @@ ROWS: tuple[Row, ...] = (
     ("spikes", "spikes of hidden neurons for an example", "{:.0f}".format),
     ("energy [J]", "energy of an inference", "{:.2g} J".format),
     ("latency [s]", "latency of an inference", "{:.2g} s".format),
-    ("seconds of training", "training, wall clock", "{:.0f} s".format),
 )
 
 

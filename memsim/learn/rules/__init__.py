@@ -12,6 +12,7 @@ from memsim.learn.rules.known import (
     rule_of,
     state_of,
 )
+from memsim.learn.rules.sparse import SparseBPTT
 
 __all__ = [
     "BACKPROPAGATION",
@@ -21,6 +22,7 @@ __all__ = [
     "Equilibrium",
     "ExactSpikes",
     "Rule",
+    "SparseBPTT",
     "check_state",
     "loss_from",
     "name_of",

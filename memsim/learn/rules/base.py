@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from memsim.learn.penalties import penalties_of, watching
 from memsim.networks.network import Network
+from memsim.networks.spiking import SpikingNetwork
 
 
 @dataclass(frozen=True)
@@ -77,3 +81,38 @@ def running(network: Network, forward: Callable[..., Tensor]) -> Iterator[None]:
         yield
     finally:
         del network.forward
+
+
+class RunAnew(ABC):
+    """A rule that runs networks in a way of its own: the loss stays, and its gradient is the one that is wanted."""
+
+    @abstractmethod
+    def prepared(self, network: nn.Module) -> SpikingNetwork:
+        """A network that this rule takes, ready for a batch.
+
+        Raises:
+            InputError: what it lacks.
+        """
+
+    @abstractmethod
+    def scores(
+        self,
+        network: SpikingNetwork,
+        inputs: Tensor,
+        *,
+        masks: Sequence[Tensor] | None = None,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Scores [batch, classes], with the gradients of the rule.
+
+        Args:
+            network: as `prepared` gives it.
+            inputs: as for the network.
+            masks: factors [batch, neurons] on the outputs of hidden layers, which not every rule knows.
+            generator: source of the events of a drive that draws some.
+        """
+
+    def grads(self, batch: Batch) -> Tensor:
+        network = self.prepared(batch.network)
+        with running(network, partial(self.scores, network)):
+            return BPTT().grads(batch)

@@ -15,17 +15,15 @@ equilibrium state, NeurIPS 2021, arXiv:2109.14247. Their f divides by theta wher
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable, Iterator, Sequence
-from functools import partial
 from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor, nn
 
 from memsim.errors import ConvergenceError, InputError
-from memsim.learn.rules.base import BPTT, Batch, running
-from memsim.networks.discrete import Coefficient, Fixed
+from memsim.learn.rules.base import RunAnew
+from memsim.learn.rules.checks import number_of
 from memsim.networks.discrete_neurons import DiscreteNeuron
 from memsim.networks.gates import Identity
 from memsim.networks.layer import Layer
@@ -36,7 +34,7 @@ from memsim.networks.synapses import Ideal, Synapse
 POWERS = 20
 
 
-class Equilibrium:
+class Equilibrium(RunAnew):
     """Implicit differentiation at the equilibrium of a layer that hears itself.
 
     Args:
@@ -58,11 +56,10 @@ class Equilibrium:
             raise InputError(f"most = {most!r} of rule 'equilibrium'; allowed: at least 1")
         self.contraction, self.tolerance, self.most = contraction, tolerance, most
 
-    def grads(self, batch: Batch) -> Tensor:
-        network = _checked(batch.network)
-        hold(network.chain[0], self.contraction)
-        with running(network, partial(self.scores, network)):
-            return BPTT().grads(batch)
+    def prepared(self, network: nn.Module) -> SpikingNetwork:
+        checked = _checked(network)
+        hold(checked.chain[0], self.contraction)
+        return checked
 
     def scores(
         self,
@@ -74,12 +71,6 @@ class Equilibrium:
     ) -> Tensor:
         """Scores [batch, classes] of the network itself, with the gradients of its equilibrium.
 
-        Args:
-            network: with the layers that this rule takes.
-            inputs: as for the network.
-            masks: factors [batch, neurons] on the outputs of the hidden layer.
-            generator: source of the events of a drive that draws some.
-
         Raises:
             ConvergenceError: in the backward pass, where v does not settle.
         """
@@ -87,7 +78,7 @@ class Equilibrium:
         values = network.drive(network.on_lines(inputs), generator).over(()).values  # type: ignore[arg-type]
         steps = len(values)
         currents = hidden.gated(hidden.synapse(values[: 1 if _stays(values, hidden) else steps]))
-        shares = _shares(_number(cast("DiscreteNeuron", hidden.neuron).leak), steps, values)
+        shares = _shares(number_of(cast("DiscreteNeuron", hidden.neuron).leak), steps, values)
         plain = all(map(_is_plain, (cast("Synapse", hidden.recurrent), last.synapse)))
         with torch.no_grad():
             spikes = _spikes(hidden, currents, steps)
@@ -247,7 +238,7 @@ def _lacks(network: SpikingNetwork) -> str | None:
         return "is of one recurrent layer of plain weights, or tiles in their place, in front of the last one"
     layers, last = network.chain, network.chain[-1]
     neurons = [cast("DiscreteNeuron", layer.neuron) for layer in layers]
-    reset, leaks = neurons[0].reset, [_number(neuron.leak) for neuron in neurons]
+    reset, leaks = neurons[0].reset, [number_of(neuron.leak) for neuron in neurons]
     needs = {
         "is of layers that hear the layer before, and nothing else": not any(
             layer.connections or layer.resampling or layer.delay or layer.source for layer in layers
@@ -262,10 +253,3 @@ def _lacks(network: SpikingNetwork) -> str | None:
         > 0,
     }
     return next((what for what, there in needs.items() if not there), None)
-
-
-def _number(policy: Coefficient) -> float:
-    """A leak that is one number and stays; NaN where it is not."""
-    if not isinstance(policy, Fixed) or torch.as_tensor(policy.number).numel() != 1:
-        return math.nan
-    return float(policy.number)

@@ -17,17 +17,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Sequence
-from functools import partial
 from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from memsim.errors import InputError
-from memsim.learn.rules.base import BPTT, Batch, running
-from memsim.networks.discrete import Compartment, Fixed, Reset
+from memsim.learn.rules.base import RunAnew
+from memsim.learn.rules.checks import has_bias, is_dense, number_of
+from memsim.networks.discrete import Compartment, Reset
 from memsim.networks.discrete_neurons import DiscreteNeuron
-from memsim.networks.gates import Identity
 from memsim.networks.layer import Layer
 from memsim.networks.scores import total
 from memsim.networks.spike_times import SILENT, Events, ExactNeurons, events_of_steps, events_of_times
@@ -38,7 +37,7 @@ SAME = 1e-6
 """Relative difference of time constants that is only rounding."""
 
 
-class ExactSpikes:
+class ExactSpikes(RunAnew):
     """Exact gradients of all spike times, in continuous time.
 
     Args:
@@ -60,10 +59,8 @@ class ExactSpikes:
             )
         self.most, self.wanted, self.others = most, wanted, others
 
-    def grads(self, batch: Batch) -> Tensor:
-        network = _checked(batch.network)
-        with running(network, partial(self.scores, network)):
-            return BPTT().grads(batch)
+    def prepared(self, network: nn.Module) -> SpikingNetwork:
+        return _checked(network)
 
     def scores(
         self,
@@ -74,12 +71,6 @@ class ExactSpikes:
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Scores [batch, classes] of the counts of spikes in continuous time, with the gradients of their times.
-
-        Args:
-            network: that this rule takes.
-            inputs: as for the network.
-            masks: dropout, which spikes in continuous time do not have.
-            generator: source of the events of a drive that draws some.
 
         Raises:
             InputError: dropout, or inputs that are no spikes.
@@ -136,12 +127,12 @@ def exact(layer: Layer, window: float, most: int) -> ExactNeurons:
         currents[0].gain,
         currents[0].weight,
     )
-    if any(not isinstance(one, Fixed) or torch.as_tensor(one.number).numel() != 1 for one in policies):
+    numbers = [number_of(one) for one in policies]
+    if any(map(math.isnan, numbers)):
         raise InputError(
             f"rule 'exact-spikes': numbers of neurons of layer {layer.name!r} must stay; give numbers"
         )
-    leak, threshold, *gains = (float(cast("Fixed", one).number) for one in policies)
-    gain, decay, *weights = gains
+    leak, threshold, gain, decay, *weights = numbers
     if not 0 < leak < 1 or not math.isclose(leak * leak, decay, rel_tol=SAME):
         raise InputError(
             f"rule 'exact-spikes': layer {layer.name!r} has leak = {leak:.7g} and a current of decay = {decay:.7g}, "
@@ -166,8 +157,8 @@ def _checked(network: nn.Module) -> SpikingNetwork:
     if not isinstance(network, SpikingNetwork) or not isinstance(network.drive, Presented):
         raise InputError("rule 'exact-spikes' is of discrete neurons; give steps, and leave neuron out")
     needs = {
-        "is of chains of dense layers": all(map(_is_dense, network.chain)),
-        "is of layers without bias; give bias = false": all(map(_has_no_bias, network.chain)),
+        "is of chains of dense layers": all(map(is_dense, network.chain)),
+        "is of layers without bias; give bias = false": not any(map(has_bias, network.chain)),
         "is of a last layer that fires; give fires = true": network.neurons[-1].spiking,
         'is of counts of spikes; give scores = "sum"': network.readout is total,
     }
@@ -175,20 +166,3 @@ def _checked(network: nn.Module) -> SpikingNetwork:
         if not there:
             raise InputError(f"rule 'exact-spikes' {what}, or choose another rule")
     return network
-
-
-def _is_dense(layer: Layer) -> bool:
-    plain = isinstance(layer.synapse, Ideal) and isinstance(layer.synapse.module, nn.Linear)
-    others = (
-        layer.recurrent,
-        layer.resampling,
-        layer.delay,
-        layer.source,
-        layer.norm,
-        layer.connections or None,
-    )
-    return plain and isinstance(layer.gate, Identity) and not any(one is not None for one in others)
-
-
-def _has_no_bias(layer: Layer) -> bool:
-    return cast("nn.Linear", cast("Ideal", layer.synapse).module).bias is None

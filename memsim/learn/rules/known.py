@@ -11,6 +11,7 @@ from memsim.errors import InputError
 from memsim.learn.rules.base import BPTT, Batch, Rule
 from memsim.learn.rules.equilibrium import Equilibrium
 from memsim.learn.rules.exact_spikes import ExactSpikes
+from memsim.learn.rules.sparse import SparseBPTT
 from memsim.networks.described import described
 from memsim.own_code import blamed
 
@@ -19,6 +20,7 @@ RULES: dict[str, Callable[..., Rule]] = {
     BACKPROPAGATION: BPTT,
     "equilibrium": Equilibrium,
     "exact-spikes": ExactSpikes,
+    "sparse": SparseBPTT,
 }
 """Rules by the names that studies use."""
 

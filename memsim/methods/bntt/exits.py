@@ -1,6 +1,6 @@
 """Leaving early: steps whose normalisation has small weights say little.
 
-Kim and Panda, arXiv:2010.01729, leave where the weights of all layers are small. Their public code does not, so that the
+Kim and Panda, arXiv:2010.01729, leave where the weights of all layers are small. Their public code does not, so the
 share below which a weight is small is ours.
 """
 

@@ -1,0 +1,35 @@
+"""What rules ask of layers."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import nn
+
+from memsim.networks.discrete import Coefficient, Fixed
+from memsim.networks.gates import Identity
+from memsim.networks.layer import Layer
+from memsim.networks.synapses import Ideal
+
+
+def number_of(policy: Coefficient) -> float:
+    """A leak, threshold or gain that is one number and stays; NaN where it is not."""
+    if not isinstance(policy, Fixed) or torch.as_tensor(policy.number).numel() != 1:
+        return math.nan
+    return float(policy.number)
+
+
+def is_dense(layer: Layer, *, delayed: bool = False) -> bool:
+    """Whether a layer is a product with a matrix and neurons; what comes in may be delayed, if that is said."""
+    plain = isinstance(layer.synapse, Ideal) and isinstance(layer.synapse.module, nn.Linear)
+    others = (layer.recurrent, layer.resampling, layer.source, layer.norm, layer.connections or None)
+    on_time = delayed or layer.delay is None
+    return (
+        plain and on_time and isinstance(layer.gate, Identity) and not any(one is not None for one in others)
+    )
+
+
+def has_bias(layer: Layer) -> bool:
+    """Whether its matrix has one."""
+    return isinstance(layer.synapse, Ideal) and getattr(layer.synapse.module, "bias", None) is not None
