@@ -28,8 +28,10 @@ from memsim.learn.judging import chip_of, on_chip
 from memsim.learn.rules import ExactSpikes
 from memsim.learn.rules.exact_spikes import exact
 from memsim.methods import load_method, method_names
+from memsim.methods.bntt import accuracies, weights_of_steps
 from memsim.methods.exact_spikes import lines_of, times_in_ngspice
 from memsim.networks import SpikingNetwork
+from memsim.networks.normalisation import BatchNormThroughTime
 from memsim.networks.spike_times import SILENT
 from memsim.verify import verify
 
@@ -136,6 +138,15 @@ def continuous(run: Run) -> dict[str, Any]:
     return {"in continuous time": float((scores.argmax(1) == labels).double().mean())}
 
 
+def exits(run: Run, folder: Path) -> dict[str, Any]:
+    """What is right after each step in software, and the weights of the normalisation of each step."""
+    network = load_run(folder, stages=1, data=run.data).network
+    return {
+        "right after each step": accuracies(network, run.data.test).tolist(),
+        "weights of steps": weights_of_steps(network).tolist(),
+    }
+
+
 def _seconds(run: Run) -> float:
     return sum(epoch.seconds for one in (run.records or [run]) for epoch in one.history)
 
@@ -147,6 +158,8 @@ def parts(run: Run, folder: Path, data_dir: Path) -> list[Callable[[], dict[str,
     found: list[Callable[[], dict[str, Any]]] = [lambda: software(run)]
     if run.study.rule == "exact-spikes":
         found += [lambda: continuous(run), lambda: exact_spikes(run, folder)]
+    if any(isinstance(layer.norm, BatchNormThroughTime) for layer in run.network.chain):
+        found.append(lambda: exits(run, folder))
     mapped = any(stage.card for stage in run.study.stages)
     return [*found, lambda: hardware(run, folder, data_dir)] if mapped else found
 
