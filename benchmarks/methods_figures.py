@@ -8,7 +8,7 @@ from pathlib import Path
 
 import matplotlib as mpl
 import torch
-from references_figures import SIZE, hoyer, saved, thresholds
+from references_figures import SIZE, bntt, hoyer, saved, thresholds
 from torch import Tensor, nn
 
 from memsim.learn import BPTT, Batch, Rule, make_study
@@ -143,6 +143,7 @@ def _kept(steps: int, rule: Rule) -> int:
 
 
 FIGURES: dict[str, Callable[[Path], Path]] = {
+    "bntt": bntt,
     "equilibrium": equilibrium,
     "exact-spikes": exact_spikes,
     "hoyer": hoyer,

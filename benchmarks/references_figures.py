@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -79,6 +80,22 @@ def _membranes(name: str) -> tuple[Tensor, float]:
         (_, second) = watch.layers
         found = neuron.gain.value() * second.current
     return found.flatten(), float(neuron.threshold.value())
+
+
+def bntt(path: Path) -> Path:
+    """Weights of the normalisation of each step, and what is right after each, as they were measured."""
+    found = json.loads(path.with_suffix(".json").read_text(encoding="utf-8"))["seeds"]["0"]["bntt"]
+    figure, (weights, right) = plt.subplots(1, 2, figsize=SIZE, layout="constrained")
+    for number, layer in enumerate(found["weights of steps"]):
+        weights.plot(range(1, len(layer) + 1), layer, "o-", label=f"layer {number + 1}")
+    weights.set(xlabel="step", ylabel="mean weight of the normalisation", ylim=(0, None))
+    weights.legend(fontsize=8)
+    accuracies = [100 * one for one in found["right after each step"]]
+    right.plot(range(1, len(accuracies) + 1), accuracies, "o-")
+    right.axhline(accuracies[-1] - 0.5, color="k", linestyle=":", label="half a point below all steps")
+    right.set(xlabel="steps taken", ylabel="test accuracy [%]")
+    right.legend(fontsize=8)
+    return saved(figure, path)
 
 
 def saved(figure: plt.Figure, path: Path) -> Path:
