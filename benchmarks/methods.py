@@ -75,6 +75,8 @@ def hardware(run: Run, folder: Path, data_dir: Path) -> dict[str, Any]:
         "cold": evaluate(cold, run.data.test),
         "trained": chip.accuracy,
         "unseen chips": [one.accuracy for one in chip.unseen],
+        "unseen chips, averages of each": [one.fitted for one in chip.unseen if one.fitted is not None]
+        or None,
         "energy [J]": chip.cost.total_energy,
         "latency [s]": chip.cost.inference_time,
         "card": card.name,

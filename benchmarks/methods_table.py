@@ -17,6 +17,7 @@ ROWS: tuple[Row, ...] = (
     ("before the last stage", "columns of one bit, before the last stage on its card", "{:.2%}".format),
     ("trained", "columns of one bit, trained for", "{:.2%}".format),
     ("unseen chips", "chips that training never saw", "{:.2%}".format),
+    ("unseen chips, averages of each", "the same, normalised by averages of each chip", "{:.2%}".format),
     ("circuits", "circuits", "{:.2%}".format),
     ("ngspice, same class", "the same class in ngspice", "{:.0%}".format),
     ("worst error of a waveform", "worst error of a waveform, of a spike", "{:.2%}".format),
