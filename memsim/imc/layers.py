@@ -50,9 +50,9 @@ class MappedLayer(ProgrammedLayer):
         bias: [neurons].
         card: the hardware.
         patches: of a convolution; None for a fully connected layer.
-        name: of the layer, for messages.
+        name: of the layer on its chip, and in messages.
         generator: source of all noise, and of the chips made while training.
-        chip: which one it is: seed of what is drawn once.
+        chip: which one it is: what is drawn once for a layer follows from its name and this number.
 
     Attributes:
         gain: what a decision of each slice counts, [slices] in LSB.
@@ -76,8 +76,8 @@ class MappedLayer(ProgrammedLayer):
         generator: torch.Generator | None = None,
         chip: int = 0,
     ) -> None:
-        super().__init__(weight, bias, card, generator=generator, chip=chip)
-        self.patches, self.name, like = patches, name, self.weight
+        super().__init__(weight, bias, card, name=name, generator=generator, chip=chip)
+        self.patches, like = patches, self.weight
         self.gain = nn.Parameter(like.new_ones(card.slices), requires_grad=self.decides)
         self.trim = nn.Parameter(like.new_zeros(self.row_tiles, self.neurons * card.slices))
         self.register_parameter("step_bias", None)
@@ -374,7 +374,7 @@ class MappedLayer(ProgrammedLayer):
     def thresholds(self) -> Tensor:
         """What is added to partial sums before decisions of this chip, [tiles of rows, lines] in LSB."""
         with torch.no_grad():
-            return self.reference() + self._made(self.chip).converters.squeeze(1)
+            return self.reference() + self._made(self.seed()).converters.squeeze(1)
 
     @property
     def _reader(self) -> Converter:

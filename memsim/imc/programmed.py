@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple, Self
+from zlib import crc32
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +23,6 @@ IDEAL_CELLS = {
 
 
 IDEAL = IdealConverter()
-OF_WORD_LINES = 500_009
-"""Seed of converters of word lines, from that of the chip on: they are others than those of bit lines."""
 
 
 class Made(NamedTuple):
@@ -43,8 +42,9 @@ class ProgrammedLayer(nn.Module):
         weight: [neurons, ...] as of nn.Linear or nn.Conv2d.
         bias: [neurons], which scales of neurons without weights follow.
         card: the hardware.
+        name: of the layer on its chip.
         generator: source of all noise, and of the chips made while training.
-        chip: which one it is: seed of what is drawn once.
+        chip: which one it is: what is drawn once for a layer follows from its name and this number.
 
     Attributes:
         meets_chips: whether training meets a new chip at each call, where there is a generator; else `chip` alone.
@@ -57,12 +57,13 @@ class ProgrammedLayer(nn.Module):
         bias: Tensor | None,
         card: HardwareCard,
         *,
+        name: str,
         generator: torch.Generator | None,
         chip: int,
     ) -> None:
         super().__init__()
         flat = weight.detach().flatten(1)
-        self.card, self.generator, self.chip = card, generator, chip
+        self.card, self.name, self.generator, self.chip = card, name, generator, chip
         self.meets_chips = True
         self.neurons, self.fan_in = flat.shape
         self.weight = nn.Parameter(flat.clone())
@@ -113,6 +114,10 @@ class ProgrammedLayer(nn.Module):
         """What 1 LSB of a neuron's sum counts for inputs of 1, [neurons]."""
         return self.log_scale.exp()
 
+    def seed(self, part: str = "bit lines") -> int:
+        """Of what is drawn once for a part of this layer of this chip: 32 bits, as many as generators look at."""
+        return crc32(f"{self.name}/{part}/{self.chip}".encode())
+
     def word_lines(self, errors: Tensor, converter: Converter = IDEAL) -> Tensor:
         """What word lines of this chip sense when its bit lines are driven.
 
@@ -140,7 +145,7 @@ class ProgrammedLayer(nn.Module):
             )
         counts = errors.new_tensor(powers(self.card))[:, None]
         driven = (errors * self.scale[:, None])[:, None] * counts
-        source = self._source(self.chip + OF_WORD_LINES)
+        source = self._source(self.seed("word lines"))
         parts = converter.made(self.column_tiles, self.rows, source).to(errors)
         arrays, total = self.card.neurons, torch.zeros(())
         for tile, own in enumerate(driven.split(arrays)):
@@ -168,11 +173,11 @@ class ProgrammedLayer(nn.Module):
     def conductances(self) -> Tensor:
         """What the bit lines of the chip multiply with, [rows, bit lines] in S."""
         with torch.no_grad():
-            return conductances(self._normalised(), self.card, self._source(self.chip))
+            return conductances(self._normalised(), self.card, self._source(self.seed()))
 
     def cells(self) -> list[Tensor]:
         """Conductances of this chip in S, [rows, bit lines] for each column of arrays; a reference column is last."""
-        source = self._source(self.chip)
+        source = self._source(self.seed())
         with torch.no_grad():
             blocks = self._normalised().split(self.card.neurons, -1)
             return [cells_of(block, self.card, source) for block in blocks]
@@ -185,25 +190,25 @@ class ProgrammedLayer(nn.Module):
     def _hardware(self) -> Made:
         """Arrays and converters: made anew where they are trained, else kept as long as nothing changes."""
         if self.training:
-            return self._made(self._fresh_chip())
+            return self._made(self._fresh_seed())
         tensors = (self.weight, self.log_scale)
-        key = (self.chip, *(t.data_ptr() for t in tensors), *(t._version for t in tensors))
+        key = (self.seed(), *(t.data_ptr() for t in tensors), *(t._version for t in tensors))
         if self._kept is None or self._kept[0] != key:
             with torch.no_grad():
-                self._kept = key, self._made(self.chip)
+                self._kept = key, self._made(self.seed())
         return self._kept[1]
 
-    def _made(self, chip: int) -> Made:
-        source = self._source(chip)
+    def _made(self, seed: int) -> Made:
+        source = self._source(seed)
         lines = programmed(self._normalised(), self.card, source)
         return Made(lines, self.converter.made(self.row_tiles, lines.sums.shape[-1], source))
 
-    def _source(self, chip: int) -> torch.Generator:
+    def _source(self, seed: int) -> torch.Generator:
         """Of all that is drawn once for a chip, where its weights are."""
-        return torch.Generator(self.weight.device).manual_seed(chip)
+        return torch.Generator(self.weight.device).manual_seed(seed)
 
-    def _fresh_chip(self) -> int:
-        return self._drawn_seed() if self.meets_chips and self.generator is not None else self.chip
+    def _fresh_seed(self) -> int:
+        return self._drawn_seed() if self.meets_chips and self.generator is not None else self.seed()
 
     def _drawn_seed(self) -> int:
         source = noise_source(self.generator)

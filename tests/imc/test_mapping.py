@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import combinations
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -20,12 +22,14 @@ from memsim.imc import (
     mapped_layers,
     observe,
 )
+from memsim.imc.converters import SenseAmplifier
 from memsim.imc.grid import shared_out
 from memsim.imc.mapping import evaluating
 from memsim.imc.tiles import powers
 from memsim.learn import build, make_study
 
 NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
+SIGN = SenseAmplifier(offset=0.5)
 KINDS = ("ideal", "hp-adc", "hp-adc-differential")
 
 
@@ -192,6 +196,36 @@ def test_what_is_drawn_once_belongs_to_the_chip() -> None:
     first, again, other = (map_to_imc(layer, card, chip=chip).eval()(x) for chip in (0, 0, 1))
     assert torch.equal(first, again)
     assert not torch.equal(first, other)
+
+
+@pytest.mark.parametrize(
+    "changes", [{"cell.variation": 0.2}, {"converter.offset": 2.0}, {"cell.stuck_rate": 0.1}], ids=str
+)
+def test_layers_of_a_chip_are_drawn_apart(changes: dict[str, float]) -> None:
+    """Equal weights in two layers are other cells and amplifiers; on the way back, and on another chip, too."""
+    torch.manual_seed(0)
+    twins = nn.ModuleList([nn.Linear(40, 9), nn.Linear(40, 9)])
+    twins[1].load_state_dict(twins[0].state_dict())
+    card = load_hardware("adcless-differential", {**NO_WIRES, **changes})
+    x, errors = spikes((300, 40), 1), torch.randn(300, 9)
+    for back in (False, True):
+        found = []
+        for chip in (0, 1):
+            layers = mapped_layers(map_to_imc(twins, card, chip=chip).eval()).values()
+            found += [layer.transposed(errors, converter=SIGN) if back else layer(x) for layer in layers]
+        assert all(not torch.equal(one, other) for one, other in combinations(found, 2))
+
+
+def test_numbers_of_layers_and_of_chips_share_no_draws() -> None:
+    """Random numbers of 40 layers on 40 chips: no two have the same first cell."""
+    layer = map_to_imc(nn.Linear(1, 1), load_hardware("hp-adc", {**NO_WIRES, "cell.variation": 0.2})).eval()
+    cells = set()
+    for layer.chip in range(40):
+        for number in range(40):
+            layer.name = f"layers.{number}"
+            cells.add(layer.conductances()[0, 0].item())
+    # equal by chance: 1600^2 / 2 pairs of 2^24 numbers of float32
+    assert len(cells) > 1600 - 5
 
 
 def test_a_chip_is_kept_until_weights_change() -> None:
