@@ -82,7 +82,7 @@ class MappedLayer(ProgrammedLayer):
         self.trim = nn.Parameter(like.new_zeros(self.row_tiles, self.neurons * card.slices))
         self.register_parameter("step_bias", None)
         self.memory: Memory | None = None
-        self.coding = InputCoding(card.inputs)
+        self.coding, self._own_step = InputCoding(card.inputs), card.converter.step
         self.trains_with("exact", FIRST_WIDTH)
         self._check_accumulator()
         self.register_load_state_dict_pre_hook(_room_for_steps)
@@ -127,8 +127,8 @@ class MappedLayer(ProgrammedLayer):
             self.coding = before
             raise
 
-    def fit_step(self, step: float) -> None:
-        """Read by ADCs of another step [LSB]."""
+    def fit_step(self, step: float | None) -> None:
+        """Read by ADCs of another step [LSB]; None is the one that follows from the card."""
         self.card = self.card.changed({"converter.step": step})
         self.converter = converter_of(self.card)
         # an ADC is the same in training
@@ -141,12 +141,15 @@ class MappedLayer(ProgrammedLayer):
         return torch.tensor([low, high, self.card.converter.step or 0.0], dtype=torch.float64)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Take over what was fitted."""
+        """Take over what was fitted; what was not is as the card has it."""
         low, high, step = state.tolist()
         if high > low:
             self.fit_inputs(low, high)
-        if step and step != self.card.converter.step:
-            self.fit_step(step)
+        else:
+            self.coding = InputCoding(self.card.inputs)
+        wanted = step or self._own_step
+        if wanted != self.card.converter.step:
+            self.fit_step(wanted)
 
     def trains_with(self, gradient: Estimator, width: float) -> None:
         """Choose the gradient of decisions, and its width [LSB]; `exact` adds noise of that width while training."""
