@@ -32,6 +32,18 @@ class Made(NamedTuple):
     converters: Tensor
 
 
+class _Kept(NamedTuple):
+    """A chip, and what it was made of: by value, as fused optimisers and `data` change weights without a trace."""
+
+    seed: int
+    weight: Tensor
+    log_scale: Tensor
+    made: Made
+
+    def holds(self, weight: Tensor, log_scale: Tensor) -> bool:
+        return _equal(self.weight, weight) and _equal(self.log_scale, log_scale)
+
+
 class ProgrammedLayer(nn.Module):
     """The cells of a layer, whatever reads them.
 
@@ -71,10 +83,10 @@ class ProgrammedLayer(nn.Module):
         self.log_scale = nn.Parameter(first_scale(flat, offset, card).log())
         self.bias = nn.Parameter(offset)
         self.converter = converter_of(card)
-        self._kept: tuple[tuple[int, ...], Made] | None = None
+        self._kept: _Kept | None = None
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training or evaluation; arrays are made anew, as fused optimisers change weights unseen."""
+        """Switch to training or evaluation; arrays are made anew."""
         self._kept = None
         super().train(mode)
         return self
@@ -191,12 +203,14 @@ class ProgrammedLayer(nn.Module):
         """Arrays and converters: made anew where they are trained, else kept as long as nothing changes."""
         if self.training:
             return self._made(self._fresh_seed())
-        tensors = (self.weight, self.log_scale)
-        key = (self.seed(), *(t.data_ptr() for t in tensors), *(t._version for t in tensors))
-        if self._kept is None or self._kept[0] != key:
+        seed, kept = self.seed(), self._kept
+        if kept is None or kept.seed != seed or not kept.holds(self.weight, self.log_scale):
             with torch.no_grad():
-                self._kept = key, self._made(self.seed())
-        return self._kept[1]
+                made = self._made(seed)
+            self._kept = kept = _Kept(
+                seed, self.weight.detach().clone(), self.log_scale.detach().clone(), made
+            )
+        return kept.made
 
     def _made(self, seed: int) -> Made:
         source = self._source(seed)
@@ -213,3 +227,7 @@ class ProgrammedLayer(nn.Module):
     def _drawn_seed(self) -> int:
         source = noise_source(self.generator)
         return int(torch.randint(2**62, (), generator=source, device=source.device))
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one.device == other.device and one.dtype == other.dtype and torch.equal(one, other)
