@@ -23,7 +23,7 @@ from memsim.imc import (
     observe,
 )
 from memsim.imc.converters import SenseAmplifier
-from memsim.imc.grid import shared_out
+from memsim.imc.grid import first_scale, shared_out
 from memsim.imc.mapping import evaluating
 from memsim.imc.tiles import powers
 from memsim.learn import build, make_study
@@ -226,6 +226,21 @@ def test_numbers_of_layers_and_of_chips_share_no_draws() -> None:
             cells.add(layer.conductances()[0, 0].item())
     # equal by chance: 1600^2 / 2 pairs of 2^24 numbers of float32
     assert len(cells) > 1600 - 5
+
+
+@pytest.mark.parametrize("card", ["ideal", "hp-adc", "adcless-differential"])
+@pytest.mark.parametrize("exponent", [-120, -76, -10, 66, 120])
+def test_first_scales_follow_weights_of_any_size(card: str, exponent: int) -> None:
+    """Of weights from 1e-36 to 1e36, whose squares float32 does not hold."""
+    torch.manual_seed(0)
+    weight, bias, hardware = torch.randn(40, 64), torch.zeros(40), load_hardware(card)
+    scale = first_scale(weight * 2.0**exponent, bias, hardware)
+    assert torch.equal(scale, first_scale(weight, bias, hardware) * 2.0**exponent)
+
+
+def test_neurons_of_the_smallest_numbers_have_a_scale() -> None:
+    scale = first_scale(torch.full((1, 4), 1e-42), torch.zeros(1), load_hardware("adcless-differential"))
+    assert scale.item() >= torch.finfo().tiny
 
 
 @pytest.mark.parametrize("seen", [True, False], ids=["in place", "behind autograd's back"])
