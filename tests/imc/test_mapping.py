@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
 from itertools import combinations
 
 import pytest
@@ -333,6 +334,37 @@ def test_averages_stay_where_inputs_are_refused() -> None:
         estimate_averages(mapped, x - 1)
     assert mapped[1].running_var.tolist() == [1.0] * 6
     assert mapped[1].momentum == 0.1
+
+
+@pytest.mark.parametrize("none", [[], torch.zeros(0, 40), [torch.zeros(0, 40)]], ids=str)
+def test_averages_stay_where_there_are_no_inputs(none: Tensor | list[Tensor]) -> None:
+    mapped, x = normalised()
+    estimate_averages(mapped, x)
+    before = deepcopy(mapped[1].state_dict())
+    with pytest.raises(InputError, match="give at least one"):
+        estimate_averages(mapped, none)
+    assert all(torch.equal(value, before[name]) for name, value in mapped[1].state_dict().items())
+
+
+def test_decisions_count_as_before_where_there_is_nothing_to_calibrate_by() -> None:
+    torch.manual_seed(1)
+    mapped = map_to_imc(nn.Linear(8, 3), load_hardware("adcless-differential", NO_WIRES)).eval()
+    calibrate(mapped, spikes((50, 8), 2))
+    before = deepcopy(mapped.state_dict())
+    for count, message in ((0, "give at least one"), (5, "gets no input but zero")):
+        with pytest.raises(InputError, match=message):
+            calibrate(mapped, torch.zeros(count, 8))
+        assert all(torch.equal(mapped.state_dict()[name], value) for name, value in before.items())
+
+
+def test_layers_without_inputs_keep_what_their_decisions_count() -> None:
+    """The second layer stands behind neurons that never fire."""
+    torch.manual_seed(1)
+    network = nn.Sequential(nn.Linear(8, 6), nn.Threshold(1e9, 0.0), nn.Linear(6, 3))
+    mapped = map_to_imc(network, load_hardware("adcless-differential", NO_WIRES)).eval()
+    calibrate(mapped, spikes((50, 8), 2))
+    assert not torch.equal(mapped[0].gain, torch.ones_like(mapped[0].gain))
+    assert torch.equal(mapped[2].gain, torch.ones_like(mapped[2].gain))
 
 
 def test_calibrated_decisions_come_closer_to_the_sums() -> None:
