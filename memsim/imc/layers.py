@@ -165,12 +165,14 @@ class MappedLayer(ProgrammedLayer):
             bias: [steps, neurons] in units of outputs, added to the bias; inferences of more steps are refused.
 
         Raises:
-            InputError: another shape.
+            InputError: another shape, or biases that are not finite.
         """
         if bias is not None and (bias.ndim != 2 or bias.shape[1] != self.neurons or not len(bias)):
             raise InputError(
                 f"biases of steps have shape {list(bias.shape)}; {self.name} takes [steps, {self.neurons}]"
             )
+        if bias is not None and not bool(bias.isfinite().all()):
+            raise InputError(f"biases of steps of {self.name} are not all finite; give finite ones")
         self.step_bias = None if bias is None else nn.Parameter(bias.detach().to(self.bias).clone())
         return self
 

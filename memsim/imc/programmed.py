@@ -213,9 +213,18 @@ class ProgrammedLayer(nn.Module):
         return kept.made
 
     def _made(self, seed: int) -> Made:
+        self._check_finite()
         source = self._source(seed)
         lines = programmed(self._normalised(), self.card, source)
         return Made(lines, self.converter.made(self.row_tiles, lines.sums.shape[-1], source))
+
+    def _check_finite(self) -> None:
+        for key, parameter in self.named_parameters():
+            if not bool(parameter.isfinite().all()):
+                raise InputError(
+                    f"{self.name} has a {key} that is not finite, which converters would hide; train it anew, with "
+                    "smaller steps"
+                )
 
     def _source(self, seed: int) -> torch.Generator:
         """Of all that is drawn once for a chip, where its weights are."""

@@ -229,6 +229,24 @@ def test_numbers_of_layers_and_of_chips_share_no_draws() -> None:
     assert len(cells) > 1600 - 5
 
 
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("changed", ["weight", "log_scale", "bias"])
+def test_what_is_not_finite_is_refused_where_amplifiers_would_hide_it(changed: str, training: bool) -> None:
+    layer = map_to_imc(nn.Linear(8, 3), load_hardware("adcless", NO_WIRES)).train(training)
+    with torch.no_grad():
+        getattr(layer, changed).view(-1)[0] = float("nan")
+    with pytest.raises(InputError, match=f"the layer has a {changed} that is not finite"):
+        layer(torch.ones(1, 8))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_biases_of_steps_are_finite(value: float) -> None:
+    layer = map_to_imc(nn.Linear(8, 3), load_hardware("adcless", NO_WIRES))
+    with pytest.raises(InputError, match="biases of steps of the layer are not all finite"):
+        layer.with_step_bias(torch.full((2, 3), value))
+    assert layer.step_bias is None
+
+
 @pytest.mark.parametrize("card", ["ideal", "hp-adc", "adcless-differential"])
 @pytest.mark.parametrize("exponent", [-120, -76, -10, 66, 120])
 def test_first_scales_follow_weights_of_any_size(card: str, exponent: int) -> None:
