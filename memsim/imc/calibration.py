@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from copy import deepcopy
-from typing import cast
 
 import torch
 from torch import Tensor, nn
@@ -25,14 +24,32 @@ def calibrate(model: nn.Module, inputs: Tensor) -> None:
     """Set what decisions count, layer by layer as inputs pass, and break ties by the column references.
 
     What the decisions of each slice count is found by least squares, so that sums of decisions come closest to the
-    sums that they replace, in all uses of a layer.
+    sums that they replace, in all uses of a layer. Layers that get nothing but zeros keep what theirs count.
+
+    Args:
+        model: a mapped network; what decisions count and trims are changed alone, none if this fails.
+        inputs: as it takes them, without labels.
 
     Raises:
-        InputError: code of a module that multiplies with parameters itself.
+        InputError: no inputs, or none but zeros for all layers; code of a module that multiplies with parameters
+            itself.
     """
-    layers = [layer for layer in mapped_layers(model).values() if layer.decides]
+    found = {name: _Calibration(layer) for name, layer in mapped_layers(model).items() if layer.decides}
     with evaluating(model):
-        run_watched(model, inputs, [(layer, _Calibration()) for layer in layers])
+        try:
+            run_watched(model, inputs, [(one.layer, one) for one in found.values()])
+            if found and not any(one.driven for one in found.values()):
+                raise InputError(
+                    f"{next(iter(found)) or 'the layer'} gets no input but zero, nor does any layer that decides; give "
+                    "inputs that reach them"
+                )
+        except BaseException:
+            for one in found.values():
+                one.undo()
+            raise
+    for one in found.values():
+        if not one.driven:
+            one.layer.gain.data.copy_(one.gain)
 
 
 def normalisations(model: nn.Module) -> list[nn.modules.batchnorm._BatchNorm]:
@@ -53,8 +70,12 @@ def estimate_averages(model: nn.Module, inputs: Tensor | Sequence[Tensor]) -> No
             averages are then the plain mean over the batches.
 
     Raises:
-        InputError: no normalisation with averages, or code of a module that multiplies with parameters itself.
+        InputError: no normalisation with averages, no inputs, or code of a module that multiplies with parameters
+            itself.
     """
+    batches = [inputs] if isinstance(inputs, Tensor) else inputs
+    if not len(batches):
+        raise InputError("inputs = [] holds no batch; give at least one")
     norms = normalisations(model)
     if not norms:
         raise InputError(
@@ -68,7 +89,7 @@ def estimate_averages(model: nn.Module, inputs: Tensor | Sequence[Tensor]) -> No
                 # of torch: the plain mean
                 norm.momentum = None
                 norm.train()
-            for batch in [inputs] if isinstance(inputs, Tensor) else inputs:
+            for batch in batches:
                 run_watched(model, batch, [])
         except BaseException:
             for norm, (state, _) in zip(norms, before, strict=True):
@@ -82,11 +103,21 @@ def estimate_averages(model: nn.Module, inputs: Tensor | Sequence[Tensor]) -> No
 class _Calibration:
     """Of one layer, over all of its uses so far."""
 
-    def __init__(self) -> None:
+    def __init__(self, layer: MappedLayer) -> None:
+        self.layer = layer
+        self.gain, self.trim = layer.gain.detach().clone(), layer.trim.detach().clone()
         self.seen: Tensor | None = None
+        self.driven = False
 
-    def __call__(self, module: nn.Module, given: tuple[Tensor, ...]) -> None:
-        layer = cast("MappedLayer", module)
+    @torch.no_grad()
+    def undo(self) -> None:
+        """Let decisions count as before, and trims be those of before."""
+        self.layer.gain.copy_(self.gain)
+        self.layer.trim.copy_(self.trim)
+
+    def __call__(self, _: nn.Module, given: tuple[Tensor, ...]) -> None:
+        layer = self.layer
+        self.driven = self.driven or bool(given[0].any())
         # a reference is on for every pulse of a read, and half a cell is of all of them
         layer.trim.copy_(_tie_breaks(layer) / layer.coding.pulses)
         rows = _decided_and_wanted(layer, given[0])

@@ -52,7 +52,9 @@ def refuse_products(model: nn.Module) -> None:
 
 
 def run_watched(model: nn.Module, inputs: Tensor, hooks: Iterable[tuple[nn.Module, Hook]]) -> None:
-    """`run_hooked`, where products with parameters off the arrays raise InputError."""
+    """`run_hooked`, where products with parameters off the arrays raise InputError, and so do inputs without any."""
+    if not inputs.numel():
+        raise InputError(f"inputs have shape {list(inputs.shape)}, which holds none; give at least one")
     with _watched(model):
         run_hooked(model, inputs, hooks)
 

@@ -39,6 +39,14 @@ def _scale_of(bias: Tensor, rows: int, card: HardwareCard) -> Tensor:
 
 
 def _scale_on_grid(weight: Tensor, card: HardwareCard) -> Tensor:
+    # by powers of 2, so that squares neither vanish nor overflow and nothing is rounded
+    tiny = torch.finfo(weight.dtype).tiny
+    exponent = weight.abs().amax(1).clamp(min=tiny).frexp().exponent
+    return _scale_of_units(weight.ldexp(-exponent[:, None]), card).ldexp(exponent).clamp(min=tiny)
+
+
+def _scale_of_units(weight: Tensor, card: HardwareCard) -> Tensor:
+    """Of weights whose largest are near 1."""
     largest = weight.abs().amax(1).clamp(min=torch.finfo(weight.dtype).tiny) / largest_weight(card)
     tried = (
         largest

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from typing import cast
 
@@ -12,10 +11,6 @@ from torch import Tensor, nn
 from memsim.imc.converters import Converter
 from memsim.imc.layers import MappedLayer
 from memsim.imc.programmed import IDEAL
-
-APART = 1_000_003
-"""Between the seeds of two groups; generators look at 32 bits of a seed."""
-_GROUP = re.compile(r"(?:^|\.)groups\.(\d+)(?:\.|$)")
 
 
 class GroupedLayers(nn.Module):
@@ -48,9 +43,3 @@ class GroupedLayers(nn.Module):
             for group, share in zip(layers, shares, strict=True)
         ]
         return torch.cat(found, dim=self.channels)
-
-
-def chip_of(name: str, chip: int) -> int:
-    """Seed of what is drawn for the arrays of a module by its name: groups are different arrays of one chip."""
-    found = _GROUP.search(name)
-    return chip if found is None else chip + APART * int(found[1])

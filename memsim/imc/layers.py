@@ -50,9 +50,9 @@ class MappedLayer(ProgrammedLayer):
         bias: [neurons].
         card: the hardware.
         patches: of a convolution; None for a fully connected layer.
-        name: of the layer, for messages.
+        name: of the layer on its chip, and in messages.
         generator: source of all noise, and of the chips made while training.
-        chip: which one it is: seed of what is drawn once.
+        chip: which one it is: what is drawn once for a layer follows from its name and this number.
 
     Attributes:
         gain: what a decision of each slice counts, [slices] in LSB.
@@ -76,13 +76,13 @@ class MappedLayer(ProgrammedLayer):
         generator: torch.Generator | None = None,
         chip: int = 0,
     ) -> None:
-        super().__init__(weight, bias, card, generator=generator, chip=chip)
-        self.patches, self.name, like = patches, name, self.weight
+        super().__init__(weight, bias, card, name=name, generator=generator, chip=chip)
+        self.patches, like = patches, self.weight
         self.gain = nn.Parameter(like.new_ones(card.slices), requires_grad=self.decides)
         self.trim = nn.Parameter(like.new_zeros(self.row_tiles, self.neurons * card.slices))
         self.register_parameter("step_bias", None)
         self.memory: Memory | None = None
-        self.coding = InputCoding(card.inputs)
+        self.coding, self._own_step = InputCoding(card.inputs), card.converter.step
         self.trains_with("exact", FIRST_WIDTH)
         self._check_accumulator()
         self.register_load_state_dict_pre_hook(_room_for_steps)
@@ -127,8 +127,8 @@ class MappedLayer(ProgrammedLayer):
             self.coding = before
             raise
 
-    def fit_step(self, step: float) -> None:
-        """Read by ADCs of another step [LSB]."""
+    def fit_step(self, step: float | None) -> None:
+        """Read by ADCs of another step [LSB]; None is the one that follows from the card."""
         self.card = self.card.changed({"converter.step": step})
         self.converter = converter_of(self.card)
         # an ADC is the same in training
@@ -141,12 +141,15 @@ class MappedLayer(ProgrammedLayer):
         return torch.tensor([low, high, self.card.converter.step or 0.0], dtype=torch.float64)
 
     def set_extra_state(self, state: Tensor) -> None:
-        """Take over what was fitted."""
+        """Take over what was fitted; what was not is as the card has it."""
         low, high, step = state.tolist()
         if high > low:
             self.fit_inputs(low, high)
-        if step and step != self.card.converter.step:
-            self.fit_step(step)
+        else:
+            self.coding = InputCoding(self.card.inputs)
+        wanted = step or self._own_step
+        if wanted != self.card.converter.step:
+            self.fit_step(wanted)
 
     def trains_with(self, gradient: Estimator, width: float) -> None:
         """Choose the gradient of decisions, and its width [LSB]; `exact` adds noise of that width while training."""
@@ -162,12 +165,14 @@ class MappedLayer(ProgrammedLayer):
             bias: [steps, neurons] in units of outputs, added to the bias; inferences of more steps are refused.
 
         Raises:
-            InputError: another shape.
+            InputError: another shape, or biases that are not finite.
         """
         if bias is not None and (bias.ndim != 2 or bias.shape[1] != self.neurons or not len(bias)):
             raise InputError(
                 f"biases of steps have shape {list(bias.shape)}; {self.name} takes [steps, {self.neurons}]"
             )
+        if bias is not None and not bool(bias.isfinite().all()):
+            raise InputError(f"biases of steps of {self.name} are not all finite; give finite ones")
         self.step_bias = None if bias is None else nn.Parameter(bias.detach().to(self.bias).clone())
         return self
 
@@ -374,7 +379,7 @@ class MappedLayer(ProgrammedLayer):
     def thresholds(self) -> Tensor:
         """What is added to partial sums before decisions of this chip, [tiles of rows, lines] in LSB."""
         with torch.no_grad():
-            return self.reference() + self._made(self.chip).converters.squeeze(1)
+            return self.reference() + self._made(self.seed()).converters.squeeze(1)
 
     @property
     def _reader(self) -> Converter:

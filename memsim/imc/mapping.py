@@ -18,7 +18,7 @@ from memsim.imc.copies import copy_of
 from memsim.imc.crossbars import MappedCrossbar, layer_parts, spans_of
 from memsim.imc.digital import refuse_products, run_watched
 from memsim.imc.folding import fold_normalisation
-from memsim.imc.groups import GroupedLayers, chip_of
+from memsim.imc.groups import GroupedLayers
 from memsim.imc.hardware import HardwareCard
 from memsim.imc.hooks import Hook
 from memsim.imc.layers import MappedLayer
@@ -61,7 +61,7 @@ def map_to_imc(  # noqa: PLR0913 - each is a choice of its own
         model: the network; not changed.
         card: the hardware.
         generator: source of the noise of reads, and of the chips that are made while training.
-        chip: which chip it is in evaluation: seed of all that is drawn once.
+        chip: which chip it is in evaluation: what is drawn once for a layer follows from its name and this number.
         sample: inputs of a memristive network, whose lowest and highest voltages are presented as 0 and 1.
         fold: normalisation into layers; else all of it is digital, and `estimate_averages` fits it to a chip.
         skip: names of layers, or of modules that hold some, which stay as they are; `digital_parts` lists them.
@@ -187,8 +187,8 @@ def _on_arrays(
     """What a layer becomes; `span` is that of the word lines of a crossbar [V]."""
     if isinstance(module, Crossbar):
         assert span is not None  # noqa: S101 - each crossbar has one
-        title, own = name or "the layer", chip_of(name, chip)
-        layer = MappedLayer(*layer_parts(module, span), card, name=title, generator=generator, chip=own)
+        title = f"{name}.layer".lstrip(".")
+        layer = MappedLayer(*layer_parts(module, span), card, name=title, generator=generator, chip=chip)
         return MappedCrossbar(layer, span, module.gain).train(module.training)
 
     def mapped(name: str, weight: Tensor, bias: Tensor | None, patches: Patches | None) -> MappedLayer:
@@ -199,7 +199,7 @@ def _on_arrays(
             patches=patches,
             name=name or "the layer",
             generator=generator,
-            chip=chip_of(name, chip),
+            chip=chip,
         ).train(module.training)
 
     if isinstance(module, MappedLayer):

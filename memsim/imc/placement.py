@@ -46,8 +46,11 @@ class Placement:
         """See that each name changes something.
 
         Raises:
-            InputError: a name that the network does not have, that holds no layer, or that cannot be as it says.
+            InputError: a name that the network does not have, that holds no layer, or that cannot be as it says; one
+                name alone instead of some.
         """
+        if isinstance(self.skip, str):
+            raise InputError(f"skip = {self.skip!r} is one name; give names in a list: [{self.skip!r}]")
         for entry, names in (("skip", self.skip), ("cards", self.cards)):
             for name in names:
                 _check_name(model, entry, name)

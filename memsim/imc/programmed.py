@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from typing import NamedTuple, Self
+from zlib import crc32
 
 import torch
 from torch import Tensor, nn
@@ -22,8 +23,6 @@ IDEAL_CELLS = {
 
 
 IDEAL = IdealConverter()
-OF_WORD_LINES = 500_009
-"""Seed of converters of word lines, from that of the chip on: they are others than those of bit lines."""
 
 
 class Made(NamedTuple):
@@ -31,6 +30,18 @@ class Made(NamedTuple):
 
     lines: Lines
     converters: Tensor
+
+
+class _Kept(NamedTuple):
+    """A chip, and what it was made of: by value, as fused optimisers and `data` change weights without a trace."""
+
+    seed: int
+    weight: Tensor
+    log_scale: Tensor
+    made: Made
+
+    def holds(self, weight: Tensor, log_scale: Tensor) -> bool:
+        return _equal(self.weight, weight) and _equal(self.log_scale, log_scale)
 
 
 class ProgrammedLayer(nn.Module):
@@ -43,8 +54,9 @@ class ProgrammedLayer(nn.Module):
         weight: [neurons, ...] as of nn.Linear or nn.Conv2d.
         bias: [neurons], which scales of neurons without weights follow.
         card: the hardware.
+        name: of the layer on its chip.
         generator: source of all noise, and of the chips made while training.
-        chip: which one it is: seed of what is drawn once.
+        chip: which one it is: what is drawn once for a layer follows from its name and this number.
 
     Attributes:
         meets_chips: whether training meets a new chip at each call, where there is a generator; else `chip` alone.
@@ -57,12 +69,13 @@ class ProgrammedLayer(nn.Module):
         bias: Tensor | None,
         card: HardwareCard,
         *,
+        name: str,
         generator: torch.Generator | None,
         chip: int,
     ) -> None:
         super().__init__()
         flat = weight.detach().flatten(1)
-        self.card, self.generator, self.chip = card, generator, chip
+        self.card, self.name, self.generator, self.chip = card, name, generator, chip
         self.meets_chips = True
         self.neurons, self.fan_in = flat.shape
         self.weight = nn.Parameter(flat.clone())
@@ -70,10 +83,10 @@ class ProgrammedLayer(nn.Module):
         self.log_scale = nn.Parameter(first_scale(flat, offset, card).log())
         self.bias = nn.Parameter(offset)
         self.converter = converter_of(card)
-        self._kept: tuple[tuple[int, ...], Made] | None = None
+        self._kept: _Kept | None = None
 
     def train(self, mode: bool = True) -> Self:
-        """Switch to training or evaluation; arrays are made anew, as fused optimisers change weights unseen."""
+        """Switch to training or evaluation; arrays are made anew."""
         self._kept = None
         super().train(mode)
         return self
@@ -113,6 +126,10 @@ class ProgrammedLayer(nn.Module):
         """What 1 LSB of a neuron's sum counts for inputs of 1, [neurons]."""
         return self.log_scale.exp()
 
+    def seed(self, part: str = "bit lines") -> int:
+        """Of what is drawn once for a part of this layer of this chip: 32 bits, as many as generators look at."""
+        return crc32(f"{self.name}/{part}/{self.chip}".encode())
+
     def word_lines(self, errors: Tensor, converter: Converter = IDEAL) -> Tensor:
         """What word lines of this chip sense when its bit lines are driven.
 
@@ -140,7 +157,7 @@ class ProgrammedLayer(nn.Module):
             )
         counts = errors.new_tensor(powers(self.card))[:, None]
         driven = (errors * self.scale[:, None])[:, None] * counts
-        source = self._source(self.chip + OF_WORD_LINES)
+        source = self._source(self.seed("word lines"))
         parts = converter.made(self.column_tiles, self.rows, source).to(errors)
         arrays, total = self.card.neurons, torch.zeros(())
         for tile, own in enumerate(driven.split(arrays)):
@@ -168,11 +185,11 @@ class ProgrammedLayer(nn.Module):
     def conductances(self) -> Tensor:
         """What the bit lines of the chip multiply with, [rows, bit lines] in S."""
         with torch.no_grad():
-            return conductances(self._normalised(), self.card, self._source(self.chip))
+            return conductances(self._normalised(), self.card, self._source(self.seed()))
 
     def cells(self) -> list[Tensor]:
         """Conductances of this chip in S, [rows, bit lines] for each column of arrays; a reference column is last."""
-        source = self._source(self.chip)
+        source = self._source(self.seed())
         with torch.no_grad():
             blocks = self._normalised().split(self.card.neurons, -1)
             return [cells_of(block, self.card, source) for block in blocks]
@@ -185,26 +202,41 @@ class ProgrammedLayer(nn.Module):
     def _hardware(self) -> Made:
         """Arrays and converters: made anew where they are trained, else kept as long as nothing changes."""
         if self.training:
-            return self._made(self._fresh_chip())
-        tensors = (self.weight, self.log_scale)
-        key = (self.chip, *(t.data_ptr() for t in tensors), *(t._version for t in tensors))
-        if self._kept is None or self._kept[0] != key:
+            return self._made(self._fresh_seed())
+        seed, kept = self.seed(), self._kept
+        if kept is None or kept.seed != seed or not kept.holds(self.weight, self.log_scale):
             with torch.no_grad():
-                self._kept = key, self._made(self.chip)
-        return self._kept[1]
+                made = self._made(seed)
+            self._kept = kept = _Kept(
+                seed, self.weight.detach().clone(), self.log_scale.detach().clone(), made
+            )
+        return kept.made
 
-    def _made(self, chip: int) -> Made:
-        source = self._source(chip)
+    def _made(self, seed: int) -> Made:
+        self._check_finite()
+        source = self._source(seed)
         lines = programmed(self._normalised(), self.card, source)
         return Made(lines, self.converter.made(self.row_tiles, lines.sums.shape[-1], source))
 
-    def _source(self, chip: int) -> torch.Generator:
-        """Of all that is drawn once for a chip, where its weights are."""
-        return torch.Generator(self.weight.device).manual_seed(chip)
+    def _check_finite(self) -> None:
+        for key, parameter in self.named_parameters():
+            if not bool(parameter.isfinite().all()):
+                raise InputError(
+                    f"{self.name} has a {key} that is not finite, which converters would hide; train it anew, with "
+                    "smaller steps"
+                )
 
-    def _fresh_chip(self) -> int:
-        return self._drawn_seed() if self.meets_chips and self.generator is not None else self.chip
+    def _source(self, seed: int) -> torch.Generator:
+        """Of all that is drawn once for a chip, where its weights are."""
+        return torch.Generator(self.weight.device).manual_seed(seed)
+
+    def _fresh_seed(self) -> int:
+        return self._drawn_seed() if self.meets_chips and self.generator is not None else self.seed()
 
     def _drawn_seed(self) -> int:
         source = noise_source(self.generator)
         return int(torch.randint(2**62, (), generator=source, device=source.device))
+
+
+def _equal(one: Tensor, other: Tensor) -> bool:
+    return one.device == other.device and one.dtype == other.dtype and torch.equal(one, other)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container
+from collections.abc import Container, Iterator
 
 import torch
 from torch import nn
@@ -21,9 +21,10 @@ def check_layers(model: nn.Module, left: Container[nn.Module]) -> None:
     Those that are `left` digital may, among themselves.
     """
     owners: dict[int, tuple[str, nn.Module]] = {}
+    known = set(model.modules())
     for name, module in model.named_modules():
         if module not in left:
-            _check_computed(name, module)
+            _check_computed(name, module, known)
         for key, parameter in module.named_parameters(recurse=False):
             first, owner = owners.setdefault(id(parameter), (name, module))
             if owner is module or (module in left and owner in left):
@@ -57,9 +58,9 @@ def known_layers() -> str:
     return ", ".join(f"nn.{layer.__name__}" for layer in LAYERS)
 
 
-def _check_computed(name: str, module: nn.Module) -> None:
+def _check_computed(name: str, module: nn.Module, known: Container[nn.Module]) -> None:
     title = name or "the layer"
-    _check_lists(name or "the network", module)
+    _check_lists(name or "the network", module, known)
     if not isinstance(module, _READ):
         return
     if hooked(module):
@@ -88,11 +89,30 @@ def _check_weights(title: str, layer: nn.Module) -> None:
             raise InputError(f"{title} has weights that are not finite; train it anew")
 
 
-def _check_lists(title: str, module: nn.Module) -> None:
-    """Raise InputError for layers in a list of Python, where torch does not look for parts of a module."""
+def _in_lists(value: object) -> Iterator[nn.Module]:
+    """Modules that stand in lists of Python, or in lists of these."""
+    if isinstance(value, nn.Module):
+        yield value
+    elif isinstance(value, list | tuple) or type(value) is dict:
+        for part in value.values() if isinstance(value, dict) else value:
+            yield from _in_lists(part)
+
+
+def _check_lists(title: str, module: nn.Module, known: Container[nn.Module]) -> None:
+    """Raise InputError for layers in a list of Python, where torch does not look for parts of a module.
+
+    Blocks of layers may stand there beside their place in the network, as their parts are replaced in both.
+    """
     for attribute, value in vars(module).items():
-        kept = value if isinstance(value, list | tuple) else value.values() if type(value) is dict else ()
-        if not attribute.startswith("_") and any(isinstance(part, LAYERS) for part in kept):
+        if attribute.startswith("_") or isinstance(value, nn.Module):
+            continue
+        hidden = (
+            part
+            for block in _in_lists(value)
+            for part in block.modules()
+            if part is block or part not in known
+        )
+        if any(isinstance(part, LAYERS) for part in hidden):
             raise InputError(
                 f"{title} keeps layers in {attribute}, a {type(value).__name__}, where they would stay digital; "
                 "make it an nn.ModuleList or nn.ModuleDict"

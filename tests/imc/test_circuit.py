@@ -32,7 +32,7 @@ REAL = {
 def chip(card: str, hysteresis: float = 0.0) -> MappedLayer:
     hardware = load_hardware(card, {**REAL, **ARRAYS[card], "converter.hysteresis": hysteresis})
     torch.manual_seed(3)
-    layer = map_to_imc(nn.Linear(16, hardware.neurons), hardware, chip=5).eval()
+    layer = map_to_imc(nn.Linear(16, hardware.neurons), hardware, chip=7).eval()
     assert isinstance(layer, MappedLayer)
     with torch.no_grad():
         layer.trim.uniform_(-1, 1)

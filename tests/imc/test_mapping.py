@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+from itertools import combinations
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -20,12 +23,14 @@ from memsim.imc import (
     mapped_layers,
     observe,
 )
-from memsim.imc.grid import shared_out
+from memsim.imc.converters import SenseAmplifier
+from memsim.imc.grid import first_scale, shared_out
 from memsim.imc.mapping import evaluating
 from memsim.imc.tiles import powers
 from memsim.learn import build, make_study
 
 NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
+SIGN = SenseAmplifier(offset=0.5)
 KINDS = ("ideal", "hp-adc", "hp-adc-differential")
 
 
@@ -194,12 +199,80 @@ def test_what_is_drawn_once_belongs_to_the_chip() -> None:
     assert not torch.equal(first, other)
 
 
-def test_a_chip_is_kept_until_weights_change() -> None:
+@pytest.mark.parametrize(
+    "changes", [{"cell.variation": 0.2}, {"converter.offset": 2.0}, {"cell.stuck_rate": 0.1}], ids=str
+)
+def test_layers_of_a_chip_are_drawn_apart(changes: dict[str, float]) -> None:
+    """Equal weights in two layers are other cells and amplifiers; on the way back, and on another chip, too."""
+    torch.manual_seed(0)
+    twins = nn.ModuleList([nn.Linear(40, 9), nn.Linear(40, 9)])
+    twins[1].load_state_dict(twins[0].state_dict())
+    card = load_hardware("adcless-differential", {**NO_WIRES, **changes})
+    x, errors = spikes((300, 40), 1), torch.randn(300, 9)
+    for back in (False, True):
+        found = []
+        for chip in (0, 1):
+            layers = mapped_layers(map_to_imc(twins, card, chip=chip).eval()).values()
+            found += [layer.transposed(errors, converter=SIGN) if back else layer(x) for layer in layers]
+        assert all(not torch.equal(one, other) for one, other in combinations(found, 2))
+
+
+def test_numbers_of_layers_and_of_chips_share_no_draws() -> None:
+    """Random numbers of 40 layers on 40 chips: no two have the same first cell."""
+    layer = map_to_imc(nn.Linear(1, 1), load_hardware("hp-adc", {**NO_WIRES, "cell.variation": 0.2})).eval()
+    cells = set()
+    for layer.chip in range(40):
+        for number in range(40):
+            layer.name = f"layers.{number}"
+            cells.add(layer.conductances()[0, 0].item())
+    # equal by chance: 1600^2 / 2 pairs of 2^24 numbers of float32
+    assert len(cells) > 1600 - 5
+
+
+@pytest.mark.parametrize("training", [False, True])
+@pytest.mark.parametrize("changed", ["weight", "log_scale", "bias"])
+def test_what_is_not_finite_is_refused_where_amplifiers_would_hide_it(changed: str, training: bool) -> None:
+    layer = map_to_imc(nn.Linear(8, 3), load_hardware("adcless", NO_WIRES)).train(training)
+    with torch.no_grad():
+        getattr(layer, changed).view(-1)[0] = float("nan")
+    with pytest.raises(InputError, match=f"the layer has a {changed} that is not finite"):
+        layer(torch.ones(1, 8))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_biases_of_steps_are_finite(value: float) -> None:
+    layer = map_to_imc(nn.Linear(8, 3), load_hardware("adcless", NO_WIRES))
+    with pytest.raises(InputError, match="biases of steps of the layer are not all finite"):
+        layer.with_step_bias(torch.full((2, 3), value))
+    assert layer.step_bias is None
+
+
+@pytest.mark.parametrize("card", ["ideal", "hp-adc", "adcless-differential"])
+@pytest.mark.parametrize("exponent", [-120, -76, -10, 66, 120])
+def test_first_scales_follow_weights_of_any_size(card: str, exponent: int) -> None:
+    """Of weights from 1e-36 to 1e36, whose squares float32 does not hold."""
+    torch.manual_seed(0)
+    weight, bias, hardware = torch.randn(40, 64), torch.zeros(40), load_hardware(card)
+    scale = first_scale(weight * 2.0**exponent, bias, hardware)
+    assert torch.equal(scale, first_scale(weight, bias, hardware) * 2.0**exponent)
+
+
+def test_neurons_of_the_smallest_numbers_have_a_scale() -> None:
+    scale = first_scale(torch.full((1, 4), 1e-42), torch.zeros(1), load_hardware("adcless-differential"))
+    assert scale.item() >= torch.finfo().tiny
+
+
+@pytest.mark.parametrize("seen", [True, False], ids=["in place", "behind autograd's back"])
+@pytest.mark.parametrize("changed", ["weight", "log_scale"])
+def test_a_chip_is_kept_until_weights_change(changed: str, seen: bool) -> None:
+    """Fused optimisers write as `data` does, of which torch's versions say nothing."""
     layer = map_to_imc(nn.Linear(8, 3), load_hardware("hp-adc", NO_WIRES)).eval()
     x = torch.ones(1, 8)
-    before = layer(x)
+    before, made = layer(x), layer._hardware()
+    assert layer._hardware() is made
     with torch.no_grad():
-        layer.weight.neg_()
+        parameter = getattr(layer, changed)
+        (parameter if seen else parameter.data).mul_(-1)
     assert not torch.equal(layer(x), before)
 
 
@@ -279,6 +352,37 @@ def test_averages_stay_where_inputs_are_refused() -> None:
         estimate_averages(mapped, x - 1)
     assert mapped[1].running_var.tolist() == [1.0] * 6
     assert mapped[1].momentum == 0.1
+
+
+@pytest.mark.parametrize("none", [[], torch.zeros(0, 40), [torch.zeros(0, 40)]], ids=str)
+def test_averages_stay_where_there_are_no_inputs(none: Tensor | list[Tensor]) -> None:
+    mapped, x = normalised()
+    estimate_averages(mapped, x)
+    before = deepcopy(mapped[1].state_dict())
+    with pytest.raises(InputError, match="give at least one"):
+        estimate_averages(mapped, none)
+    assert all(torch.equal(value, before[name]) for name, value in mapped[1].state_dict().items())
+
+
+def test_decisions_count_as_before_where_there_is_nothing_to_calibrate_by() -> None:
+    torch.manual_seed(1)
+    mapped = map_to_imc(nn.Linear(8, 3), load_hardware("adcless-differential", NO_WIRES)).eval()
+    calibrate(mapped, spikes((50, 8), 2))
+    before = deepcopy(mapped.state_dict())
+    for count, message in ((0, "give at least one"), (5, "gets no input but zero")):
+        with pytest.raises(InputError, match=message):
+            calibrate(mapped, torch.zeros(count, 8))
+        assert all(torch.equal(mapped.state_dict()[name], value) for name, value in before.items())
+
+
+def test_layers_without_inputs_keep_what_their_decisions_count() -> None:
+    """The second layer stands behind neurons that never fire."""
+    torch.manual_seed(1)
+    network = nn.Sequential(nn.Linear(8, 6), nn.Threshold(1e9, 0.0), nn.Linear(6, 3))
+    mapped = map_to_imc(network, load_hardware("adcless-differential", NO_WIRES)).eval()
+    calibrate(mapped, spikes((50, 8), 2))
+    assert not torch.equal(mapped[0].gain, torch.ones_like(mapped[0].gain))
+    assert torch.equal(mapped[2].gain, torch.ones_like(mapped[2].gain))
 
 
 def test_calibrated_decisions_come_closer_to_the_sums() -> None:

@@ -162,10 +162,28 @@ def test_layers_whose_weights_are_packed_are_refused() -> None:
             map_to_imc(nn.Sequential(packed, nn.Linear(4, 4)), IDEAL)
 
 
-def test_layers_in_a_list_of_python_are_refused() -> None:
+BLOCK = nn.Sequential(nn.ReLU(), nn.Linear(4, 4))
+
+
+@pytest.mark.parametrize(
+    "others", [[nn.Linear(4, 4)], [BLOCK], {"a": [nn.Linear(4, 4)]}, ([{"b": BLOCK}],)], ids=str
+)
+def test_layers_in_a_list_of_python_are_refused(others: object) -> None:
     model = nn.Sequential(nn.Linear(4, 4))
-    model.others = [nn.Linear(4, 4)]
-    with pytest.raises(InputError, match=r"keeps layers in others, a list.*nn\.ModuleList"):
+    model.others = others
+    kind = type(others).__name__
+    with pytest.raises(InputError, match=rf"keeps layers in others, a {kind}.*nn\.ModuleList"):
+        map_to_imc(model, IDEAL)
+
+
+def test_blocks_of_the_network_may_stand_in_a_list_beside() -> None:
+    model = nn.Sequential(nn.Sequential(nn.Linear(4, 4), nn.ReLU()), nn.Linear(4, 4))
+    model.order = [model[0]]
+    mapped = map_to_imc(model, IDEAL)
+    assert mapped.order[0] is mapped[0]
+    assert list(mapped_layers(mapped)) == ["0.0", "1"]
+    model.order = [model[1]]
+    with pytest.raises(InputError, match="keeps layers in order, a list"):
         map_to_imc(model, IDEAL)
 
 

@@ -76,6 +76,7 @@ def test_layers_have_cards_of_their_own() -> None:
     [
         ({"skip": ["stem"]}, r"'stem', which the network does not have; its layers are 0\.0, 3, 4"),
         ({"cards": {"9": IDEAL}}, "cards names '9', which the network does not have"),
+        ({"skip": "34"}, r"skip = '34' is one name; give names in a list: \['34'\]"),
         ({"skip": ["1"]}, "'1', which holds no layer for arrays"),
         ({"skip": ["0", "3", "4"]}, "leaves nothing to map"),
         ({"skip": ["0"], "cards": {"0.0": IDEAL}}, "name it in one of them"),

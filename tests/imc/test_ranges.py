@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from copy import deepcopy
+
 import pytest
 import torch
 from hypothesis import given, settings
@@ -215,3 +217,20 @@ def test_groups_without_input_share_the_range_of_the_others() -> None:
     with pytest.raises(InputError, match="no input but zero"):
         calibrate_inputs(mapped, 0 * x)
     assert {name: (one.coding.low, one.coding.high) for name, one in mapped_layers(mapped).items()} == found
+
+
+@pytest.mark.parametrize("step", [None, 3.0])
+def test_a_state_without_a_fit_undoes_one(step: float | None) -> None:
+    """Ranges of inputs and steps of ADCs of a layer that was fitted do not outlive the load of one that was not."""
+    card = load_hardware("hp-adc", {**NO_WIRES, **SERIAL, "converter.step": step})
+    plain, fitted = layer(card), layer(card)
+    x = normal(30, 40)
+    calibrate_inputs(fitted, x)
+    calibrate_steps(fitted, x)
+    own, state = fitted(x), deepcopy(fitted.state_dict())
+    assert fitted.card != card
+    fitted.load_state_dict(plain.state_dict())
+    assert (fitted.coding, fitted.card) == (plain.coding, card)
+    assert torch.equal(fitted(x.sigmoid()), plain(x.sigmoid()))
+    plain.load_state_dict(state)
+    assert torch.equal(plain(x), own)

@@ -10,7 +10,6 @@ from memsim.crossbar import Wires, column_currents
 from memsim.errors import InputError
 from memsim.imc import MappedLayer, load_hardware, map_to_imc
 from memsim.imc.converters import SenseAmplifier, TernaryAmplifier
-from memsim.imc.programmed import OF_WORD_LINES
 
 NO_WIRES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
 REAL = {**NO_WIRES, "cell.variation": 0.2, "cell.stuck_rate": 0.02}
@@ -165,7 +164,7 @@ def test_comparators_of_word_lines_are_those_of_the_chip() -> None:
     amplifier, one = SenseAmplifier(offset=offset), errors(200, 7)
     quiet, found = mapped.transposed(one), mapped.transposed(one, converter=amplifier)
     assert torch.equal(found, mapped.transposed(one, converter=amplifier))
-    source = torch.Generator().manual_seed(mapped.chip + OF_WORD_LINES)
+    source = torch.Generator().manual_seed(mapped.seed("word lines"))
     own = amplifier.made(1, 40, source)[0, 0].double()
     assert torch.equal(found, torch.where(quiet + own > 0, 1.0, -1.0).double())
     mapped.chip = 3
