@@ -107,7 +107,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
             tell(note)
     network = network_of(study, data)
     check_all_gates(network, study)
-    _check_trained(network, study, data)
+    _check_stages(network, study, data)
     study = with_gains(study, network, data, folder if resume else study.training.start)
     _check_same(folder, study, resume)
     if not resume:
@@ -262,10 +262,13 @@ def _check_places(folder: Path, study: Study, resume: bool) -> None:
         )
 
 
-def _check_trained(network: Network, study: Study, data: Dataset) -> None:
-    """Raise InputError where a stage trains parameters that its network does not have."""
+def _check_stages(network: Network, study: Study, data: Dataset) -> None:
+    """Raise InputError where a card cannot hold the network, or its stage trains parameters that it does not have.
+
+    Crossbars take ranges of voltages from the network that they get, which may be silent still.
+    """
     for stage in study.stages:
-        if stage.trains:
+        if stage.trains or (stage.card and not network.crossbars):
             with training_only(mapped(network, stage, study, data), stage.trains):
                 pass
 
