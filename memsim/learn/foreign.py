@@ -28,7 +28,7 @@ from memsim.learn.data.as_given import Samples, samples_of
 from memsim.learn.data.dataset import Split
 from memsim.learn.evaluation import AT_ONCE, first
 from memsim.learn.judging import AVERAGES_SAMPLE, NOISE_SEED, UnseenChip, check_chips
-from memsim.learn.metrics import main_metric
+from memsim.learn.metrics import check_outputs, main_metric
 from memsim.learn.run import CALIBRATION_SAMPLE, decides
 from memsim.own_code import blamed, load_object, names_code
 
@@ -223,7 +223,7 @@ def _score(network: nn.Module, test: Split) -> float:
         fits, what = outputs.ndim == 2 and outputs.shape[1] >= most, f"[{len(wanted)}, {most} classes]"
     if not fits:
         raise InputError(f"the network gives {list(outputs.shape)}, and the data ask for {what}")
-    return main_metric(wanted)(outputs, wanted)
+    return main_metric(wanted)(check_outputs(outputs), wanted)
 
 
 def _fitting(samples: Samples, foreign: Foreign) -> Samples:
