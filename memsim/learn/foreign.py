@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -165,9 +165,12 @@ def _chip(
     network, shown = _on_chip(foreign, samples, card, 0), first(test, COSTED_IMAGES).inputs()
     with _inferences(network, len(shown)):
         workload = workload_of(network, shown, steps=1, inferences=len(shown), name=foreign.name)
+    with torch.no_grad():
+        outputs = foreign.network(shown[:2]).shape[-1]
+    priced = price(workload, card)
     return Chip(
         card,
-        price(workload, card),
+        replace(priced, remarks=(*priced.remarks, *_of_no_class(outputs, samples))),
         accuracy=_score(network, test),
         trained=foreign.name,
         cold=True,
@@ -175,6 +178,20 @@ def _chip(
         score="R²" if test.labels.is_floating_point() else "accuracy",
         software=software,
     )
+
+
+def _of_no_class(outputs: int, samples: Samples) -> tuple[str, ...]:
+    """A remark where outputs are of classes that the data do not have."""
+    if samples.test.labels.is_floating_point():
+        return ()
+    classes = 1 + max(int(part.labels.max()) for part in (samples.train, samples.test))
+    if outputs <= classes:
+        return ()
+    remark = (
+        f"the network has {outputs} outputs and {samples.name} {classes} classes; an example for which one of the "
+        "other outputs is largest counts as wrong"
+    )
+    return (remark,)
 
 
 def _unseen(foreign: Foreign, samples: Samples, test: Split, card: HardwareCard, chip: int) -> UnseenChip:

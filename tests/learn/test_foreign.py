@@ -58,6 +58,8 @@ class Lost(nn.Module):
         found[1::2, 4] = torch.nan
         return found
 
+def ample(): return nn.Sequential(nn.Flatten(), nn.Linear(64, 12))
+def enough(): return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
 def broken(): raise RuntimeError("no weights")
 number = 3
 """
@@ -223,6 +225,14 @@ def test_outputs_that_are_no_numbers_are_not_judged(tmp_path: Path) -> None:
             images=20,
             trust=True,
         )
+
+
+def test_outputs_of_no_class_are_remarked(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(MODULE)
+    card, told = load_hardware("hp-adc-32", FINE), "the network has 12 outputs and digits 10 classes"
+    for name, count in (("ample", 1), ("enough", 0)):
+        (chip,) = chips_of_model(f"{tmp_path / 'nets.py'}:{name}", "digits", [card], images=20, trust=True)
+        assert sum(told in remark for remark in chip.cost.remarks) == count
 
 
 def test_nothing_runs_without_trust(program: tuple[nn.Module, Path], tmp_path: Path) -> None:
