@@ -31,16 +31,25 @@ def check_digital(study: NetworkTable, stages: Sequence[Stage]) -> None:
 
 
 def check_dropout(study: NetworkTable, stages: Sequence[Stage], whole: float) -> None:
-    """Raise ValueError where neurons would speak louder on binary word lines; `whole` is the dropout of the study."""
-    hearing = set(names_of(study.every_layer)[1:])
+    """Raise ValueError where neurons would speak louder than word lines can; `whole` is the dropout of the study.
+
+    Spikes are 0 or 1 on word lines, and voltages of crossbars fill a range of their own, unless these are binary, too.
+    """
+    hearing = list(zip(names_of(study.every_layer), study.every_layer, strict=True))[1:]
     for stage in stages:
         dropout = whole if stage.dropout is None else stage.dropout
-        if stage.card is None or not dropout or hearing <= set(stage.digital):
+        if stage.card is None or not dropout:
             continue
-        if stage.hardware_card().inputs.coding == "binary":
+        for name, layer in hearing:
+            binary = stage.card_of(name).inputs.coding == "binary"
+            crossbar = not study.discrete or (layer.synapse or study.synapse) == CROSSBAR
+            if name in stage.digital or (crossbar and not binary):
+                continue
+            lines = "are binary" if binary else "take spikes of 0 to 1"
+            others = ", or hardware other inputs.coding" if crossbar else ""
             raise ValueError(
                 f"stage {stage.name!r} has dropout = {dropout:g}, with which others speak louder, and word lines "
-                f"of {stage.card} are binary; give the stage dropout = 0.0, or hardware other inputs.coding"
+                f"of {stage.card_of(name).name} {lines}; give the stage dropout = 0.0{others}"
             )
 
 

@@ -14,7 +14,7 @@ from memsim.errors import InputError
 from memsim.files import write_text
 from memsim.imc.mapping import evaluating
 from memsim.learn.data import Split
-from memsim.learn.metrics import Metric, main_metric
+from memsim.learn.metrics import Metric, check_outputs, main_metric
 from memsim.networks import MemristiveNetwork, Network
 from memsim.networks.nonidealities import realised
 from memsim.networks.tables import NonidealityTable
@@ -67,6 +67,9 @@ def respond(network: Network, split: Split, *, step: float | None = None, seed: 
         split: examples.
         step: time step [s]; the study's where left out.
         seed: of the events of rate coding.
+
+    Raises:
+        InputError: outputs that are NaN.
     """
     device = next(network.parameters()).device
     events = torch.Generator(device).manual_seed(seed)
@@ -75,7 +78,7 @@ def respond(network: Network, split: Split, *, step: float | None = None, seed: 
         parts = [
             network(inputs.to(device), step=step, generator=events).cpu() for inputs, _ in split.batches(size)
         ]
-    return torch.cat(parts)
+    return check_outputs(torch.cat(parts))
 
 
 def evaluate(
@@ -94,6 +97,9 @@ def evaluate(
         nonidealities: of the crossbars; ideal where left out.
         step: time step [s]; the study's where left out.
         seed: of everything random in hardware and drive.
+
+    Raises:
+        InputError: outputs that are NaN.
     """
     metrics = {MAIN: main_metric(split.labels)}
     return scores_of(network, split, metrics, nonidealities, step=step, seed=seed)[MAIN]

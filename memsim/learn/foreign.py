@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -28,7 +28,7 @@ from memsim.learn.data.as_given import Samples, samples_of
 from memsim.learn.data.dataset import Split
 from memsim.learn.evaluation import AT_ONCE, first
 from memsim.learn.judging import AVERAGES_SAMPLE, NOISE_SEED, UnseenChip, check_chips
-from memsim.learn.metrics import main_metric
+from memsim.learn.metrics import check_outputs, main_metric
 from memsim.learn.run import CALIBRATION_SAMPLE, decides
 from memsim.own_code import blamed, load_object, names_code
 
@@ -165,9 +165,12 @@ def _chip(
     network, shown = _on_chip(foreign, samples, card, 0), first(test, COSTED_IMAGES).inputs()
     with _inferences(network, len(shown)):
         workload = workload_of(network, shown, steps=1, inferences=len(shown), name=foreign.name)
+    with torch.no_grad():
+        outputs = foreign.network(shown[:2]).shape[-1]
+    priced = price(workload, card)
     return Chip(
         card,
-        price(workload, card),
+        replace(priced, remarks=(*priced.remarks, *_of_no_class(outputs, samples))),
         accuracy=_score(network, test),
         trained=foreign.name,
         cold=True,
@@ -175,6 +178,20 @@ def _chip(
         score="R²" if test.labels.is_floating_point() else "accuracy",
         software=software,
     )
+
+
+def _of_no_class(outputs: int, samples: Samples) -> tuple[str, ...]:
+    """A remark where outputs are of classes that the data do not have."""
+    if samples.test.labels.is_floating_point():
+        return ()
+    classes = 1 + max(int(part.labels.max()) for part in (samples.train, samples.test))
+    if outputs <= classes:
+        return ()
+    remark = (
+        f"the network has {outputs} outputs and {samples.name} {classes} classes; an example for which one of the "
+        "other outputs is largest counts as wrong"
+    )
+    return (remark,)
 
 
 def _unseen(foreign: Foreign, samples: Samples, test: Split, card: HardwareCard, chip: int) -> UnseenChip:
@@ -223,7 +240,7 @@ def _score(network: nn.Module, test: Split) -> float:
         fits, what = outputs.ndim == 2 and outputs.shape[1] >= most, f"[{len(wanted)}, {most} classes]"
     if not fits:
         raise InputError(f"the network gives {list(outputs.shape)}, and the data ask for {what}")
-    return main_metric(wanted)(outputs, wanted)
+    return main_metric(wanted)(check_outputs(outputs), wanted)
 
 
 def _fitting(samples: Samples, foreign: Foreign) -> Samples:

@@ -72,6 +72,21 @@ OF_CLASSES = {ACCURACY, "balanced-accuracy"}
 OF_NUMBERS = set(METRICS) - OF_CLASSES
 
 
+def check_outputs(outputs: Tensor) -> Tensor:
+    """Outputs [n, ...] that can be judged, as they are.
+
+    Raises:
+        InputError: some that are NaN, which metrics would take for the first class, or leave out.
+    """
+    wrong = torch.nonzero(outputs.isnan().reshape(len(outputs), -1).any(dim=1))[:, 0]
+    if len(wrong):
+        raise InputError(
+            f"the network gives NaN for {len(wrong)} of {len(outputs)} examples, the first is example {int(wrong[0])}, "
+            "so that it cannot be judged; look for divisions by zero, roots and logarithms of 0, or lower learning_rate"
+        )
+    return outputs
+
+
 def main_metric(wanted: Tensor) -> Metric:
     """Accuracy of classes, R^2 of numbers."""
     return METRICS[main_metric_name(wanted)]

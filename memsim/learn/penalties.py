@@ -6,7 +6,7 @@ Adding one is a line in PENALTIES: a class whose objects are called with what a 
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple, Protocol, cast, runtime_checkable
 
@@ -14,6 +14,7 @@ import torch
 from torch import Tensor, nn
 
 from memsim.errors import InputError
+from memsim.imc.mapping import evaluating
 from memsim.networks import Network
 from memsim.networks.described import described
 from memsim.networks.discrete import hoyer_penalty
@@ -87,8 +88,14 @@ def penalties_of(entries: Sequence[object]) -> list[Penalty]:
     """What entries of a rule describe.
 
     Raises:
-        InputError: unknown names, or settings that they do not have.
+        InputError: no list, none in it, unknown names, or settings that they do not have.
     """
+    if isinstance(entries, str | Mapping):
+        raise InputError(
+            f"rule.penalties = {entries!r} is no list; give penalties in brackets, [{entries!r}]"
+        )
+    if not entries:
+        raise InputError("rule.penalties = [] changes nothing; name a penalty, or leave it out")
     return [described(entry, PENALTIES, Penalty, "rule.penalties") for entry in entries]  # type: ignore[type-abstract]
 
 
@@ -140,6 +147,25 @@ def watching(network: nn.Module) -> Iterator[Watch]:
     finally:
         for hook in hooks:
             hook.remove()
+
+
+@torch.no_grad()
+def check_penalties(penalties: Sequence[Penalty], network: nn.Module, inputs: Tensor) -> None:
+    """See, before training, that a network has what penalties of memsim are of.
+
+    Args:
+        penalties: of its rule.
+        network: that is to be trained.
+        inputs: an example for it.
+
+    Raises:
+        InputError: neurons that are circuits, none that are hidden, or a penalty that they do not have.
+    """
+    shipped = [one for one in penalties if type(one) in PENALTIES.values()]
+    with watching(network) as watch, evaluating(network):
+        network(inputs)
+    for penalty in shipped:
+        watch.penalty([penalty])
 
 
 def _number(penalty: Penalty, activity: Activity) -> Tensor:

@@ -59,8 +59,8 @@ class Stage(Table):
         epochs: passes over the examples.
         examples: of each epoch, drawn anew; all where left out.
         batch: examples an update is made from; those of the study where left out.
-        dropout: share of hidden neurons that are silent; that of the study where left out. Binary word lines can have
-            none, since the others would have to speak louder.
+        dropout: share of hidden neurons that are silent; that of the study where left out. Word lines of spikes, and
+            binary ones, can have none, since the others would have to speak louder.
         learning_rate: at the start.
         gradient: of decisions, see memsim.imc.estimators.
         width: of that gradient at the start and at the end, in geometric steps between [LSB].

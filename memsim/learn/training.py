@@ -30,7 +30,7 @@ from memsim.learn.judging import note_on_averages
 from memsim.learn.losses import LossFunction
 from memsim.learn.metrics import Metric, given_metrics
 from memsim.learn.optimization import training_only
-from memsim.learn.rules import Rule
+from memsim.learn.rules import BPTT, Rule, rule_of
 from memsim.learn.run import Run, check_all_gates, enter, mapped, network_of, run_of, started
 from memsim.learn.run_data import data_of, save_record
 from memsim.learn.shares import check_shares
@@ -107,7 +107,8 @@ def train(  # noqa: PLR0913 - each is a choice of its own
             tell(note)
     network = network_of(study, data)
     check_all_gates(network, study)
-    _check_trained(network, study, data)
+    _check_stages(network, study, data)
+    _check_rule(rule_of(study.rule) if rule is None else rule, network, data)
     study = with_gains(study, network, data, folder if resume else study.training.start)
     _check_same(folder, study, resume)
     if not resume:
@@ -262,12 +263,21 @@ def _check_places(folder: Path, study: Study, resume: bool) -> None:
         )
 
 
-def _check_trained(network: Network, study: Study, data: Dataset) -> None:
-    """Raise InputError where a stage trains parameters that its network does not have."""
+def _check_stages(network: Network, study: Study, data: Dataset) -> None:
+    """Raise InputError where a card cannot hold the network, or its stage trains parameters that it does not have.
+
+    Crossbars take ranges of voltages from the network that they get, which may be silent still.
+    """
     for stage in study.stages:
-        if stage.trains:
+        if stage.trains or (stage.card and not network.crossbars):
             with training_only(mapped(network, stage, study, data), stage.trains):
                 pass
+
+
+def _check_rule(rule: Rule, network: Network, data: Dataset) -> None:
+    """Raise InputError where backpropagation has penalties for what a network does not have."""
+    if isinstance(rule, BPTT):
+        rule.check(network, data.train.inputs(slice(1)))
 
 
 def _check_same(folder: Path, study: Study, resume: bool) -> None:

@@ -135,6 +135,20 @@ def test_the_digital_unit_is_charged_for_them() -> None:
     assert cost(workload, CARD, accounting=PUBLISHED).energy["digital"] == 0
 
 
+@pytest.mark.parametrize("skip", [[], ["0"], ["5"], ["0", "5"], ["0", "2"]])
+def test_inputs_and_outputs_cross_the_edge_whichever_layers_are_digital(skip: list[str]) -> None:
+    memory = {"memory": {"energy": 1.0, "bandwidth": 1e9}}
+    convolutions = (nn.Conv2d(2, 4, 3, padding=1), Spike(), nn.Conv2d(4, 3, 3), Spike())
+    layers = (*convolutions, nn.Flatten(), nn.Linear(3 * 16, 10))
+    card = load_hardware("adcless-64", {**NO_WIRES, **memory})
+    torch.manual_seed(0)
+    network = map_to_imc(nn.Sequential(*layers), card, skip=skip)
+    images = (torch.rand(STEPS * INFERENCES, 2, 6, 6) > 0.5).float()
+    workload = workload_of(network, images, steps=STEPS, inferences=INFERENCES, name="mine")
+    bits = STEPS * 2 * 36 * card.inputs.bits + 10 * card.accumulation.width
+    assert cost(workload, card).energy["memory"] == pytest.approx(bits, rel=1e-12, abs=0)
+
+
 def test_networks_all_on_arrays_have_no_digital_unit() -> None:
     network = map_to_imc(nn.Sequential(nn.Linear(8, 4), Spike(), nn.Linear(4, 2)), CARD)
     workload = workload_of(network, torch.ones(4, 8), steps=2, inferences=2, name="mine")

@@ -1,5 +1,6 @@
 """Time-domain data: events land in their bins, sounds in their bands, damage is named."""
 
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from scipy.io import wavfile
 
 from memsim.errors import InputError
 from memsim.learn.data import load_dataset
-from memsim.learn.data.events import bin_events
+from memsim.learn.data.events import bin_events, slots_of
 from memsim.learn.data.nmnist import DURATION as SACCADES
 from memsim.learn.data.nmnist import SENSOR, read_atis
 from memsim.learn.data.speech import CHANNELS, DURATION, mel_energies
@@ -54,6 +55,29 @@ def test_all_events_within_the_duration_are_counted_whatever_the_bins():
     events = tuple(random.integers(0, top, 5000) for top in (310_000, 34, 34, 2))
     for bins in (1, 7, 100):
         assert bin_events(events, bins, SENSOR, SACCADES).sum(dtype=int) == 5000
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.uint32, np.float64])
+def test_events_on_the_edges_of_bins_are_in_the_bins_that_begin_there(kind: type):
+    random = np.random.default_rng(0).integers(0, 310_000, 5000)
+    for time in (np.arange(310) * 1000, random):
+        place = [np.zeros(len(time), int)] * 3
+        for bins in (1, 7, 31, 100, 310):
+            found = bin_events((time.astype(kind), *place), bins, (1, 1, 1), SACCADES).ravel()
+            wanted = np.bincount(time * bins // 310_000, minlength=bins)
+            np.testing.assert_array_equal(found, np.minimum(wanted, 255))
+
+
+def test_slots_of_many_decimals_are_exact():
+    """Numbers that do not fit into 64 bits beside each other are counted without them."""
+    slot, ticks = Fraction("0.30000000000000004") * 10**9 / 7, np.arange(0, 4 * 10**12, 10**9 + 1)
+    wanted = [int(tick / slot) for tick in ticks.tolist()]
+    assert slots_of(ticks, slot).tolist() == wanted
+
+
+def test_events_before_the_first_bin_are_left_out():
+    place = [np.zeros(2, int)] * 3
+    assert bin_events((np.array([-1, 5]), *place), 2, (1, 1, 1), 0.01).sum() == 1
 
 
 def test_an_archive_and_its_folder_agree(tmp_path: Path):

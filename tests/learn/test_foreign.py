@@ -47,6 +47,19 @@ class Doubled(nn.Module):
 made = Doubled()
 wide = nn.Linear(3, 7)
 def maker(): return Doubled()
+
+class Lost(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.fc = nn.Linear(64, 10)
+
+    def forward(self, x):
+        found = self.fc(x.flatten(1))
+        found[1::2, 4] = torch.nan
+        return found
+
+def ample(): return nn.Sequential(nn.Flatten(), nn.Linear(64, 12))
+def enough(): return nn.Sequential(nn.Flatten(), nn.Linear(64, 10))
 def broken(): raise RuntimeError("no weights")
 number = 3
 """
@@ -200,6 +213,26 @@ def test_what_is_no_network_is_named(name: str, message: str, tmp_path: Path) ->
         save(nn.Linear(64, 3), torch.rand(4, 64), tmp_path / name)
     with pytest.raises(InputError, match=message):
         refused(tmp_path, name)()
+
+
+def test_outputs_that_are_no_numbers_are_not_judged(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(MODULE)
+    with pytest.raises(InputError, match="gives NaN for 10 of 20 examples, the first is example 1,"):
+        chips_of_model(
+            f"{tmp_path / 'nets.py'}:Lost",
+            "digits",
+            [load_hardware("hp-adc-32", FINE)],
+            images=20,
+            trust=True,
+        )
+
+
+def test_outputs_of_no_class_are_remarked(tmp_path: Path) -> None:
+    (tmp_path / "nets.py").write_text(MODULE)
+    card, told = load_hardware("hp-adc-32", FINE), "the network has 12 outputs and digits 10 classes"
+    for name, count in (("ample", 1), ("enough", 0)):
+        (chip,) = chips_of_model(f"{tmp_path / 'nets.py'}:{name}", "digits", [card], images=20, trust=True)
+        assert sum(told in remark for remark in chip.cost.remarks) == count
 
 
 def test_nothing_runs_without_trust(program: tuple[nn.Module, Path], tmp_path: Path) -> None:

@@ -81,15 +81,28 @@ def test_a_penalty_of_ones_own_is_kept_with_the_run(tmp_path: Path, monkeypatch:
         (["quiet"], "penalties = 'quiet' is unknown; known: spikes, hoyer"),
         ([{"kind": "spikes", "weight": 0.0}], "weight = 0.0 of a penalty is out of range"),
         ([{"kind": "spikes", "wait": 1.0}], "there is no such entry; known: weight"),
+        ([], r"rule.penalties = \[\] changes nothing"),
+        ("spikes", r"rule.penalties = 'spikes' is no list; give penalties in brackets, \['spikes'\]"),
     ],
 )
-def test_what_is_no_penalty_is_told(penalties: list[object], message: str) -> None:
+def test_what_is_no_penalty_is_told(penalties: object, message: str) -> None:
     with pytest.raises(InputError, match=message):
         make_study(**SMALL, rule={"kind": "bptt", "penalties": penalties})
 
 
-def test_circuits_have_no_penalties(tmp_path: Path) -> None:
-    study = make_study(hidden=(4,), epochs=1, rule={"kind": "bptt", "penalties": ["spikes"]})
-    with pytest.raises(InputError, match="penalties are of hidden discrete neurons"):
-        train(study, tmp_path)
+@pytest.mark.parametrize(
+    ("entries", "penalty", "message"),
+    [
+        (SMALL, "hoyer", "membranes after one step, and this network takes 3"),
+        ({**ONE_STEP, "hidden": ()}, "hoyer", "hidden discrete neurons, and this network has none"),
+        ({"hidden": (4,), "epochs": 1}, "spikes", "hidden discrete neurons, and this network has other ones"),
+    ],
+)
+def test_networks_without_what_a_penalty_is_of_are_refused_before_training(
+    entries: dict[str, object], penalty: str, message: str, tmp_path: Path
+) -> None:
+    study = make_study(**entries, rule={"kind": "bptt", "penalties": [penalty]})
+    with pytest.raises(InputError, match=message):
+        train(study, tmp_path / "run")
+    assert not (tmp_path / "run").exists()
     assert torch.is_grad_enabled()

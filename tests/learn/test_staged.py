@@ -283,3 +283,23 @@ def test_dropout_on_binary_word_lines_is_refused_before_training_unless_a_stage_
         make_study(**entries, stages=({"name": "software"}, last))
     study = make_study(**entries, stages=({"name": "software"}, {**last, "dropout": 0.0}))
     assert [stage.dropout for stage in study.stages] == [None, 0.0]
+
+
+PULSES = {"wires.word_line": 0.0, "wires.bit_line": 0.0, "inputs.coding": "pulse-count", "inputs.bits": 3}
+
+
+@pytest.mark.parametrize("place", ["study", "stage"])
+def test_dropout_of_spikes_is_refused_on_any_word_lines_before_training(place: str) -> None:
+    stage = {"name": "pulses", "card": "hp-adc-32", "hardware": PULSES}
+    whole = {"training": {"dropout": 0.2}} if place == "study" else {}
+    own = {"dropout": 0.2} if place == "stage" else {}
+    with pytest.raises(InputError, match="word lines of hp-adc-32 take spikes of 0 to 1; give the stage"):
+        make_study(hidden=(8,), neuron="lif", **whole, stages=({"name": "software"}, {**stage, **own}))
+
+
+def test_a_card_that_cannot_hold_the_network_is_refused_before_the_stages_in_software(tmp_path: Path) -> None:
+    last = {"name": "narrow", "card": "hp-adc-32", "hardware": {**PULSES, "accumulation.bits": 3}}
+    study = make_study(hidden=(8,), neuron="lif", steps=2, stages=({"name": "software"}, last))
+    with pytest.raises(InputError, match=r"accumulation.bits = 3 is too narrow for layers\.0"):
+        train(study, tmp_path / "run")
+    assert not (tmp_path / "run").exists()

@@ -13,6 +13,8 @@ import torch
 
 from memsim.errors import CheckpointError, InputError
 from memsim.learn import Run, Study, build, evaluate, load_run, make_study, save_study, train
+from memsim.learn.data import Split
+from memsim.learn.evaluation import first
 from memsim.networks import SHIPPED
 
 RESULTS = Path(__file__).parents[2] / "benchmarks/results"
@@ -183,3 +185,16 @@ def test_an_unusable_folder_is_named_before_training(small_study: Study, tmp_pat
     (tmp_path / "file").write_text("in the way")
     with pytest.raises(InputError, match=r"cannot make the folder .*file/run"):
         train(small_study, tmp_path / "file" / "run")
+
+
+@pytest.mark.parametrize("regression", [False, True])
+def test_outputs_that_are_no_numbers_are_not_judged(regression: bool):
+    """NaN would count as the first class, and be left out of R^2."""
+    network, data = build(make_study(hidden=(4,), neuron="lif", steps=2))
+    split = first(data.test, 10)
+    if regression:
+        split = Split(split.stored, torch.rand(10, 10), split.full_scale)
+    with torch.no_grad():
+        network.chain[-1].synapse.module.bias[0] = torch.nan
+    with pytest.raises(InputError, match="gives NaN for 10 of 10 examples"):
+        evaluate(network, split)

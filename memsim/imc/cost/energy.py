@@ -212,8 +212,8 @@ def programming_energy(plan: Floorplan) -> float | None:
 
 def memory_bits(plan: Floorplan, workload: Workload) -> float:
     """That cross the edge of the chip in an inference: inputs, outputs, and weights that are loaded anew."""
-    first, last = workload.layers[0], workload.layers[-1]
-    inputs = math.prod(first.input) * plan.steps * plan.card.inputs.bits
-    outputs = last.outputs() * plan.card.accumulation.width
+    taken, given = workload.ends
+    inputs = taken * plan.steps * plan.card.inputs.bits
+    outputs = given * plan.card.accumulation.width
     weights = sum(layer.weights for layer in workload.on_arrays) * plan.card.weights.bits
     return inputs + outputs + (weights if plan.passes > 1 else 0)

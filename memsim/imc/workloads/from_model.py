@@ -11,6 +11,7 @@ from memsim.errors import InputError
 from memsim.imc.digital import run_watched
 from memsim.imc.layers import MappedLayer
 from memsim.imc.mapping import evaluating, mapped_layers
+from memsim.imc.workloads.ends import ends_of
 from memsim.imc.workloads.operations import counted, parts_of
 from memsim.imc.workloads.shapes import LayerShape, Workload
 
@@ -37,9 +38,10 @@ def workload_of(model: nn.Module, inputs: Tensor, *, steps: int, inferences: int
     if not layers:
         raise InputError("the network has no layer on arrays; map it with map_to_imc first")
     seen: dict[str, _Seen] = {key: _Seen() for key in layers}
-    with evaluating(model), counted(model) as operations:
+    with evaluating(model), counted(model) as operations, ends_of(model) as ends:
         run_watched(model, inputs, [(layer, seen[key].hook) for key, layer in layers.items()])
-    shapes = [_shape(key, layer, seen[key], steps * inferences) for key, layer in layers.items()]
+    times = steps * inferences
+    shapes = [_shape(key, layer, seen[key], times) for key, layer in layers.items()]
     return Workload(
         name=name,
         description="a mapped network, as it ran",
@@ -47,7 +49,9 @@ def workload_of(model: nn.Module, inputs: Tensor, *, steps: int, inferences: int
         steps=steps,
         spike_rate=sum(shape.spike_rate or 0.0 for shape in shapes) / len(shapes),
         layers=tuple(shapes),
-        parts=parts_of(model, operations, steps * inferences),
+        parts=parts_of(model, operations, times),
+        inputs=None if ends.first == shapes[0].name else ends.taken[ends.first] / times,
+        outputs=None if ends.last == shapes[-1].name else ends.given[ends.last] / times,
     )
 
 

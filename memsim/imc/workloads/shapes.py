@@ -5,6 +5,8 @@ source = "where the shapes come from"
 steps = 10                 # time steps of an inference
 spike_rate = 0.5           # share of inputs that spike in a step
 silent_steps = 0           # of the steps, those without any spike
+inputs = 3072              # numbers that the network takes in each step, where the first layer is none of these
+outputs = 10               # numbers that it gives, where the last one is none of these
 [[layers]]
 input = [3, 32, 32]        # channels, height, width
 neurons = 64               # channels of the output
@@ -131,6 +133,8 @@ class Workload(Table):
         silent_steps: of the steps, those without any spike; rates are those of the others.
         layers: in the order of the network.
         parts: what it computes beside its arrays; layers that are digital, and pooling, come from `layers`.
+        inputs: numbers that the network takes in each step; those of the first of `layers` where left out.
+        outputs: numbers that it gives; those of the last of `layers` where left out.
     """
 
     name: str
@@ -141,6 +145,8 @@ class Workload(Table):
     silent_steps: Whole = 0
     layers: Annotated[tuple[LayerShape, ...], Field(min_length=1)]
     parts: tuple[DigitalPart, ...] = ()
+    inputs: Positive | None = None
+    outputs: Positive | None = None
 
     @model_validator(mode="after")
     def _has_arrays(self) -> Workload:
@@ -154,6 +160,12 @@ class Workload(Table):
     def on_arrays(self) -> tuple[LayerShape, ...]:
         """Layers that are not digital."""
         return tuple(layer for layer in self.layers if not layer.digital)
+
+    @property
+    def ends(self) -> tuple[float, float]:
+        """Numbers that the network takes in each step, and numbers that it gives."""
+        inputs = math.prod(self.layers[0].input) if self.inputs is None else self.inputs
+        return inputs, self.layers[-1].outputs() if self.outputs is None else self.outputs
 
     def digital_parts(self) -> list[DigitalPart]:
         """What is computed beside the arrays: digital layers, 2 x 2 pooling, and the parts named."""

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 import torch
@@ -17,6 +19,7 @@ Counts = NDArray[np.uint8]
 Recording = tuple[NDArray, NDArray, NDArray, NDArray]
 """Time [us], column, row and polarity (0 or 1) of each event."""
 
+INT64 = 2**63
 SATURATED = 0.999
 """Full scale is the count that this share of the bins with events stays within: a hot pixel does not dim the rest."""
 
@@ -39,6 +42,11 @@ class Frames:
         seen = np.bincount(self.counts.ravel(), minlength=256)
         seen[0] = 0
         return max(int(np.searchsorted(np.cumsum(seen), SATURATED * seen.sum())), 1)
+
+
+def exact(value: float) -> Fraction:
+    """A number as it is written in decimals, which its float only comes near to."""
+    return Fraction(repr(float(value)))
 
 
 def empty_counts(recordings: int, bins: int, shape: tuple[int, ...]) -> Counts:
@@ -66,17 +74,44 @@ def with_past(counts: Counts, history: int) -> Counts:
     return shown.reshape(n, bins, -1)
 
 
+def slots_of(ticks: NDArray[np.int64], slot: Fraction) -> NDArray[np.int64]:
+    """Number of the slot that each time lies in, exactly; a time on an edge is in the slot that begins there.
+
+    Args:
+        ticks: times, as whole numbers of a unit.
+        slot: length of a slot, in that unit.
+    """
+    many = int(np.abs(ticks).max(initial=0)) * slot.denominator
+    whole = ticks if max(many, slot.numerator) < INT64 else ticks.astype(object)
+    return (whole * slot.denominator // slot.numerator).astype(np.int64)
+
+
 def bin_events(recording: Recording, bins: int, shape: tuple[int, ...], duration: float) -> Counts:
     """Events per bin, [time, features], at most 255.
 
     Args:
-        recording: the events.
+        recording: the events; times that are no whole numbers are taken to the nearest nanosecond.
         bins: how many for the duration.
         shape: polarities, rows and columns.
         duration: length of the recording [s]; later events are left out.
     """
     time, *place = recording
-    when = (time * (bins / (duration * 1e6))).astype(np.int64)
+    parts = 1 if time.dtype.kind in "iu" else 1000
+    ticks = np.rint(time * parts).astype(np.int64)
+    return count_events(slots_of(ticks, exact(duration) * 10**6 * parts / bins), place, bins, shape)
+
+
+def count_events(
+    when: NDArray[np.int64], place: Sequence[NDArray], bins: int, shape: tuple[int, ...]
+) -> Counts:
+    """Events per bin, [time, features], at most 255.
+
+    Args:
+        when: bin of each event; those before the first and behind the last are left out.
+        place: column, row and polarity of each.
+        bins: how many.
+        shape: polarities, rows and columns.
+    """
     inside = (when >= 0) & (when < bins)
     column, row, polarity = (part[inside].astype(np.int64) for part in place)
     cells = np.ravel_multi_index((when[inside], polarity, row, column), (bins, *shape))

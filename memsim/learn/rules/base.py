@@ -12,7 +12,7 @@ from typing import Protocol, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from memsim.learn.penalties import penalties_of, watching
+from memsim.learn.penalties import check_penalties, penalties_of, watching
 from memsim.networks.network import Network
 from memsim.networks.spiking import SpikingNetwork
 
@@ -61,8 +61,17 @@ class BPTT:
         InputError: unknown penalties, or settings out of range.
     """
 
-    def __init__(self, penalties: Sequence[object] = ()) -> None:
-        self.penalties = penalties_of(penalties)
+    def __init__(self, penalties: Sequence[object] | None = None) -> None:
+        self.penalties = [] if penalties is None else penalties_of(penalties)
+
+    def check(self, network: nn.Module, inputs: Tensor) -> None:
+        """See, with an example, that a network has what penalties are of.
+
+        Raises:
+            InputError: it has not.
+        """
+        if self.penalties:
+            check_penalties(self.penalties, network, inputs)
 
     def grads(self, batch: Batch) -> Tensor:
         with watching(batch.network) if self.penalties else nullcontext() as watch:

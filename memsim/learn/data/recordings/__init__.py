@@ -153,7 +153,7 @@ def _size(recordings: Sequence[Events], options: RecordingTable) -> tuple[tuple[
 
 def _check_copies(recordings: Sequence[Events]) -> None:
     for one, other in combinations(recordings, 2):
-        if np.array_equal(one.time, other.time) and np.array_equal(one.column, other.column):
+        if np.array_equal(one.ticks, other.ticks) and np.array_equal(one.column, other.column):
             raise InputError(f"recordings {one.name} and {other.name} have the same events; remove one")
 
 

@@ -3,30 +3,58 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from memsim.errors import InputError
+from memsim.learn.data.events import exact
 from memsim.learn.data.raw import Array
 from memsim.learn.data.recording_table import SECONDS, RecordingTable, Unit
 from memsim.learn.data.recordings.columns import Columns
 from memsim.units import format_si
 
+FINE, COARSE = 1e-9, 1e-6
+"""Ticks of times that are no whole numbers [s]."""
 CODINGS = ((0, 1), (-1, 1))
 """Numbers of darker and brighter."""
 
 
 @dataclass(frozen=True)
 class Clock:
-    """Times of a file in seconds from its first event."""
+    """Times of a file, from its first event.
+
+    Attributes:
+        unit: of its times.
+        first: time of the first event.
+        tick: that times are counted in [s]: the unit where they are whole numbers, and a nanosecond where they are
+            not, or a microsecond where they are too large for floats to tell nanoseconds apart.
+    """
 
     unit: Unit
     first: int | float
+    tick: Fraction
+
+    @classmethod
+    def of(cls, times: Array, unit: Unit) -> Clock:
+        """Of times of events, [n]."""
+        scale = exact(SECONDS[unit])
+        if times.dtype.kind in "iu":
+            return cls(unit, times[0].item(), scale)
+        told = np.spacing(np.abs(times).max()) * SECONDS[unit] < FINE / 10
+        return cls(unit, times[0].item(), exact(FINE if told else COARSE))
+
+    def ticks(self, times: Array) -> NDArray[np.int64]:
+        """[n] from the first event; whole numbers are compared with it before anything is rounded."""
+        if times.dtype.kind in "iu" and isinstance(self.first, int):
+            return times.astype(np.int64) - self.first
+        scale = float(exact(SECONDS[self.unit]) / self.tick)
+        return np.rint(times * scale).astype(np.int64) - round(self.first * scale)
 
     def seconds(self, times: Array) -> NDArray[np.float64]:
-        """[n] [s]; whole numbers are compared with the first one before they are rounded."""
+        """[n] from the first event [s]."""
         whole = times.dtype.kind in "iu" and isinstance(self.first, int)
         since = times.astype(np.int64) - self.first if whole else times.astype(np.float64) - self.first
         return np.asarray(since * SECONDS[self.unit], np.float64)
@@ -38,7 +66,7 @@ class Events:
 
     Attributes:
         name: of the recording.
-        time: [n], from the first one [s].
+        ticks: [n], times from the first one, as whole numbers of the clock's ticks.
         column, row: [n].
         brighter: [n], whether it became brighter there.
         clock: of its file.
@@ -47,13 +75,18 @@ class Events:
     """
 
     name: str
-    time: NDArray[np.float64]
+    ticks: NDArray[np.int64]
     column: NDArray[np.int64]
     row: NDArray[np.int64]
     brighter: NDArray[np.bool_]
     clock: Clock
     size: tuple[int, int] | None
     note: str
+
+    @property
+    def length(self) -> float:
+        """From the first event to the last [s]."""
+        return float(int(self.ticks[-1]) * self.clock.tick)
 
     @property
     def reached(self) -> tuple[int, int]:
@@ -80,9 +113,7 @@ def checked_events(path: Path, columns: Columns, table: RecordingTable) -> Event
             raise InputError(f"{path}: {name} of events, {one.dtype}, is not finite numbers everywhere")
     times = times.astype(np.int64) + columns.offset if times.dtype.kind in "iu" else times
     unit, how = _unit(path, times, columns, table)
-    clock = Clock(unit, times[0].item())
-    time = clock.seconds(times)
-    back = np.flatnonzero(np.diff(time) < 0)
+    back = np.flatnonzero(times[1:] < times[:-1])
     if len(back):
         k = int(back[0])
         raise InputError(
@@ -90,10 +121,11 @@ def checked_events(path: Path, columns: Columns, table: RecordingTable) -> Event
             f"{times[k + 1]}; sort events by time, or cut the recording where its clock was set back"
         )
     brighter, coding = _brighter(path, each["p"])
-    length = f"{len(time)} events in {format_si(time[-1], 's')}"
-    note = f"{path.stem}: {length}, times in {unit} ({how}), polarities {coding}"
     column, row = (_pixels(path, name, each[name]) for name in ("x", "y"))
-    return Events(path.stem, time, column, row, brighter, clock, columns.size, note)
+    clock = Clock.of(times, unit)
+    length = format_si(clock.seconds(times[-1:]).item(), "s")
+    note = f"{path.stem}: {len(times)} events in {length}, times in {unit} ({how}), polarities {coding}"
+    return Events(path.stem, clock.ticks(times), column, row, brighter, clock, columns.size, note)
 
 
 def _unit(path: Path, times: Array, columns: Columns, table: RecordingTable) -> tuple[Unit, str]:

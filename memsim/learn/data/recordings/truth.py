@@ -105,7 +105,7 @@ def truth_beside(path: Path, events: Events) -> Truth:
     if (np.diff(time) <= 0).any():
         k = int(np.argmax(np.diff(time) <= 0))
         raise InputError(f"{source}: times must increase; {times[k]} is followed by {times[k + 1]}")
-    last = events.time[-1]
+    last = events.length
     if time[0] > last or time[-1] < 0:
         raise InputError(
             f"{source}: targets are from {time[0]:g} to {time[-1]:g} s after the first event, and the recording "

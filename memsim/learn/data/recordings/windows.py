@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from memsim.errors import InputError
-from memsim.learn.data.events import Counts, bin_events, empty_counts, with_past
+from memsim.learn.data.events import Counts, count_events, empty_counts, exact, slots_of, with_past
 from memsim.learn.data.recording_table import RecordingTable
 from memsim.learn.data.recordings.events import Events
 from memsim.learn.data.recordings.truth import Truth
@@ -53,13 +53,13 @@ def windows_of(
     """
     _check_pixels(events, size)
     height, width = (side // table.binning for side in size)
-    shape, slot = (2, height, width), table.window / slots
-    when = np.floor_divide(events.time, slot).astype(np.int64)
-    whole = int((events.time[-1] + slot) // table.window)
+    shape = (2, height, width)
+    when = slots_of(events.ticks, exact(table.window) / slots / events.clock.tick)
+    whole = int(when[-1] + 1) // slots
     wanted, known = truth.binned(size, table.binning).at(table.window * np.arange(0.5, whole))
     if not known.any():
         raise InputError(
-            f"{events.name}: none of {whole} windows of {table.window:g} s in {events.time[-1]:g} s has a target "
+            f"{events.name}: none of {whole} windows of {table.window:g} s in {events.length:g} s has a target "
             "in its middle; "
             f"targets are from {truth.time[0]:g} to {truth.time[-1]:g} s after the first event. Give a shorter "
             "window, or "
@@ -72,9 +72,8 @@ def windows_of(
     for number, window in enumerate(np.flatnonzero(known)):
         one = np.arange(edges[window], edges[window + 1])
         one = one[inside[one]]
-        # slots as times of one slot each
-        recording = (when[one] - slots * window, column[one], row[one], ~events.brighter[one])
-        counts[number] = bin_events(recording, slots, shape, slots * 1e-6)
+        place = column[one], row[one], ~events.brighter[one]
+        counts[number] = count_events(when[one] - slots * window, place, slots, shape)
     values = wanted[known] if wanted.ndim == 2 else _seen(wanted[known], counts, shape)
     return Windows(with_past(counts, table.history), values, tuple(_notes(events, known, counts, inside)))
 
@@ -101,7 +100,7 @@ def _check_pixels(events: Events, size: tuple[int, int]) -> None:
     if len(outside):
         k = int(outside[0])
         raise InputError(
-            f"{events.name}: {len(outside)} of {len(events.time)} events lie outside the camera of {size[1]} x "
+            f"{events.name}: {len(outside)} of {len(events.ticks)} events lie outside the camera of {size[1]} x "
             f"{size[0]} "
             f"pixels, the first is event {k} at column {events.column[k]}, row {events.row[k]}; correct width and "
             "height"
