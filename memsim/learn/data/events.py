@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from memsim.errors import InputError
 from memsim.learn.data.dataset import Split
 from memsim.memory import check_memory
 
@@ -60,16 +61,25 @@ def empty_counts(recordings: int, bins: int, shape: tuple[int, ...]) -> Counts:
     return np.empty(size, np.uint8)
 
 
+def check_history(history: int, bins: int) -> None:
+    """Raise InputError where channels of the past would be empty in every bin."""
+    if history >= bins:
+        raise InputError(
+            f"history = {history} shows bins before the first of {bins}, whose channels are always zero; allowed: 0 "
+            f"to {bins - 1}, or more steps"
+        )
+
+
 def with_past(counts: Counts, history: int) -> Counts:
     """Counts of each bin, and behind them those of so many bins before, [n, bins, features * (history + 1)].
 
     Args:
         counts: [n, bins, features].
-        history: bins before; those before the first one are empty.
+        history: bins before, fewer than there are; those before the first one are empty.
     """
     n, bins, features = counts.shape
     shown = np.zeros((n, bins, history + 1, features), np.uint8)
-    for past in range(min(history + 1, bins)):
+    for past in range(history + 1):
         shown[:, past:, past] = counts[:, : bins - past]
     return shown.reshape(n, bins, -1)
 
