@@ -262,6 +262,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], dict, str]] = {
         r"from 10 to 12 s after the first event, and the recording is 2 s",
     ),
     "backwards": (_targets(0, 2, 1), {}, "must increase"),
+    "no time": (_targets(), {}, r"a.targets.csv has no rows; give at least two times"),
     "one time": (_targets(0), {}, "give at least two"),
     "between": (_targets(1.96, 1.99), {}, "none of 20 windows .* has a target in its middle"),
     "long": (lambda _: None, {"window": 0.9}, "2 windows with targets, too few"),

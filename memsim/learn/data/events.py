@@ -50,14 +50,21 @@ def exact(value: float) -> Fraction:
     return Fraction(repr(float(value)))
 
 
-def empty_counts(recordings: int, bins: int, shape: tuple[int, ...]) -> Counts:
-    """Room for the counts of so many recordings.
+def empty_counts(
+    count: int,
+    bins: int,
+    shape: tuple[int, ...],
+    *,
+    of: str = "recordings",
+    remedy: str = "take fewer slots",
+) -> Counts:
+    """Room for the counts of so many recordings, or of what else there is.
 
     Raises:
         InputError: more than the memory holds.
     """
-    size = recordings, bins, math.prod(shape)
-    check_memory(f"{recordings} recordings in {bins} bins of time", 2 * math.prod(size), "take fewer slots")
+    size = count, bins, math.prod(shape)
+    check_memory(f"{count} {of} in {bins} bins of time", 2 * math.prod(size), remedy)
     return np.empty(size, np.uint8)
 
 
