@@ -57,3 +57,10 @@ def test_a_deck_as_kicad_writes_it(tmp_path: Path):
 def test_help_of_a_command_shows_examples(command: str):
     text = CliRunner().invoke(app, [command, "--help"]).output
     assert "Examples: memsim " in " ".join(text.split())
+
+
+def test_the_package_runs_as_the_command():
+    found = subprocess.run(
+        [sys.executable, "-m", "memsim", "--help"], capture_output=True, text=True, check=True, timeout=60
+    )
+    assert "Simulate memristive circuits" in found.stdout

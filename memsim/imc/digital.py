@@ -18,6 +18,9 @@ from memsim.imc.traces import PRODUCTS, called, is_foreign, traces_of
 
 CONTAINERS = (nn.Sequential, nn.ModuleList, nn.ModuleDict, nn.Identity, FoldedNormalisation)
 
+IDLE = {"Identity", "GuardsFn"}
+"""Classes that compute nothing: gates that leave currents as they are, and checks of inputs that torch.export adds."""
+
 
 def digital_parts(model: nn.Module) -> dict[str, tuple[str, ...]]:
     """What a mapped network computes off its arrays, by the name of the module.
@@ -31,7 +34,7 @@ def digital_parts(model: nn.Module) -> dict[str, tuple[str, ...]]:
     """
     traced, found, told = traces_of(model), dict[str, tuple[str, ...]](), set[nn.Module]()
     for name, module in model.named_modules():
-        if isinstance(module, (MappedLayer, *CONTAINERS)) or module in told:
+        if isinstance(module, (MappedLayer, *CONTAINERS)) or type(module).__name__ in IDLE or module in told:
             # parts of an array are told with it
             told.update(module.modules() if isinstance(module, MappedLayer) else ())
         elif not is_foreign(module) and _holds_layers(module):

@@ -43,12 +43,16 @@ def training_only(network: Network, names: Sequence[str]) -> Iterator[None]:
         names: of parameters, with `*` for any characters.
 
     Raises:
-        InputError: a name that no parameter has.
+        InputError: a name that no parameter has, or names of all of them.
     """
     learned = {name: value for name, value in network.named_parameters() if value.requires_grad}
     for pattern in names:
         if not fnmatch.filter(learned, pattern):
             raise InputError(f"trains: no parameter is called {pattern!r}; known: {', '.join(learned)}")
+    if names and all(any(fnmatchcase(name, one) for one in names) for name in learned):
+        raise InputError(
+            f"trains: {', '.join(names)} are all parameters, which are trained anyway; leave trains out, or name some"
+        )
     held = [v for name, v in learned.items() if names and not any(fnmatchcase(name, one) for one in names)]
     try:
         for value in held:

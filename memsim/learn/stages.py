@@ -87,6 +87,13 @@ class Stage(Table):
     temperature: Positive = 2.0
 
     @model_validator(mode="after")
+    def _trains_once(self) -> Stage:
+        for number, name in enumerate(self.trains):
+            if name in self.trains[:number]:
+                raise ValueError(f"trains names {name!r} twice, which changes nothing; name it once")
+        return self
+
+    @model_validator(mode="after")
     def _hardware_exists(self) -> Stage:
         for name in ("hardware", "chip", "digital", "cards", "distil"):
             if self.card is None and getattr(self, name):

@@ -88,7 +88,8 @@ def test_silent_lines_cause_no_current_through_decisions() -> None:
         synapse = mapped.eval().chain[1].synapse
         resting = synapse(torch.zeros(1, 24))
         below = synapse(torch.full((1, 24), -0.1))
-        calibrate(synapse, inputs.new_zeros(1, 24))
+        with pytest.raises(InputError, match="no input but zero"):
+            calibrate(synapse, inputs.new_zeros(1, 24))
     assert torch.equal(resting, below)
 
 

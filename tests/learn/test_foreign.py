@@ -15,7 +15,14 @@ from typer.testing import CliRunner
 
 from memsim.cli import app
 from memsim.errors import InputError
-from memsim.imc import calibrate_inputs, calibrate_steps, load_hardware, map_to_imc, mapped_layers
+from memsim.imc import (
+    calibrate_inputs,
+    calibrate_steps,
+    digital_parts,
+    load_hardware,
+    map_to_imc,
+    mapped_layers,
+)
 from memsim.learn.data.as_given import samples_of
 from memsim.learn.foreign import chips_of_model, load_foreign
 
@@ -225,6 +232,14 @@ def test_outputs_that_are_no_numbers_are_not_judged(tmp_path: Path) -> None:
             images=20,
             trust=True,
         )
+
+
+def test_parts_that_compute_nothing_are_not_listed(program: tuple[nn.Module, Path]) -> None:
+    """As the check of inputs that torch.export adds to a program."""
+    foreign = load_foreign(str(program[1]), trust=True)
+    assert "GuardsFn" in {type(module).__name__ for module in foreign.network.modules()}
+    mapped = map_to_imc(foreign.network, load_hardware("hp-adc-32", FINE), fold=False)
+    assert not [words for words in digital_parts(mapped).values() if "GuardsFn" in words]
 
 
 def test_outputs_of_no_class_are_remarked(tmp_path: Path) -> None:

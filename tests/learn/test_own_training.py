@@ -370,7 +370,7 @@ def squares(outputs: torch.Tensor, wanted: torch.Tensor) -> torch.Tensor:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('rule = "hebb"', "rule = 'hebb' is unknown; known: bptt; or name one of yours"),
+        ('rule = "hebb"', "rule = 'hebb' is unknown; known: bptt, .*; or name one of yours"),
         (f'rule = "{FILE}:focal"', r"rule\.outputs is missing"),
         (f'rule = {{kind = "{FILE}:FeedbackAlignment", sed = 1}}', "no such entry; known: seed, share"),
         (

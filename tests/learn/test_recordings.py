@@ -262,6 +262,7 @@ REFUSED: dict[str, tuple[Callable[[Path], object], dict, str]] = {
         r"from 10 to 12 s after the first event, and the recording is 2 s",
     ),
     "backwards": (_targets(0, 2, 1), {}, "must increase"),
+    "no time": (_targets(), {}, r"a.targets.csv has no rows; give at least two times"),
     "one time": (_targets(0), {}, "give at least two"),
     "between": (_targets(1.96, 1.99), {}, "none of 20 windows .* has a target in its middle"),
     "long": (lambda _: None, {"window": 0.9}, "2 windows with targets, too few"),
@@ -272,6 +273,11 @@ REFUSED: dict[str, tuple[Callable[[Path], object], dict, str]] = {
         "v are not finite",
     ),
     "unknown test": (lambda _: None, {"test": ("b",)}, "test names 'b', which is no recording; there are a"),
+    "history": (
+        lambda _: None,
+        {"history": SLOTS},
+        f"history = {SLOTS} shows bins before the first of {SLOTS}",
+    ),
     "all test": (lambda _: None, {"test": ("a",)}, "leaves none to train on"),
     "wide squares": (lambda _: None, {"binning": 11}, "more than the camera has"),
 }
@@ -293,6 +299,21 @@ def test_a_recording_under_two_names_is_found_out(tmp_path: Path):
         copy(tmp_path / f"a{suffix}", tmp_path / f"b{suffix}")
     with pytest.raises(InputError, match="recordings a and b have the same events"):
         read(tmp_path, test=("b",), **options)
+
+
+@pytest.mark.parametrize(
+    "piece", [slice(1000), slice(1000, 2500), slice(1000, None)], ids=["head", "middle", "tail"]
+)
+def test_a_piece_of_another_recording_is_found_out(piece: slice, tmp_path: Path):
+    options = make(tmp_path, names=("a", "b"))
+    one = {key: values[piece] for key, values in events().items()}
+    write_npz(tmp_path / "b.npz", one)
+    write_targets(tmp_path / "b.targets.csv", np.linspace(0, SPAN, 41), zero=float(one["t"][0]))
+    with pytest.raises(InputError, match=f"recording b are those of a from event {piece.start or 0} on"):
+        read(tmp_path, test=("b",), window=0.05, **options)
+    one["x"][700] += 1
+    write_npz(tmp_path / "b.npz", one)
+    assert len(read(tmp_path, test=("b",), window=0.05, **options).test)
 
 
 def test_a_wrong_unit_is_seen_in_the_index_of_dsec(tmp_path: Path):

@@ -69,6 +69,9 @@ def test_one_chip_is_met_in_training_and_judged(runs: tuple[Run, Run]) -> None:
     ("changes", "message"),
     [
         ({"trains": ["*.trim", "*.nothing"]}, r"no parameter is called '\*\.nothing'; known: .*\.trim"),
+        ({"trains": ["*"]}, r"trains: \* are all parameters, which are trained anyway"),
+        ({"trains": ["*.trim", "[!x]*"]}, "are all parameters, which are trained anyway"),
+        ({"trains": ["*.trim", "*.trim"]}, r"trains names '\*\.trim' twice, which changes nothing"),
         ({"hardware": {}}, "chip = 2 changes nothing, as chips of adcless-differential-32 are all alike"),
         ({"card": None, "hardware": {}}, "chip changes nothing without a card"),
     ],

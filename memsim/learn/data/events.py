@@ -12,6 +12,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from memsim.errors import InputError
 from memsim.learn.data.dataset import Split
 from memsim.memory import check_memory
 
@@ -49,15 +50,31 @@ def exact(value: float) -> Fraction:
     return Fraction(repr(float(value)))
 
 
-def empty_counts(recordings: int, bins: int, shape: tuple[int, ...]) -> Counts:
-    """Room for the counts of so many recordings.
+def empty_counts(
+    count: int,
+    bins: int,
+    shape: tuple[int, ...],
+    *,
+    of: str = "recordings",
+    remedy: str = "take fewer slots",
+) -> Counts:
+    """Room for the counts of so many recordings, or of what else there is.
 
     Raises:
         InputError: more than the memory holds.
     """
-    size = recordings, bins, math.prod(shape)
-    check_memory(f"{recordings} recordings in {bins} bins of time", 2 * math.prod(size), "take fewer slots")
+    size = count, bins, math.prod(shape)
+    check_memory(f"{count} {of} in {bins} bins of time", 2 * math.prod(size), remedy)
     return np.empty(size, np.uint8)
+
+
+def check_history(history: int, bins: int) -> None:
+    """Raise InputError where channels of the past would be empty in every bin."""
+    if history >= bins:
+        raise InputError(
+            f"history = {history} shows bins before the first of {bins}, whose channels are always zero; allowed: 0 "
+            f"to {bins - 1}, or more steps"
+        )
 
 
 def with_past(counts: Counts, history: int) -> Counts:
@@ -65,11 +82,11 @@ def with_past(counts: Counts, history: int) -> Counts:
 
     Args:
         counts: [n, bins, features].
-        history: bins before; those before the first one are empty.
+        history: bins before, fewer than there are; those before the first one are empty.
     """
     n, bins, features = counts.shape
     shown = np.zeros((n, bins, history + 1, features), np.uint8)
-    for past in range(min(history + 1, bins)):
+    for past in range(history + 1):
         shown[:, past:, past] = counts[:, : bins - past]
     return shown.reshape(n, bins, -1)
 

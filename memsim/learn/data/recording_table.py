@@ -23,7 +23,7 @@ class RecordingTable(Table):
         width, height: of the camera [pixels], both or neither; found where the files say them, and from the largest
             column and row where they do not.
         binning: side of the squares of pixels whose events are counted together.
-        history: bins of the past that each slot shows as channels behind its own two.
+        history: bins of the past that each slot shows as channels behind its own two; fewer than a window has slots.
         place: of the events in files that hold several: a group of HDF5, an array of .npz, a stream of .aedat4.
         test: names of the recordings to test on, without suffix; where left out, the end of each one is.
     """
@@ -41,6 +41,13 @@ class RecordingTable(Table):
     def _sized_wholly(self) -> RecordingTable:
         if (self.width is None) != (self.height is None):
             raise ValueError("width and height go together; give both or neither")
+        return self
+
+    @model_validator(mode="after")
+    def _tested_once(self) -> RecordingTable:
+        for number, name in enumerate(self.test):
+            if name in self.test[:number]:
+                raise ValueError(f"test names {name!r} twice, which changes nothing; name it once")
         return self
 
     @property

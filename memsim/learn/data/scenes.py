@@ -22,7 +22,7 @@ from torch import Tensor
 
 from memsim.errors import InputError
 from memsim.learn.data.dataset import Dataset
-from memsim.learn.data.events import Frames, empty_counts, with_past
+from memsim.learn.data.events import Frames, check_history, empty_counts, with_past
 from memsim.learn.data.scene_table import SceneTable, SceneTarget
 
 EVENT_SCENES = "event-scenes"
@@ -153,9 +153,10 @@ def event_scenes(bins: int, target: SceneTarget = "velocity", table: SceneTable 
         table: what scenes and camera are.
 
     Raises:
-        InputError: divergence of scenes that have none.
+        InputError: divergence of scenes that have none, or bins of the past that are none.
     """
     table = table or SceneTable()
+    check_history(table.history, bins)
     if target == "divergence" and not table.zoom:
         raise InputError("zoom = 0 leaves no divergence to predict; give it a number above 0")
     generator = torch.Generator().manual_seed(table.seed)

@@ -8,7 +8,7 @@ one, and never windows drawn from between others.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import chain, combinations
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -17,11 +17,12 @@ from numpy.typing import NDArray
 
 from memsim.errors import InputError
 from memsim.learn.data.dataset import Dataset
-from memsim.learn.data.events import Frames
+from memsim.learn.data.events import Frames, check_history
 from memsim.learn.data.places import digest_of
 from memsim.learn.data.recording_table import RecordingTable
 from memsim.learn.data.recordings.aedat import AedatEvents
 from memsim.learn.data.recordings.base import EventFile
+from memsim.learn.data.recordings.copies import check_copies
 from memsim.learn.data.recordings.events import Events, checked_events
 from memsim.learn.data.recordings.hdf5 import Hdf5Events
 from memsim.learn.data.recordings.npz import NpzEvents
@@ -48,6 +49,7 @@ def read_recordings(folder: Path, table: DataTable, options: RecordingTable, slo
         InputError: what cannot be read, or cannot be trained on.
     """
     table.refuse(set(DataTable.model_fields) - OWN_ENTRIES, "these data are recordings")
+    check_history(options.history, slots)
     if options.test:
         table.refuse({"test_share"}, "test names the recordings to test on")
     try:
@@ -60,7 +62,7 @@ def read_recordings(folder: Path, table: DataTable, options: RecordingTable, slo
 def _dataset(folder: Path, options: RecordingTable, share: float, slots: int) -> Dataset:
     recordings = [_read(path, options) for path in _paths(folder, options)]
     size, told = _size([events for events, _ in recordings], options)
-    _check_copies([events for events, _ in recordings])
+    check_copies([events for events, _ in recordings])
     _check_alike([truth for _, truth in recordings], [events.name for events, _ in recordings])
     windows = {events.name: windows_of(events, truth, options, slots, size) for events, truth in recordings}
     train, test = _by_recording(windows, options.test) if options.test else _by_time(windows, share)
@@ -149,12 +151,6 @@ def _size(recordings: Sequence[Events], options: RecordingTable) -> tuple[tuple[
             f"binning = {options.binning} is more than the camera has, {size[1]} x {size[0]} pixels"
         )
     return (size[0], size[1]), how
-
-
-def _check_copies(recordings: Sequence[Events]) -> None:
-    for one, other in combinations(recordings, 2):
-        if np.array_equal(one.ticks, other.ticks) and np.array_equal(one.column, other.column):
-            raise InputError(f"recordings {one.name} and {other.name} have the same events; remove one")
 
 
 def _check_alike(truths: Sequence[Truth], names: Sequence[str]) -> None:

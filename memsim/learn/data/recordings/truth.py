@@ -100,6 +100,8 @@ def truth_beside(path: Path, events: Events) -> Truth:
             "in others"
         )
     times = columns.pop(clocks[0])
+    if not len(times):
+        raise InputError(f"{source} has no rows; give at least two times, to interpolate between")
     _check(source, times, columns)
     time = events.clock.seconds(times)
     if (np.diff(time) <= 0).any():

@@ -12,6 +12,7 @@ from memsim.learn.data.events import Counts, count_events, empty_counts, exact, 
 from memsim.learn.data.recording_table import RecordingTable
 from memsim.learn.data.recordings.events import Events
 from memsim.learn.data.recordings.truth import Truth
+from memsim.units import format_si
 
 
 @dataclass(frozen=True)
@@ -67,7 +68,13 @@ def windows_of(
         )
     row, column = events.row // table.binning, events.column // table.binning
     inside = (row < height) & (column < width)
-    counts = empty_counts(int(known.sum()), slots, shape)
+    counts = empty_counts(
+        int(known.sum()),
+        slots,
+        shape,
+        of=f"windows of {events.name}, whose events are {format_si(events.length, 's')} in {events.clock.unit},",
+        remedy="look at time_unit, or take a longer window, larger binning or fewer slots",
+    )
     edges = np.searchsorted(when, slots * np.arange(whole + 1))
     for number, window in enumerate(np.flatnonzero(known)):
         one = np.arange(edges[window], edges[window + 1])
