@@ -8,7 +8,9 @@ from typing import cast
 import torch
 from torch import Tensor, nn
 
+from memsim.errors import InputError
 from memsim.imc.converters import Converter
+from memsim.imc.counts import check_shape
 from memsim.imc.layers import MappedLayer
 from memsim.imc.programmed import IDEAL
 
@@ -34,6 +36,9 @@ class GroupedLayers(nn.Module):
 
     def transposed(self, errors: Tensor, *, shape: Sequence[int], converter: Converter = IDEAL) -> Tensor:
         """See `MappedLayer.transposed`."""
+        check_shape(shape)
+        for what, given in (("errors have shape", errors.shape), ("shape =", shape)):
+            self._check_channels(what, given)
         own = list(shape)
         own[self.channels] //= len(self.groups)
         shares = errors.chunk(len(self.groups), dim=self.channels)
@@ -43,3 +48,11 @@ class GroupedLayers(nn.Module):
             for group, share in zip(layers, shares, strict=True)
         ]
         return torch.cat(found, dim=self.channels)
+
+    def _check_channels(self, what: str, shape: Sequence[int]) -> None:
+        groups = len(self.groups)
+        if len(shape) < -self.channels or shape[self.channels] % groups:
+            raise InputError(
+                f"{what} {list(shape)}, whose channels do not go into {groups} groups; allowed: multiples of {groups} "
+                f"at axis {self.channels}"
+            )

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 from torch import nn
 
-from memsim.errors import InputError
+from memsim.imc.counts import check_count
 from memsim.imc.layers import MappedLayer
 from memsim.imc.order import Memory
 
@@ -35,8 +35,7 @@ def inference(model: nn.Module, samples: int) -> Iterator[None]:
     Raises:
         InputError: no samples.
     """
-    if samples < 1:
-        raise InputError(f"samples = {samples!r} is no batch; allowed: integers from 1")
+    check_count("samples", samples)
     layers = [module for module in model.modules() if isinstance(module, MappedLayer)]
     before = [layer.memory for layer in layers]
     try:

@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from memsim.errors import InputError
 from memsim.imc.accumulators import check_accumulator
 from memsim.imc.converters import Converter, converter_of, decides
+from memsim.imc.counts import check_shape
 from memsim.imc.estimators import Estimator
 from memsim.imc.grid import shared_out
 from memsim.imc.hardware import HardwareCard
@@ -187,14 +188,20 @@ class MappedLayer(ProgrammedLayer):
             InputError: they do not fit the word lines.
         """
         batch = self.cut.batch(inputs, self.name)
-        if inputs.dtype != self.weight.dtype:
+        self._check_kind(inputs, "inputs")
+        self._check_rows(batch)
+        return batch
+
+    def _check_kind(self, given: Tensor, what: str) -> None:
+        if given.dtype != self.weight.dtype:
             raise InputError(
-                f"{self.name} gets inputs of {inputs.dtype}; allowed: {self.weight.dtype}, as its weights"
+                f"{self.name} gets {what} of {given.dtype}; allowed: {self.weight.dtype}, as its weights"
             )
+
+    def _check_rows(self, batch: Tensor) -> None:
         rows = self.cut.rows(batch)
         if rows != self.fan_in:
             raise InputError(f"{self.name} has {self.fan_in} word lines; inputs have {rows} values")
-        return batch
 
     def shown(self, inputs: Tensor) -> list[Shown]:
         """What word lines get one after the other, [vectors, rows] each, for inputs as torch's layers take them.
@@ -353,11 +360,14 @@ class MappedLayer(ProgrammedLayer):
             binary inputs take nothing away.
 
         Raises:
-            InputError: errors of another shape, no shape of a convolution, amplifiers that remember, or a layer in
-                training mode, whose chip is new at each call.
+            InputError: errors of another shape or dtype, no shape of a convolution or another, amplifiers that
+                remember, or a layer in training mode, whose chip is new at each call.
         """
         if self.training and self.meets_chips and self.generator is not None:
             raise InputError(f"{self.name} meets a new chip at each call in training mode; call eval() first")
+        if shape is not None:
+            check_shape(shape)
+        self._check_kind(errors, "errors")
         given = self.cut.errors(errors, self.name)
         if given.shape[1] != self.neurons:
             raise InputError(f"{self.name} has {self.neurons} neurons; errors have {given.shape[1]} values")
@@ -366,6 +376,7 @@ class MappedLayer(ProgrammedLayer):
                 self.cut.shape(errors, self.fan_in, shape, self.name), requires_grad=True
             )
             framed = self.cut.batch(inputs, self.name)
+        self._check_rows(framed)
         into = self.cut.vectors(framed.detach()).zeros()
         if given.shape != into.outputs(self.neurons):
             raise InputError(

@@ -15,6 +15,7 @@ from memsim.errors import InputError
 from memsim.imc.converters import decides
 from memsim.imc.convolutions import Convolution, groups_of
 from memsim.imc.copies import copy_of
+from memsim.imc.counts import check_count
 from memsim.imc.crossbars import MappedCrossbar, layer_parts, spans_of
 from memsim.imc.digital import refuse_products, run_watched
 from memsim.imc.folding import fold_normalisation
@@ -72,8 +73,9 @@ def map_to_imc(  # noqa: PLR0913 - each is a choice of its own
             card that does not fit; a name that changes nothing.
     """
     placement = Placement(card, skip, cards or {})
+    check_count("chip", chip, least=0)
     for one in placement.every_card:
-        _check_source(one, generator)
+        _check_card(one, generator)
     placement.check(model)
     check_layers(model, placement.left_out(model))
     refuse_products(model)
@@ -136,7 +138,11 @@ def observe(model: nn.Module, inputs: Tensor, *, inferences: int) -> dict[str, A
         model: the network.
         inputs: as it takes them.
         inferences: how many there are in these inputs.
+
+    Raises:
+        InputError: no inputs or inferences, or code of a module that multiplies with parameters itself.
     """
+    check_count("inferences", inferences)
     seen: dict[str, Tensor] = {}
 
     def counting(name: str) -> Hook:
@@ -239,7 +245,9 @@ def _put(model: nn.Module, replaced: dict[str, nn.Module]) -> None:
             setattr(model.get_submodule(parent), last, instead[id(module)])
 
 
-def _check_source(card: HardwareCard, generator: torch.Generator | None) -> None:
+def _check_card(card: HardwareCard, generator: torch.Generator | None) -> None:
+    if not isinstance(card, HardwareCard):
+        raise InputError(f"card = {card!r} is no HardwareCard; give one of load_hardware")
     table, cell = card.converter, card.cell
     if generator is None and (table.noise or table.metastable or cell.read_noise):
         raise InputError(f"generator = None, but reads of {card.name} are random; give a torch.Generator")

@@ -110,7 +110,7 @@ class Rows(Cut):
     """Inputs that are vectors already, of a fully connected layer."""
 
     def batch(self, inputs: Tensor, name: str) -> Tensor:
-        return inputs[None] if inputs.ndim == 1 else inputs.flatten(0, -2)
+        return self._vectors(inputs, "inputs", name)
 
     def rows(self, batch: Tensor) -> int:
         return batch.shape[1]
@@ -128,7 +128,7 @@ class Rows(Cut):
         return outputs.reshape(*inputs.shape[:-1], outputs.shape[-1]) if inputs.ndim != 2 else outputs
 
     def errors(self, errors: Tensor, name: str) -> Tensor:
-        return errors[None] if errors.ndim == 1 else errors.flatten(0, -2)
+        return self._vectors(errors, "errors", name)
 
     def shape(self, errors: Tensor, rows: int, shape: Sequence[int] | None, name: str) -> Sequence[int]:
         found = (*errors.shape[:-1], rows)
@@ -137,6 +137,11 @@ class Rows(Cut):
                 f"shape = {list(shape)} is not that of {name}'s inputs, {list(found)}; leave it out"
             )
         return found
+
+    def _vectors(self, given: Tensor, what: str, name: str) -> Tensor:
+        if not given.ndim:
+            raise InputError(f"{name} gets {what} of shape []; allowed: a vector, or many of them")
+        return given[None] if given.ndim == 1 else given.flatten(0, -2)
 
 
 @dataclass(frozen=True)

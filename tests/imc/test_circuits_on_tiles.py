@@ -83,13 +83,11 @@ def test_calibrated_decisions_give_the_currents_of_the_crossbars() -> None:
 
 
 def test_silent_lines_cause_no_current_through_decisions() -> None:
-    _, mapped, inputs = driven(SERIAL)
+    _, mapped, _ = driven(SERIAL)
     with torch.no_grad():
         synapse = mapped.eval().chain[1].synapse
         resting = synapse(torch.zeros(1, 24))
         below = synapse(torch.full((1, 24), -0.1))
-        with pytest.raises(InputError, match="no input but zero"):
-            calibrate(synapse, inputs.new_zeros(1, 24))
     assert torch.equal(resting, below)
 
 

@@ -8,7 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from memsim.errors import InputError
-from memsim.imc import calibrate, digital_parts, load_hardware, map_to_imc, mapped_layers, observe
+from memsim.imc import calibrate, digital_parts, inference, load_hardware, map_to_imc, mapped_layers, observe
 from memsim.imc.workloads import workload_of
 from memsim.learn import build, make_study
 
@@ -321,3 +321,39 @@ def test_a_trained_network_of_snntorch_is_mapped() -> None:
     assert digital_parts(mapped)["1"][0] == "Leaky"
     with torch.no_grad():
         assert torch.allclose(mapped(x)[1], model(x)[1], atol=5e-3)
+
+
+@pytest.mark.parametrize("count", [0, -1, 1.5, "3", None])
+def test_what_counts_is_a_whole_number(count: object) -> None:
+    model, x = map_to_imc(nn.Linear(4, 2), IDEAL).eval(), torch.ones(3, 4)
+    refused = r"= .* is out of range; allowed: integers from 1"
+    with pytest.raises(InputError, match=f"inferences {refused}"):
+        observe(model, x, inferences=count)
+    with pytest.raises(InputError, match=f"inferences {refused}"):
+        workload_of(model, x, steps=1, inferences=count, name="mine")
+    with pytest.raises(InputError, match=f"steps {refused}"):
+        workload_of(model, x, steps=count, inferences=1, name="mine")
+    with pytest.raises(InputError, match=f"samples {refused}"), inference(model, samples=count):
+        pass
+
+
+def test_inputs_without_any_are_not_observed() -> None:
+    model, none = map_to_imc(nn.Linear(4, 2), IDEAL).eval(), torch.ones(0, 4)
+    with pytest.raises(InputError, match=r"inputs have shape \[0, 4\], which holds none"):
+        observe(model, none, inferences=1)
+    with pytest.raises(InputError, match=r"inputs have shape \[0, 4\], which holds none"):
+        workload_of(model, none, steps=1, inferences=1, name="mine")
+
+
+def test_cards_are_cards_and_chips_have_numbers() -> None:
+    model = nn.Sequential(nn.Linear(4, 2))
+    with pytest.raises(InputError, match="card = 'ideal' is no HardwareCard"):
+        map_to_imc(model, "ideal")
+    with pytest.raises(InputError, match="card = 'ideal' is no HardwareCard"):
+        map_to_imc(model, IDEAL, cards={"0": "ideal"})
+    for chip in (1.5, -1, "7"):
+        with pytest.raises(InputError, match=r"chip = .* is out of range; allowed: integers from 0"):
+            map_to_imc(model, IDEAL, chip=chip)
+    varied = load_hardware("ideal", {"cell.variation": 0.2})
+    chips = [map_to_imc(model[0], varied, chip=chip).conductances() for chip in (0, 2**32, 2**64)]
+    assert not any(torch.equal(chips[0], other) for other in chips[1:])

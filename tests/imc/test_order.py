@@ -169,7 +169,7 @@ def test_a_failed_read_is_not_remembered() -> None:
     [
         (4, (6, 40), r"inputs of \[6\] vectors in an inference of 4 samples; give \[steps \* 4, rows\]"),
         (3, (6, 3, 40), "could be the first or the second"),
-        (0, (6, 40), "samples = 0 is no batch"),
+        (0, (6, 40), "samples = 0 is out of range; allowed: integers from 1"),
     ],
 )
 def test_what_could_be_read_in_two_ways_is_refused(

@@ -103,6 +103,48 @@ def test_what_cannot_be_read_backwards_is_told() -> None:
         layer("adcless-16", NO_WIRES).transposed(errors(3, 7), converter=SenseAmplifier(hysteresis=1.0))
 
 
+@pytest.mark.parametrize(
+    ("given", "shape", "message"),
+    [
+        (
+            errors(1, 6, 4, 4).int(),
+            (1, 4, 6, 6),
+            r"errors of torch\.int32; allowed: torch\.float64, as its weights",
+        ),
+        (errors(1, 6, 4, 4).float(), (1, 4, 6, 6), r"errors of torch\.float32; allowed: torch\.float64"),
+        (errors(1, 6, 4, 4), 8, "shape = 8 is none"),
+        (errors(1, 6, 4, 4), (1, 4, -6, 6), r"shape\[2\] = -6 is out of range; allowed: integers from 1"),
+        (errors(1, 6, 4, 4), (1, 4, 6.0, 6), r"shape\[2\] = 6\.0 is out of range"),
+        (errors(1, 6, 4, 4), (1, 6, 6, 6), "has 18 word lines; inputs have 27 values"),
+    ],
+)
+def test_errors_and_shapes_that_fit_nothing_are_refused(
+    given: torch.Tensor, shape: tuple[int, ...], message: str
+) -> None:
+    """By a convolution in groups as by one of one group, of half of the channels."""
+    grouped = map_to_imc(nn.Conv2d(4, 6, 3, groups=2), load_hardware("adcless-16", NO_WIRES)).double().eval()
+    with pytest.raises(InputError, match=message):
+        grouped.transposed(given, shape=shape)
+
+
+def test_scalars_and_channels_that_groups_do_not_share_are_refused() -> None:
+    scalar = torch.tensor(1.0, dtype=torch.float64)
+    with pytest.raises(InputError, match=r"gets errors of shape \[\]; allowed: a vector"):
+        layer("adcless-16", NO_WIRES).transposed(scalar)
+    with pytest.raises(InputError, match=r"gets inputs of shape \[\]; allowed: a vector"):
+        layer("adcless-16", NO_WIRES)(scalar)
+    grouped = map_to_imc(nn.Conv2d(4, 6, 3, groups=2), load_hardware("adcless-16", NO_WIRES)).double().eval()
+    for given, shape in (
+        (errors(1, 6, 4, 4), (1, 5, 6, 6)),
+        (errors(1, 5, 4, 4), (1, 4, 6, 6)),
+        (scalar, (4, 6, 6)),
+    ):
+        with pytest.raises(
+            InputError, match="channels do not go into 2 groups; allowed: multiples of 2 at axis -3"
+        ):
+            grouped.transposed(given, shape=shape)
+
+
 CONVOLUTIONS: dict[str, tuple[nn.Module, tuple[int, ...]]] = {
     "plain": (nn.Conv2d(2, 3, 3), (2, 2, 6, 5)),
     "one image": (nn.Conv2d(2, 3, 3), (2, 6, 5)),

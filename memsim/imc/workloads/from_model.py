@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from memsim.errors import InputError
+from memsim.imc.counts import check_count
 from memsim.imc.digital import run_watched
 from memsim.imc.layers import MappedLayer
 from memsim.imc.mapping import evaluating, mapped_layers
@@ -32,8 +33,10 @@ def workload_of(model: nn.Module, inputs: Tensor, *, steps: int, inferences: int
         name: of the workload.
 
     Raises:
-        InputError: a network without mapped layers, or whose inputs do not reach them.
+        InputError: a network without mapped layers, or whose inputs do not reach them; no steps or inferences.
     """
+    check_count("steps", steps)
+    check_count("inferences", inferences)
     layers = mapped_layers(model)
     if not layers:
         raise InputError("the network has no layer on arrays; map it with map_to_imc first")
