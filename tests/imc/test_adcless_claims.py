@@ -64,6 +64,6 @@ def test_one_bit_is_within_half_a_point_of_five_on_unseen_chips(parts: str, aver
     assert judged(f"five bits{parts}", averages) - judged(f"one bit{parts}", averages) <= 0.005
 
 
-@pytest.mark.xfail(reason="98.65 %, one seed")
+@pytest.mark.xfail(reason="98.67 %, three seeds")
 def test_one_bit_with_wires_reaches_what_was_asked_for() -> None:
     assert judged("one bit, wires") >= 0.987
