@@ -20,7 +20,15 @@ from memsim.devices import MODELS
 ROOT = Path(__file__).parent.parent
 DOCS = ROOT / "docs"
 BLOCK = re.compile(r"^```(python|sh)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
-SLOW = {"layers.md", "own-device.md", "own-neuron.md", "sense-amplifier.md", "train.md", "self-firing.md"}
+SLOW = {
+    "layers.md",
+    "own-device.md",
+    "own-network-on-arrays.md",
+    "own-neuron.md",
+    "self-firing.md",
+    "sense-amplifier.md",
+    "train.md",
+}
 """A fit, trainings, many decisions."""
 
 

@@ -9,10 +9,17 @@ import pytest
 from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
+SLOW = {"04_your_own_neuron"}
+"""A training of circuits, and its first spikes in small steps."""
+RUN = [
+    pytest.param(
+        path, id=path.stem, marks=[pytest.mark.spice, *([pytest.mark.slow] if path.stem in SLOW else [])]
+    )
+    for path in NOTEBOOKS
+]
 
 
-@pytest.mark.spice
-@pytest.mark.parametrize("path", NOTEBOOKS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", RUN)
 def test_runs_as_printed(path: Path) -> None:
     notebook = nbformat.read(path, as_version=4)
     NotebookClient(notebook, timeout=120, resources={"metadata": {"path": str(path.parent)}}).execute()
