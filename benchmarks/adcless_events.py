@@ -19,7 +19,7 @@ from typing import Any
 
 import torch
 from adcless_recipe import CHIPS, COLUMNS, judged, study_of, trained
-from common import RESULTS, save_result
+from common import save_result, saved_results
 
 from memsim.learn import Study, make_study
 from memsim.learn.data import Dataset, Split, load_dataset
@@ -69,7 +69,7 @@ def main() -> None:
     data = load_dataset("nmnist", given.data_dir, bins=BINS)
     for split in given.splits:
         for columns in COLUMNS:
-            if given.passes == PASSES and str(split) in _results().get(columns, {}):
+            if given.passes == PASSES and str(split) in saved_results(NAME).get(columns, {}):
                 continue
             study = study_for_events(split, columns, given.passes)
             place = f"{split}-{given.passes}"
@@ -81,13 +81,8 @@ def main() -> None:
                 _record(columns, split, found)
 
 
-def _results() -> dict[str, Any]:
-    path = RESULTS / f"{NAME}.json"
-    return json.loads(path.read_text())["results"] if path.exists() else {}
-
-
 def _record(columns: str, split: int, found: dict[str, Any]) -> None:
-    results = _results()
+    results = saved_results(NAME)
     results.setdefault(columns, {})[str(split)] = found
     save_result(NAME, COMMAND, {"results": results})
 

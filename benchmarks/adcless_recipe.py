@@ -22,7 +22,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from common import RESULTS, save_result
+from common import save_result, saved_results
 from staged import share_stages, told
 
 from memsim.learn import Run, Study, load_study, make_study, train
@@ -111,7 +111,7 @@ def main() -> None:
     for seed in given.seeds:
         for columns in given.columns:
             key = f"{columns}{wires}"
-            known = _results().get(given.data, {}).get(key, {}).get(str(seed), {})
+            known = saved_results(NAME).get(given.data, {}).get(key, {}).get(str(seed), {})
             if len(known.get("chips", [])) >= given.chips and given.examples is None:
                 continue
             study = study_of(given.data, seed, columns, wires=given.wires, examples=given.examples)
@@ -125,13 +125,8 @@ def main() -> None:
                 _record(given.data, key, seed, found)
 
 
-def _results() -> dict[str, Any]:
-    path = RESULTS / f"{NAME}.json"
-    return json.loads(path.read_text())["results"] if path.exists() else {}
-
-
 def _record(data: str, key: str, seed: int, found: dict[str, Any]) -> None:
-    results = _results()  # what another process has saved since is kept
+    results = saved_results(NAME)  # what another process has saved since is kept
     results.setdefault(data, {}).setdefault(key, {})[str(seed)] = found
     save_result(NAME, COMMAND, {"study": STUDY_FILE.read_text(), "results": results})
 

@@ -18,6 +18,12 @@ from memsim.spice import ngspice_version
 RESULTS = Path(__file__).parent / "results"
 
 
+def saved_results(name: str) -> dict[str, Any]:
+    """What a benchmark that saves part by part has under `results` so far, by other processes, too."""
+    path = RESULTS / f"{name}.json"
+    return json.loads(path.read_text(encoding="utf-8"))["results"] if path.exists() else {}
+
+
 def save_result(name: str, command: str, result: dict[str, Any]) -> Path:
     """Write a result with where, when and how it was measured."""
     revision = subprocess.run(

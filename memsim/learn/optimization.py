@@ -49,11 +49,12 @@ def training_only(network: Network, names: Sequence[str]) -> Iterator[None]:
     for pattern in names:
         if not fnmatch.filter(learned, pattern):
             raise InputError(f"trains: no parameter is called {pattern!r}; known: {', '.join(learned)}")
-    if names and all(any(fnmatchcase(name, one) for one in names) for name in learned):
+    others = [name for name in learned if not any(fnmatchcase(name, one) for one in names)]
+    if names and not others:
         raise InputError(
             f"trains: {', '.join(names)} are all parameters, which are trained anyway; leave trains out, or name some"
         )
-    held = [v for name, v in learned.items() if names and not any(fnmatchcase(name, one) for one in names)]
+    held = [learned[name] for name in others if names]
     try:
         for value in held:
             value.requires_grad_(False)
