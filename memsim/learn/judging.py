@@ -161,7 +161,7 @@ def judge_seen(run: Run, examples: Split) -> UnseenChip:
 def note_on_averages(run: Run) -> str | None:
     """What to say of accuracies after epochs on hardware, where normalisation takes them for less than they are."""
     stage = run.study.stages[len(run.records) - 1]
-    differ = any(card.chips_differ for card in (stage.hardware_card(), *stage.cards_of_layers().values()))
+    differ = any(card.chips_differ for card in stage.every_card)
     if stage.chip is not None or not differ or not normalisations(run.network):
         return None
     kept, held = shares_of(run.study, run.data)

@@ -98,7 +98,7 @@ class Stage(Table):
         for name in ("hardware", "chip", "digital", "cards", "distil"):
             if self.card is None and getattr(self, name):
                 raise ValueError(f"{name} changes nothing without a card; name one, or leave {name} out")
-        cards = () if self.card is None else (self.hardware_card(), *self.cards_of_layers().values())
+        cards = self.every_card
         if self.chip is not None and not any(card.chips_differ for card in cards):
             raise ValueError(
                 f"chip = {self.chip} changes nothing, as chips of {self.card} are all alike; give hardware one of "
@@ -122,6 +122,11 @@ class Stage(Table):
         if self.card is None:
             raise InputError(f"stage {self.name!r} is trained in software, and has no card")
         return load_hardware(self.card, self.hardware)
+
+    @property
+    def every_card(self) -> tuple[HardwareCard, ...]:
+        """Its own and those of single layers; none in software."""
+        return () if self.card is None else (self.hardware_card(), *self.cards_of_layers().values())
 
     def cards_of_layers(self) -> dict[str, HardwareCard]:
         """Cards of single layers, by their names."""
