@@ -14,25 +14,16 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
-import numpy as np
-import torch
 from common import RESULTS, save_result
-from methods_figures import FIGURES
+from method_parts import draw, own_measures
 
 from memsim.learn import Run, evaluate, load_run, load_study, train
 from memsim.learn.checkpoint import STUDY
 from memsim.learn.chips import chips_of_run
 from memsim.learn.judging import chip_of, on_chip
-from memsim.learn.rules import ExactSpikes
-from memsim.learn.rules.exact_spikes import exact
 from memsim.methods import load_method, method_names
-from memsim.methods.bntt import accuracies, weights_of_steps
-from memsim.methods.exact_spikes import lines_of, times_in_ngspice
-from memsim.networks import SpikingNetwork
-from memsim.networks.normalisation import BatchNormThroughTime
-from memsim.networks.spike_times import SILENT
 from memsim.verify import verify
 
 RUNS = Path("runs/benchmark-methods")
@@ -100,68 +91,14 @@ def circuits(run: Run, folder: Path) -> dict[str, Any]:
     }
 
 
-def exact_spikes(run: Run, _: Path) -> dict[str, Any]:
-    """Spike times of the first test examples in ngspice, layer by layer, beside those of the closed form."""
-    rule, network = ExactSpikes(), cast("SpikingNetwork", run.network)
-    inputs, labels = run.data.test.batch(slice(IMAGES))
-    with torch.no_grad():
-        spikes = network.drive(inputs, None).over(()).values
-        hidden, last = (one.double() for one in rule.times(network, inputs))
-    differences, right, same = [], 0, 0
-    for number in range(IMAGES):
-        lines = [line.nonzero()[:, 0].double().numpy() for line in spikes[:, number].T]
-        counts = []
-        for layer, exact_times in zip(network.chain, (hidden[number], last[number]), strict=True):
-            neurons = exact(layer, float(len(spikes)), rule.most)
-            found = times_in_ngspice(neurons, lines, layer.synapse.module.weight.mT)
-            lines = found
-            counts = [len(times) for times in found]
-            for mine, theirs in zip(lines_of(exact_times), found, strict=True):
-                if len(mine) == len(theirs):
-                    differences += list(np.abs(mine - theirs))
-        right += int(np.argmax(counts)) == int(labels[number])
-        same += int(np.argmax(counts)) == int((last[number] < SILENT).sum(-1).argmax())
-    return {
-        "ngspice, examples": IMAGES,
-        "ngspice, same class": same / IMAGES,
-        "ngspice, right class": right / IMAGES,
-        "spike times compared": len(differences),
-        "spike times, median difference [steps]": float(np.median(differences)),
-        "spike times, 99 % within [steps]": float(np.quantile(differences, 0.99)),
-        "spike times, worst difference [steps]": float(np.max(differences)),
-    }
-
-
-def continuous(run: Run) -> dict[str, Any]:
-    """Accuracy in continuous time, of which the network in steps is the clocked form."""
-    inputs, labels = run.data.test.batch(slice(None))
-    with torch.no_grad():
-        scores = ExactSpikes().scores(cast("SpikingNetwork", run.network), inputs)
-    return {"in continuous time": float((scores.argmax(1) == labels).double().mean())}
-
-
-def exits(run: Run, folder: Path) -> dict[str, Any]:
-    """What is right after each step in software, and the weights of the normalisation of each step."""
-    network = load_run(folder, stages=1, data=run.data).network
-    return {
-        "right after each step": accuracies(network, run.data.test).tolist(),
-        "weights of steps": weights_of_steps(network).tolist(),
-    }
-
-
 def _seconds(run: Run) -> float:
     return sum(epoch.seconds for one in (run.records or [run]) for epoch in one.history)
 
 
-def parts(run: Run, folder: Path, data_dir: Path) -> list[Callable[[], dict[str, Any]]]:
+def parts(name: str, run: Run, folder: Path, data_dir: Path) -> list[Callable[[], dict[str, Any]]]:
     """What is measured of a run."""
-    if not run.study.discrete:
-        return [lambda: circuits(run, folder)]
-    found: list[Callable[[], dict[str, Any]]] = [lambda: software(run)]
-    if run.study.rule == "exact-spikes":
-        found += [lambda: continuous(run), lambda: exact_spikes(run, folder)]
-    if any(isinstance(layer.norm, BatchNormThroughTime) for layer in run.network.chain):
-        found.append(lambda: exits(run, folder))
+    found = [lambda: software(run) if run.study.discrete else circuits(run, folder)]
+    found.append(lambda: own_measures(name, run, folder))
     mapped = any(stage.card for stage in run.study.stages)
     return [*found, lambda: hardware(run, folder, data_dir)] if mapped else found
 
@@ -172,7 +109,7 @@ def measure(name: str, seed: int, data_dir: Path, only: list[str]) -> None:
         if only and study not in only:
             continue
         run, folder = trained(study, path, seed, data_dir)
-        for part in parts(run, folder, data_dir):
+        for part in parts(name, run, folder, data_dir):
             save(name, seed, study, part())
 
 
@@ -199,7 +136,7 @@ def main() -> None:
     parser.add_argument("--figure", action="store_true", help="draw its picture, and measure nothing")
     given = parser.parse_args()
     if given.figure:
-        print(FIGURES[given.name](RESULTS / "methods" / f"{given.name}.png"))
+        print(draw(given.name, RESULTS / "methods" / f"{given.name}.png"))
         return
     for seed in given.seeds:
         measure(given.name, seed, given.data_dir, given.only)

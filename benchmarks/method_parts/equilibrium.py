@@ -1,27 +1,20 @@
-"""One picture for each method that shows what it does; drawn by `python benchmarks/methods.py NAME --figure`."""
+"""Picture of rates that settle."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from pathlib import Path
 
-import matplotlib as mpl
+import matplotlib.pyplot as plt
 import torch
-from references_figures import SIZE, bntt, hoyer, saved, thresholds
 from torch import Tensor, nn
 
 from memsim.learn import BPTT, Batch, Rule, make_study
 from memsim.learn.rules import Equilibrium
-from memsim.networks import DiscreteNeuron, build_network
-from memsim.networks.discrete import Compartment, Spike
-from memsim.networks.spike_times import SILENT, Events, ExactNeurons
-
-mpl.use("Agg")
-import matplotlib.pyplot as plt
+from memsim.networks import build_network
+from method_parts.drawing import SIZE, saved
 
 
-def equilibrium(path: Path) -> Path:
+def figure(path: Path) -> Path:
     """Rates settle whatever the steps, and what the backward pass keeps does not grow with them."""
     figure, (settling, memory) = plt.subplots(1, 2, figsize=SIZE, layout="constrained")
     steps = [10, 20, 50, 100, 200, 500, 1000]
@@ -37,50 +30,6 @@ def equilibrium(path: Path) -> Path:
     for axes in (settling, memory):
         axes.legend(fontsize=8)
     return saved(figure, path)
-
-
-def exact_spikes(path: Path) -> Path:
-    """The membrane of one neuron with the spikes of the closed form, and how clocked steps come to them."""
-    figure, (membrane, steps) = plt.subplots(1, 2, figsize=SIZE, layout="constrained")
-    times, weights = (0.0, 3.0, 6.0, 8.0), (1.5, 1.0, 2.0, -0.5)
-    neuron = ExactNeurons(tau=10.0, threshold=10.0, reset=10.0, window=40.0)
-    events = Events(torch.tensor([times], dtype=torch.float64), torch.arange(4)[None])
-    found = neuron(events, torch.tensor(weights, dtype=torch.float64)[:, None])[0, 0]
-    exact = found[found < SILENT]
-    at, wave, _ = _clocked(0.01, times, weights)
-    membrane.plot(at, wave)
-    membrane.axhline(10.0, color="grey", linestyle=":")
-    for number, time in enumerate(exact.tolist()):
-        membrane.axvline(time, color="tab:red", linestyle="--", label="" if number else "closed form")
-    membrane.plot(times, [0.0] * 4, "^", color="black", label="inputs")
-    membrane.set(xlabel="time [ms]", ylabel="membrane u [ms]", xlim=(0, 20))
-    sizes = [1.0 / parts for parts in (5, 7, 10, 14, 20, 28, 40, 56, 80, 100)]
-    errors = [float((_clocked(size, times, weights)[2] - exact).abs().sum()) for size in sizes]
-    steps.loglog(sizes, errors, "o-", label="both spikes, in steps")
-    steps.loglog(sizes, sizes, "k:", label="slope 1")
-    steps.set(xlabel="step [ms]", ylabel="error of spike times [ms]")
-    for axes in (membrane, steps):
-        axes.legend(fontsize=8)
-    return saved(figure, path)
-
-
-def _clocked(
-    step: float, times: tuple[float, ...], weights: tuple[float, ...]
-) -> tuple[Tensor, Tensor, Tensor]:
-    """Times and membranes at the ends of steps, and times of spikes [ms]."""
-    leak, decay = math.exp(-step / 20), math.exp(-step / 10)
-    current = Compartment(decay, driven_by="input", feeds="input", weight=(leak - decay) * 20)
-    neuron = DiscreteNeuron(leak, 10.0, compartments=(current,), spike=Spike(relative=False))
-    inputs = torch.zeros(round(20 / step), 1, 1, dtype=torch.float64)
-    for time, weight in zip(times, weights, strict=True):
-        inputs[round(time / step)] += weight
-    state, fired, membranes = None, [], []
-    for now in inputs:
-        out, state = neuron.step(now, state)
-        fired.append(out)
-        membranes.append(state.membrane)
-    at = step * torch.arange(1, len(inputs) + 1, dtype=torch.float64)
-    return at, torch.cat(membranes)[:, 0], at[torch.cat(fired)[:, 0] > 0]
 
 
 def _six(steps: int) -> nn.Module:
@@ -140,13 +89,3 @@ def _kept(steps: int, rule: Rule) -> int:
             Batch(network, inputs, inputs, lambda: network(inputs), loss, lambda found: found.backward())
         )
     return sum(places.values())
-
-
-FIGURES: dict[str, Callable[[Path], Path]] = {
-    "bntt": bntt,
-    "equilibrium": equilibrium,
-    "exact-spikes": exact_spikes,
-    "hoyer": hoyer,
-    "thresholds": thresholds,
-}
-"""By the names of methods."""
