@@ -277,7 +277,7 @@ def _check_stages(network: Network, study: Study, data: Dataset) -> None:
 def _check_rule(rule: Rule, network: Network, data: Dataset) -> None:
     """Raise InputError where backpropagation has penalties for what a network does not have."""
     if isinstance(rule, BPTT):
-        rule.check(network, data.train.inputs(slice(1)))
+        rule.check(network, data.train.inputs(slice(2)))
 
 
 def _check_same(folder: Path, study: Study, resume: bool) -> None:

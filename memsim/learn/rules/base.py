@@ -65,7 +65,7 @@ class BPTT:
         self.penalties = [] if penalties is None else penalties_of(penalties)
 
     def check(self, network: nn.Module, inputs: Tensor) -> None:
-        """See, with an example, that a network has what penalties are of.
+        """See, with two examples, that a network has what penalties are of.
 
         Raises:
             InputError: it has not.
