@@ -13,7 +13,7 @@ from torch import Tensor
 from memsim.errors import InputError
 from memsim.learn import make_study, train
 from memsim.learn.rules import SparseBPTT
-from memsim.learn.rules.sparse import sparse_spikes
+from memsim.learn.rules.lists import Listed, fired
 from memsim.networks import DiscreteNeuron, SpikingNetwork, build_network
 from memsim.networks.discrete import Reset, Spike
 
@@ -32,12 +32,13 @@ def neuron() -> DiscreteNeuron:
 def test_the_gradient_of_two_neurons_has_the_printed_digits() -> None:
     given = torch.tensor([[[float(bit) for bit in word]] for word in INPUTS], dtype=torch.float64)
     # each step hears the input of the step before
-    late = torch.cat([torch.zeros_like(given[:1]), given[:-1]])
+    late = Listed(torch.cat([torch.zeros_like(given[:1]), given[:-1]]))
     weights = torch.tensor(WEIGHTS, dtype=torch.float64).mT.requires_grad_()
-    spikes, near = sparse_spikes(late, weights, neuron())
+    listed = fired(late, weights, neuron())
     wanted = torch.arange(12, dtype=torch.float64).reshape(6, 1, 2) / 10
-    (spikes * wanted).sum().backward()
-    assert near[:, 0].nonzero().tolist() == [[1, 0], [2, 1], [3, 0]]
+    time, batch, which = listed.where
+    (listed.values * wanted[time, batch, which]).sum().backward()
+    assert [[int(t), int(j)] for t, j in zip(time, which, strict=True)] == [[1, 0], [2, 1], [3, 0]]
     expected = ((0.02537452, 0.00206365), (0.02075728, 0.00228068), (0.01447738, 0.00206365))
     assert weights.grad.mT.flatten().tolist() == pytest.approx(
         [g for row in expected for g in row], abs=PRINTED
@@ -66,9 +67,11 @@ def inputs() -> Tensor:
     return torch.rand(16, 64, generator=torch.Generator().manual_seed(0))
 
 
-def test_gradients_are_those_of_all_steps_with_the_same_support() -> None:
+@pytest.mark.parametrize("delay", [None, 1, 3])
+def test_gradients_are_those_of_all_steps_with_the_same_support(delay: int | None) -> None:
     """In float32, to 1e-6 of the largest entry; the slope of inputs outside their own support is zero either way."""
-    found = network()
+    hidden = {"bias": False, "delay": delay}
+    found = network(layers=[{"neurons": 30, **hidden}, {"neurons": 20, **hidden}, {"delay": delay}])
     gradients = []
     for scores in (SparseBPTT().scores(found, inputs()), found(inputs())):
         found.zero_grad()
@@ -93,6 +96,7 @@ def test_gradients_are_those_of_all_steps_with_the_same_support() -> None:
             "numbers",
         ),
         ({"training": {"dropout": 0.1}}, "dropout"),
+        ({"layers": [{"neurons": 9, "bias": False, "delay": 2, "train_delay": True}]}, "not trained"),
     ],
 )
 def test_networks_that_lists_do_not_know_are_refused(
