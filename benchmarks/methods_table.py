@@ -34,6 +34,14 @@ ROWS: tuple[Row, ...] = (
         "{:.2g} steps".format,
     ),
     ("spikes", "spikes of hidden neurons for an example", "{:.0f}".format),
+    ("words of the schedule", "numbers in gains and references of all steps", "{:.0f}".format),
+    ("share of neurons in lists", "neurons in lists, share of all steps", "{:.2%}".format),
+    ("cells written for an example", "cells that one example writes", "{:.1%}".format),
+    (
+        "cells written for an example, slopes everywhere",
+        "the same with a slope at every potential",
+        "{:.1%}".format,
+    ),
     ("energy [J]", "energy of an inference", "{:.2g} J".format),
     ("latency [s]", "latency of an inference", "{:.2g} s".format),
 )
