@@ -70,13 +70,14 @@ def figure(path: Path) -> Path:
     at = made.spikes[:, 0].nonzero()
     raster.plot(at[:, 0], at[:, 1], "|", color="0.6", markersize=4, label="spikes")
     raster.plot(time, neuron, "o", color="C3", markersize=3, label="in the list")
-    raster.set(xlabel="step", ylabel="neuron")
-    raster.set_title("all gradients are in the list", fontsize=9)
+    steps, _, neurons = made.spikes.shape
+    raster.set(xlabel="step", ylabel="neuron", xlim=(-1, steps), ylim=(-2, neurons + 2))
+    raster.set_title("all of the gradient is in the list", fontsize=9)
     rows = json.loads((RESULTS / "sparse_backward.json").read_text(encoding="utf-8"))["rows"]
     times.semilogx([100 * row["listed"] for row in rows], [row["ratio"] for row in rows], "o-")
     times.axhline(1.0, color="k", linestyle=":")
     times.set(xlabel="neurons in the lists [%]", ylabel="all steps over lists", ylim=(0, None))
-    times.set_title("time of the backward pass, 784-200-200-10, 100 steps", fontsize=9)
+    times.set_title("time of the backward pass", fontsize=9)
     raster.legend(fontsize=8, loc="upper right")
     return saved(drawn, path)
 
