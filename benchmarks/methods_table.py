@@ -67,7 +67,7 @@ def table(name: str) -> str:
 
 
 def overview(name: str) -> tuple[str, str, str]:
-    """Of a method, mean of seeds (lowest): in software, on columns of one bit that training never saw, and as circuits."""
+    """Of a method, mean of seeds (lowest): in software, on chips with columns of one bit, unseen, and as circuits."""
     path = RESULTS / f"{name}.json"
     if not path.exists():
         return ("", "", "")
