@@ -22,6 +22,7 @@ from method_parts import draw, own_measures
 from memsim.learn import Run, evaluate, load_run, load_study, train
 from memsim.learn.checkpoint import STUDY
 from memsim.learn.chips import chips_of_run
+from memsim.learn.data import data_name
 from memsim.learn.judging import chip_of, on_chip
 from memsim.methods import load_method, method_names
 from memsim.verify import verify
@@ -44,7 +45,7 @@ def software(run: Run) -> dict[str, Any]:
     last = (run.records[0].history if run.records else run.history)[-1]
     spikes = sum(mean * layer.neurons for mean, layer in zip(last.activity, run.network.chain, strict=False))
     return {
-        "data": str(run.study.data),
+        "data": data_name(run.study.data),
         "software": last.test_accuracy,
         "spikes": spikes,
         "seconds of training": _seconds(run),
@@ -80,7 +81,7 @@ def circuits(run: Run, folder: Path) -> dict[str, Any]:
     """Accuracy of the circuits, and how ngspice agrees with them."""
     found = verify(run, images=IMAGES, folder=folder).verification
     return {
-        "data": str(run.study.data),
+        "data": data_name(run.study.data),
         "circuits": run.kept.test_accuracy,
         "seconds of training": _seconds(run),
         "ngspice, examples": found.images,

@@ -13,6 +13,11 @@ NOT_YET = "Not measured yet."
 Row = tuple[str, str, Callable[[float], str]]
 ROWS: tuple[Row, ...] = (
     ("software", "in software", "{:.2%}".format),
+    ("linear twin", "a logistic regression of the same inputs", "{:.2%}".format),
+    *(
+        (f"software, {steps} steps", f"in software, {steps} steps", "{:.2%}".format)
+        for steps in (1, 4, 16, 64)
+    ),
     ("cold", "columns of one bit, cold, decisions calibrated", "{:.2%}".format),
     ("before the last stage", "columns of one bit, before the last stage on its card", "{:.2%}".format),
     ("trained", "columns of one bit, trained for", "{:.2%}".format),
