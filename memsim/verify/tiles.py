@@ -12,7 +12,7 @@ from torch import Tensor
 from memsim.imc.mapping import evaluating, mapped_layers
 from memsim.networks import MemristiveNetwork
 from memsim.networks.drives import WordLines
-from memsim.networks.network import Arriving, current_of
+from memsim.networks.network import Arriving
 
 
 def not_circuits(network: MemristiveNetwork) -> tuple[str, ...]:
@@ -25,9 +25,9 @@ def currents_of(network: MemristiveNetwork, lines: WordLines) -> list[Tensor]:
     clock, found = network.clock, list[Tensor]()
 
     def fire(number: int, arriving: Arriving) -> Tensor:
-        current = current_of(arriving)
-        found.append(network.chain[number].gated(current).double())
-        out, _ = network.chain[number](current, dt=clock.step)
+        current = arriving.current()
+        found.append(current.double())
+        out, _ = arriving.layer.fire(current, dt=clock.step)
         return out
 
     with torch.no_grad(), evaluating(network):
