@@ -79,7 +79,8 @@ class CrossbarLayer(PairArray):
         source: number of the layer that drives the array of the layer, 0 for the inputs; the one before where left out.
         others: further arrays by the number of the layer that drives them, from 1 on: its own for a recurrent one, 0
             for the inputs.
-        copies: numbers of layers before, from 1 on, whose currents from all but themselves go into its own neurons, too.
+        copies: numbers of layers before, from 1 on, whose currents, those from their own neurons aside, go into its
+            neurons, too.
     """
 
     neurons: Mapping[str, Array] = field(default_factory=dict)

@@ -24,7 +24,11 @@ def expanded(layers: Sequence[LayerTable]) -> tuple[LayerTable, ...]:
     for layer in layers:
         block = layer.block or (layer,)
         for turn in range(1, layer.repeat + 1):
-            own = {one.name: f"{one.name}-{turn}" for one in block if one.name and layer.repeat > 1}
+            own = {
+                one.name: f"{one.name}-{turn}"
+                for one in block
+                if one.name and (layer.block or layer.repeat > 1)
+            }
             before = (found[-1].name or f"layer{len(found)}") if found else INPUT
             found += _turn(block, {**own, BEFORE: before})
     return tuple(found)

@@ -33,8 +33,8 @@ class Join(nn.Module):
         source: name of the layer that it comes from, or `input`.
         synapse: that it passes; none where left out.
         of: `spike`: the outputs of that layer; `current`: what goes into its neurons.
-        to: `current`: added in front of normalisation and gate; `membrane`: behind them; `spike`: to the outputs of the
-            layer. Where left out, to the outputs without a synapse, else in front.
+        place: `current`: added in front of normalisation and gate; `membrane`: behind them; `spike`: to the outputs of
+            the layer. Where left out, to the outputs without a synapse, else in front.
         norm: normalisation of its own.
         resampling: averages or copies of it, in front of the synapse.
     """
@@ -45,13 +45,13 @@ class Join(nn.Module):
         synapse: Synapse | None = None,
         *,
         of: Kind = SPIKE,
-        to: Place | None = None,
+        place: Place | None = None,
         norm: nn.Module | None = None,
         resampling: Resampling | None = None,
     ) -> None:
         super().__init__()
         self.source, self.synapse, self.of = source, synapse, of
-        self.to = to or (SPIKE if synapse is None else CURRENT)
+        self.place: Place = place or (SPIKE if synapse is None else CURRENT)
         self.norm, self.resampling = norm, resampling
 
     def forward(self, values: Tensor) -> Tensor:

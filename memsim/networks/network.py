@@ -119,7 +119,7 @@ class Arriving:
 
     def _by(self, place: Place) -> Iterator[Tensor]:
         for join, signal in self.joined:
-            if join.to == place:
+            if join.place == place:
                 yield join(signal.values if join.synapse is None else signal.through(join.synapse))
 
 
@@ -228,7 +228,7 @@ class Network(nn.Module):
         inputs, timing = self.on_lines(inputs), self._timing(step, refined)
         times = np.empty(0) if self.clock is None else self.clock.times(step)
 
-        def fire(number: int, arriving: Arriving) -> Tensor:
+        def fire(_: int, arriving: Arriving) -> Tensor:
             current = arriving.current(inputs.dtype)
             # neurons are stepped in the precision of the inputs, whatever that of products is
             with torch.autocast(inputs.device.type, enabled=False):

@@ -208,7 +208,7 @@ class Parts(ABC):
             synapse = self.synapse(Connection(number, shape, layout, bias=False, rails=rails))
             if synapse.shape != own:
                 raise InputError(
-                    f"layer {name!r} has the shape {own}, and the convolution from {skip.layer!r} makes {synapse.shape}; "
+                    f"layer {name!r} has the shape {own}, and what comes from {skip.layer!r} makes {synapse.shape}; "
                     "change its kernel, stride, padding or pool"
                 )
         elif table.join == CURRENT:
@@ -219,7 +219,7 @@ class Parts(ABC):
             skip.layer,
             synapse,
             of=skip.kind(table.join),
-            to=table.join,
+            place=table.join,
             norm=make_norm(skip.norm, own, self.steps),
             resampling=resampling,
         )

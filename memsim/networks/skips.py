@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Final, Literal
 
 from pydantic import Field, model_validator
 
@@ -10,7 +10,9 @@ from memsim.networks.geometry import Convolution, Size
 from memsim.networks.normalisation import NormEntry
 from memsim.tables import Count, Table, Whole
 
-CURRENT, MEMBRANE, SPIKE = "current", "membrane", "spike"
+CURRENT: Final = "current"
+MEMBRANE: Final = "membrane"
+SPIKE: Final = "spike"
 Place = Literal["current", "membrane", "spike"]
 """Where a skip ends: in front of normalisation and gate, behind them at the membranes, or at the outputs."""
 Kind = Literal["current", "spike"]
@@ -22,7 +24,7 @@ class SkipTable(Table):
 
     Attributes:
         layer: that it comes from, or `input`, or a part of that.
-        of: `spike`: what its neurons give; `current`: what goes into its neurons, behind normalisation and gate and with
+        of: `spike`: what its neurons give; `current`: what goes into its neurons, behind normalisation and gate, with
             what is added there. Left out, `current` where the skip ends at membranes, else `spike`.
         pool: side of windows of that, whose averages go on.
         kernel, stride, padding: of a convolution to the channels of the layer where it ends.

@@ -248,12 +248,16 @@ class LayerTable(Table):
         others = sorted(self.model_fields_set - {"block", "repeat"})
         if self.block and others:
             raise ValueError(f"{others[0]} is of the layers of a block; give it to these")
-        if self.block and self.repeat == 1:
-            raise ValueError("a block that stands here once is its layers; give repeat, or the layers without a block")
+        if self.block and "repeat" not in self.model_fields_set:
+            raise ValueError(
+                "a block without repeat is its layers; give repeat, or the layers without a block"
+            )
         if any(layer.repeat > 1 for layer in self.block):
             raise ValueError("layers of a block cannot repeat themselves; write them one after the other")
         if self.repeat > 1 and any(layer.is_last for layer in self.block or (self,)):
-            raise ValueError("the last layer stands once, and has no neurons or is the output; leave it out of repeat")
+            raise ValueError(
+                "the last layer stands once, and has no neurons or is the output; leave it out of repeat"
+            )
         return self
 
     @field_validator("neuron", mode="before")
@@ -319,7 +323,11 @@ class LayerTable(Table):
         entries: dict[str, Any] = dump(self)
         if self.block:
             return {name: entries[name] for name in ("repeat", "block")}
-        return {name: value for name, value in entries.items() if name != "block" and (name, value) != ("repeat", 1)}
+        return {
+            name: value
+            for name, value in entries.items()
+            if name != "block" and (name, value) != ("repeat", 1)
+        }
 
     def fed_by(self, before: str, parts: Collection[str]) -> tuple[str, tuple[str, ...]]:
         """What leads to its synapse, and what else comes in.

@@ -230,7 +230,7 @@ def why_not_whole(network: MemristiveNetwork) -> str:
             "several of its word lines follow one pixel": isinstance(layer.resampling, Upsample),
             "it has delays": layer.delay is not None,
             f"{layer.gate_name} is no circuit": mirror_gain(network, layer) is None,
-            "it adds outputs to outputs": any(join.to == SPIKE for join in layer.connections),
+            "it adds outputs to outputs": any(join.place == SPIKE for join in layer.connections),
         }
         for reason in [reason for reason, holds in reasons.items() if holds]:
             return reason

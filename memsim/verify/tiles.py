@@ -24,7 +24,7 @@ def currents_of(network: MemristiveNetwork, lines: WordLines) -> list[Tensor]:
     """Into the neurons of each layer, [time, batch, neurons] in A, float64, at the samples of the network's clock."""
     clock, found = network.clock, list[Tensor]()
 
-    def fire(number: int, arriving: Arriving) -> Tensor:
+    def fire(_: int, arriving: Arriving) -> Tensor:
         current = arriving.current()
         found.append(current.double())
         out, _ = arriving.layer.fire(current, dt=clock.step)

@@ -27,7 +27,16 @@ def test_a_repeated_layer_is_so_many_of_it() -> None:
 
 def test_a_block_is_its_layers_and_hears_what_comes_before_each_turn() -> None:
     layers = _chain({"name": "stem", "neurons": 4}, {"repeat": 3, "block": BLOCK}, {"from": "inner-2"})
-    assert names_of(layers) == ["stem", "inner-1", "layer3", "inner-2", "layer5", "inner-3", "layer7", "layer8"]
+    assert names_of(layers) == [
+        "stem",
+        "inner-1",
+        "layer3",
+        "inner-2",
+        "layer5",
+        "inner-3",
+        "layer7",
+        "layer8",
+    ]
     assert [layer.sources for layer in layers] == [
         (), (), ("stem",), (), ("layer3",), (), ("layer5",), ("inner-2",)
     ]  # fmt: skip
@@ -57,7 +66,7 @@ def test_a_saved_study_says_its_block_once(tmp_path) -> None:
     ("layers", "words"),
     [
         (({"repeat": 2, "neurons": 3, "block": BLOCK},), "neurons is of the layers of a block"),
-        (({"block": BLOCK},), "once is its layers"),
+        (({"block": BLOCK},), "without repeat is its layers"),
         (({"repeat": 2, "block": ({"neurons": 3, "repeat": 2},)},), "cannot repeat themselves"),
         (({"neurons": 3}, {"repeat": 2}), "the last layer stands once"),
         (({"repeat": 2, "block": ({"neurons": 3}, {})},), "the last layer stands once"),

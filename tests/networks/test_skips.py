@@ -31,7 +31,9 @@ CONV = {"channels": 2, "kernel": 3, "padding": 1, "norm": "batch"}
 
 @torch.no_grad()
 def test_currents_are_added_to_membranes_behind_normalisation() -> None:
-    network = _network({"name": "a", "neurons": 6}, {"neurons": 6, "norm": "batch", "from": "a", "join": "membrane"})
+    network = _network(
+        {"name": "a", "neurons": 6}, {"neurons": 6, "norm": "batch", "from": "a", "join": "membrane"}
+    )
     first, second, _ = network.chain
     spikes = network.drive(INPUTS, None).over(()).values
     current = first.synapse(spikes)
@@ -55,7 +57,15 @@ def test_currents_add_up_over_a_chain_of_such_layers() -> None:
 @torch.no_grad()
 def test_a_convolution_of_spikes_or_currents_ends_at_membranes_with_a_norm_of_its_own(of: str) -> None:
     skip = {"layer": "a", "of": of, "pool": 2, "kernel": 1, "norm": "batch"}
-    second = {"channels": 4, "kernel": 3, "stride": 2, "padding": 1, "norm": "batch", "from": skip, "join": "membrane"}
+    second = {
+        "channels": 4,
+        "kernel": 3,
+        "stride": 2,
+        "padding": 1,
+        "norm": "batch",
+        "from": skip,
+        "join": "membrane",
+    }
     network = _network({"name": "a", **CONV}, second)
     first, last, _ = network.chain
     (join,) = last.connections
@@ -117,4 +127,7 @@ def test_skips_that_cannot_be_are_refused(layers, study, words) -> None:
 
 def test_a_convolution_that_does_not_fit_is_refused() -> None:
     with pytest.raises(InputError, match="makes \\(2, 3, 3\\)"):
-        _network({"name": "a", **CONV}, {**CONV, "from": {"layer": "a", "kernel": 1, "stride": 2}, "join": "membrane"})
+        _network(
+            {"name": "a", **CONV},
+            {**CONV, "from": {"layer": "a", "kernel": 1, "stride": 2}, "join": "membrane"},
+        )
