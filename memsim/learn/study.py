@@ -12,6 +12,7 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from memsim.files import write_text
 from memsim.learn.data import DataTable, anchored
 from memsim.learn.digital import check_digital, check_dropout
+from memsim.learn.word_lines import check_word_lines
 from memsim.learn.rules import BACKPROPAGATION, rule_of
 from memsim.learn.stages import Stage, check_stages
 from memsim.networks.described import Entry
@@ -195,6 +196,7 @@ class Study(NetworkTable):
         if all(stage.card is None for stage in self.stages):
             return
         check_digital(self, self.stages)
+        check_word_lines(self, self.stages)
         check_dropout(self, self.stages, self.training.dropout)
         if self.nonidealities != NonidealitiesTable():
             raise ValueError(
