@@ -12,7 +12,7 @@ from memsim.methods import load_method
 from memsim.methods.membrane_residuals import gradient_norms
 
 STUDIES = load_method("membrane-residuals").studies
-LIF = load_study(STUDIES["membrane-residuals"]).lif.given
+LIF = load_study(STUDIES["membrane-residuals-deep"]).lif.given
 
 
 def _norms(blocks: int, weight: float, skip: object = "before", neurons: int = 128) -> Tensor:
@@ -35,7 +35,7 @@ def _norms(blocks: int, weight: float, skip: object = "before", neurons: int = 1
 
 def test_the_neuron_is_the_one_of_the_paper() -> None:
     """u[t] = 0.25 u[t-1] (1 - z[t-1]) + x[t], z = 1 where u > 0.5, slope 1 where |u - 0.5| < 0.5, reset detached."""
-    neuron = load_study(STUDIES["membrane-residuals"]).lif.neurons((3,))
+    neuron = load_study(STUDIES["membrane-residuals-deep"]).lif.neurons((3,))
     x = torch.randn(
         7, 2, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64, requires_grad=True
     )
@@ -62,7 +62,7 @@ def test_blocks_whose_last_weight_is_zero_pass_the_gradient_as_it_is(blocks: int
 
 @torch.no_grad()
 def test_blocks_whose_last_weight_is_zero_are_the_identity() -> None:
-    network, data = build(load_study(STUDIES["membrane-residuals"]))
+    network, data = build(load_study(STUDIES["membrane-residuals-deep"]))
     stem, *blocks, _ = network.eval().waveforms(data.test.inputs()[:20])
     assert len(blocks) == 200
     assert all(torch.equal(out, stem) for out in blocks[1::2])
