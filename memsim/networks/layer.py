@@ -62,6 +62,9 @@ class Join(nn.Module):
 class Layer(nn.Module):
     """Neurons and all that leads into them.
 
+    Attributes:
+        copied: whether other layers get the current into its neurons, too; its network says so.
+
     Args:
         synapse: from the layer before.
         neuron: from currents [time, batch, neurons] and a state to outputs of that shape and the state at the end.
@@ -98,7 +101,7 @@ class Layer(nn.Module):
         self.synapse, self.neuron, self.name, self.source = synapse, neuron, name, source
         self.norm, self.gate = norm, Identity() if gate is None else gate
         self.recurrent, self.tau, self.resampling, self.delay = recurrent, tau, resampling, delay
-        self.joins = nn.ModuleList(joins)
+        self.joins, self.copied = nn.ModuleList(joins), False
         others = [join.synapse for join in joins if join.synapse is not None]
         for other in [*others, *([recurrent] if recurrent is not None else [])]:
             if math.prod(other.shape) != self.neurons:
@@ -172,9 +175,9 @@ class Layer(nn.Module):
     def fold_steps(self) -> None:
         """Make normalisation of single steps gains of steps and a threshold that follows a schedule, where it can be.
 
-        Not a spike differs: see memsim.networks.stepwise.
+        Not a spike differs: see memsim.networks.stepwise. A current that others get, too, stays what it is.
         """
-        found = None if self.norm is None else of_steps(self.norm, self.gate, self.neuron)
+        found = None if self.norm is None or self.copied else of_steps(self.norm, self.gate, self.neuron)
         if found is not None:
             self.norm, self.gate = None, found.gains
             self.neuron.threshold = found.threshold

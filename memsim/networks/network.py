@@ -190,6 +190,9 @@ class Network(nn.Module):
                         f"layer {layer.name!r} has a connection from {source!r}; before it come: {', '.join(known)}"
                     )
             known.append(layer.name)
+        copied = {join.source for layer in self.chain for join in layer.connections if join.of == CURRENT}
+        for layer in self.chain:
+            layer.copied = layer.name in copied
 
     @property
     def chain(self) -> list[Layer]:
@@ -285,12 +288,11 @@ class Network(nn.Module):
         """
         given: dict[Offered, Signal] = {(INPUT, SPIKE): signal}
         given |= {(name, SPIKE): signal.on(part) for name, part in self.parts.items()}
-        copied = {join.source for layer in self.chain for join in layer.connections if join.of == CURRENT}
         before, outputs = signal, []
         for number, layer in enumerate(self.chain[:layers]):
             arriving = _arriving(layer, before, given, dt)
             out = arriving.given(fire(number, arriving))
-            if layer.name in copied:
+            if layer.copied:
                 given[layer.name, CURRENT] = Outputs(arriving.current())
             outputs.append(out)
             silenced = masks is not None and number < len(masks)

@@ -101,6 +101,25 @@ def test_a_norm_of_a_skip_learns_averages_once_a_batch() -> None:
     assert float(norm.running_mean.abs().sum()) > 0
 
 
+@torch.no_grad()
+def test_a_current_that_others_get_is_not_folded_away() -> None:
+    """Gains and references fire alike, but what goes into neurons then is another current."""
+    layer = {"neurons": 6, "norm": "batch-through-time"}
+    study = make_study(
+        layers=(layer, {**layer, "from": "before", "join": "membrane"}, {}), steps=3, coding="direct"
+    )
+    network = build_network((36,), 3, study).double().train()
+    network(5 * torch.rand(50, 36, generator=torch.Generator().manual_seed(3), dtype=torch.float64))
+    outputs = network.eval().waveforms(INPUTS)
+    for layer in network.chain:
+        layer.fold_steps()
+    assert [layer.norm is None for layer in network.chain] == [False, True, True]
+    assert all(
+        torch.equal(mine, other) for mine, other in zip(network.waveforms(INPUTS), outputs, strict=True)
+    )
+    assert outputs[1].any()
+
+
 A = {"name": "a", "neurons": 4}
 
 
