@@ -11,6 +11,7 @@ from typing import Any
 RESULTS = Path(__file__).parent / "results" / "methods"
 NOT_YET = "Not measured yet."
 Row = tuple[str, str, Callable[[float], str]]
+BLOCKS = (5, 20, 50, 100)
 ROWS: tuple[Row, ...] = (
     ("software", "in software", "{:.2%}".format),
     ("linear twin", "a logistic regression of the same inputs", "{:.2%}".format),
@@ -47,6 +48,36 @@ ROWS: tuple[Row, ...] = (
         "the same with a slope at every potential",
         "{:.1%}".format,
     ),
+    *(
+        (
+            f"gradient, first over last of {many} blocks",
+            f"gradient, first over last of {many} blocks",
+            "{:.2g}".format,
+        )
+        for many in BLOCKS
+    ),
+    *(
+        (f"largest sum behind {many} blocks", f"largest sum behind {many} blocks, untrained", "{:.0f}".format)
+        for many in BLOCKS
+    ),
+    *(
+        (
+            f"mean sum behind {many} blocks",
+            f"pulses on a word line in a read behind {many} blocks, untrained",
+            "{:.2g}".format,
+        )
+        for many in BLOCKS
+    ),
+    ("largest number on a word line", "largest number on a word line, in software", "{:.3g}".format),
+    ("smallest number on a word line", "smallest number on a word line, in software", "{:.3g}".format),
+    ("numbers digit by digit", "all read by ADCs, numbers digit by digit, cold", "{:.2%}".format),
+    (
+        "reads of an array for a vector of numbers",
+        "reads of an array for a vector of numbers, in the place of one",
+        "{:.0f}".format,
+    ),
+    ("energy, all read by ADCs [J]", "energy of an inference, all read by ADCs", "{:.2g} J".format),
+    ("share of it in layers that get numbers", "share of it in layers that get numbers", "{:.0%}".format),
     ("energy [J]", "energy of an inference", "{:.2g} J".format),
     ("latency [s]", "latency of an inference", "{:.2g} s".format),
 )

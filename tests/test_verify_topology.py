@@ -105,3 +105,19 @@ def test_delays_and_added_outputs_are_verified_layer_by_layer():
     assert found.verification.worst_error <= 0.01
     with pytest.raises(InputError, match="it has delays"):
         verified(layers, whole=True)
+
+
+@pytest.mark.parametrize("whole", [True, False])
+def test_currents_that_are_copied_to_later_membranes_are_branches_of_mirrors(whole):
+    """Over two blocks behind a layer that hears itself: what a layer hears of itself is not copied."""
+    residual = {"neurons": 5, "from": "before", "join": "membrane"}
+    layers = ({"neurons": 5, "recurrent": True}, {"repeat": 2, "block": ({"neurons": 5}, residual)})
+    found = verified((*layers, {}), whole=whole)
+    assert found.verification.worst_error <= 0.01
+    assert found.verification.same_class == 1.0
+    assert amplitude(found.ngspice).min() > 3e-3
+    for layer in found.verification.layers:
+        assert layer.synapses_ngspice == pytest.approx(layer.synapses_twin, rel=5e-3)
+    chain = ({"neurons": 5, "recurrent": True}, *({"neurons": 5} for _ in range(4)), {})
+    without = verified(chain, whole=whole)
+    assert (np.abs(without.ngspice - found.ngspice) / amplitude(found.ngspice)).max() > 0.05

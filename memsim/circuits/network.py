@@ -5,6 +5,7 @@ G+_ij and G-_ij. Both bit lines are held at virtual ground by a sense source; cu
 difference, times the mirror ratio, into the membrane of neuron j. The word lines of the first layer follow one
 shared pulse, scaled by the image; those of later layers follow the membranes before them, relative to rest. Layers may
 have further arrays, from other layers or from their own membranes, with mirrors of their own into the same neurons.
+Mirrors of a layer may have further branches into the neurons of later ones, which then get its currents, too.
 """
 
 from __future__ import annotations
@@ -46,6 +47,10 @@ class PairArray:
     tau: float | None = field(default=None, kw_only=True)
     lines: Sequence[int] | None = field(default=None, kw_only=True)
 
+    def ratio_of(self, column: int) -> float:
+        """Of the mirrors of one neuron."""
+        return float(np.broadcast_to(self.mirror_ratio, self.g_plus.shape[1:])[column])
+
     def followed(self, outputs: Sequence[Source]) -> Sequence[Source]:
         """Those of the outputs that its word lines follow."""
         return outputs if self.lines is None else [outputs[line] for line in self.lines]
@@ -74,12 +79,15 @@ class CrossbarLayer(PairArray):
         source: number of the layer that drives the array of the layer, 0 for the inputs; the one before where left out.
         others: further arrays by the number of the layer that drives them, from 1 on: its own for a recurrent one, 0
             for the inputs.
+        copies: numbers of layers before, from 1 on, whose currents, those from their own neurons aside, go into its
+            neurons, too.
     """
 
     neurons: Mapping[str, Array] = field(default_factory=dict)
     bias: float | None = None
     source: int | None = None
     others: Sequence[tuple[int, PairArray]] = ()
+    copies: Sequence[int] = ()
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -131,7 +139,7 @@ def network_circuit(
         sources = [("pulse", circuit.gnd, float(scale)) for scale in inputs]
     for family in dict.fromkeys(families):
         circuit.V(family.rest, family.rest, circuit.gnd, family.cell.rest)
-    outputs = [sources]
+    outputs, mirrored = [sources], list[dict[str, PairArray]]([{}])
     for number, (layer, family) in enumerate(zip(layers, families, strict=True), start=1):
         columns = layer.g_plus.shape[1]
         outputs.append(
@@ -143,12 +151,29 @@ def network_circuit(
         membranes = [membrane(number, column) for column in range(columns)]
         before = outputs[number - 1 if layer.source is None else layer.source]
         add_array(circuit, str(number), layer, layer.followed(before), membranes, layer.bias)
+        feeding: dict[str, PairArray] = {str(number): layer}
         for index, (source, array) in enumerate(layer.others):
             add_array(circuit, f"{number}x{index}", array, array.followed(outputs[source]), membranes)
+            if source != number:  # what a layer hears of itself is its own
+                feeding[f"{number}x{index}"] = array
+        for copied in layer.copies:
+            feeding |= _copy(circuit, mirrored[copied], membranes, f"to{number}")
+        mirrored.append(feeding)
         for column, node in enumerate(membranes):
             own = {instance_parameter(name): float(values[column]) for name, values in layer.neurons.items()}
             circuit.X(f"n{number}_{column}", family.subcircuit, *nodes_of(family.cell, node), **own)
     return circuit
+
+
+def _copy(
+    circuit: Circuit, arrays: Mapping[str, PairArray], membranes: Sequence[str], branch: str
+) -> Mapping[str, PairArray]:
+    """Add branches of the mirrors behind arrays into further membranes; these arrays."""
+    for name, array in arrays.items():
+        for column, node in enumerate(membranes):
+            for sign in ("p", "n"):
+                _mirror(circuit, sign, f"{name}_{column}", array.ratio_of(column), node, branch)
+    return arrays
 
 
 def add_array(  # noqa: PLR0917 - what it lies between
@@ -235,14 +260,18 @@ def _own_sources(circuit: Circuit, rows: int) -> list[Source]:
 def _column(circuit: Circuit, name: str, column: int, array: PairArray, node: str) -> None:
     """A pair of bit lines and the mirrors from them into a membrane."""
     key = f"{name}_{column}"
-    ratio = float(np.broadcast_to(array.mirror_ratio, array.g_plus.shape[1:])[column])
-    for sign, conductance, ends in (
-        ("p", array.g_plus, (circuit.gnd, node)),
-        ("n", array.g_minus, (node, circuit.gnd)),
-    ):
+    for sign, conductance in (("p", array.g_plus), ("n", array.g_minus)):
         bit_line = f"bl{sign}{key}"
         for row, value in enumerate(conductance[:, column]):
             if value:
                 circuit.R(f"{sign}{name}_{row}_{column}", f"wl{name}_{row}", bit_line, float(1 / value))
         circuit.V(f"s{sign}{key}", bit_line, circuit.gnd, 0)
-        circuit.CCCS(f"{sign}{key}", *ends, source=f"Vs{sign}{key}", current_gain=ratio)
+        _mirror(circuit, sign, key, array.ratio_of(column), node)
+
+
+def _mirror(  # noqa: PLR0917 - what it lies between
+    circuit: Circuit, sign: str, key: str, ratio: float, node: str, branch: str = ""
+) -> None:
+    """What a bit line carries, times the ratio, into a membrane or out of it."""
+    ends = (circuit.gnd, node) if sign == "p" else (node, circuit.gnd)
+    circuit.CCCS(f"{sign}{key}{branch}", *ends, source=f"Vs{sign}{key}", current_gain=ratio)

@@ -89,6 +89,10 @@ class HardwareCard(Table):
             )
         if inputs.coding == "binary" and inputs.bits != 1:
             raise ValueError(f"inputs.bits = {inputs.bits} with binary inputs; allowed: 1, or another coding")
+        if inputs.coding == "binary" and inputs.high != 1:
+            raise ValueError(
+                f"inputs.high = {inputs.high:g} with binary inputs; allowed: 1, or another coding"
+            )
         if self.lines > self.array.columns:
             raise ValueError(
                 f"array.columns = {self.array.columns} is too narrow for one weight; allowed: at least {self.lines}"

@@ -53,6 +53,11 @@ class InputCoding:
     high: float = 1.0
     fitted: bool = False
 
+    @classmethod
+    def of(cls, table: InputsTable) -> InputCoding:
+        """As a card has it, its range not fitted to data."""
+        return cls(table, high=table.high)
+
     @property
     def signed(self) -> bool:
         """Whether inputs may be negative."""
@@ -142,10 +147,13 @@ class InputCoding:
         lowest, highest = (end.item() for end in torch.aminmax(given))
         if self.low <= lowest and highest <= self.high:
             return inputs if self.unit == 1 else inputs / self.unit
+        if self.table.saturates and not self.fitted and self.low <= lowest and highest < float("inf"):
+            return inputs.clamp(max=self.high) / self.unit
         if not (self.fitted and abs(lowest) < float("inf") and abs(highest) < float("inf")):
             raise InputError(
                 f"{name} gets inputs from {lowest:.4g} to {highest:.4g}; allowed: {self.low:g} to {self.high:g}, so "
-                "scale them, or fit the ranges of layers to them with calibrate_inputs"
+                "scale them, fit the ranges of layers to them with calibrate_inputs, or give the card inputs.high or "
+                "inputs.saturates"
             )
         if self.clipped(given) > CLIPPED_UNSAID:
             warnings.warn(

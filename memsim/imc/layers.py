@@ -83,7 +83,7 @@ class MappedLayer(ProgrammedLayer):
         self.trim = nn.Parameter(like.new_zeros(self.row_tiles, self.neurons * card.slices))
         self.register_parameter("step_bias", None)
         self.memory: Memory | None = None
-        self.coding, self._own_step = InputCoding(card.inputs), card.converter.step
+        self.coding, self._own_step = InputCoding.of(card.inputs), card.converter.step
         self.trains_with("exact", FIRST_WIDTH)
         self._check_accumulator()
         self.register_load_state_dict_pre_hook(_room_for_steps)
@@ -147,7 +147,7 @@ class MappedLayer(ProgrammedLayer):
         if high > low:
             self.fit_inputs(low, high)
         else:
-            self.coding = InputCoding(self.card.inputs)
+            self.coding = InputCoding.of(self.card.inputs)
         wanted = step or self._own_step
         if wanted != self.card.converter.step:
             self.fit_step(wanted)

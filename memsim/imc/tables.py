@@ -122,16 +122,21 @@ class WeightsTable(Table):
 
 
 class InputsTable(Table):
-    """Inputs on word lines, from 0 to 1.
+    """Inputs on word lines, from 0 to `high`.
 
     Attributes:
         coding: `binary`: spikes, 0 or 1. `pulse-count`: up to 2^bits - 1 pulses whose charge is converted once.
             `bit-serial`: the digits of an integer one after the other, each converted, then shifted and added.
         bits: of an input.
+        high: input that is shown as the largest integer, where no range was fitted to data; of binary ones it is 1.
+        saturates: whether what is above it is shown as the largest integer, as a line that several spikes drive at once
+            is on and no more; else it is refused.
     """
 
     coding: Literal["binary", "pulse-count", "bit-serial"]
     bits: Bits = 1
+    high: Positive = 1.0
+    saturates: bool = False
 
 
 class ConverterTable(Table):

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from memsim.learn.stages import Stage
 from memsim.networks.network import INPUT
 from memsim.networks.parts import names_of
+from memsim.networks.skips import CURRENT
 from memsim.networks.spikes import DIRECT
 from memsim.networks.tables import CROSSBAR, NetworkTable
 
@@ -94,8 +95,9 @@ def _check_stem(study: NetworkTable, stage: Stage) -> None:
     """Raise ValueError where numbers of the input would be on binary word lines."""
     names = names_of(study.every_layer)
     for layer, name, before in zip(study.every_layer, names, [INPUT, *names], strict=False):
-        main, others = layer.fed_by(before, study.inputs)
-        heard = {main, *(others if layer.join == "current" else ())}
+        main, _ = layer.fed_by(before, study.inputs)
+        skips = [skip for skip in layer.others(study.inputs) if skip.kernel or layer.join == CURRENT]
+        heard = {main, *(skip.layer for skip in skips)}
         if not heard & {INPUT, *study.inputs} or name in stage.digital:
             continue
         card = stage.card_of(name)

@@ -14,6 +14,7 @@ from memsim.learn.data import DataTable, anchored
 from memsim.learn.digital import check_digital, check_dropout
 from memsim.learn.rules import BACKPROPAGATION, RuleEntry
 from memsim.learn.stages import Stage, check_stages
+from memsim.learn.word_lines import check_word_lines
 from memsim.networks.named_cells import full_name
 from memsim.networks.tables import NetworkTable, NonidealityTable
 from memsim.own_code import keep_files, load_object, names_code
@@ -199,6 +200,7 @@ class Study(NetworkTable):
         if all(stage.card is None for stage in self.stages):
             return
         check_digital(self, self.stages)
+        check_word_lines(self, self.stages)
         check_dropout(self, self.stages, self.training.dropout)
         if self.nonidealities != NonidealitiesTable():
             raise ValueError(

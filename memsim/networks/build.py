@@ -9,6 +9,7 @@ from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.network import INPUT, Network
 from memsim.networks.parts import check_added, names_of
 from memsim.networks.scores import scores_of
+from memsim.networks.skips import CURRENT
 from memsim.networks.spikes import coding_of
 from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.tables import LayerTable, NetworkTable
@@ -71,7 +72,10 @@ def _of_one_neuron(layer: LayerTable) -> LayerTable:
     shapeless = {
         name: LayerTable.model_fields[name].default for name in (*Convolution.model_fields, *OF_SHAPES)
     }
-    return layer.model_copy(update={**shapeless, "neurons": None if layer.layout is None else 1})
+    plain = dict.fromkeys(skip.layer for skip in layer.skips)
+    return layer.model_copy(
+        update={**shapeless, "sources": tuple(plain), "neurons": None if layer.layout is None else 1}
+    )
 
 
 def _check_shapes(table: NetworkTable) -> None:
@@ -84,6 +88,6 @@ def _check_shapes(table: NetworkTable) -> None:
             as_image(known[main])
         if isinstance(layout, int):
             known[name] = (layout,)
-            for source in known.keys() & set(others if layer.join == "spike" else ()):
+            for source in known.keys() & set(others if layer.join != CURRENT else ()):
                 check_added(name, layout, source, *known[source])
         before = name

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memsim.networks.network import INPUT
+from memsim.networks.skips import CURRENT, MEMBRANE, SPIKE, SkipTable
 
 if TYPE_CHECKING:
     from memsim.networks.tables import LayerTable, NetworkTable
@@ -29,6 +30,8 @@ def check_effects(study: NetworkTable, tau: float) -> None:
     names = [layer.name or f"layer{number}" for number, layer in enumerate(study.every_layer, start=1)]
     for layer, name, before in zip(study.every_layer, names, [INPUT, *names], strict=False):
         _check_sources(layer, name, *layer.fed_by(before, study.inputs))
+        for skip in layer.others(study.inputs):
+            _check_skip(study, layer, name, skip)
         (_check_steps if study.discrete else _check_times)(study, layer, name)
     if study.discrete:
         return
@@ -44,7 +47,7 @@ def check_parts(study: NetworkTable) -> None:
             f"inputs names one part, {next(iter(study.inputs))!r}, and changes nothing; leave it out: layers hear "
             "the input as 'input', and files of data have it as x"
         )
-    named = {source for layer in study.every_layer for source in layer.sources}
+    named = {skip.layer for layer in study.every_layer for skip in layer.skips}
     unnamed = [name for name in study.inputs if name not in named]
     hears_all = INPUT in named or study.every_layer[0].fed_by(INPUT, study.inputs)[0] == INPUT
     if unnamed and not hears_all:
@@ -59,16 +62,48 @@ def check_parts(study: NetworkTable) -> None:
 
 
 def _check_sources(layer: LayerTable, name: str, before: str, others: Sequence[str]) -> None:
-    twice = sorted({source for source in layer.sources if layer.sources.count(source) > 1})
+    twice = [one for number, one in enumerate(layer.skips) if one in layer.skips[:number]]
     if twice:
         raise ValueError(
-            f"layer {name!r}: from names {twice[0]!r} twice, which changes nothing; name it once"
+            f"layer {name!r}: from names {twice[0].layer!r} twice, which changes nothing; name it once"
         )
-    plain = layer.join == "current" and layer.delay is None and layer.channels is None
-    if plain and before in others:
+    if len(others) < len(layer.skips) and layer.skips[0] != SkipTable(layer=before):
+        raise ValueError(
+            f"layer {name!r}: from begins with a table of the input {before!r}, which leads to its synapse as it is; "
+            "give the name alone"
+        )
+    plain = layer.join == CURRENT and layer.delay is None and layer.channels is None
+    if plain and SkipTable(layer=before) in layer.skips[len(layer.skips) - len(others) :]:
         raise ValueError(
             f"layer {name!r}: from = {before!r} is what it gets anyway, and a second crossbar from there adds "
             'nothing; leave it out, or give a delay, or join = "spike"'
+        )
+
+
+def _check_skip(study: NetworkTable, layer: LayerTable, name: str, skip: SkipTable) -> None:
+    """Raise where a table of `from` asks for what there is not."""
+    where, kind = f"layer {name!r}: from {skip.layer!r}", skip.kind(layer.join)
+    if kind == CURRENT and skip.layer in {INPUT, *study.inputs}:
+        raise ValueError(f'{where} has no neurons, and no current into them; give of = "spike"')
+    if skip.kernel is not None and layer.channels is None:
+        raise ValueError(f"{where} has a kernel, and this layer is no convolution; leave it out")
+    if skip.norm is not None and layer.join == CURRENT:
+        raise ValueError(
+            f'{where} has a norm, and join = "current" ends in front of that of the layer; give join = "membrane", or '
+            "leave it out"
+        )
+    if study.discrete:
+        return
+    if skip.norm is not None:
+        raise ValueError(f"{where} has a norm, which is of discrete neurons; leave it out")
+    as_it_is = layer.join == MEMBRANE and skip.kernel is None
+    if as_it_is and skip.pool is not None:
+        raise ValueError(f"{where} has a pool, which is of potentials, and currents are copied; leave it out")
+    if (kind == CURRENT) != as_it_is:
+        needed = CURRENT if as_it_is else SPIKE
+        raise ValueError(
+            f"{where} is of its {kind}, and between circuits a current is copied to membranes, and potentials go to "
+            f'word lines or outputs; give of = "{needed}"'
         )
 
 

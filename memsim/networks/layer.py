@@ -1,10 +1,11 @@
 """One layer of a network: synapse, gate, neuron.
 
-    i(t) = gate(norm(W x(t - d) + sum over joins W' x')) + R l,    y = neuron(i),    tau dl/dt = y - l
+    i(t) = gate(norm(W x(t - d) + sum W' x')) + sum norm'(W'' x'') + R l,    y = neuron(i),    tau dl/dt = y - l
 
-x is what the layer before gives, or a part of the input, or averages of windows of either, x' what others give, y its
-own outputs and l the lines that they drive; lines of discrete neurons have the outputs of the step before. A join
-without a synapse adds outputs to outputs: y + x' goes on.
+x is what the layer before gives, or a part of the input, or averages of windows of either, y its own outputs and l the
+lines that they drive; lines of discrete neurons have the outputs of the step before. x' and x'' come by joins: what
+other layers give, or the currents i of these. Those of further joins are added to the outputs: y + norm'(W'' x'') goes
+on. A join has no synapse or normalisation where it is not said to: then x'' is added as it is.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from memsim.networks.delays import Delay
 from memsim.networks.gates import Gate, Identity, passed
 from memsim.networks.lines import Resampling
 from memsim.networks.recurrence import recur
+from memsim.networks.skips import CURRENT, SPIKE, Kind, Place
 from memsim.networks.stepwise import of_steps
 from memsim.networks.synapses import Synapse
 
@@ -28,17 +30,40 @@ class Join(nn.Module):
     """What comes into a layer beside the outputs of the layer before.
 
     Args:
-        source: name of the layer whose outputs they are, or `input`.
-        synapse: that they pass; they are added to the outputs of the layer where left out.
+        source: name of the layer that it comes from, or `input`.
+        synapse: that it passes; none where left out.
+        of: `spike`: the outputs of that layer; `current`: what goes into its neurons.
+        place: `current`: added in front of normalisation and gate; `membrane`: behind them; `spike`: to the outputs of
+            the layer. Where left out, to the outputs without a synapse, else in front.
+        norm: normalisation of its own.
+        resampling: averages or copies of it, in front of the synapse.
     """
 
-    def __init__(self, source: str, synapse: Synapse | None = None) -> None:
+    def __init__(
+        self,
+        source: str,
+        synapse: Synapse | None = None,
+        *,
+        of: Kind = SPIKE,
+        place: Place | None = None,
+        norm: nn.Module | None = None,
+        resampling: Resampling | None = None,
+    ) -> None:
         super().__init__()
-        self.source, self.synapse = source, synapse
+        self.source, self.synapse, self.of = source, synapse, of
+        self.place: Place = place or (SPIKE if synapse is None else CURRENT)
+        self.norm, self.resampling = norm, resampling
+
+    def forward(self, values: Tensor) -> Tensor:
+        """What it adds, [time, batch, neurons], behind its synapse."""
+        return values if self.norm is None else passed(self.norm, values, 0)
 
 
 class Layer(nn.Module):
     """Neurons and all that leads into them.
+
+    Attributes:
+        copied: whether other layers get the current into its neurons, too; its network says so.
 
     Args:
         synapse: from the layer before.
@@ -76,7 +101,7 @@ class Layer(nn.Module):
         self.synapse, self.neuron, self.name, self.source = synapse, neuron, name, source
         self.norm, self.gate = norm, Identity() if gate is None else gate
         self.recurrent, self.tau, self.resampling, self.delay = recurrent, tau, resampling, delay
-        self.joins = nn.ModuleList(joins)
+        self.joins, self.copied = nn.ModuleList(joins), False
         others = [join.synapse for join in joins if join.synapse is not None]
         for other in [*others, *([recurrent] if recurrent is not None else [])]:
             if math.prod(other.shape) != self.neurons:
@@ -127,19 +152,22 @@ class Layer(nn.Module):
         """Outputs [time, batch, neurons], and the state at the end.
 
         Args:
-            current: of all connections but its own, of that shape.
+            current: of all connections but its own, of that shape, in front of normalisation and gate.
             state: at the start; that of rest where left out.
             timing: what neurons of this kind want to know of time, as `dt` [s].
 
         Raises:
             InputError: a normalisation in front of circuits.
         """
+        return self.fire(self.gated(current, getattr(state, "step", 0)), state, **timing)
+
+    def fire(self, current: Tensor, state: Any = None, **timing: Any) -> tuple[Tensor, Any]:
+        """The same for currents as they go into the neurons, behind normalisation and gate."""
         if self.norm is not None and "dt" in timing:
             raise InputError(
                 f"layer {self.name!r} has a normalisation, which is of discrete neurons, and circuits get currents in "
                 "A; leave norm out"
             )
-        current = self.gated(current, getattr(state, "step", 0))
         if self.recurrent is None:
             return self.neuron(current, state, **timing)
         return recur(self.neuron, self.recurrent, current, state, tau=self.tau, **timing)
@@ -147,9 +175,9 @@ class Layer(nn.Module):
     def fold_steps(self) -> None:
         """Make normalisation of single steps gains of steps and a threshold that follows a schedule, where it can be.
 
-        Not a spike differs: see memsim.networks.stepwise.
+        Not a spike differs: see memsim.networks.stepwise. A current that others get, too, stays what it is.
         """
-        found = None if self.norm is None else of_steps(self.norm, self.gate, self.neuron)
+        found = None if self.norm is None or self.copied else of_steps(self.norm, self.gate, self.neuron)
         if found is not None:
             self.norm, self.gate = None, found.gains
             self.neuron.threshold = found.threshold

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -16,7 +16,8 @@ from torch import Tensor, nn
 from memsim.crossbar import Crossbar
 from memsim.errors import ConvergenceError, InputError
 from memsim.imc.inferences import inference, remembering
-from memsim.networks.layer import Layer
+from memsim.networks.layer import Join, Layer
+from memsim.networks.skips import CURRENT, MEMBRANE, SPIKE, Kind, Place
 from memsim.networks.synapses import Synapse
 
 Times = NDArray[np.float64]
@@ -76,8 +77,54 @@ class Outputs:
         return Outputs(lines(self.values))
 
 
-Arriving = Sequence[tuple[Synapse, Signal]]
-"""What comes into a layer, its own outputs aside, and the synapses that it passes."""
+@dataclass
+class Arriving:
+    """What comes into a layer, its own outputs aside.
+
+    Attributes:
+        layer: it.
+        before: what leads to its synapse.
+        joined: what comes by each of its joins.
+    """
+
+    layer: Layer
+    before: Signal
+    joined: Sequence[tuple[Join, Signal]] = ()
+    _current: Tensor | None = field(default=None, init=False)
+
+    @property
+    def synapses(self) -> list[tuple[Synapse, Signal]]:
+        """All synapses, and what they get."""
+        found = [(join.synapse, signal) for join, signal in self.joined if join.synapse is not None]
+        return [(self.layer.synapse, self.before), *found]
+
+    def current(self, dtype: torch.dtype | None = None) -> Tensor:
+        """What goes into the neurons, [time, batch, neurons], found once.
+
+        Args:
+            dtype: that all behind the products is in; theirs where left out.
+        """
+        if self._current is None:
+            in_front = sum(self._by(CURRENT), self.before.through(self.layer.synapse))
+            added = list(self._by(MEMBRANE))
+            # mixed precision is for products
+            with torch.autocast(in_front.device.type, enabled=False):
+                gated = self.layer.gated(in_front if dtype is None else in_front.to(dtype))
+                self._current = sum(added, gated)
+        return self._current
+
+    def given(self, out: Tensor) -> Tensor:
+        """What goes on where its neurons give `out`, [time, batch, neurons]."""
+        return sum(self._by(SPIKE), out)
+
+    def _by(self, place: Place) -> Iterator[Tensor]:
+        for join, signal in self.joined:
+            if join.place == place:
+                yield join(signal.values if join.synapse is None else signal.through(join.synapse))
+
+
+Offered = tuple[str, Kind]
+"""A layer or input by its name, and whether outputs or currents are meant."""
 Drive = Callable[[Tensor, torch.Generator | None], Driven]
 Readout = Callable[[Tensor], Tensor]
 
@@ -131,12 +178,21 @@ class Network(nn.Module):
                 )
                 raise InputError(f"{kind} the name {layer.name!r}; give each its own")
             heard = [join.source for join in layer.connections] + ([layer.source] if layer.source else [])
+            for join in layer.connections:
+                if join.of == CURRENT and join.source in {INPUT, *self.parts}:
+                    raise InputError(
+                        f"layer {layer.name!r} has a join of the current into {join.source!r}, which has no neurons; "
+                        'give of = "spike"'
+                    )
             for source in heard:
                 if source not in known:
                     raise InputError(
                         f"layer {layer.name!r} has a connection from {source!r}; before it come: {', '.join(known)}"
                     )
             known.append(layer.name)
+        copied = {join.source for layer in self.chain for join in layer.connections if join.of == CURRENT}
+        for layer in self.chain:
+            layer.copied = layer.name in copied
 
     @property
     def chain(self) -> list[Layer]:
@@ -175,12 +231,12 @@ class Network(nn.Module):
         inputs, timing = self.on_lines(inputs), self._timing(step, refined)
         times = np.empty(0) if self.clock is None else self.clock.times(step)
 
-        def fire(number: int, arriving: Arriving) -> Tensor:
-            layer, current = self.chain[number], current_of(arriving)
-            # mixed precision is for products; neurons are stepped in the precision of the inputs
+        def fire(_: int, arriving: Arriving) -> Tensor:
+            current = arriving.current(inputs.dtype)
+            # neurons are stepped in the precision of the inputs, whatever that of products is
             with torch.autocast(inputs.device.type, enabled=False):
-                out, _ = layer(current.to(inputs.dtype), **timing)
-                self._check_supply(layer, out.detach())
+                out, _ = arriving.layer.fire(current, **timing)
+                self._check_supply(arriving.layer, out.detach())
             return out
 
         signal = self.drive(inputs, generator).over(times)
@@ -230,15 +286,17 @@ class Network(nn.Module):
             masks: factors on outputs, see `waveforms`.
             layers: how many to run; all where left out.
         """
-        given: dict[str, Signal] = {INPUT: signal}
-        given |= {name: signal.on(part) for name, part in self.parts.items()}
+        given: dict[Offered, Signal] = {(INPUT, SPIKE): signal}
+        given |= {(name, SPIKE): signal.on(part) for name, part in self.parts.items()}
         before, outputs = signal, []
         for number, layer in enumerate(self.chain[:layers]):
-            out = fire(number, _arriving(layer, before, given, dt))
-            out = sum((given[join.source].values for join in layer.connections if join.synapse is None), out)
+            arriving = _arriving(layer, before, given, dt)
+            out = arriving.given(fire(number, arriving))
+            if layer.copied:
+                given[layer.name, CURRENT] = Outputs(arriving.current())
             outputs.append(out)
             silenced = masks is not None and number < len(masks)
-            before = given[layer.name] = Outputs(out * masks[number] if masks and silenced else out)
+            before = given[layer.name, SPIKE] = Outputs(out * masks[number] if masks and silenced else out)
         return outputs
 
     @contextmanager
@@ -297,21 +355,18 @@ class Network(nn.Module):
             crossbar.keep_in_range()
 
 
-def current_of(arriving: Arriving) -> Tensor:
-    """The current of all connections, [time, batch, neurons]."""
-    first, *others = (signal.through(synapse) for synapse, signal in arriving)
-    return sum(others, first)
-
-
-def _arriving(layer: Layer, before: Signal, given: Mapping[str, Signal], dt: float) -> Arriving:
+def _arriving(layer: Layer, before: Signal, given: Mapping[Offered, Signal], dt: float) -> Arriving:
     if layer.source is not None:
-        before = given[layer.source]
+        before = given[layer.source, SPIKE]
     if layer.resampling is not None:
         before = before.on(layer.resampling)
     if layer.delay is not None:
         before = Outputs(layer.delay(before.values, dt))
-    joined = [(join.synapse, given[join.source]) for join in layer.connections if join.synapse is not None]
-    return [(layer.synapse, before), *joined]
+    joined = []
+    for join in layer.connections:
+        signal = given[join.source, join.of]
+        joined.append((join, signal if join.resampling is None else signal.on(join.resampling)))
+    return Arriving(layer, before, joined)
 
 
 def _of_earlier_checkpoints(network: nn.Module, tensors: dict[str, Any], prefix: str, *_: object) -> None:

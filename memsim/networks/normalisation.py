@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, cast
+from typing import Annotated, Any, cast
 
+from pydantic import AfterValidator
 from torch import Tensor, nn
 from torch.nn.functional import batch_norm
 
 from memsim.errors import InputError
-from memsim.networks.described import described
+from memsim.networks.described import Entry, described
 from memsim.networks.gates import OfSteps
+from memsim.own_code import names_code
 
 BATCH, THROUGH_TIME = "batch", "batch-through-time"
 TAKES_OUT_MEANS = frozenset({BATCH, THROUGH_TIME})
@@ -28,14 +30,19 @@ class BatchNorm(nn.BatchNorm1d):
         shape: of the neurons: (neurons,) or (channels, height, width).
         momentum: share of a batch in the running averages, above 0 and at most 1.
         eps: added to the variance, above 0.
+        initial_weight: of all channels as training starts. With 0, what is normalised says nothing until its weight has
+            moved, so that a layer whose currents are added to others begins as these.
 
     Raises:
         InputError: numbers that are out of range.
     """
 
-    def __init__(self, shape: tuple[int, ...], momentum: float = 0.1, eps: float = 1e-5) -> None:
-        _check_settings(momentum, eps)
+    def __init__(
+        self, shape: tuple[int, ...], momentum: float = 0.1, eps: float = 1e-5, initial_weight: float = 1.0
+    ) -> None:
+        _check_settings(momentum, eps, initial_weight)
         super().__init__(shape[0], eps=eps, momentum=momentum)
+        nn.init.constant_(self.weight, initial_weight)
 
     def forward(self, input: Tensor) -> Tensor:  # noqa: A002 - the name that torch gives it
         """Currents [time, batch, neurons] of that shape.
@@ -61,17 +68,26 @@ class BatchNormThroughTime(nn.BatchNorm1d, OfSteps):
         steps: of time, at least 1.
         momentum: share of a batch in the running averages, above 0 and at most 1.
         eps: added to the variance, above 0.
+        initial_weight: of all channels and steps as training starts.
 
     Raises:
         InputError: numbers that are out of range.
     """
 
-    def __init__(self, shape: tuple[int, ...], steps: int, momentum: float = 0.1, eps: float = 1e-4) -> None:
-        _check_settings(momentum, eps)
+    def __init__(
+        self,
+        shape: tuple[int, ...],
+        steps: int,
+        momentum: float = 0.1,
+        eps: float = 1e-4,
+        initial_weight: float = 1.0,
+    ) -> None:
+        _check_settings(momentum, eps, initial_weight)
         if steps < 1:
             raise InputError(f"layers.norm.steps = {steps}; allowed: integers from 1")
         super().__init__(steps * shape[0], eps=eps, momentum=momentum)
         self.register_parameter("bias", None)
+        nn.init.constant_(self.weight, initial_weight)
         self.steps, self.places = steps, math.prod(shape[1:])
 
     def forward(self, input: Tensor, first: int = 0) -> Tensor:  # noqa: A002 - the name that torch gives it
@@ -123,11 +139,13 @@ class BatchNormThroughTime(nn.BatchNorm1d, OfSteps):
         return batch_norm(values, mean, variance, weight, eps=self.eps)
 
 
-def _check_settings(momentum: float, eps: float) -> None:
+def _check_settings(momentum: float, eps: float, initial_weight: float) -> None:
     if not 0 < momentum <= 1:
         raise InputError(f"layers.norm.momentum = {momentum:g}; allowed: above 0, at most 1")
     if not eps > 0:
         raise InputError(f"layers.norm.eps = {eps:g}; allowed: above 0")
+    if not math.isfinite(initial_weight):
+        raise InputError(f"layers.norm.initial_weight = {initial_weight:g}; allowed: finite numbers")
 
 
 def _single(remedy: str) -> InputError:
@@ -161,3 +179,13 @@ def make_norm(entry: object, shape: tuple[int, ...], steps: int | None = None) -
         return None
     offered = {"shape": shape} | ({} if steps is None else {"steps": steps})
     return described(entry, NORMS, cast("Any", nn.Module), "layers.norm", offered=offered)
+
+
+def _is_a_norm(norm: Any) -> Any:
+    if not names_code(kind_of(norm)):  # one of the user's may go by the shape
+        make_norm(norm, (1,), 1)
+    return norm
+
+
+NormEntry = Annotated[Entry, AfterValidator(_is_a_norm)]
+"""An entry of a table that describes a normalisation."""

@@ -22,6 +22,7 @@ from memsim.networks.layer import Join
 from memsim.networks.lines import Part, Resampling, resampling_of
 from memsim.networks.network import INPUT
 from memsim.networks.normalisation import make_norm
+from memsim.networks.skips import CURRENT, SkipTable
 from memsim.networks.synapses import Convolutional, Dense, OnCrossbars, Synapse, grouped
 from memsim.networks.tables import LayerTable, SynapsesTable
 from memsim.units import format_si
@@ -190,17 +191,38 @@ class Parts(ABC):
 
     def _joins(self, number: int, table: LayerTable, neurons: int) -> Iterator[Join]:
         name, (main, others) = self.names[number], self.feeds(number)
-        if table.join != "current" and not others:
+        if table.join != CURRENT and not others:
             raise InputError(
                 f"layer {name!r}: join = {table.join!r} changes nothing where {main!r} alone comes in; leave it out"
             )
-        for source in others:
-            lines = math.prod(self.shapes[source])
-            if table.join == "current":
-                yield Join(source, self.synapse(Connection(number, (lines,), neurons, bias=False)))
-            else:
-                check_added(name, neurons, source, lines)
-                yield Join(source)
+        for skip in table.others(self.parts):
+            yield self._join(number, table, skip, neurons)
+
+    def _join(self, number: int, table: LayerTable, skip: SkipTable, neurons: int) -> Join:
+        name, given, own = self.names[number], self.shapes[skip.layer], self.shapes[self.names[number]]
+        resampling = resampling_of(given, skip.pool, None)
+        shape, layout = given if resampling is None else resampling.shape, skip.layout(own[0])
+        synapse = None
+        if layout is not None:
+            rails = self.rails if skip.layer == INPUT or skip.layer in self.parts else 1
+            synapse = self.synapse(Connection(number, shape, layout, bias=False, rails=rails))
+            if synapse.shape != own:
+                raise InputError(
+                    f"layer {name!r} has the shape {own}, and what comes from {skip.layer!r} makes {synapse.shape}; "
+                    "change its kernel, stride, padding or pool"
+                )
+        elif table.join == CURRENT:
+            synapse = self.synapse(Connection(number, (math.prod(shape),), neurons, bias=False))
+        else:
+            check_added(name, neurons, skip.layer, math.prod(shape))
+        return Join(
+            skip.layer,
+            synapse,
+            of=skip.kind(table.join),
+            place=table.join,
+            norm=make_norm(skip.norm, own, self.steps),
+            resampling=resampling,
+        )
 
     def _delay(self, number: int, table: LayerTable) -> Delay | None:
         if table.delay is None:
@@ -218,8 +240,8 @@ def check_added(name: str, neurons: int, source: str, lines: int) -> None:
     """Raise InputError unless the outputs of `source` can be added to those of a layer."""
     if lines != neurons:
         raise InputError(
-            f"layer {name!r} has {neurons} neurons and {source!r} {lines} lines; outputs that are added must "
-            'be as many: use join = "current"'
+            f"layer {name!r} has {neurons} neurons and {source!r} {lines} lines; what is added must be as many: use "
+            'join = "current"'
         )
 
 

@@ -17,6 +17,7 @@ from pydantic import (
 )
 
 from memsim.errors import InputError
+from memsim.networks.blocks import BEFORE, expanded
 from memsim.networks.defaults import completed, suiting
 from memsim.networks.described import Entry
 from memsim.networks.drives import Encoding, Pulse
@@ -24,10 +25,10 @@ from memsim.networks.effects import check_effects, check_parts
 from memsim.networks.geometry import Convolution, Size, check_padding
 from memsim.networks.lif_table import OF_SPIKES, LifTable
 from memsim.networks.named_cells import known_as
-from memsim.networks.normalisation import TAKES_OUT_MEANS, kind_of, make_norm
+from memsim.networks.normalisation import TAKES_OUT_MEANS, NormEntry, kind_of
 from memsim.networks.scores import MEAN, check_scores
+from memsim.networks.skips import CURRENT, SPIKE, Place, SkipTable
 from memsim.networks.spikes import SPIKES, check_coding
-from memsim.own_code import names_code
 from memsim.surrogate import DEFAULT_STEPPER
 from memsim.tables import Count, Finite, NonNegative, Positive, Seed, Share, Table, Whole
 
@@ -59,8 +60,8 @@ Material = Annotated[str, AfterValidator(_known_synapse)]
 
 
 def _several(value: Any) -> Any:
-    """One name stands for a list of one."""
-    return (value,) if isinstance(value, str) else value
+    """One name or table stands for a list of one."""
+    return value if isinstance(value, list | tuple) else (value,)
 
 
 class DriveTable(Table):
@@ -187,9 +188,12 @@ class LayerTable(Table):
         recurrent_norm: of the plain weights that each neuron of a recurrent layer hears its own layer with, as training
             starts; below 1 in thresholds, activity settles. That of all other weights where left out.
         bias: whether a word line that is always on leads to it; as `synapses.bias` says where left out.
-        sources: layers whose outputs it gets besides those of the layer before; `input` is what the first one gets.
-            In files it is called `from`. A layer that names a part of the input gets what it names, and nothing else.
-        join: `current`: each through a crossbar of its own; `spike`: added to its own outputs.
+        sources: layers whose outputs it gets besides those of the layer before; `input` is what the first one gets, and
+            `before` what its block gets. In files it is called `from`, and may have tables: see `SkipTable`. A layer
+            that names a part of the input gets what it names, and nothing else.
+        join: `current`: each through a crossbar of its own; `spike`: added to its own outputs; `membrane`: added to
+            what goes into its neurons, behind normalisation and gate: the currents into those of the other layer where
+            no table says otherwise.
         norm: normalisation of the currents into its neurons, of discrete ones: `batch`, `batch-through-time`,
             `FILE.py:NAME`, or a table with that as `kind` and settings; see memsim.networks.normalisation. Such a layer
             has no bias where left out.
@@ -199,6 +203,8 @@ class LayerTable(Table):
         delay: of what comes from the layer before: of circuits [s], below the window; of discrete neurons in steps, a
             whole number of at least 1, below the number of steps.
         train_delay: whether that is the bound of delays that are trained, one for each word line.
+        repeat: how often it stands here, one after the other; see memsim.networks.blocks.
+        block: layers that stand here so often in its place, in order; it has nothing else of its own.
     """
 
     model_config = ConfigDict(populate_by_name=True)
@@ -219,14 +225,40 @@ class LayerTable(Table):
     recurrent_tau: Positive | None = None
     recurrent_norm: Positive | None = None
     bias: bool | None = None
-    sources: Annotated[tuple[str, ...], BeforeValidator(_several), Field(alias="from")] = ()
-    join: Literal["current", "spike"] = "current"
-    norm: Entry = None
+    sources: Annotated[tuple[str | SkipTable, ...], BeforeValidator(_several), Field(alias="from")] = ()
+    join: Place = CURRENT
+    norm: NormEntry = None
     gate: Entry = None
     delay: Positive | None = None
     train_delay: bool = False
     output: bool = False
     fires: bool = False
+    repeat: Annotated[int, Field(ge=1, le=1000, strict=True)] = 1
+    block: tuple[LayerTable, ...] = ()
+
+    @field_validator("name")
+    @classmethod
+    def _is_its_own_name(cls, name: str | None) -> str | None:
+        if name == BEFORE:
+            raise ValueError(f"{BEFORE!r} means the layer before, in `from`; give the layer another name")
+        return name
+
+    @model_validator(mode="after")
+    def _is_a_block(self) -> LayerTable:
+        others = sorted(self.model_fields_set - {"block", "repeat"})
+        if self.block and others:
+            raise ValueError(f"{others[0]} is of the layers of a block; give it to these")
+        if self.block and "repeat" not in self.model_fields_set:
+            raise ValueError(
+                "a block without repeat is its layers; give repeat, or the layers without a block"
+            )
+        if any(layer.repeat > 1 for layer in self.block):
+            raise ValueError("layers of a block cannot repeat themselves; write them one after the other")
+        if self.repeat > 1 and any(layer.is_last for layer in self.block or (self,)):
+            raise ValueError(
+                "the last layer stands once, and has no neurons or is the output; leave it out of repeat"
+            )
+        return self
 
     @field_validator("neuron", mode="before")
     @classmethod
@@ -239,13 +271,6 @@ class LayerTable(Table):
                 "name a circuit"
             )
         return None if neuron is None else known_as(neuron)[0]
-
-    @field_validator("norm")
-    @classmethod
-    def _is_a_norm(cls, norm: Any) -> Any:
-        if not names_code(kind_of(norm)):  # one of the user's may go by the shape
-            make_norm(norm, (1,), 1)
-        return norm
 
     @model_validator(mode="after")
     def _bias_counts(self) -> LayerTable:
@@ -287,11 +312,22 @@ class LayerTable(Table):
             )
         if self.train_delay and self.delay is None:
             raise ValueError("train_delay needs a delay, the longest that may be found")
-        if self.join != "current" and not self.sources:
+        if self.join != CURRENT and not self.sources:
             raise ValueError("join changes nothing without `from`; name a layer, or leave join out")
         if self.output and self.layout is None:
             raise ValueError("output changes nothing in a layer without neurons of its own; leave it out")
         return self
+
+    @model_serializer(mode="wrap")
+    def _what_counts(self, dump: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        entries: dict[str, Any] = dump(self)
+        if self.block:
+            return {name: entries[name] for name in ("repeat", "block")}
+        return {
+            name: value
+            for name, value in entries.items()
+            if name != "block" and (name, value) != ("repeat", 1)
+        }
 
     def fed_by(self, before: str, parts: Collection[str]) -> tuple[str, tuple[str, ...]]:
         """What leads to its synapse, and what else comes in.
@@ -300,9 +336,17 @@ class LayerTable(Table):
             before: name of the layer before, or `input`.
             parts: names of the parts of the input.
         """
-        if set(self.sources) & set(parts):
-            return self.sources[0], self.sources[1:]
-        return before, self.sources
+        heard = tuple(skip.layer for skip in self.skips)
+        return (heard[0], heard[1:]) if set(heard) & set(parts) else (before, heard)
+
+    @property
+    def skips(self) -> tuple[SkipTable, ...]:
+        """All of `from` as tables."""
+        return tuple(one if isinstance(one, SkipTable) else SkipTable(layer=one) for one in self.sources)
+
+    def others(self, parts: Collection[str]) -> tuple[SkipTable, ...]:
+        """What comes in beside what leads to its synapse; `parts` as for `fed_by`."""
+        return self.skips[len(self.skips) - len(self.fed_by("", parts)[1]) :]
 
     @property
     def is_last(self) -> bool:
@@ -452,13 +496,13 @@ class NetworkTable(Table):
             raise ValueError(
                 f"{of_others[0]} changes nothing for the neuron {self.neuron!r}; leave it out{hint}"
             )
-        if not self.discrete and ("synapse" in given or any(layer.synapse for layer in self.layers)):
+        if not self.discrete and ("synapse" in given or any(layer.synapse for layer in self.every_layer)):
             raise ValueError(
                 "synapse is of discrete neurons; circuits are always behind crossbars, leave it out"
             )
-        if not self.discrete and any(layer.lif for layer in self.layers):
+        if not self.discrete and any(layer.lif for layer in self.every_layer):
             raise ValueError(f'lif is of discrete neurons; give neuron = "{DISCRETE}", or leave it out')
-        if not self.discrete and any(layer.norm for layer in self.layers):
+        if not self.discrete and any(layer.norm for layer in self.every_layer):
             raise ValueError(
                 f'norm is of discrete neurons, and currents of circuits are in A; give neuron = "{DISCRETE}", or leave '
                 "it out"
@@ -469,7 +513,7 @@ class NetworkTable(Table):
                 f"synapses.{idle[0]} is of mirrors in front of circuits and changes nothing for {self.neuron!r}; "
                 "leave it out"
             )
-        if self.discrete and any(layer.neuron for layer in self.layers):
+        if self.discrete and any(layer.neuron for layer in self.every_layer):
             raise ValueError("a network of discrete neurons has no circuits; leave out neuron of its layers")
         if self.recurrent and (self.layers or not self.hidden or not isinstance(self.hidden[-1], int)):
             raise ValueError(
@@ -504,7 +548,7 @@ class NetworkTable(Table):
             raise ValueError(
                 f"lif.{silent[0]} changes nothing in the last layer, whose neurons add up and never fire; leave it out"
             )
-        if self.every_layer[-1].join == "spike":
+        if self.every_layer[-1].join == SPIKE:
             raise ValueError('the last layer is read as it is; join = "spike" is for those before')
         regime = None if self.discrete else known_as(self.neuron)[1]
         check_effects(self, 0.0 if regime is None else regime.tau)
@@ -533,7 +577,7 @@ class NetworkTable(Table):
     @property
     def every_layer(self) -> tuple[LayerTable, ...]:
         """All layers, that of the classes last."""
-        layers = self.layers or tuple(LayerTable.of(layout) for layout in self.hidden)
+        layers = expanded(self.layers) or tuple(LayerTable.of(layout) for layout in self.hidden)
         if self.recurrent:
             layers = (*layers[:-1], layers[-1].model_copy(update={"recurrent": True}))
         if layers and layers[-1].is_last:

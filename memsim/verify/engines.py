@@ -41,7 +41,8 @@ from memsim.networks.drives import LinesOverTime, WordLines
 from memsim.networks.gates import Identity, constant_gain
 from memsim.networks.layer import Layer
 from memsim.networks.lines import Pool, Upsample
-from memsim.networks.network import INPUT, Arriving, current_of
+from memsim.networks.network import INPUT, Arriving
+from memsim.networks.skips import CURRENT, SPIKE
 from memsim.networks.synapses import Dense, Synapse
 from memsim.spice import Job, deck, simulate_many
 from memsim.surrogate import CompiledCircuit, Coupling
@@ -70,7 +71,7 @@ def twin(
     step = float(times[1] - times[0])
     layers: list[Waves] = []
 
-    def fire(number: int, arriving: Arriving) -> Tensor:
+    def fire(number: int, arriving: Arriving | None) -> Tensor:
         cell, layer = network.cells[number], network.chain[number]
         compiled = CompiledCircuit(
             cell.circuit.circuit(), inputs=(cell.circuit.source,), stepper=network.study.stepper
@@ -80,7 +81,7 @@ def twin(
         coupling = None
         if matrix is not None and layer.tau is not None:
             coupling = Coupling(matrix, cell.output, layer.tau, cell.rest)
-        current = layer.gated(current_of(arriving)) if currents is None else currents[number]
+        current = _current(number, arriving, currents)
         waves, _ = compiled(current, dt=step, parameters=parameters, coupling=coupling)
         layers.append({name: wave.transpose(0, 1).numpy() for name, wave in waves.items()})
         return waves[cell.output] - cell.rest
@@ -93,7 +94,7 @@ def _each_layer(
     network: MemristiveNetwork,
     lines: WordLines,
     times: Array,
-    fire: Callable[[int, Arriving], Tensor],
+    fire: Callable[[int, Arriving | None], Tensor],
     currents: Currents,
 ) -> None:
     with torch.no_grad():
@@ -101,7 +102,14 @@ def _each_layer(
             network.flow(lines.over(times), fire, dt=float(times[1] - times[0]))
         else:
             for number in range(len(currents)):
-                fire(number, ())
+                fire(number, None)
+
+
+def _current(number: int, arriving: Arriving | None, currents: Currents) -> Tensor:
+    if arriving is not None:
+        return arriving.current()
+    assert currents is not None  # noqa: S101 - one of the two is there
+    return currents[number]
 
 
 def neuron_values(network: MemristiveNetwork, number: int) -> dict[str, Array]:
@@ -122,14 +130,13 @@ def layer_by_layer(
     """In ngspice, some neurons of some images in each deck."""
     layers: list[Waves] = []
 
-    def fire(number: int, arriving: Arriving) -> Tensor:
-        if currents is None and not number and _is_pulsed(network):
-            (synapse, signal) = arriving[0]
+    def fire(number: int, arriving: Arriving | None) -> Tensor:
+        if arriving is not None and not number and _is_pulsed(network):
+            (synapse, signal) = arriving.synapses[0]
             gains = synapse(cast("LinesOverTime", signal).lines.amplitude).transpose(1, 2).numpy()
             layers.append(_pulsed(network, lines, gains, times, advance))
         else:
-            gated = network.chain[number].gated
-            current = gated(current_of(arriving)) if currents is None else currents[number]
+            current = _current(number, arriving, currents)
             layers.append(_sampled(network, number, current.permute(1, 2, 0).numpy(), times, advance))
         return torch.from_numpy(relative(network, number, layers[-1])).transpose(0, 1)
 
@@ -223,7 +230,7 @@ def why_not_whole(network: MemristiveNetwork) -> str:
             "several of its word lines follow one pixel": isinstance(layer.resampling, Upsample),
             "it has delays": layer.delay is not None,
             f"{layer.gate_name} is no circuit": mirror_gain(network, layer) is None,
-            "it adds outputs to outputs": any(join.synapse is None for join in layer.connections),
+            "it adds outputs to outputs": any(join.place == SPIKE for join in layer.connections),
         }
         for reason in [reason for reason, holds in reasons.items() if holds]:
             return reason
@@ -247,6 +254,7 @@ def _crossbar_layer(network: MemristiveNetwork, number: int, width: int) -> Cros
         for join in layer.connections
         if join.synapse
     ]
+    copies = [driving[join.source] for join in layer.connections if join.of == CURRENT]
     return CrossbarLayer(
         *_conductances(synapse, gain),
         neurons=neuron_values(network, number),
@@ -254,6 +262,7 @@ def _crossbar_layer(network: MemristiveNetwork, number: int, width: int) -> Cros
         source=None if layer.source is None else driving[layer.source],
         lines=None if layer.source is None else parts.get(layer.source),
         others=[*own, *joined],
+        copies=copies,
     )
 
 

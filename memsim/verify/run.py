@@ -235,7 +235,7 @@ def _energy(network: MemristiveNetwork, lines: WordLines, times: Array, layers: 
         heat = neuron_energy(cell, layers[number], times, engines.neuron_values(network, number))
         reads = [
             read_energy(cast("OnCrossbars", synapse), signal.values.transpose(0, 1), times)
-            for synapse, signal in [*arriving, *own]
+            for synapse, signal in [*arriving.synapses, *own]
         ]
         energies.append(np.array([heat, sum(reads)]).T)
         return outputs

@@ -12,7 +12,7 @@ from torch import Tensor
 from memsim.imc.mapping import evaluating, mapped_layers
 from memsim.networks import MemristiveNetwork
 from memsim.networks.drives import WordLines
-from memsim.networks.network import Arriving, current_of
+from memsim.networks.network import Arriving
 
 
 def not_circuits(network: MemristiveNetwork) -> tuple[str, ...]:
@@ -24,10 +24,10 @@ def currents_of(network: MemristiveNetwork, lines: WordLines) -> list[Tensor]:
     """Into the neurons of each layer, [time, batch, neurons] in A, float64, at the samples of the network's clock."""
     clock, found = network.clock, list[Tensor]()
 
-    def fire(number: int, arriving: Arriving) -> Tensor:
-        current = current_of(arriving)
-        found.append(network.chain[number].gated(current).double())
-        out, _ = network.chain[number](current, dt=clock.step)
+    def fire(_: int, arriving: Arriving) -> Tensor:
+        current = arriving.current()
+        found.append(current.double())
+        out, _ = arriving.layer.fire(current, dt=clock.step)
         return out
 
     with torch.no_grad(), evaluating(network):

@@ -234,3 +234,33 @@ def test_a_state_without_a_fit_undoes_one(step: float | None) -> None:
     assert torch.equal(fitted(x.sigmoid()), plain(x.sigmoid()))
     plain.load_state_dict(state)
     assert torch.equal(plain(x), own)
+
+
+IDEAL = {"converter.kind": "ideal", "wires.word_line": 0.0, "wires.bit_line": 0.0, "accumulation.bits": 24}
+
+
+def test_sums_of_spikes_are_counted_pulses_and_what_is_above_is_refused_or_saturates():
+    """With high = 2^bits - 1 a sum of n spikes is n pulses, exactly: products are those of whole numbers."""
+    layer = nn.Linear(12, 5, bias=False).double()
+    counts = torch.randint(0, 8, (9, 12), generator=torch.Generator().manual_seed(0)).double()
+    pulses = {**IDEAL, "inputs.coding": "pulse-count", "inputs.bits": 3, "inputs.high": 7.0}
+    mapped = map_to_imc(layer, load_hardware("adcless-differential-64", pulses))
+    binary = map_to_imc(layer, load_hardware("adcless-differential-64", IDEAL))
+    one_each = binary(torch.eye(12).double())
+    torch.testing.assert_close(mapped(counts), counts @ one_each, rtol=1e-12, atol=1e-12)
+    with pytest.raises(InputError, match="from 0 to 8; allowed: 0 to 7"):
+        mapped(8 * torch.eye(12).double())
+    few = {**pulses, "inputs.bits": 2, "inputs.high": 3.0, "inputs.saturates": True}
+    saturating = map_to_imc(layer, load_hardware("adcless-differential-64", few))
+    torch.testing.assert_close(saturating(counts), counts.clamp(max=3) @ one_each, rtol=1e-12, atol=1e-12)
+
+
+def test_lines_that_saturate_are_on_where_any_spike_is():
+    layer = nn.Linear(12, 5, bias=False).double()
+    counts = torch.randint(0, 4, (9, 12), generator=torch.Generator().manual_seed(0)).double()
+    lines = map_to_imc(layer, load_hardware("adcless-differential-64", {**IDEAL, "inputs.saturates": True}))
+    assert torch.equal(lines(counts), lines((counts > 0).double()))
+    with pytest.raises(InputError, match="binary"):
+        lines(0.5 * counts)
+    with pytest.raises(InputError, match=r"inputs.high = 2 with binary inputs"):
+        load_hardware("adcless-differential-64", {"inputs.high": 2.0})

@@ -180,3 +180,14 @@ def test_the_memory_that_it_takes_is_known() -> None:
     known = [training_memory((8, 8), 10, make_study(**values)) for values in (plain, STUDY)]
     # moments and weights of channels, and biases that are not there, are small beside what batches keep
     assert kept[1] - kept[0] == pytest.approx(known[1] - known[0], rel=0.1)
+
+
+@pytest.mark.parametrize("kind", ["batch", "batch-through-time"])
+def test_a_norm_begins_with_the_weight_that_is_said(kind):
+    layer = {"neurons": 4, "norm": {"kind": kind, "initial_weight": 0.25}}
+    network = build_network((6,), 3, make_study(layers=(layer, {}), steps=2))
+    assert torch.equal(network.chain[0].norm.weight, torch.full_like(network.chain[0].norm.weight, 0.25))
+    with pytest.raises(InputError, match="initial_weight"):
+        make_study(
+            layers=({"neurons": 4, "norm": {"kind": kind, "initial_weight": float("inf")}}, {}), steps=2
+        )
