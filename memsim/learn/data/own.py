@@ -90,7 +90,8 @@ def _dataset(  # noqa: PLR0917 - each used once
         if not len(part):
             raise InputError(f"there are no examples to {name}; give at least one")
         check_values(name, part.inputs)
-    table.refuse({"scenes"}, "these data are your own and not event-scenes")
+    for entry, name in (("scenes", "event-scenes"), ("recall", "cue-recall")):
+        table.refuse({entry}, f"these data are your own and not {name}")
     wanted = table.targets
     if wanted in SCENE_TARGETS:
         raise InputError(f"targets = {wanted!r} is of event-scenes; allowed here: classes, numbers")
