@@ -18,7 +18,7 @@ from torch import Tensor
 
 from memsim.learn import make_study
 from memsim.learn.rules import SparseBPTT
-from memsim.learn.rules.sparse import sparse_spikes
+from memsim.learn.rules.lists import Listed, fired
 from memsim.networks import SpikingNetwork, build_network
 from memsim.networks.spikes import coding_of
 
@@ -55,7 +55,7 @@ def row(support: float) -> dict[str, Any]:
     images = torch.rand(BATCH, 784, generator=torch.Generator().manual_seed(0))
     images *= images > 0.5
     spikes = coding_of("latency")(images, STEPS)
-    _, near = sparse_spikes(spikes, found.chain[0].synapse.module.weight, found.chain[0].neuron)
+    first = fired(Listed(spikes), found.chain[0].synapse.module.weight, found.chain[0].neuron)
     times: dict[str, list[float]] = {"sparse": [], "all steps": []}
     for _ in range(REPEATS):
         times["sparse"].append(backward(rule.scores(found, images)))
@@ -63,7 +63,7 @@ def row(support: float) -> dict[str, Any]:
     middle = {name: statistics.median(found) for name, found in times.items()}
     return {
         "support": support,
-        "listed": float(near.mean()),
+        "listed": len(first.values) / first.spikes.numel(),
         **middle,
         "ratio": middle["all steps"] / middle["sparse"],
     }

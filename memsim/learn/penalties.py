@@ -8,13 +8,13 @@ from __future__ import annotations
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from copy import deepcopy
 from typing import NamedTuple, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from memsim.errors import InputError
-from memsim.imc.mapping import evaluating
 from memsim.networks import Network
 from memsim.networks.described import described
 from memsim.networks.discrete import hoyer_penalty
@@ -156,14 +156,15 @@ def check_penalties(penalties: Sequence[Penalty], network: nn.Module, inputs: Te
     Args:
         penalties: of its rule.
         network: that is to be trained.
-        inputs: an example for it.
+        inputs: two examples for it, of which a copy makes statistics where it has some.
 
     Raises:
         InputError: neurons that are circuits, none that are hidden, or a penalty that they do not have.
     """
     shipped = [one for one in penalties if type(one) in PENALTIES.values()]
-    with watching(network) as watch, evaluating(network):
-        network(inputs)
+    tried = deepcopy(network).train()
+    with watching(tried) as watch:
+        tried(inputs)
     for penalty in shipped:
         watch.penalty([penalty])
 

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 
 from memsim.errors import InputError
-from memsim.learn import make_study, train
+from memsim.learn import load_study, make_study, train
 from memsim.learn.rules import SparseBPTT
-from memsim.learn.rules.sparse import sparse_spikes
+from memsim.learn.rules.lists import Listed, fired
 from memsim.networks import DiscreteNeuron, SpikingNetwork, build_network
 from memsim.networks.discrete import Reset, Spike
 
@@ -32,12 +32,13 @@ def neuron() -> DiscreteNeuron:
 def test_the_gradient_of_two_neurons_has_the_printed_digits() -> None:
     given = torch.tensor([[[float(bit) for bit in word]] for word in INPUTS], dtype=torch.float64)
     # each step hears the input of the step before
-    late = torch.cat([torch.zeros_like(given[:1]), given[:-1]])
+    late = Listed(torch.cat([torch.zeros_like(given[:1]), given[:-1]]))
     weights = torch.tensor(WEIGHTS, dtype=torch.float64).mT.requires_grad_()
-    spikes, near = sparse_spikes(late, weights, neuron())
+    listed = fired(late, weights, neuron())
     wanted = torch.arange(12, dtype=torch.float64).reshape(6, 1, 2) / 10
-    (spikes * wanted).sum().backward()
-    assert near[:, 0].nonzero().tolist() == [[1, 0], [2, 1], [3, 0]]
+    time, batch, which = listed.where
+    (listed.values * wanted[time, batch, which]).sum().backward()
+    assert [[int(t), int(j)] for t, j in zip(time, which, strict=True)] == [[1, 0], [2, 1], [3, 0]]
     expected = ((0.02537452, 0.00206365), (0.02075728, 0.00228068), (0.01447738, 0.00206365))
     assert weights.grad.mT.flatten().tolist() == pytest.approx(
         [g for row in expected for g in row], abs=PRINTED
@@ -66,9 +67,11 @@ def inputs() -> Tensor:
     return torch.rand(16, 64, generator=torch.Generator().manual_seed(0))
 
 
-def test_gradients_are_those_of_all_steps_with_the_same_support() -> None:
+@pytest.mark.parametrize("delay", [None, 1, 3])
+def test_gradients_are_those_of_all_steps_with_the_same_support(delay: int | None) -> None:
     """In float32, to 1e-6 of the largest entry; the slope of inputs outside their own support is zero either way."""
-    found = network()
+    hidden = {"bias": False, "delay": delay}
+    found = network(layers=[{"neurons": 30, **hidden}, {"neurons": 20, **hidden}, {"delay": delay}])
     gradients = []
     for scores in (SparseBPTT().scores(found, inputs()), found(inputs())):
         found.zero_grad()
@@ -93,6 +96,7 @@ def test_gradients_are_those_of_all_steps_with_the_same_support() -> None:
             "numbers",
         ),
         ({"training": {"dropout": 0.1}}, "dropout"),
+        ({"layers": [{"neurons": 9, "bias": False, "delay": 2, "train_delay": True}]}, "not trained"),
     ],
 )
 def test_networks_that_lists_do_not_know_are_refused(
@@ -105,3 +109,32 @@ def test_networks_that_lists_do_not_know_are_refused(
 def test_it_learns(tmp_path: Path) -> None:
     run = train(make_study(**study(epochs=12, learning_rate=0.01)), tmp_path / "run")
     assert run.history[-1].test_accuracy > 0.6  # chance is 0.1
+
+
+HARDWARE = {"name": "one bit", "card": "adcless-differential-64", "epochs": 1, "examples": 64}
+
+
+def test_a_stage_on_arrays_learns_by_a_rule_of_its_own(tmp_path: Path) -> None:
+    stages = [{"name": "software", "epochs": 1}, {**HARDWARE, "rule": "bptt"}]
+    run = train(make_study(**study(stages=stages)), tmp_path / "run")
+    assert [record.stage.rule for record in run.records] == [None, "bptt"]
+    assert load_study(tmp_path / "run" / "study.toml") == run.study
+
+
+def test_a_rule_that_does_not_know_arrays_is_refused_before_the_first_stage(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="chains of dense layers"):
+        train(make_study(**study(stages=[{"name": "software"}, HARDWARE])), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("stages", "words"),
+    [
+        ([{"name": "software", "rule": "sparse"}], "that of the study"),
+        ([{"name": "software", "rule": "bptt"}], "every stage has its own"),
+        ([{"name": "software", "rule": "sprase"}], "sprase"),
+    ],
+)
+def test_rules_of_stages_that_change_nothing_are_refused(stages: list[dict[str, Any]], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        make_study(**study(stages=stages))

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from memsim.errors import InputError
+from memsim.learn.data.graph_table import GraphTable
 from memsim.learn.data.recall_table import RecallTable
 from memsim.learn.data.recording_table import RecordingTable
 from memsim.learn.data.scene_table import SceneTable, SceneTarget
@@ -21,7 +22,8 @@ Kind = Literal["classes", "numbers"]
 class DataTable(Table):
     """Data of the user's own; what is left out is found in the data, from those to train on, and said.
 
-    Of the named sets, two have entries beside their names: event-scenes targets and scenes, cue-recall recall.
+    Of the named sets, some have entries beside their names: event-scenes targets and scenes, cue-recall recall, and
+    cora and citeseer graph.
 
     Attributes:
         name: path of a file or folder, or the name of a data set that memsim knows.
@@ -42,6 +44,7 @@ class DataTable(Table):
         repeats: whether test examples may be the same as examples to train on.
         scenes: of event-scenes, what they and their camera are.
         recall: of cue-recall, what its trials are.
+        graph: of a citation graph, what its nodes hear of each other; their own words alone where left out.
         recordings: of a folder with recordings of an event camera, how they become examples.
     """
 
@@ -60,6 +63,7 @@ class DataTable(Table):
     repeats: bool = False
     scenes: SceneTable = SceneTable()
     recall: RecallTable = RecallTable()
+    graph: GraphTable | None = None
     recordings: RecordingTable | None = None
 
     @model_validator(mode="after")

@@ -1,0 +1,49 @@
+"""Every shipped study comes through all its stages, with random numbers in the place of its data."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from memsim.learn import load_study, make_dataset, train
+from memsim.learn.data import Dataset
+from memsim.methods import load_method, method_names
+
+STUDIES = {name: path for one in method_names() for name, path in load_method(one).studies.items()}
+SHAPES = {
+    "mnist": ((28, 28), 10),
+    "fashion-mnist": ((28, 28), 10),
+    "digits": ((8, 8), 10),
+    "yin-yang": ((4,), 3),
+    "nmnist": ((2312,), 10),
+}
+LONG = {"bntt", "equilibrium", "equilibrium-circuits", "hoyer-circuits", "thresholds-circuits"}
+"""More than five seconds each."""
+EXAMPLES = 20
+"""More than one in a batch, for the statistics of a batch, and each class in training and test."""
+
+
+def random_data(name: str) -> Dataset:
+    """As many numbers and classes as the data set of that name has."""
+    shape, classes = SHAPES[name]
+    draw = np.random.default_rng(0)
+    train, test = ((draw.random((EXAMPLES, *shape)), np.arange(EXAMPLES) % classes) for _ in range(2))
+    return make_dataset(train, test, inputs="images" if len(shape) > 1 else "static")
+
+
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LONG)) for name in STUDIES]
+)
+def test_a_study_comes_through_all_its_stages(name: str, tmp_path: Path) -> None:
+    study = load_study(STUDIES[name])
+    short = {"epochs": 1, "batch": EXAMPLES // 2}
+    stages = tuple(
+        one.model_copy(update={"epochs": 1, "examples": None, "batch": None}) for one in study.stages
+    )
+    run = train(
+        study.model_copy(update={**short, "stages": stages}), tmp_path, data=random_data(str(study.data))
+    )
+    assert np.isfinite([epoch.loss for epoch in run.history]).all()
+    assert [record.stage.name for record in run.records] == [stage.name for stage in study.stages]
