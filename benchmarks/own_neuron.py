@@ -23,7 +23,7 @@ from memsim.learn.checkpoint import CHECKPOINT
 from memsim.networks import load_cell
 from memsim.verify import network_deck, verify
 
-CELL = Path(__file__).parent / "studies" / "ahp_cell.py"
+CELL = Path(__file__).parent / "studies" / "tiring_cell.py"
 SEEDS = (0, 1, 2)
 IMAGES = 50
 RUNS = Path("runs/benchmark-own-neuron")
@@ -48,7 +48,7 @@ def accuracies(neuron: str) -> dict[str, Any]:
 def in_ngspice(neuron: str) -> dict[str, Any]:
     """The first seed: its first test images in ngspice, and its deck."""
     run = run_seed(neuron, SEEDS[0])
-    folder = RUNS / "AhpCell-0"
+    folder = RUNS / "TiringCell-0"
     with counting_progress("ngspice") as progress:
         evidence = verify(run, images=IMAGES, whole=True, folder=folder, progress=progress)
     inputs, _ = run.data.test.batch(slice(1))
@@ -59,7 +59,7 @@ def in_ngspice(neuron: str) -> dict[str, Any]:
 
 def main() -> None:
     """Train, verify, save."""
-    own = load_cell(f"{CELL}:AhpCell", trust=True)
+    own = load_cell(f"{CELL}:TiringCell", trust=True)
     shipped = {neuron: accuracies(neuron) for neuron in SHIPPED}
     result = {
         "epochs": make_study().epochs,

@@ -5,7 +5,14 @@ from memsim.circuits.cell import CellCircuit, waveform_names
 from memsim.circuits.device import DeviceSubCircuit, StaticDeviceSubCircuit
 from memsim.circuits.flatten import Element, flatten, state_bounds
 from memsim.circuits.network import CrossbarLayer, PairArray, membrane, network_circuit, neuron_instance
-from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
+from memsim.circuits.neurons import (
+    MEMBRANE,
+    AfterHyperpolarising,
+    IntegrateAndFire,
+    Neuron,
+    ThresholdSwitching,
+    impedance_scale,
+)
 from memsim.circuits.nodal import NodalEquations, nodal_equations
 from memsim.circuits.population import couple, pulsed_population, sampled_population
 from memsim.circuits.samples import Samples, triangle
@@ -22,6 +29,7 @@ from memsim.circuits.waveforms import dataset, with_device_currents
 
 __all__ = [
     "MEMBRANE",
+    "AfterHyperpolarising",
     "AlphaTrain",
     "CellCircuit",
     "Constant",

@@ -10,7 +10,14 @@ from PySpice.Spice.Netlist import Circuit
 
 from memsim.circuits.bench import device_bench
 from memsim.circuits.network import CrossbarLayer, network_circuit
-from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
+from memsim.circuits.neurons import (
+    MEMBRANE,
+    AfterHyperpolarising,
+    IntegrateAndFire,
+    Neuron,
+    ThresholdSwitching,
+    impedance_scale,
+)
 from memsim.circuits.samples import triangle
 from memsim.circuits.stimuli import AlphaTrain, Constant, PulseTrain, Sine, Stimulus
 from memsim.devices import load_device
@@ -57,6 +64,13 @@ def _pulse_train() -> Bench:
     )
 
 
+def _after_hyperpolarising() -> Bench:
+    title = "after-hyperpolarising neuron: each of 6 alpha pulses at 100 Hz lowers the next spike"
+    pulses = AlphaTrain(8e-6, 1e-3, tuple(float(t) for t in np.arange(6) * 10e-3))
+    circuit = AfterHyperpolarising.set_1().circuit(title)
+    return Bench(title, circuit, {"iin": pulses}, 60e-3, 10e-6, (*_NEURON_STATES, "v(xm3.x)"))
+
+
 def _self_firing(neuron: Neuron, current: float, stop: float, step: float) -> Bench:
     title = f"threshold-switching neuron firing by itself at {current * 1e6:g} uA"
     return Bench(title, neuron.circuit(title), {"iin": Constant(current)}, stop, step, _NEURON_STATES[:2])
@@ -91,6 +105,7 @@ CATALOGUE: dict[str, Callable[[], Bench]] = {
     "integrate-and-fire-set2": lambda: _integrate_and_fire(2),
     "integrate-and-fire-set3": lambda: _integrate_and_fire(3),
     "integrate-and-fire-train": _pulse_train,
+    "after-hyperpolarising-set1": _after_hyperpolarising,
     "threshold-switching-a": lambda: _self_firing(ThresholdSwitching.set_a(), 5e-6, 12e-3, 0.4e-6),
     "threshold-switching-b": lambda: _self_firing(ThresholdSwitching.set_b(), 5e-6, 1.2e-3, 0.04e-6),
     "hysteresis-knowm-sdc": lambda: _hysteresis("knowm-sdc", Sine(0.5, 100.0), 1.0, 20e-3),

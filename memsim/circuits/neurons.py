@@ -55,6 +55,12 @@ class Neuron(ABC):
         initial = {f"{state}_0": value for state, value in device.initial.items()}
         netlist.X(f"m{index}", name, MEMBRANE, node, **initial)
 
+    def _connect_sources(self, netlist: Netlist, *potentials: float) -> None:
+        """Instances `Xm1`, `Xm2`, ... from the membrane to DC sources `V1`, `V2`, ... of these potentials [V]."""
+        for index, potential in enumerate(potentials, start=1):
+            self._connect_device(netlist, index, f"e{index}")
+            netlist.V(str(index), f"e{index}", netlist.gnd, potential)
+
     def _define_devices(self, circuit: Circuit) -> None:
         for name, device in self._kinds().items():
             circuit.subcircuit(DeviceSubCircuit(device, name))
@@ -109,9 +115,7 @@ class IntegrateAndFire(Neuron):
         check_finite("e1 and e2", self.e1, self.e2)
 
     def _connect(self, netlist: Netlist) -> None:
-        for index, potential in enumerate((self.e1, self.e2), start=1):
-            self._connect_device(netlist, index, f"e{index}")
-            netlist.V(str(index), f"e{index}", netlist.gnd, potential)
+        self._connect_sources(netlist, self.e1, self.e2)
 
     @classmethod
     def published(cls, number: int = 1) -> IntegrateAndFire:
@@ -129,6 +133,43 @@ class IntegrateAndFire(Neuron):
 def impedance_scale(number: int) -> float:
     """Factor of capacitances and currents of published set `number` against set 1; resistances scale inversely."""
     return 10.0 ** (-3 * (number - 1))
+
+
+@dataclass(frozen=True)
+class AfterHyperpolarising(Neuron):
+    """The integrate-and-fire neuron with a third, slow volatile device to a source far below rest.
+
+        Iin -> mem --+-- Cmem -- 0
+                     +-- Xm1 --- e1 (below rest) ----- V1 -- 0
+                     +-- Xm2 --- e2 (above rest) ----- V2 -- 0
+                     +-- Xm3 --- e3 (far below rest) - V3 -- 0
+
+    A spike switches Xm3 on, and while it switches off the membrane stays lower, and later spikes are.
+    memsim's own circuit, not from a paper.
+
+    Attributes:
+        e1: potential of the first source [V].
+        e2: potential of the second source [V].
+        e3: potential of the third source [V].
+    """
+
+    e1: float = -0.025
+    e2: float = 0.025
+    e3: float = -0.05
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        check_finite("e1, e2 and e3", self.e1, self.e2, self.e3)
+
+    def _connect(self, netlist: Netlist) -> None:
+        self._connect_sources(netlist, self.e1, self.e2, self.e3)
+
+    @classmethod
+    def set_1(cls) -> AfterHyperpolarising:
+        """Parameter set 1 of the integrate-and-fire neuron, and a device that stays on for some 40 ms."""
+        fast = load_device("mif-set1")
+        slow = fast.with_values(tau=20e-3, r_on=20e3, v_on=90e-3, v_off=30e-3)
+        return cls((fast, fast, slow), membrane_capacitance=1e-9)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from memsim.errors import InputError
 from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.readouts import Readout
 
@@ -34,6 +35,14 @@ class SlotReadout(Readout):
 
 
 def read_each_slot(network: MemristiveNetwork, slots: int) -> None:
-    """Make a network give a number for each slot of its window."""
+    """Make a network give a number for each slot of its window.
+
+    Raises:
+        InputError: a readout that does not look at all of it.
+    """
     whole = network.readout
-    network.readout = SlotReadout(whole.kind, whole.scale, whole.level, whole.width, slots)
+    if whole.start:
+        raise InputError(
+            "readout.start is of one answer for the window, and the data ask for one in each slot; leave it out"
+        )
+    network.readout = SlotReadout(whole.kind, whole.scale, whole.level, whole.width, slots=slots)

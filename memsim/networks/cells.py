@@ -13,10 +13,17 @@ from PySpice.Spice.Netlist import Circuit, Netlist
 
 from memsim.circuits.cell import SOURCE, CellCircuit
 from memsim.circuits.flatten import state_bounds
-from memsim.circuits.neurons import MEMBRANE, IntegrateAndFire, Neuron, ThresholdSwitching, impedance_scale
+from memsim.circuits.neurons import (
+    MEMBRANE,
+    AfterHyperpolarising,
+    IntegrateAndFire,
+    Neuron,
+    ThresholdSwitching,
+    impedance_scale,
+)
 from memsim.devices import Device
 from memsim.errors import ConvergenceError, InputError
-from memsim.networks.regimes import Regime, probed
+from memsim.networks.regimes import Regime, graded, probed
 from memsim.own_code import PIN, blamed, digest
 from memsim.surrogate import DEFAULT_STEPPER, CompiledCircuit
 from memsim.surrogate.reference import equilibrium
@@ -236,6 +243,9 @@ SHIPPED: Mapping[str, Shipped] = {
     "integrate-and-fire-set1": _published(1),
     "integrate-and-fire-set2": _published(2),
     "integrate-and-fire-set3": _published(3),
+    "after-hyperpolarising-set1": Shipped(
+        AfterHyperpolarising.set_1, graded(unit_current=6e-6, level=36e-3, tau=1e-3)
+    ),
     "threshold-switching-a": _switching(ThresholdSwitching.set_a, window=5e-3),
     "threshold-switching-b": _switching(ThresholdSwitching.set_b, window=0.5e-3),
 }

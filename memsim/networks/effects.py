@@ -159,6 +159,11 @@ def _check_drive(study: NetworkTable, tau: float) -> None:
 
 def _check_readout(study: NetworkTable) -> None:
     readout = study.readout
+    if not readout.start <= study.window - study.step:
+        raise ValueError(
+            f"readout.start = {readout.start:g} s leaves nothing to look at; allowed: at most a step of "
+            f"{study.step:g} s before the end of the window of {study.window:g} s"
+        )
     if readout.kind in SPIKING:
         return
     # mirrors that are found are found by the level

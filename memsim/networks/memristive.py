@@ -52,7 +52,7 @@ class MemristiveNetwork(Network):
 
     def __init__(self, shape: tuple[int, ...], classes: int, study: NetworkTable, *, rails: int = 1) -> None:
         cells = [load_cell(table.neuron or study.neuron) for table in study.every_layer]
-        readout = Readout.of(study.readout, cells[-1].regime)
+        readout = Readout.of(study.readout, cells[-1].regime, study.window)
         drive = Drive(**study.drive.model_dump(), window=study.window)
         inputs = parts_of(shape, study.inputs, rails)
         parts = _OnCrossbars(shape, classes, study, cells, voltage=drive.voltage, inputs=inputs, rails=rails)

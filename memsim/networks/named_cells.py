@@ -1,4 +1,4 @@
-"""Cells by name: those of the package, `my_cells.py:AhpCell` of a Python file, `my.cir:cell` of a deck.
+"""Cells by name: those of the package, `my_cells.py:TiringCell` of a Python file, `my.cir:cell` of a deck.
 
 Files are named, trusted and kept as memsim.own_code says. Full names of cells in Python files end in a `~` and a digest
 of the circuit, since a file may read others, such as the card of a device.

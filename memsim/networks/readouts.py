@@ -1,5 +1,7 @@
 """Readouts: what is made of the membrane potential v(t) of an output neuron, relative to rest, over the window.
 
+What comes before the start of the readout is not looked at; averages and shares are of the samples from there on.
+
     mean          average of v over the samples [V]
     maximum       largest v [V]
     spike-count   sum over samples k of max(s(v_k+1) - s(v_k), 0)
@@ -33,26 +35,30 @@ class Readout:
         scale: what counts as one unit of a logit [V, spikes or windows].
         level: potential above rest that a spike crosses [V].
         width: of the transition at the level [V].
+        start: share of the window that is over when it begins to look.
     """
 
     kind: ReadoutKind
     scale: float
     level: float
     width: float
+    start: float = 0.0
 
     @classmethod
-    def of(cls, table: ReadoutTable, regime: Regime) -> Readout:
-        """The readout of a study, with what it leaves out taken from the regime of the neuron."""
+    def of(cls, table: ReadoutTable, regime: Regime, window: float) -> Readout:
+        """The readout of a study of such a window [s], with what it leaves out taken from the regime of the neuron."""
         return cls(
             table.kind,
             regime.scales[table.kind] if table.scale is None else table.scale,
             regime.level if table.level is None else table.level,
             regime.width if table.width is None else table.width,
+            table.start / window,
         )
 
     def __call__(self, membrane: Tensor) -> Tensor:
         """Logits [batch, classes] of potentials [time, batch, classes] in V above rest."""
-        return self._score(membrane) / self.scale
+        first = round(self.start * (len(membrane) - 1))
+        return self._score(membrane[first:]) / self.scale
 
     def _score(self, membrane: Tensor) -> Tensor:
         match self.kind:

@@ -133,12 +133,14 @@ class ReadoutTable(Table):
         level: potential above rest that a spike crosses [V]; the neuron's where left out. Beside the kinds that look at
             spikes, mirrors that are found by `auto` go by it.
         width: of the transition at the level [V], of the kinds that look at spikes; the neuron's where left out.
+        start: time from which on it looks [s], before the window is over.
     """
 
     kind: ReadoutKind = "mean"
     scale: Positive | None = None
     level: Finite | None = None
     width: Positive | None = None
+    start: NonNegative = 0.0
 
 
 class NonidealityTable(Table):

@@ -9,7 +9,7 @@ import torch
 
 from memsim.errors import InputError
 from memsim.learn.data import DATA_VARIABLE, DATASETS, Dataset, Split, load_dataset, load_graph
-from memsim.learn.data.scenes import EVENT_SCENES
+from memsim.learn.data.generated import GENERATED
 
 REAL = os.environ.get(DATA_VARIABLE)
 needs_data = pytest.mark.skipif(not REAL, reason=f"set {DATA_VARIABLE} to a folder with data sets")
@@ -30,7 +30,7 @@ COMPUTED = {"digits", "yin-yang", "moving-dots"}
 HERE = [
     pytest.param(name, marks=[] if name in COMPUTED else needs_data)
     for name in DATASETS
-    if name != EVENT_SCENES  # thousands of scenes; see test_scenes.py
+    if name not in GENERATED  # made as tables say; see test_scenes.py and test_recall.py
 ]
 
 

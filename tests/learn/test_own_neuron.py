@@ -19,17 +19,15 @@ from memsim.networks import CircuitNeuron, MemristiveNetwork, load_cell
 from memsim.verify import network_deck, verify
 from memsim.verify.comparison import amplitude
 
-AHP = Path(__file__).parents[2] / "benchmarks" / "studies" / "ahp_cell.py"
+OWN = Path(__file__).parents[2] / "benchmarks" / "studies" / "tiring_cell.py"
 pytestmark = pytest.mark.spice
 
 
 @pytest.fixture(scope="module")
 def study_file(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("own")
-    (folder / "my_cells.py").write_bytes(AHP.read_bytes())
-    text = (
-        'data = "digits"\nneuron = "my_cells.py:AhpCell"\nhidden = [8]\nepochs = 2\nbatch = 64\nstep = 4e-4\n'
-    )
+    (folder / "my_cells.py").write_bytes(OWN.read_bytes())
+    text = 'data = "digits"\nneuron = "my_cells.py:TiringCell"\nhidden = [8]\nepochs = 2\nbatch = 64\nstep = 4e-4\n'
     (folder / "study.toml").write_text(text)
     return folder / "study.toml"
 
@@ -40,7 +38,7 @@ def run(study_file: Path) -> Run:
 
 
 def test_the_file_is_short() -> None:
-    assert len(AHP.read_text().splitlines()) < 40
+    assert len(OWN.read_text().splitlines()) < 40
 
 
 def test_killed_and_resumed_equals_uninterrupted(run: Run, study_file: Path, assert_equal_runs) -> None:
@@ -95,7 +93,7 @@ def test_two_families_in_one_network(run: Run, whole: bool) -> None:
     torch.manual_seed(0)
     study = make_study(hidden=(4,), step=2e-4, synapses={"mirror_ratio": [0.3, 2.0]})
     network = MemristiveNetwork(run.data.shape, run.data.classes, study)
-    network.chain[0].neuron = CircuitNeuron(load_cell(f"{AHP}:AhpCell", trust=True), 4)
+    network.chain[0].neuron = CircuitNeuron(load_cell(f"{OWN}:TiringCell", trust=True), 4)
     network.chain[1].neuron = CircuitNeuron("threshold-switching-a", run.data.classes)
     evidence = verify(dataclasses.replace(run, network=network, study=study), images=1, whole=whole)
     assert network.cells[0].rest != network.cells[1].rest

@@ -153,6 +153,7 @@ SUITED = {
     "integrate-and-fire-set1": (10e-3, "alpha", 0.3),
     "integrate-and-fire-set2": (10e-3, "alpha", 0.3e-3),
     "integrate-and-fire-set3": (10e-3, "alpha", 0.3e-6),
+    "after-hyperpolarising-set1": (10e-3, "alpha", 0.36),
     "threshold-switching-a": (5e-3, "held", 1.0),
     "threshold-switching-b": (0.5e-3, "held", 1.0),
 }

@@ -9,7 +9,7 @@ import pytest
 import torch
 from PySpice.Spice.Netlist import Circuit
 
-from memsim.circuits import AlphaTrain
+from memsim.circuits import AfterHyperpolarising, AlphaTrain
 from memsim.devices import load_card
 from memsim.errors import CheckpointError, InputError, UntrustedDeckError
 from memsim.learn import load_study, make_study, save_study
@@ -17,7 +17,7 @@ from memsim.netlists import library
 from memsim.networks import Cell, CircuitNeuron, load_cell
 from memsim.spice.subcircuits import read_subcircuit
 
-AHP = Path(__file__).parents[2] / "benchmarks" / "studies" / "ahp_cell.py"
+OWN = Path(__file__).parents[2] / "benchmarks" / "studies" / "tiring_cell.py"
 DECK = """cells of mine
 .include mif.lib
 .param low=-25m
@@ -55,7 +55,7 @@ def folder(tmp_path: Path) -> Path:
     """A deck with cells, the device that it includes, and a Python file, in a folder of their own."""
     (tmp_path / "mif.lib").write_text(library(load_card("mif-set1").device, "mif_set1"))
     (tmp_path / "my.cir").write_text(DECK)
-    shutil.copyfile(AHP, tmp_path / "my_cells.py")
+    shutil.copyfile(OWN, tmp_path / "my_cells.py")
     return tmp_path
 
 
@@ -67,10 +67,7 @@ def response(cell: Cell) -> torch.Tensor:
 
 
 def test_a_deck_and_a_class_of_one_circuit_are_one_neuron(folder: Path):
-    deck, written = (
-        load_cell("my.cir:ahp", folder=folder),
-        load_cell("my_cells.py:AhpCell", folder=folder, trust=True),
-    )
+    deck, written = load_cell("my.cir:ahp", folder=folder), Cell.of(AfterHyperpolarising.set_1())
     assert deck.rest == pytest.approx(written.rest, abs=1e-9)
     # the same equations, rests found to 1e-9, and parameters that the deck writes with suffixes
     torch.testing.assert_close(response(deck), response(written), rtol=1e-6, atol=1e-9)
@@ -79,7 +76,7 @@ def test_a_deck_and_a_class_of_one_circuit_are_one_neuron(folder: Path):
 
 
 def test_code_runs_with_trust_alone_and_once(folder: Path):
-    name = str(folder / "my_cells.py") + ":AhpCell"
+    name = str(folder / "my_cells.py") + ":TiringCell"
     with pytest.raises(InputError, match=r"my_cells\.py is code that would run; .*`--trust`"):
         load_cell(name)
     with pytest.raises(InputError, match="--trust"):
@@ -93,9 +90,9 @@ def test_code_runs_with_trust_alone_and_once(folder: Path):
 
 
 def test_a_study_finds_the_file_beside_it_and_notices_when_it_has_changed(folder: Path, tmp_path: Path):
-    (folder / "study.toml").write_text('neuron = "my_cells.py:AhpCell"\nwindow = 20e-3\n')
+    (folder / "study.toml").write_text('neuron = "my_cells.py:TiringCell"\nwindow = 20e-3\n')
     study = load_study(folder / "study.toml", trust=True)
-    assert study.neuron.startswith(f"{folder / 'my_cells.py'}:AhpCell@")
+    assert study.neuron.startswith(f"{folder / 'my_cells.py'}:TiringCell@")
     assert study.window == 20e-3
     assert study.step == load_cell(study.neuron).regime.step
     run = tmp_path / "run"
@@ -106,12 +103,12 @@ def test_a_study_finds_the_file_beside_it_and_notices_when_it_has_changed(folder
     original = (folder / "my_cells.py").read_text()
     (folder / "my_cells.py").write_text(original + "# another\n")
     with pytest.raises(
-        CheckpointError, match=r"my_cells\.py has changed since neuron 'AhpCell' was taken from it"
+        CheckpointError, match=r"my_cells\.py has changed since neuron 'TiringCell' was taken from it"
     ):
         load_study(run / "study.toml", trust=True)
     (folder / "my_cells.py").unlink()  # as on another machine: the run's own copy serves
     moved = load_study(run / "study.toml", trust=True)
-    assert moved.neuron.startswith(f"{run / 'my_cells.py'}:AhpCell@")
+    assert moved.neuron.startswith(f"{run / 'my_cells.py'}:TiringCell@")
     (run / "my_cells.py").write_text(original + "# another\n")
     with pytest.raises(CheckpointError, match="has changed"):
         load_study(run / "study.toml", trust=True)
@@ -140,7 +137,7 @@ def test_a_kept_deck_holds_all_that_it_includes(folder: Path, tmp_path: Path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("my_cells.py:Ahp", "has no 'Ahp'; it has: AhpCell"),
+        ("my_cells.py:Tired", "has no 'Tired'; it has: TiringCell"),
         ("my_cells.py:FAST", "MetastableSwitch is no neuron; give a subclass"),
         ("my_cells.py:IntegrateAndFire", "IntegrateAndFire needs arguments: devices, membrane_capacitance"),
         ("none.py:Cell", "none.py' does not exist; give the path of a Python file"),

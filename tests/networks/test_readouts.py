@@ -7,7 +7,9 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memsim.networks import load_cell
+from memsim.errors import InputError
+from memsim.learn import make_study
+from memsim.networks import MemristiveNetwork, load_cell
 from memsim.networks.readouts import Readout
 from memsim.networks.tables import ReadoutTable
 
@@ -73,13 +75,31 @@ def test_a_neuron_that_almost_fires_feels_how_close_it_came(kind):
 
 def test_what_a_study_leaves_out_comes_from_kind_and_neuron():
     mine = Readout.of(
-        ReadoutTable(kind="mean", scale=5e-3, level=0.02), load_cell("integrate-and-fire-set1").regime
+        ReadoutTable(kind="mean", scale=5e-3, level=0.02), load_cell("integrate-and-fire-set1").regime, 10e-3
     )
     assert (mine.scale, mine.level) == (5e-3, 0.02)
     for neuron, between in (("integrate-and-fire-set1", (0, 0.06)), ("threshold-switching-a", (0.02, 0.11))):
         for kind in ("mean", "maximum", "spike-count", "first-spike"):
-            found = Readout.of(ReadoutTable(kind=kind), load_cell(neuron).regime)
+            found = Readout.of(ReadoutTable(kind=kind), load_cell(neuron).regime, 10e-3)
             assert between[0] < found.level < between[1]
             assert 0 < found.width < found.level / 3
             assert math.isfinite(found.scale)
             assert found.scale > 0
+
+
+@pytest.mark.parametrize("kind", ["mean", "maximum", "spike-count", "first-spike"])
+def test_what_comes_before_the_start_is_not_looked_at(kind):
+    wave = square_wave(12, samples=101)
+    wave[6] = 2 * HIGH
+    late = Readout(kind, 1.0, LEVEL, WIDTH, start=0.4)
+    assert torch.equal(late(wave), readout(kind)(wave[40:]))
+    assert not torch.equal(late(wave), readout(kind)(wave))
+
+
+def test_the_start_of_a_study_is_a_share_of_its_window():
+    study = make_study(hidden=(3,), window=20e-3, readout={"start": 15e-3})
+    assert MemristiveNetwork((4,), 2, study).readout.start == pytest.approx(0.75)
+    with pytest.raises(
+        InputError, match=r"readout.start = 0.02 s leaves nothing to look at; allowed: at most"
+    ):
+        make_study(window=20e-3, readout={"start": 20e-3})

@@ -9,6 +9,7 @@
 | fsdd | spoken digits, 40 bands over time | folder recordings/ |
 | moving-dots | events of a 16x16 camera; two numbers to predict | none, computed |
 | event-scenes | events of textures with known flow; velocity, divergence or flow to predict | none, computed |
+| cue-recall | one of several cues, noise, a go signal at which the cue is to be told | none, computed |
 | cora, citeseer | words of papers, and of those they cite | planetoid/NAME.npz |
 | tactile-objects, tactile-containers | events of a fingertip, binned in time | tactile_neutouch/Ev-*.zip |
 | tonic:NAME | events, binned in time | the package tonic fetches them |
@@ -26,6 +27,7 @@ from typing import Any
 from memsim.errors import InputError
 from memsim.learn.data.dataset import Dataset, Split
 from memsim.learn.data.folders import DATA_VARIABLE, data_folder
+from memsim.learn.data.generated import GENERATED
 from memsim.learn.data.graph_table import GraphTable
 from memsim.learn.data.graphs import nodes_of
 from memsim.learn.data.images import digits, fashion_mnist, mnist
@@ -34,10 +36,12 @@ from memsim.learn.data.nmnist import nmnist
 from memsim.learn.data.own import make_dataset, own_dataset
 from memsim.learn.data.places import Known, find_data
 from memsim.learn.data.planetoid import GRAPHS, Graph, load_graph, planetoid
+from memsim.learn.data.recall import cue_recall
+from memsim.learn.data.recall_table import RecallTable
 from memsim.learn.data.recording_table import RecordingTable
 from memsim.learn.data.recordings import read_recordings
-from memsim.learn.data.scene_table import SCENE_TARGETS, SceneTable
-from memsim.learn.data.scenes import EVENT_SCENES, event_scenes
+from memsim.learn.data.scene_table import SceneTable
+from memsim.learn.data.scenes import event_scenes
 from memsim.learn.data.speech import spoken_digits
 from memsim.learn.data.table import Data, DataTable, data_name
 from memsim.learn.data.tactile import SETS, tactile
@@ -57,10 +61,12 @@ __all__ = [
     "Graph",
     "GraphTable",
     "Known",
+    "RecallTable",
     "RecordingTable",
     "SceneTable",
     "Split",
     "anchored",
+    "cue_recall",
     "data_name",
     "event_scenes",
     "is_own",
@@ -82,7 +88,7 @@ TIME_DOMAIN: dict[str, Callable[[Path | None, int], Dataset]] = {
     MOVING_DOTS: lambda _, bins: moving_dots(bins),
     **{name: partial(tactile, name) for name in SETS},
 }
-DATASETS = (*STATIC, *TIME_DOMAIN, EVENT_SCENES)
+DATASETS = (*STATIC, *TIME_DOMAIN, *GENERATED)
 TONIC = "tonic:"
 TIME_BINS = 32
 
@@ -118,8 +124,8 @@ def load_dataset(
         if table.recordings is not None:
             return read_recordings(path, table, table.recordings, bins or TIME_BINS)
         return own_dataset(path, table, bins, parts)
-    if name == EVENT_SCENES:
-        return _scenes(table, bins or TIME_BINS)
+    if name in GENERATED:
+        return GENERATED[name](table, bins or TIME_BINS)
     if name in GRAPHS and table.graph is not None:
         return _nodes(table, table.graph, data_folder(folder))
     if table != DataTable(name=name):
@@ -147,21 +153,6 @@ def _nodes(table: DataTable, graph: GraphTable, folder: Path | None) -> Dataset:
     """
     table.refuse(set(DataTable.model_fields) - {"name", "graph"}, f"{table.name} is mixed as graph says")
     return nodes_of(load_graph(table.name, folder), table.name, graph)
-
-
-def _scenes(table: DataTable, bins: int) -> Dataset:
-    """Generated scenes, of which a table says what they are.
-
-    Raises:
-        InputError: targets or an entry that they do not have.
-    """
-    table.refuse(
-        set(DataTable.model_fields) - {"name", "targets", "scenes"}, f"{EVENT_SCENES} are made as scenes says"
-    )
-    for target in SCENE_TARGETS:
-        if table.targets in {target, None}:
-            return event_scenes(bins, target, table.scenes)
-    raise InputError(f"targets = {table.targets!r} of {EVENT_SCENES}; allowed: {', '.join(SCENE_TARGETS)}")
 
 
 def is_own(name: str) -> bool:

@@ -9,6 +9,7 @@ from pydantic import Field, model_validator
 
 from memsim.errors import InputError
 from memsim.learn.data.graph_table import GraphTable
+from memsim.learn.data.recall_table import RecallTable
 from memsim.learn.data.recording_table import RecordingTable
 from memsim.learn.data.scene_table import SceneTable, SceneTarget
 from memsim.tables import Count, Finite, Part, Positive, Seed, Table, Whole
@@ -21,7 +22,8 @@ Kind = Literal["classes", "numbers"]
 class DataTable(Table):
     """Data of the user's own; what is left out is found in the data, from those to train on, and said.
 
-    Of the named sets, event-scenes has entries beside its name: targets and scenes; and cora and citeseer: graph.
+    Of the named sets, some have entries beside their names: event-scenes targets and scenes, cue-recall recall, and
+    cora and citeseer graph.
 
     Attributes:
         name: path of a file or folder, or the name of a data set that memsim knows.
@@ -41,6 +43,7 @@ class DataTable(Table):
         duration: length of a sound that is looked at [s]; that of the longest one where left out.
         repeats: whether test examples may be the same as examples to train on.
         scenes: of event-scenes, what they and their camera are.
+        recall: of cue-recall, what its trials are.
         graph: of a citation graph, what its nodes hear of each other; their own words alone where left out.
         recordings: of a folder with recordings of an event camera, how they become examples.
     """
@@ -59,6 +62,7 @@ class DataTable(Table):
     duration: Positive | None = None
     repeats: bool = False
     scenes: SceneTable = SceneTable()
+    recall: RecallTable = RecallTable()
     graph: GraphTable | None = None
     recordings: RecordingTable | None = None
 

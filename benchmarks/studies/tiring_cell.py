@@ -1,4 +1,4 @@
-"""An after-hyperpolarising neuron: a spike is followed by tens of milliseconds below rest."""
+"""A neuron that tires: a spike opens a leak to ground, which takes tens of milliseconds to close."""
 
 from dataclasses import dataclass
 
@@ -8,18 +8,16 @@ from memsim.circuits import IntegrateAndFire
 from memsim.devices import Device, load_device
 
 FAST = load_device("mif-set1")
-SLOW = FAST.with_values(tau=20e-3, r_on=20e3, v_on=90e-3, v_off=30e-3)
+SLOW = FAST.with_values(tau=20e-3, r_on=5e3, v_on=50e-3)
 
 
 @dataclass(frozen=True)
-class AhpCell(IntegrateAndFire):
-    """Integrate-and-fire with a third, slow volatile device to a source below rest."""
+class TiringCell(IntegrateAndFire):
+    """Integrate-and-fire with a third, slow volatile device to ground."""
 
     devices: tuple[Device, ...] = (FAST, FAST, SLOW)
     membrane_capacitance: float = 1e-9
-    e3: float = -0.05
 
     def _connect(self, netlist: Netlist) -> None:
         super()._connect(netlist)
-        self._connect_device(netlist, 3, "e3")
-        netlist.V("3", "e3", netlist.gnd, self.e3)
+        self._connect_device(netlist, 3, netlist.gnd)
