@@ -54,7 +54,9 @@ def test_a_study_comes_through_all_its_stages(name: str, tmp_path: Path) -> None
         one.model_copy(update={"epochs": 1, "examples": None, "batch": None}) for one in study.stages
     )
     run = train(
-        study.model_copy(update={**short, "stages": stages}), tmp_path, data=random_data(data_name(study.data))
+        study.model_copy(update={**short, "stages": stages}),
+        tmp_path,
+        data=random_data(data_name(study.data)),
     )
     assert np.isfinite([epoch.loss for epoch in run.history]).all()
     assert [record.stage.name for record in run.records] == [stage.name for stage in study.stages]
