@@ -4,7 +4,8 @@
 
 x is what the layer before gives, or a part of the input, or averages of windows of either, x' what others give, y its
 own outputs and l the lines that they drive; lines of discrete neurons have the outputs of the step before. A join
-without a synapse adds outputs to outputs: y + x' goes on.
+without a synapse adds outputs to outputs: y + x' goes on; or it puts x' before y, step after step. Layers over
+locations get x turned, see memsim.networks.scans.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ import math
 from collections.abc import Sequence
 from typing import Any, cast
 
+import torch
 from torch import Tensor, nn
 
 from memsim.errors import InputError
@@ -20,8 +22,12 @@ from memsim.networks.delays import Delay
 from memsim.networks.gates import Gate, Identity, passed
 from memsim.networks.lines import Resampling
 from memsim.networks.recurrence import recur
+from memsim.networks.scans import TIME, Over
 from memsim.networks.stepwise import of_steps
 from memsim.networks.synapses import Synapse
+
+STEPS = "steps"
+"""Name of joins whose outputs come before those of a layer, step after step."""
 
 
 class Join(nn.Module):
@@ -30,11 +36,23 @@ class Join(nn.Module):
     Args:
         source: name of the layer whose outputs they are, or `input`.
         synapse: that they pass; they are added to the outputs of the layer where left out.
+        before: whether they come before the outputs of the layer, step after step, in place of being added.
+
+    Raises:
+        InputError: both of them.
     """
 
-    def __init__(self, source: str, synapse: Synapse | None = None) -> None:
+    def __init__(self, source: str, synapse: Synapse | None = None, *, before: bool = False) -> None:
         super().__init__()
-        self.source, self.synapse = source, synapse
+        if before and synapse is not None:
+            raise InputError(
+                f"a join from {source!r} passes a synapse, or comes before outputs; give one of them"
+            )
+        self.source, self.synapse, self.before = source, synapse, before
+
+    def met(self, out: Tensor, other: Tensor) -> Tensor:
+        """Outputs of a layer with those of the source, of a join without synapse."""
+        return torch.cat([other, out]) if self.before else out + other
 
 
 class Layer(nn.Module):
@@ -52,9 +70,11 @@ class Layer(nn.Module):
         joins: from other layers.
         resampling: averages or copies of what comes from the layer before, which word lines follow.
         delay: of what comes on these word lines.
+        over: what its neurons are stepped along, time or location.
+        order: of the locations, numbers [locations] of the lines that come in; by number where left out.
 
     Raises:
-        InputError: sizes that do not fit together.
+        InputError: sizes that do not fit together, or an order of time.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a layer
@@ -71,12 +91,18 @@ class Layer(nn.Module):
         joins: Sequence[Join] = (),
         resampling: Resampling | None = None,
         delay: Delay | None = None,
+        over: Over = TIME,
+        order: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.synapse, self.neuron, self.name, self.source = synapse, neuron, name, source
         self.norm, self.gate = norm, Identity() if gate is None else gate
         self.recurrent, self.tau, self.resampling, self.delay = recurrent, tau, resampling, delay
-        self.joins = nn.ModuleList(joins)
+        self.joins, self.over = nn.ModuleList(joins), over
+        self.order: Tensor | None
+        self.register_buffer("order", order)
+        if order is not None and over == TIME:
+            raise InputError(f"layer {name!r} is stepped over time, which has one order; leave order out")
         others = [join.synapse for join in joins if join.synapse is not None]
         for other in [*others, *([recurrent] if recurrent is not None else [])]:
             if math.prod(other.shape) != self.neurons:
@@ -99,6 +125,11 @@ class Layer(nn.Module):
     def shape(self) -> tuple[int, ...]:
         """Of the neurons: (neurons,) or (channels, height, width)."""
         return self.synapse.shape
+
+    @property
+    def locations(self) -> int | None:
+        """That it is stepped over, where their order is known; None of time."""
+        return None if self.order is None else len(self.order)
 
     @property
     def gate_name(self) -> str:

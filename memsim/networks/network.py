@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -17,6 +18,7 @@ from memsim.crossbar import Crossbar
 from memsim.errors import ConvergenceError, InputError
 from memsim.imc.inferences import inference, remembering
 from memsim.networks.layer import Layer
+from memsim.networks.scans import LOCATION, TIME, turned
 from memsim.networks.synapses import Synapse
 
 Times = NDArray[np.float64]
@@ -96,7 +98,8 @@ class Network(nn.Module):
             at.
 
     Raises:
-        InputError: two layers or parts of one name, or a connection from what is not there or comes later.
+        InputError: two layers or parts of one name, a connection from what is not there or comes later, or layers over
+            time and over locations that do not fit together.
     """
 
     def __init__(
@@ -115,6 +118,7 @@ class Network(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.drive, self.readout, self.clock, self.supply = drive, readout, clock, supply
         self._check_names()
+        self._check_scans()
         self.register_load_state_dict_pre_hook(_of_earlier_checkpoints)
 
     def _check_names(self) -> None:
@@ -138,10 +142,35 @@ class Network(nn.Module):
                     )
             known.append(layer.name)
 
+    def _check_scans(self) -> None:
+        known = {layer.name: layer for layer in self.chain}
+        before = INPUT
+        for layer in self.chain:
+            heard = [layer.source or before] + [join.source for join in layer.connections if not join.before]
+            for source in [known[name] for name in heard if name in known]:
+                check_scans(layer, source)
+            if layer is not self.chain[-1] and any(join.before for join in layer.connections):
+                raise InputError(
+                    f"layer {layer.name!r} has outputs of other steps before its own, which no layer after it can be "
+                    "stepped along; allowed: the last layer"
+                )
+            before = layer.name
+
     @property
     def chain(self) -> list[Layer]:
         """The layers, with their type."""
         return cast("list[Layer]", list(self.layers))
+
+    @property
+    def turned(self) -> dict[str, str]:
+        """Names of the layers over locations that hear what is over time, and of that; all of it is kept for them."""
+        over, before = {layer.name: layer.over for layer in self.chain}, INPUT
+        found = {}
+        for layer in self.chain:
+            main, before = layer.source or before, layer.name
+            if layer.over != over.get(main, TIME):
+                found[layer.name] = main
+        return found
 
     @property
     def crossbars(self) -> list[Crossbar]:
@@ -232,14 +261,22 @@ class Network(nn.Module):
         """
         given: dict[str, Signal] = {INPUT: signal}
         given |= {name: signal.on(part) for name, part in self.parts.items()}
-        before, outputs = signal, []
+        over = {layer.name: layer.over for layer in self.chain}
+        before, outputs = INPUT, dict[str, Tensor]()
+
+        def heard(layer: Layer, source: str) -> Signal:
+            along = layer.over == over.get(source, TIME)
+            return given[source] if along else Outputs(turned(given[source].values, layer.order))
+
         for number, layer in enumerate(self.chain[:layers]):
-            out = fire(number, _arriving(layer, before, given, dt))
-            out = sum((given[join.source].values for join in layer.connections if join.synapse is None), out)
-            outputs.append(out)
+            out = fire(number, _arriving(layer, before, partial(heard, layer), dt))
+            for join in [join for join in layer.connections if join.synapse is None]:
+                out = join.met(out, outputs[join.source] if join.before else heard(layer, join.source).values)
+            outputs[layer.name] = out
             silenced = masks is not None and number < len(masks)
-            before = given[layer.name] = Outputs(out * masks[number] if masks and silenced else out)
-        return outputs
+            given[layer.name] = Outputs(out * masks[number] if masks and silenced else out)
+            before = layer.name
+        return list(outputs.values())
 
     @contextmanager
     def unlimited(self) -> Iterator[None]:
@@ -303,15 +340,30 @@ def current_of(arriving: Arriving) -> Tensor:
     return sum(others, first)
 
 
-def _arriving(layer: Layer, before: Signal, given: Mapping[str, Signal], dt: float) -> Arriving:
-    if layer.source is not None:
-        before = given[layer.source]
+def check_scans(layer: Layer, source: Layer) -> None:
+    """Raise InputError unless a layer can hear another: what is over locations can be heard over these alone."""
+    if source.over != LOCATION:
+        return
+    if layer.over == TIME:
+        raise InputError(
+            f"layer {layer.name!r} is stepped over time and hears {source.name!r}, which is stepped over locations and "
+            f"has no steps of time; give it over = {LOCATION!r}, or after = {INPUT!r}"
+        )
+    orders = [one.order if one.order is None else one.order.tolist() for one in (layer, source)]
+    if orders[0] != orders[1]:
+        raise InputError(
+            f"layers {layer.name!r} and {source.name!r} are stepped over locations in two orders; give both the same"
+        )
+
+
+def _arriving(layer: Layer, before: str, heard: Callable[[str], Signal], dt: float) -> Arriving:
+    main = heard(layer.source or before)
     if layer.resampling is not None:
-        before = before.on(layer.resampling)
+        main = main.on(layer.resampling)
     if layer.delay is not None:
-        before = Outputs(layer.delay(before.values, dt))
-    joined = [(join.synapse, given[join.source]) for join in layer.connections if join.synapse is not None]
-    return [(layer.synapse, before), *joined]
+        main = Outputs(layer.delay(main.values, dt))
+    joined = [(join.synapse, heard(join.source)) for join in layer.connections if join.synapse is not None]
+    return [(layer.synapse, main), *joined]
 
 
 def _of_earlier_checkpoints(network: nn.Module, tensors: dict[str, Any], prefix: str, *_: object) -> None:

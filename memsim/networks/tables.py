@@ -20,11 +20,12 @@ from memsim.errors import InputError
 from memsim.networks.defaults import completed, suiting
 from memsim.networks.described import Entry
 from memsim.networks.drives import Encoding, Pulse
-from memsim.networks.effects import check_effects, check_parts
+from memsim.networks.effects import check_branches, check_effects, check_parts, check_scan
 from memsim.networks.geometry import Convolution, Size, check_padding
 from memsim.networks.lif_table import OF_SPIKES, LifTable
 from memsim.networks.named_cells import known_as
 from memsim.networks.normalisation import TAKES_OUT_MEANS, kind_of, make_norm
+from memsim.networks.scans import INDEX, TIME, Order, Over
 from memsim.networks.scores import MEAN, check_scores
 from memsim.networks.spikes import SPIKES, check_coding
 from memsim.own_code import names_code
@@ -187,9 +188,13 @@ class LayerTable(Table):
         recurrent_norm: of the plain weights that each neuron of a recurrent layer hears its own layer with, as training
             starts; below 1 in thresholds, activity settles. That of all other weights where left out.
         bias: whether a word line that is always on leads to it; as `synapses.bias` says where left out.
+        after: layer that it follows in the place of the one before, or `input`: the begin of a branch.
         sources: layers whose outputs it gets besides those of the layer before; `input` is what the first one gets.
             In files it is called `from`. A layer that names a part of the input gets what it names, and nothing else.
-        join: `current`: each through a crossbar of its own; `spike`: added to its own outputs.
+        join: `current`: each through a crossbar of its own; `spike`: added to its own outputs; `steps`, of the last
+            layer, of discrete neurons that fire: before its own outputs, step after step.
+        over: what discrete neurons are stepped along, `time` or `location`; see memsim.networks.scans.
+        order: of the locations: `index`, `random`, or their numbers; that of lines where left out.
         norm: normalisation of the currents into its neurons, of discrete ones: `batch`, `batch-through-time`,
             `FILE.py:NAME`, or a table with that as `kind` and settings; see memsim.networks.normalisation. Such a layer
             has no bias where left out.
@@ -220,7 +225,10 @@ class LayerTable(Table):
     recurrent_norm: Positive | None = None
     bias: bool | None = None
     sources: Annotated[tuple[str, ...], BeforeValidator(_several), Field(alias="from")] = ()
-    join: Literal["current", "spike"] = "current"
+    after: str | None = None
+    join: Literal["current", "spike", "steps"] = "current"
+    over: Over = TIME
+    order: Order = INDEX
     norm: Entry = None
     gate: Entry = None
     delay: Positive | None = None
@@ -265,6 +273,11 @@ class LayerTable(Table):
         return self
 
     @model_validator(mode="after")
+    def _is_stepped(self) -> LayerTable:
+        check_scan(self)
+        return self
+
+    @model_validator(mode="after")
     def _upsamples_images(self) -> LayerTable:
         if self.upsample is not None and (self.channels is None or self.pool is not None):
             raise ValueError(
@@ -302,7 +315,7 @@ class LayerTable(Table):
         """
         if set(self.sources) & set(parts):
             return self.sources[0], self.sources[1:]
-        return before, self.sources
+        return self.after or before, self.sources
 
     @property
     def is_last(self) -> bool:
@@ -496,6 +509,7 @@ class NetworkTable(Table):
                 "a layer before the last one has no neurons; give it neurons, or channels and kernel"
             )
         check_parts(self)
+        check_branches(self)
         adds_up = not self.every_layer[-1].fires
         last = self.every_layer[-1].lif or (self.lif if len(self.every_layer) == 1 else LifTable())
         silent = sorted(OF_SPIKES & last.given.keys())

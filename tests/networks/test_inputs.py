@@ -91,13 +91,13 @@ def test_discrete_branches_are_the_same():
 
 
 def test_a_list_that_names_a_part_begins_with_what_leads_to_the_synapse():
-    layers = ({"neurons": 5, "from": "left"}, {"neurons": 3, "from": "left"}, {"from": ["layer1", "right"]})
+    layers = ({"neurons": 5, "from": "left"}, {"neurons": 3, "from": "left"}, {"from": ["layer1", "right", "layer2"]})
     net = network(layers, step=500e-6, synapses={"mirror_ratio": 1.0, "bias": True})
     with torch.no_grad():
-        a, _, out = net.waveforms(X)
+        a, b, out = net.waveforms(X)
         lines = net.drive(X).over(net.clock.times()).values
         last = net.chain[2]
-        current = last.synapse(a) + last.joins[0].synapse(lines[..., 4:])
+        current = last.synapse(a) + last.joins[0].synapse(lines[..., 4:]) + last.joins[1].synapse(b)
         assert torch.allclose(out, last.neuron(current, dt=net.clock.step)[0], rtol=1e-9, atol=1e-15)
     assert [one.rows for one in layer_sizes((6,), 3, net.study.every_layer, net.parts)] == [4, 4, 5]
 
