@@ -34,6 +34,14 @@ ROWS: tuple[Row, ...] = (
         "{:.2g} steps".format,
     ),
     ("spikes", "spikes of hidden neurons for an example", "{:.0f}".format),
+    ("words of the schedule", "numbers in gains and references of all steps", "{:.0f}".format),
+    ("share of neurons in lists", "neurons in lists, share of all steps", "{:.2%}".format),
+    ("cells written for an example", "cells that one example writes", "{:.1%}".format),
+    (
+        "cells written for an example, slopes everywhere",
+        "the same with a slope at every potential",
+        "{:.1%}".format,
+    ),
     ("energy [J]", "energy of an inference", "{:.2g} J".format),
     ("latency [s]", "latency of an inference", "{:.2g} s".format),
 )
@@ -56,6 +64,40 @@ def table(name: str) -> str:
             if (values := [_value(one[key]) for one in found if one.get(key) is not None])
         ]
     return "\n".join([*lines, "", f"`{result['command']}`, {result['date']}, {result['machine']}."])
+
+
+def overview(name: str) -> tuple[str, str, str]:
+    """Of a method, mean of seeds (lowest): in software, on chips with columns of one bit, unseen, and as circuits."""
+    path = RESULTS / f"{name}.json"
+    if not path.exists():
+        return ("", "", "")
+    seeds: list[Mapping[str, Mapping[str, Any]]] = list(
+        json.loads(path.read_text(encoding="utf-8"))["seeds"].values()
+    )
+    own = [seed[name] for seed in seeds if name in seed]
+    circuits = [one for seed in seeds for one in seed.values() if "ngspice, same class" in one]
+    return (
+        _over(own, "software", "in continuous time"),
+        _over(own, "unseen chips, averages of each", "unseen chips"),
+        _over(circuits, "circuits", "in continuous time") + _same(circuits),
+    )
+
+
+def _over(found: list[Mapping[str, Any]], *keys: str) -> str:
+    """The first of some figures that there is."""
+    for key in keys:
+        values = [_value(one[key]) for one in found if one.get(key) is not None]
+        if values:
+            return _mean(values, "{:.1%}".format)
+    return ""
+
+
+def _same(circuits: list[Mapping[str, Any]]) -> str:
+    if not circuits:
+        return ""
+    examples = sum(one["ngspice, examples"] for one in circuits)
+    same = sum(round(one["ngspice, same class"] * one["ngspice, examples"]) for one in circuits)
+    return f"; {same} of {examples} the same in ngspice"
 
 
 def _value(found: Any) -> float:

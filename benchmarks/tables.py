@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from memprop_results import PUBLISHED, TITLES
+from methods_table import overview
 
 from memsim.devices import MODELS
 from memsim.files import write_text
+from memsim.methods import load_method, method_names
 
 RESULTS = Path(__file__).parent / "results"
 README = Path(__file__).parent.parent / "README.md"
@@ -43,6 +45,7 @@ SOURCES = (
     "demo",
 )
 BEGIN, END = "<!-- measured: begin -->", "<!-- measured: end -->"
+METHODS = "<!-- methods: begin -->", "<!-- methods: end -->"
 
 
 def _result(name: str) -> dict[str, Any]:
@@ -415,17 +418,8 @@ def _demo() -> list[str]:
 def headline() -> list[str]:
     """Rows of README.md."""
     return [
-        *(
-            *_memprop(),
-            *_robust(),
-            *_step_errors(),
-            *_digits()[:1],
-            *_bptt()[:1],
-            *_crossbar()[:2],
-            *_wires(),
-            *_devices(),
-        ),
-        *(*_fits(), *_variability(), *_adcless(), *_columns(", wires"), *_sweeps(), *_demo()),
+        *(*_memprop(), *_robust(), *_bptt()[:1], *_crossbar()[1:2], *_devices(), *_fits(), *_variability()),
+        *(*_adcless(), *_columns(", wires"), *_demo()),
     ]
 
 
@@ -467,11 +461,25 @@ def measured(rows: list[str]) -> str:
     return "\n".join([BEGIN, "| measured | |", "|---|---|", *rows, "", source, END])
 
 
+def methods() -> str:
+    """A table of the methods of the literature, between their markers of README.md."""
+    head = "| method, mean of seeds (lowest) | software | columns of 1 bit | circuits | expected |"
+    rows = [
+        f"| [{name}](docs/methods/{name}.md) | {' | '.join(overview(name))} | {load_method(name).expected} |"
+        for name in method_names()
+    ]
+    begin, end = METHODS
+    return "\n".join([begin, head, "|---|---|---|---|---|", *rows, end])
+
+
 def main() -> None:
-    """Replace the block in README.md."""
+    """Replace the blocks in README.md."""
     text = README.read_text(encoding="utf-8")
-    before, rest = text.split(BEGIN)
-    write_text(README, before + measured(headline()) + rest.split(END)[1])
+    for block in (measured(headline()), methods()):
+        begin, *_, end = block.splitlines()
+        before, rest = text.split(begin)
+        text = before + block + rest.split(end)[1]
+    write_text(README, text)
 
 
 if __name__ == "__main__":

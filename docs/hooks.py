@@ -61,12 +61,14 @@ def on_page_markdown(markdown: str, page: Any, **_: object) -> str:
 
 
 def _methods() -> str:
-    found = [load_method(name) for name in method_names()]
+    measured = _beside("methods_table", BENCHMARKS).overview
     rows = [
-        (f"[{one.name}]({one.name}.md)", one.title, one.paper, one.task, one.expected, one.time)
-        for one in found
+        (f"[{one.title}]({one.name}.md)", one.paper, one.task, *measured(one.name), one.expected, one.time)
+        for one in map(load_method, method_names())
     ]
-    return _table(("name", "method", "paper", "task", "expected", "time"), rows)
+    return _table(
+        ("method", "paper", "task", "software", "columns of 1 bit", "circuits", "expected", "time"), rows
+    )
 
 
 def _models(cards: list[Card]) -> str:

@@ -15,17 +15,15 @@ from method_parts.drawing import SIZE, saved
 
 
 def measures(run: Run, folder: Path) -> dict[str, Any]:
-    """Of studies that have weights of steps."""
-    through_time = any(isinstance(layer.norm, BatchNormThroughTime) for layer in run.network.chain)
-    return exits(run, folder) if through_time else {}
-
-
-def exits(run: Run, folder: Path) -> dict[str, Any]:
-    """What is right after each step in software, and the weights of the normalisation of each step."""
+    """Of studies that have weights of steps: what is right after each in software, these weights, and their storage."""
     network = load_run(folder, stages=1, data=run.data).network
+    norms = [layer.norm for layer in network.chain if isinstance(layer.norm, BatchNormThroughTime)]
+    if not norms:
+        return {}
     return {
         "right after each step": accuracies(network, run.data.test).tolist(),
         "weights of steps": weights_of_steps(network).tolist(),
+        "words of the schedule": 2 * sum(norm.num_features for norm in norms),
     }
 
 

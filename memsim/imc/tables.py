@@ -149,6 +149,7 @@ class ConverterTable(Table):
         hysteresis: by which the threshold moves away from the side that was last decided, up and down [LSB].
         metastable: inputs this close to the threshold are decided by chance [LSB].
         tie: what a sense amplifier decides at exactly 0.
+        decision_time: of a sense amplifier or a ternary converter [s]; that of the technology where left out.
         inl, dnl: standard deviation of the bow over the range, and of each step [LSB of the ADC].
     """
 
@@ -162,6 +163,7 @@ class ConverterTable(Table):
     hysteresis: NonNegative = 0.0
     metastable: NonNegative = 0.0
     tie: Literal["low", "high"] = "low"
+    decision_time: Positive | None = None
     inl: NonNegative = 0.0
     dnl: NonNegative = 0.0
 
@@ -177,10 +179,10 @@ class ConverterTable(Table):
             raise ValueError(f"bits = {self.bits} does not fit a {self.kind}; allowed: {fixed[self.kind]}")
         of_adc, of_decision = ("step", "inl", "dnl"), ("hysteresis", "metastable")
         idle = {
-            "ideal": (*of_adc, *of_decision, "offset", "noise", "threshold"),
+            "ideal": (*of_adc, *of_decision, "offset", "noise", "threshold", "decision_time"),
             "sense-amplifier": (*of_adc, "threshold"),
             "ternary": (*of_adc, *of_decision),
-        }.get(self.kind, (*of_decision, "threshold"))
+        }.get(self.kind, (*of_decision, "threshold", "decision_time"))
         for name in idle:
             if getattr(self, name):
                 raise ValueError(

@@ -17,6 +17,7 @@ from memsim.imc.converters import decides
 from memsim.imc.estimators import Estimator
 from memsim.imc.hardware import DRAWN_ONCE, HardwareCard, load_hardware
 from memsim.learn.checkpoint import EpochRecord
+from memsim.learn.rules import RuleEntry
 from memsim.tables import Count, Part, Positive, Table
 
 STAGES = "stages.csv"
@@ -52,6 +53,7 @@ class Stage(Table):
         card: the hardware that is trained for; none, and so ideal, where left out.
         hardware: entries of the card that differ, by dotted names, such as {"converter.offset" = 0.5}.
         chip: number of the only one that is trained for, as one on the bench; new ones in each batch where left out.
+        rule: what fills the gradients; that of the study where left out.
         trains: names of the parameters that are trained, `*` for any characters, as in "*.trim" for column references;
             all where left out.
         digital: names of layers of discrete neurons that are not on arrays, but computed as in software.
@@ -73,6 +75,7 @@ class Stage(Table):
     card: str | None = None
     hardware: dict[str, Any] = {}
     chip: Count | None = None
+    rule: RuleEntry | None = None
     trains: tuple[str, ...] = ()
     digital: tuple[str, ...] = ()
     cards: dict[str, Annotated[LayerCard, BeforeValidator(_named)]] = {}

@@ -12,9 +12,8 @@ from pydantic import Field, ValidationInfo, field_validator, model_validator
 from memsim.files import write_text
 from memsim.learn.data import DataTable, anchored
 from memsim.learn.digital import check_digital, check_dropout
-from memsim.learn.rules import BACKPROPAGATION, rule_of
+from memsim.learn.rules import BACKPROPAGATION, RuleEntry
 from memsim.learn.stages import Stage, check_stages
-from memsim.networks.described import Entry
 from memsim.networks.named_cells import full_name
 from memsim.networks.tables import NetworkTable, NonidealityTable
 from memsim.own_code import keep_files, load_object, names_code
@@ -153,14 +152,8 @@ class Study(NetworkTable):
     nonidealities: NonidealitiesTable = NonidealitiesTable()
     augmentation: AugmentationTable = AugmentationTable()
     training: TrainingTable = TrainingTable()
-    rule: Entry = BACKPROPAGATION
+    rule: RuleEntry = BACKPROPAGATION
     stages: tuple[Stage, ...] = ()
-
-    @field_validator("rule")
-    @classmethod
-    def _is_a_rule(cls, value: Any) -> Any:
-        rule_of(value)
-        return value["kind"] if isinstance(value, dict) and len(value) == 1 else value
 
     @model_validator(mode="after")
     def _stages_fit(self) -> Study:
@@ -170,7 +163,18 @@ class Study(NetworkTable):
             raise ValueError(f"{given[0]} changes nothing in a study with stages; give it to each stage")
         self._check_cards()
         self._check_training()
+        self._check_rules()
         return self
+
+    def _check_rules(self) -> None:
+        """Raise ValueError where a stage names the rule of the study, or none of them learns by that."""
+        for stage in self.stages:
+            if stage.rule == self.rule:
+                raise ValueError(
+                    f"stage {stage.name!r}: rule is that of the study, and changes nothing; leave it out"
+                )
+        if self.stages and "rule" in self.model_fields_set and all(stage.rule for stage in self.stages):
+            raise ValueError("rule changes nothing where every stage has its own; leave it out")
 
     def _check_training(self) -> None:
         """Raise ValueError where an entry of training changes nothing."""

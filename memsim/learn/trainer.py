@@ -72,8 +72,8 @@ class Trainer:
         metrics: Mapping[str, Metric] | None = None,
     ) -> None:
         self.study, self.network, self.data, self.fabric = study, network, data, fabric
-        self.rule = rule_of(study.rule) if rule is None else rule
         self.number, self.stage = number, study.every_stage[number]
+        self.rule = rule_of(self.stage.rule or study.rule) if rule is None else rule
         self.optimizer: Optimizer = make_optimizer(network, study.training, self.stage.learning_rate)
         self._module: nn.Module
         self._module, self._stepping = fabric.setup(network, self.optimizer)

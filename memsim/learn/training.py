@@ -30,7 +30,7 @@ from memsim.learn.judging import note_on_averages
 from memsim.learn.losses import LossFunction
 from memsim.learn.metrics import Metric, given_metrics
 from memsim.learn.optimization import training_only
-from memsim.learn.rules import BPTT, Rule, rule_of
+from memsim.learn.rules import BPTT, Rule, RunAnew, rule_of
 from memsim.learn.run import Run, check_all_gates, enter, mapped, network_of, run_of, started
 from memsim.learn.run_data import data_of, save_record
 from memsim.learn.shares import check_shares
@@ -107,8 +107,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
             tell(note)
     network = network_of(study, data)
     check_all_gates(network, study)
-    _check_stages(network, study, data)
-    _check_rule(rule_of(study.rule) if rule is None else rule, network, data)
+    _check_stages(network, study, data, rule)
     study = with_gains(study, network, data, folder if resume else study.training.start)
     _check_same(folder, study, resume)
     if not resume:
@@ -263,21 +262,17 @@ def _check_places(folder: Path, study: Study, resume: bool) -> None:
         )
 
 
-def _check_stages(network: Network, study: Study, data: Dataset) -> None:
-    """Raise InputError where a card cannot hold the network, or its stage trains parameters that it does not have.
+def _check_stages(network: Network, study: Study, data: Dataset, rule: Rule | None) -> None:
+    """Raise InputError where a stage cannot be: its card, the parameters that it trains, or its rule.
 
     Crossbars take ranges of voltages from the network that they get, which may be silent still.
     """
-    for stage in study.stages:
-        if stage.trains or (stage.card and not network.crossbars):
-            with training_only(mapped(network, stage, study, data), stage.trains):
-                pass
-
-
-def _check_rule(rule: Rule, network: Network, data: Dataset) -> None:
-    """Raise InputError where backpropagation has penalties for what a network does not have."""
-    if isinstance(rule, BPTT):
-        rule.check(network, data.train.inputs(slice(2)))
+    for stage in study.every_stage:
+        known = network if network.crossbars and not stage.trains else mapped(network, stage, study, data)
+        learns = rule_of(stage.rule or study.rule) if rule is None else rule
+        with training_only(known, stage.trains):
+            if isinstance(learns, BPTT | RunAnew):
+                learns.check(known, data.train.inputs(slice(2)))
 
 
 def _check_same(folder: Path, study: Study, resume: bool) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
@@ -139,10 +140,16 @@ def _training_section(run: Run, figures: dict[str, Figure]) -> Section:
 
 def _rule(run: Run) -> str:
     """How the network learned."""
-    if run.study.rule == BACKPROPAGATION:
+    kinds = dict.fromkeys(_kind(stage.rule or run.study.rule) for stage in run.study.every_stage)
+    if list(kinds) == [BACKPROPAGATION]:
         return f"Backpropagation through time {WAYS[run.study.discrete]}"
-    kind = run.study.rule["kind"] if isinstance(run.study.rule, dict) else run.study.rule
-    return f"Learned by the rule {kind.rpartition(':')[2].partition('@')[0]}."
+    several = ", then by the rule ".join(kinds)
+    return f"Learned by the rule {several}."
+
+
+def _kind(rule: Any) -> str:
+    kind: str = rule["kind"] if isinstance(rule, dict) else rule
+    return kind.rpartition(":")[2].partition("@")[0]
 
 
 def _stages(run: Run) -> list[Table]:

@@ -152,6 +152,8 @@ def test_figures_become_lsb_of_a_card(tmp_path: Path):
     wanted = 8e-3 / lsb, 6e-4 / lsb, 2e-3 / lsb
     found = card.converter.offset, card.converter.noise, card.converter.hysteresis
     assert found == pytest.approx(wanted, rel=1e-3)  # four digits are written
+    until = FIGURES.time_offset + FIGURES.time_constant * math.log(BENCH.supply / FIGURES.noise)
+    assert card.converter.decision_time == pytest.approx(until, rel=1e-3)
     assert "my.cir:latch in ngspice, 1.1 V" in card.sources["converter.offset"]
     with pytest.raises(InputError, match="is read by flash; allowed: one of sense-amplifier and ternary"):
         card_of(FIGURES, BENCH, base="hp-adc", load=100.0, **given)

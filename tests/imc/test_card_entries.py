@@ -75,6 +75,7 @@ ENTRIES: dict[str, tuple[float, Metric | str, int]] = {
     "converter.noise": (3.0, OUTPUTS, 0),
     "converter.hysteresis": (3.0, OUTPUTS, 0),
     "converter.metastable": (3.0, OUTPUTS, 0),
+    "converter.decision_time": (50e-9, period, 1),
     "converter.inl": (3.0, OUTPUTS, 0),
     "converter.dnl": (3.0, OUTPUTS, 0),
     "accumulation.bits": (32, energy_of("accumulators"), 1),

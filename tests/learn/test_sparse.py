@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from memsim.errors import InputError
-from memsim.learn import make_study, train
+from memsim.learn import load_study, make_study, train
 from memsim.learn.rules import SparseBPTT
 from memsim.learn.rules.lists import Listed, fired
 from memsim.networks import DiscreteNeuron, SpikingNetwork, build_network
@@ -109,3 +109,32 @@ def test_networks_that_lists_do_not_know_are_refused(
 def test_it_learns(tmp_path: Path) -> None:
     run = train(make_study(**study(epochs=12, learning_rate=0.01)), tmp_path / "run")
     assert run.history[-1].test_accuracy > 0.6  # chance is 0.1
+
+
+HARDWARE = {"name": "one bit", "card": "adcless-differential-64", "epochs": 1, "examples": 64}
+
+
+def test_a_stage_on_arrays_learns_by_a_rule_of_its_own(tmp_path: Path) -> None:
+    stages = [{"name": "software", "epochs": 1}, {**HARDWARE, "rule": "bptt"}]
+    run = train(make_study(**study(stages=stages)), tmp_path / "run")
+    assert [record.stage.rule for record in run.records] == [None, "bptt"]
+    assert load_study(tmp_path / "run" / "study.toml") == run.study
+
+
+def test_a_rule_that_does_not_know_arrays_is_refused_before_the_first_stage(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="chains of dense layers"):
+        train(make_study(**study(stages=[{"name": "software"}, HARDWARE])), tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("stages", "words"),
+    [
+        ([{"name": "software", "rule": "sparse"}], "that of the study"),
+        ([{"name": "software", "rule": "bptt"}], "every stage has its own"),
+        ([{"name": "software", "rule": "sprase"}], "sprase"),
+    ],
+)
+def test_rules_of_stages_that_change_nothing_are_refused(stages: list[dict[str, Any]], words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        make_study(**study(stages=stages))

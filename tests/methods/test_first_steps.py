@@ -17,6 +17,7 @@ SHAPES = {
     "fashion-mnist": ((28, 28), 10),
     "digits": ((8, 8), 10),
     "yin-yang": ((4,), 3),
+    "nmnist": ((2312,), 10),
 }
 LONG = {"bntt", "equilibrium", "equilibrium-circuits"}
 """More than five seconds each."""

@@ -6,6 +6,7 @@ R V_read (G_on - G_off) / (2^b - 1).
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 from memsim.errors import InputError
@@ -15,6 +16,11 @@ from memsim.imc.hardware import load_hardware
 from memsim.units import format_si
 
 DECISIONS = {"sense-amplifier", "ternary"}
+
+
+def decision_time(figures: AmplifierFigures, bench: Bench) -> float:
+    """Until inputs as small as the noise are decided [s], by the law of times: t0 + tau ln(supply / noise)."""
+    return figures.time_offset + figures.time_constant * math.log(bench.supply / figures.noise)
 
 
 def card_of(
@@ -44,6 +50,7 @@ def card_of(
     entries = {"offset": figures.offset / lsb, "noise": figures.noise / lsb}
     if figures.hysteresis > RESOLUTION and card.converter.kind == "sense-amplifier":
         entries["hysteresis"] = figures.hysteresis / lsb
+    entries["decision_time"] = decision_time(figures, bench)
     driven = f"{bench.supply:g} V, inputs at {bench.common:g} V"
     at = f"{source} in ngspice, {driven}, 1 LSB = {format_si(lsb, 'V')} in {load:g} ohm"
     told = {
@@ -51,6 +58,7 @@ def card_of(
         f"{format_si(figures.offset, 'V')} +- {format_si(figures.offset_error, 'V', 2)}: {at}",
         "noise": f"of channels, {format_si(figures.noise, 'V')}: {at}",
         "hysteresis": f"mean of the draws, {format_si(figures.hysteresis, 'V')}: {at}",
+        "decision_time": f"at {format_si(figures.noise, 'V')}, below which noise decides: {at}",
     }
     return {
         "base": base,

@@ -6,7 +6,8 @@ conductance G, with L levels or b bits, as
     sense amplifier, flash:  P = level_power (L - 1) + column_power G,            t = 1 ns (L = 2) or 10 ns
     SAR:                     P = sar_base_power + sar_bit_power b + sar_column_power G,   t = (b + 1) sar_bit_time
 
-and E = P t. The part with G is what the array takes, the rest what the converter takes.
+and E = P t; a card may say how long a decision takes. The part with G is what the array takes, the rest what the
+converter takes.
 
 Where currents are ohmic, the array takes V_read^2 G (k t_read + t) instead: for the k pulses that word lines get before
 the conversion, one but of counted inputs, and while it lasts.
@@ -57,9 +58,8 @@ def conversion(card: HardwareCard, constants: Constants, accounting: Accounting)
         fitted = c.sar_column_power
     else:
         decisions, flash = _decisions(converter), converter.kind == "flash" and converter.bits > 1
-        time, settling = (
-            (c.sense_time_most, c.settling_flash) if flash else (c.sense_time_least, c.settling_sense)
-        )
+        least = converter.decision_time or c.sense_time_least
+        time, settling = (c.sense_time_most, c.settling_flash) if flash else (least, c.settling_sense)
         energy = decisions * (c.level_power * time + c.encoder_energy)
         area = decisions * c.level_area
         fitted = c.column_power

@@ -1,11 +1,12 @@
 """What fills the gradients of a network: the rule of a study."""
 
-from memsim.learn.rules.base import BPTT, Batch, Rule
+from memsim.learn.rules.base import BPTT, Batch, Rule, RunAnew
 from memsim.learn.rules.equilibrium import Equilibrium
 from memsim.learn.rules.exact_spikes import ExactSpikes
 from memsim.learn.rules.known import (
     BACKPROPAGATION,
     RULES,
+    RuleEntry,
     check_state,
     loss_from,
     name_of,
@@ -22,6 +23,8 @@ __all__ = [
     "Equilibrium",
     "ExactSpikes",
     "Rule",
+    "RuleEntry",
+    "RunAnew",
     "SparseBPTT",
     "check_state",
     "loss_from",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from copy import deepcopy
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol, runtime_checkable
@@ -120,6 +121,14 @@ class RunAnew(ABC):
             masks: factors [batch, neurons] on the outputs of hidden layers, which not every rule knows.
             generator: source of the events of a drive that draws some.
         """
+
+    def check(self, network: nn.Module, _: Tensor) -> None:
+        """See, before training, that this rule takes a network, which stays as it is.
+
+        Raises:
+            InputError: what it lacks.
+        """
+        self.prepared(deepcopy(network))
 
     def grads(self, batch: Batch) -> Tensor:
         network = self.prepared(batch.network)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import Annotated, Any
 
+from pydantic import AfterValidator
 from torch import Tensor, nn
 
 from memsim.errors import InputError
@@ -12,7 +13,7 @@ from memsim.learn.rules.base import BPTT, Batch, Rule
 from memsim.learn.rules.equilibrium import Equilibrium
 from memsim.learn.rules.exact_spikes import ExactSpikes
 from memsim.learn.rules.sparse import SparseBPTT
-from memsim.networks.described import described
+from memsim.networks.described import Entry, described
 from memsim.own_code import blamed
 
 BACKPROPAGATION = "bptt"
@@ -32,6 +33,16 @@ def rule_of(entry: Any) -> Rule:
         InputError: an unknown rule, or settings that it does not have.
     """
     return described(entry, RULES, Rule, "rule")  # type: ignore[type-abstract] # protocols will do
+
+
+def _known(entry: Any) -> Any:
+    """An entry that describes a rule; a table without settings is the name of its kind."""
+    rule_of(entry)
+    return entry["kind"] if isinstance(entry, dict) and len(entry) == 1 else entry
+
+
+RuleEntry = Annotated[Entry, AfterValidator(_known)]
+"""An entry of a table that describes a rule."""
 
 
 def loss_from(rule: Rule, batch: Batch) -> Tensor:
