@@ -187,7 +187,7 @@ def _chip(  # noqa: PLR0913 - each is a choice of its own
     test = run.data.test if images is None else first(run.data.test, images)
     shown = first(test, COSTED_IMAGES).inputs()
     with network.unlimited() if cold else nullcontext():
-        workload = _workload(network, shown, data_name(run.study.data))
+        workload = workload_on_chip(network, shown, data_name(run.study.data))
         accuracy = evaluate(network, test)
     places = places_of(network)
     own = {
@@ -215,7 +215,7 @@ def places_of(network: Network) -> dict[str, str]:
     return {layer.name: f"layers.{number}." for number, layer in enumerate(network.chain)}
 
 
-def _workload(network: Network, inputs: Tensor, name: str) -> Workload:
+def workload_on_chip(network: Network, inputs: Tensor, name: str) -> Workload:
     """What a network on a chip does with inputs; what is kept for several layers over locations is kept once."""
     places = places_of(network)
     layers = {

@@ -137,8 +137,9 @@ class Parts(ABC):
         earlier = [INPUT, *self.parts, *self.names[:number]]
         for source in (main, *others):
             if source not in earlier:
+                entry = "after" if source == self.tables[number].after else "from"
                 raise InputError(
-                    f"layer {self.names[number]!r}: from = {source!r} is none of what comes before it: "
+                    f"layer {self.names[number]!r}: {entry} = {source!r} is none of what comes before it: "
                     f"{', '.join(earlier)}"
                 )
         return main, others

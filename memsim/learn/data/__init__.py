@@ -7,7 +7,7 @@
 | yin-yang | 4 numbers | none, computed |
 | nmnist | events of a 34x34 camera, binned in time | folders Train/ and Test/ |
 | fsdd | spoken digits, 40 bands over time | folder recordings/ |
-| early-late, early-late-both-ways | events in half of the steps and of the lines; also location by location | none, computed |
+| early-late | events early or late in one of two regions; -both-ways: turned, too | none, computed |
 | moving-dots | events of a 16x16 camera; two numbers to predict | none, computed |
 | event-scenes | events of textures with known flow; velocity, divergence or flow to predict | none, computed |
 | cora, citeseer | words of papers | planetoid/NAME.npz |
