@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import torch
@@ -59,7 +60,35 @@ def latency_coded(inputs: Tensor, steps: int) -> Tensor:
     return torch.cat([early, early.new_zeros(steps - len(early), *early.shape[1:])])
 
 
-CODINGS: dict[str, Coding] = {SPIKES: as_spikes, DIRECT: direct, "latency": latency_coded}
+@dataclass(frozen=True)
+class DrawnCoding:
+    """A coding that draws; one and the same draw where it gets no generator.
+
+    Attributes:
+        draw: from inputs, steps and a generator to [steps, batch, inputs].
+    """
+
+    draw: Callable[[Tensor, int, torch.Generator], Tensor]
+
+    def __call__(self, inputs: Tensor, steps: int, generator: torch.Generator | None = None) -> Tensor:
+        """Spikes [steps, batch, inputs] of still inputs; events come as they are."""
+        if inputs.ndim == 3:
+            return event_coded(inputs)
+        source = torch.Generator(inputs.device).manual_seed(0) if generator is None else generator
+        return self.draw(inputs, steps, source)
+
+
+def bernoulli(inputs: Tensor, steps: int, generator: torch.Generator) -> Tensor:
+    """At each step a spike with the probability that the input says, 0 to 1."""
+    return torch.bernoulli(inputs.expand(steps, *inputs.shape), generator=generator)
+
+
+CODINGS: dict[str, Coding] = {
+    SPIKES: as_spikes,
+    DIRECT: direct,
+    "latency": latency_coded,
+    "bernoulli": DrawnCoding(bernoulli),
+}
 """Codings by the names that studies use."""
 
 

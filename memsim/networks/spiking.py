@@ -20,7 +20,7 @@ from memsim.networks.lines import Part, parts_of
 from memsim.networks.network import Network, Outputs, Times
 from memsim.networks.parts import Connection, Parts, crossbar_of
 from memsim.networks.scores import Scores, mean
-from memsim.networks.spikes import Coding, as_spikes
+from memsim.networks.spikes import Coding, DrawnCoding, as_spikes
 from memsim.networks.synapses import Ideal, OfSpikes, Synapse
 from memsim.networks.tables import CROSSBAR, LayerTable, SynapsesTable
 
@@ -136,7 +136,9 @@ class Presented:
     steps: int
     coding: Coding
 
-    def __call__(self, inputs: Tensor, _: torch.Generator | None) -> _Given:
+    def __call__(self, inputs: Tensor, generator: torch.Generator | None) -> _Given:
+        if isinstance(self.coding, DrawnCoding):
+            return _Given(self.coding(inputs, self.steps, generator))
         return _Given(self.coding(inputs, self.steps))
 
 

@@ -350,8 +350,9 @@ class NetworkTable(Table):
             that of the classes; where all have some, it follows by itself.
         recurrent: whether the last hidden layer, a dense one, is.
         steps: of time that discrete neurons get for each input: bins of events, or what still inputs are coded to.
-        coding: of inputs for discrete neurons: `spikes`; `direct`, the numbers themselves at every step; or a function
-            of yours, `FILE.py:NAME`, see memsim.networks.spikes.
+        coding: of inputs for discrete neurons: `spikes`, evenly spaced; `bernoulli`, drawn at each step; `latency`, one
+            spike; `direct`, the numbers themselves at every step; or a function of yours, `FILE.py:NAME`, see
+            memsim.networks.spikes.
         scores: of the membranes of discrete neurons in the last layer: their `mean` or `sum` over the steps, those of
             the `last` step, or a function of yours, `FILE.py:NAME`, see memsim.networks.scores.
         neuron: `lif`, discrete leaky neurons behind plain weights, also meant where `steps` or stages are given and no

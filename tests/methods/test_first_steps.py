@@ -19,7 +19,7 @@ SHAPES = {
     "yin-yang": ((4,), 3),
     "nmnist": ((2312,), 10),
 }
-LONG = {"bntt", "equilibrium", "equilibrium-circuits"}
+LONG = {"bntt", "equilibrium", "equilibrium-circuits", "hoyer-circuits", "thresholds-circuits"}
 """More than five seconds each."""
 EXAMPLES = 20
 """More than one in a batch, for the statistics of a batch, and each class in training and test."""

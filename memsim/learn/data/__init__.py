@@ -10,7 +10,7 @@
 | early-late | events early or late in one of two regions; -both-ways: turned, too | none, computed |
 | moving-dots | events of a 16x16 camera; two numbers to predict | none, computed |
 | event-scenes | events of textures with known flow; velocity, divergence or flow to predict | none, computed |
-| cora, citeseer | words of papers | planetoid/NAME.npz |
+| cora, citeseer | words of papers, and of those they cite | planetoid/NAME.npz |
 | tactile-objects, tactile-containers | events of a fingertip, binned in time | tactile_neutouch/Ev-*.zip |
 | tonic:NAME | events, binned in time | the package tonic fetches them |
 | a path | your own: see memsim.learn.data.table and memsim.learn.data.formats | that file or folder |
@@ -28,6 +28,8 @@ from memsim.errors import InputError
 from memsim.learn.data.dataset import Dataset, Split
 from memsim.learn.data.early_late import BOTH_WAYS, EARLY_LATE, both_ways, early_late
 from memsim.learn.data.folders import DATA_VARIABLE, data_folder
+from memsim.learn.data.graph_table import GraphTable
+from memsim.learn.data.graphs import nodes_of
 from memsim.learn.data.images import digits, fashion_mnist, mnist
 from memsim.learn.data.motion import MOVING_DOTS, moving_dots
 from memsim.learn.data.nmnist import nmnist
@@ -55,6 +57,7 @@ __all__ = [
     "DataTable",
     "Dataset",
     "Graph",
+    "GraphTable",
     "Known",
     "RecordingTable",
     "SceneTable",
@@ -121,19 +124,33 @@ def load_dataset(
         return own_dataset(path, table, bins, parts)
     if name == EVENT_SCENES:
         return _scenes(table, bins or TIME_BINS)
+    if name in GRAPHS and table.graph is not None:
+        return _nodes(table, table.graph, data_folder(folder))
     if table != DataTable(name=name):
         raise InputError(
             f"data set {name!r} has no options; leave all but name out of the table data, or give a path"
         )
-    if name in STATIC:
-        return STATIC[name](data_folder(folder))
-    if name in TIME_DOMAIN:
-        return TIME_DOMAIN[name](data_folder(folder), bins or TIME_BINS)
+    if name in {*STATIC, *TIME_DOMAIN}:
+        return _named(name, data_folder(folder), bins or TIME_BINS)
     if name.startswith(TONIC):
         return from_tonic(name.removeprefix(TONIC), data_folder(folder), bins or TIME_BINS)
     raise InputError(
         f"data set {name!r} is unknown; known: {', '.join(DATASETS)}, {TONIC}NAME, and paths of your own data"
     )
+
+
+def _named(name: str, folder: Path | None, bins: int) -> Dataset:
+    return STATIC[name](folder) if name in STATIC else TIME_DOMAIN[name](folder, bins)
+
+
+def _nodes(table: DataTable, graph: GraphTable, folder: Path | None) -> Dataset:
+    """Nodes of a citation graph that hear of each other.
+
+    Raises:
+        InputError: an entry that they do not have.
+    """
+    table.refuse(set(DataTable.model_fields) - {"name", "graph"}, f"{table.name} is mixed as graph says")
+    return nodes_of(load_graph(table.name, folder), table.name, graph)
 
 
 def _scenes(table: DataTable, bins: int) -> Dataset:

@@ -67,7 +67,7 @@ def make_dataset(train: Any, test: Any = None, *, slots: int | None = None, **op
         InputError: an unknown option, or data that cannot be trained on.
     """
     table = checked(DataTable, {"name": IN_PYTHON, **options}, "the options of the data")
-    table.refuse({*OF_SOME, "recordings"}, "Python has the data")
+    table.refuse({*OF_SOME, "recordings", "graph"}, "Python has the data")
     first, second = (None if part is None else _examples(part) for part in (train, test))
     found = Found(_given(first), second)
     found, widths = side_by_side(found, table, tuple(found.train.apart))
@@ -91,6 +91,7 @@ def _dataset(  # noqa: PLR0917 - each used once
             raise InputError(f"there are no examples to {name}; give at least one")
         check_values(name, part.inputs)
     table.refuse({"scenes"}, "these data are your own and not event-scenes")
+    table.refuse({"graph"}, "these data are your own and no graph")
     wanted = table.targets
     if wanted in SCENE_TARGETS:
         raise InputError(f"targets = {wanted!r} is of event-scenes; allowed here: classes, numbers")

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from memsim.errors import InputError
+from memsim.learn.data.graph_table import GraphTable
 from memsim.learn.data.recording_table import RecordingTable
 from memsim.learn.data.scene_table import SceneTable, SceneTarget
 from memsim.tables import Count, Finite, Part, Positive, Seed, Table, Whole
@@ -20,7 +21,7 @@ Kind = Literal["classes", "numbers"]
 class DataTable(Table):
     """Data of the user's own; what is left out is found in the data, from those to train on, and said.
 
-    Of the named sets, event-scenes alone has entries beside its name: targets and scenes.
+    Of the named sets, event-scenes has entries beside its name: targets and scenes; and cora and citeseer: graph.
 
     Attributes:
         name: path of a file or folder, or the name of a data set that memsim knows.
@@ -40,6 +41,7 @@ class DataTable(Table):
         duration: length of a sound that is looked at [s]; that of the longest one where left out.
         repeats: whether test examples may be the same as examples to train on.
         scenes: of event-scenes, what they and their camera are.
+        graph: of a citation graph, what its nodes hear of each other; their own words alone where left out.
         recordings: of a folder with recordings of an event camera, how they become examples.
     """
 
@@ -57,6 +59,7 @@ class DataTable(Table):
     duration: Positive | None = None
     repeats: bool = False
     scenes: SceneTable = SceneTable()
+    graph: GraphTable | None = None
     recordings: RecordingTable | None = None
 
     @model_validator(mode="after")
