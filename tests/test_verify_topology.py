@@ -73,6 +73,18 @@ def test_branches_from_parts_of_the_input_are_one_circuit(drive):
         assert layer.synapses_ngspice == pytest.approx(layer.synapses_twin, rel=5e-3)
 
 
+def test_branches_from_the_whole_input_are_one_circuit():
+    layers = (
+        {"neurons": 5},
+        {"neurons": 4, "after": "input"},
+        {"neurons": 3, "after": "layer1"},
+        {"from": "layer2"},
+    )
+    found = verified(layers, whole=True)
+    assert found.verification.worst_error <= 0.01
+    assert amplitude(found.ngspice).min() > 3e-3
+
+
 def test_groups_and_windows_are_verified_layer_by_layer():
     layers = (
         {"channels": 2, "kernel": 7},

@@ -26,6 +26,7 @@ from memsim.networks.discrete_neurons import DiscreteNeuron
 from memsim.networks.gates import Identity
 from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.network import Network
+from memsim.networks.scans import TIME
 from memsim.networks.scores import mean
 from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.synapses import Ideal
@@ -84,6 +85,7 @@ def check_chain(network: Network) -> None:
             "has connections besides those from the layer before": len(layer.connections) > 0,
             "has a delay": layer.delay is not None,
             f"hears {layer.source!r} in the place of the layer before": layer.source is not None,
+            f"is stepped over {layer.over}s": layer.over != TIME,
             "has a normalisation": layer.norm is not None,
             "has a gate": not isinstance(layer.gate, Identity),
             "has groups of signed channels, whose lines they reorder": layer.synapse.reorders,

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from torch import Tensor
+
 from memsim.errors import InputError
 from memsim.imc.converters import decides as card_decides
 from memsim.imc.cost import COMPLETE, Accounting, Cost, cost, costs_of_cards, together
 from memsim.imc.hardware import HardwareCard, hardware_names, load_hardware
+from memsim.imc.mapping import mapped_layers
 from memsim.imc.workloads import Workload, workload_of
 from memsim.learn.checkpoint import STUDY
 from memsim.learn.data import data_name
@@ -20,6 +23,7 @@ from memsim.learn.judging import UnseenChip, cards_of, check_chips, chip_of, dig
 from memsim.learn.run import Run, load_run
 from memsim.learn.run_data import data_of
 from memsim.learn.study import Study, load_study
+from memsim.networks import Network
 
 COSTED_IMAGES = 20
 """Test images whose spikes and column currents are taken for costs."""
@@ -183,11 +187,9 @@ def _chip(  # noqa: PLR0913 - each is a choice of its own
     test = run.data.test if images is None else first(run.data.test, images)
     shown = first(test, COSTED_IMAGES).inputs()
     with network.unlimited() if cold else nullcontext():
-        workload = workload_of(
-            network, shown, steps=network.samples(), inferences=len(shown), name=data_name(run.study.data)
-        )
+        workload = workload_on_chip(network, shown, data_name(run.study.data))
         accuracy = evaluate(network, test)
-    places = {layer.name: f"layers.{number}." for number, layer in enumerate(network.chain)}
+    places = places_of(network)
     own = {
         shape.name: other
         for name, other in cards.items()
@@ -205,4 +207,32 @@ def _chip(  # noqa: PLR0913 - each is a choice of its own
         unseen=judge(run, card, test, chips=unseen, cards=cards, cold=cold) if unseen else (),
         score="R²" if run.data.regression else "accuracy",
         parts=tuple(costs) if cards else (),
+    )
+
+
+def places_of(network: Network) -> dict[str, str]:
+    """What the names of the modules of each layer begin with, by the name of the layer."""
+    return {layer.name: f"layers.{number}." for number, layer in enumerate(network.chain)}
+
+
+def workload_on_chip(network: Network, inputs: Tensor, name: str) -> Workload:
+    """What a network on a chip does with inputs; what is kept for several layers over locations is kept once."""
+    places = places_of(network)
+    layers = {
+        key: next(n for n, place in places.items() if key.startswith(place)) for key in mapped_layers(network)
+    }
+    locations = {layer.name: layer.locations for layer in network.chain if layer.locations}
+    keeping = {source: layer for layer, source in reversed(network.turned.items())}.values()
+    return workload_of(
+        network,
+        inputs,
+        steps=network.samples(),
+        inferences=len(inputs),
+        name=name,
+        own_steps={key: locations[layer] for key, layer in layers.items() if layer in locations},
+        kept=[
+            key
+            for key, layer in layers.items()
+            if layer in keeping and key.startswith(f"{places[layer]}synapse")
+        ],
     )

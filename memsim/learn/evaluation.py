@@ -139,8 +139,9 @@ def activity(network: Network, split: Split, examples: int = ACTIVE_EXAMPLES) ->
 
 
 def _values_of_one(network: Network, step: float | None) -> float:
-    """Membrane samples of the widest layer for one example."""
-    return network.samples(step) * max(layer.neurons for layer in network.chain)
+    """Membrane samples of the largest layer for one example."""
+    steps = network.samples(step)
+    return max((layer.locations or steps) * layer.neurons for layer in network.chain)
 
 
 def compare_steps(network: MemristiveNetwork, split: Split) -> StepComparison:

@@ -11,6 +11,7 @@ from fnmatch import fnmatchcase
 from torch.optim import Adam, AdamW, Optimizer
 
 from memsim.errors import InputError
+from memsim.learn.stages import Stage
 from memsim.learn.study import TrainingTable
 from memsim.networks import Network
 
@@ -19,15 +20,17 @@ TRIM, TRIM_RATE = "trim", 10.0
 """Learning rate of column references, which are counted in cells, over that of weights, which are fractions."""
 
 
-def make_optimizer(network: Network, training: TrainingTable, rate: float) -> Optimizer:
-    """The study's optimiser at its largest rates; weight decay pulls at synapses, not at neurons or normalisation."""
+def make_optimizer(network: Network, training: TrainingTable, stage: Stage) -> Optimizer:
+    """That of a stage at its largest rates; weight decay pulls at synapses, not at neurons or normalisation."""
+    decay = training.weight_decay if stage.weight_decay is None else stage.weight_decay
+    rate = stage.learning_rate
     trained = {name: value for name, value in network.named_parameters() if value.requires_grad}
     weights = [value for name, value in trained.items() if name.endswith("weight") and ".norm." not in name]
     trims = [value for name, value in trained.items() if name.rpartition(".")[2] == TRIM]
     known = {id(value) for value in (*weights, *trims)}
     others = [value for value in trained.values() if id(value) not in known]
     groups = [
-        {"params": weights, "weight_decay": training.weight_decay, "first": rate},
+        {"params": weights, "weight_decay": decay, "first": rate},
         {"params": others, "weight_decay": 0.0, "first": rate},
         {"params": trims, "weight_decay": 0.0, "first": TRIM_RATE * rate},
     ]

@@ -15,6 +15,7 @@ from memsim.memory import check_memory, format_bytes, is_large
 from memsim.networks.geometry import Convolution, as_image, one_group, output_sides
 from memsim.networks.lines import Part, parts_of, resampling_of
 from memsim.networks.network import INPUT
+from memsim.networks.scans import LOCATION
 from memsim.networks.tables import LayerTable
 from memsim.surrogate.fused.compiler import find_compiler
 
@@ -38,6 +39,7 @@ class LayerSize:
 
     Attributes:
         arrays: how many of them lie side by side: the groups of a convolution.
+        locations: that neurons are stepped over in the place of time; none of time.
     """
 
     rows: int
@@ -45,6 +47,7 @@ class LayerSize:
     places: int
     convolution: bool
     arrays: int = 1
+    locations: int | None = None
 
 
 def layer_sizes(
@@ -53,6 +56,8 @@ def layer_sizes(
     layers: Sequence[LayerTable],
     parts: Mapping[str, Part] | None = None,
     rails: int = 1,
+    *,
+    steps: int = 1,
 ) -> Iterator[LayerSize]:
     """Sizes of the layers of a network.
 
@@ -62,16 +67,23 @@ def layer_sizes(
         layers: all of them.
         parts: of the input, by name.
         rails: word lines of each channel of the input.
+        steps: of time, which layers over locations have weights of.
 
     Raises:
         InputError: layers that do not fit.
     """
     known, before = {name: part.shape for name, part in (parts or {}).items()} | {INPUT: shape}, INPUT
+    stepped: dict[str, int | None] = {}
     for number, layer in enumerate(layers, start=1):
         # what is not known is named when the network is made
         source = layer.fed_by(before, parts or {})[0]
         layout, shape = layer.layout, known.get(source, shape)
         of_input = source == INPUT or source in (parts or {})
+        locations = None
+        if layer.over == LOCATION:
+            locations = stepped.get(source)
+            if locations is None:
+                locations, shape = math.prod(shape), (steps,)
         resampling = resampling_of(shape, layer.pool, layer.upsample)
         shape = shape if resampling is None else resampling.shape
         if isinstance(layout, Convolution):
@@ -82,10 +94,10 @@ def layer_sizes(
             shape = (layout.channels, *sides)
         else:
             columns = classes if layout is None else layout
-            yield LayerSize(math.prod(shape), columns, 1, convolution=False)
+            yield LayerSize(math.prod(shape), columns, 1, convolution=False, locations=locations)
             shape = (columns,)
         before = layer.name or f"layer{number}"
-        known[before] = shape
+        known[before], stepped[before] = shape, locations
 
 
 def training_memory(shape: tuple[int, ...], classes: int, study: Study, *, rails: int = 1) -> float:
@@ -94,11 +106,12 @@ def training_memory(shape: tuple[int, ...], classes: int, study: Study, *, rails
     of_circuits = BYTES_A_SAMPLE if find_compiler() else BYTES_A_SAMPLE_IN_TORCH
     sample = BYTES_A_SPIKE if study.discrete else of_circuits
     needed, parts = 0.0, parts_of(shape, study.inputs, rails)
-    for number, layer in enumerate(layer_sizes(shape, classes, study.every_layer, parts, rails)):
+    sizes = layer_sizes(shape, classes, study.every_layer, parts, rails, steps=study.time_steps)
+    for number, layer in enumerate(sizes):
         # the first layer of circuits is read once for each pulse
         instants = steps if number or study.discrete else study.drive.slots
         normalised = BYTES_A_NORMALISED if study.every_layer[number].norm else 0
-        kept = (sample + normalised) * steps * layer.columns * layer.places
+        kept = (sample + normalised) * (layer.locations or steps) * layer.columns * layer.places
         if layer.convolution:
             kept += BYTES_A_PIXEL * instants * layer.rows * layer.places
         again = study.every_layer[number].recurrent * layer.columns

@@ -18,7 +18,7 @@ from memsim.imc.estimators import Estimator
 from memsim.imc.hardware import DRAWN_ONCE, HardwareCard, load_hardware
 from memsim.learn.checkpoint import EpochRecord
 from memsim.learn.rules import RuleEntry
-from memsim.tables import Count, Part, Positive, Table
+from memsim.tables import Count, NonNegative, Part, Positive, Table
 
 STAGES = "stages.csv"
 StageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$", max_length=60)]
@@ -64,6 +64,8 @@ class Stage(Table):
         dropout: share of hidden neurons that are silent; that of the study where left out. Word lines of spikes, and
             binary ones, can have none, since the others would have to speak louder.
         learning_rate: at the start.
+        weight_decay: pull of the weights towards zero; that of the study where left out. What a decision of one bit
+            leaves of a gradient may be less than what the pull is in software.
         gradient: of decisions, see memsim.imc.estimators.
         width: of that gradient at the start and at the end, in geometric steps between [LSB].
         distil: share of the loss that compares scores with those of the network of the last stage in software, on the
@@ -84,6 +86,7 @@ class Stage(Table):
     batch: Count | None = None
     dropout: Annotated[float, Field(ge=0, le=0.9, strict=True)] | None = None
     learning_rate: Positive = 2e-3
+    weight_decay: NonNegative | None = None
     gradient: Estimator = "exact"
     width: tuple[Positive, Positive] = (1.0, 1.0)
     distil: Part = 0.0

@@ -165,7 +165,17 @@ class Study(NetworkTable):
         self._check_cards()
         self._check_training()
         self._check_rules()
+        self._check_decay()
         return self
+
+    def _check_decay(self) -> None:
+        """Raise ValueError where a stage has the weight decay of the study."""
+        for stage in self.stages:
+            if stage.weight_decay == self.training.weight_decay:
+                raise ValueError(
+                    f"stage {stage.name!r}: weight_decay = {stage.weight_decay:g} is that of the study, and changes "
+                    "nothing; leave it out"
+                )
 
     def _check_rules(self) -> None:
         """Raise ValueError where a stage names the rule of the study, or none of them learns by that."""

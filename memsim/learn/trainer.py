@@ -74,7 +74,7 @@ class Trainer:
         self.study, self.network, self.data, self.fabric = study, network, data, fabric
         self.number, self.stage = number, study.every_stage[number]
         self.rule = rule_of(self.stage.rule or study.rule) if rule is None else rule
-        self.optimizer: Optimizer = make_optimizer(network, study.training, self.stage.learning_rate)
+        self.optimizer: Optimizer = make_optimizer(network, study.training, self.stage)
         self._module: nn.Module
         self._module, self._stepping = fabric.setup(network, self.optimizer)
         training = study.training

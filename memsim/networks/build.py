@@ -9,12 +9,12 @@ from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.network import INPUT, Network
 from memsim.networks.parts import check_added, names_of
 from memsim.networks.scores import scores_of
-from memsim.networks.skips import CURRENT
+from memsim.networks.skips import CURRENT, STEPS
 from memsim.networks.spikes import coding_of
 from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.tables import LayerTable, NetworkTable
 
-OF_SHAPES = "pool", "upsample", "join", "norm", "gate"
+OF_SHAPES = "pool", "upsample", "join", "norm", "gate", "order"
 """Entries of a layer that its own shape and those of what comes in decide on, beside those of a convolution."""
 
 
@@ -72,6 +72,8 @@ def _of_one_neuron(layer: LayerTable) -> LayerTable:
     shapeless = {
         name: LayerTable.model_fields[name].default for name in (*Convolution.model_fields, *OF_SHAPES)
     }
+    if layer.join == STEPS:
+        del shapeless["join"]
     plain = dict.fromkeys(skip.layer for skip in layer.skips)
     return layer.model_copy(
         update={**shapeless, "sources": tuple(plain), "neurons": None if layer.layout is None else 1}

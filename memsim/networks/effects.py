@@ -10,7 +10,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from memsim.networks.network import INPUT
-from memsim.networks.skips import CURRENT, MEMBRANE, SPIKE, SkipTable
+from memsim.networks.scans import INDEX, LOCATION, TIME
+from memsim.networks.skips import CURRENT, MEMBRANE, SPIKE, STEPS, SkipTable
 
 if TYPE_CHECKING:
     from memsim.networks.tables import LayerTable, NetworkTable
@@ -48,6 +49,7 @@ def check_parts(study: NetworkTable) -> None:
             "the input as 'input', and files of data have it as x"
         )
     named = {skip.layer for layer in study.every_layer for skip in layer.skips}
+    named |= {layer.after for layer in study.every_layer if layer.after is not None}
     unnamed = [name for name in study.inputs if name not in named]
     hears_all = INPUT in named or study.every_layer[0].fed_by(INPUT, study.inputs)[0] == INPUT
     if unnamed and not hears_all:
@@ -58,6 +60,70 @@ def check_parts(study: NetworkTable) -> None:
         raise ValueError(
             f"inputs: no `from` names {unnamed[0]!r} or another part, so that they change nothing beside the whole "
             "input; name one in `from` of a layer, or leave out inputs"
+        )
+
+
+def check_scan(layer: LayerTable) -> None:
+    """Raise where a layer has an order of time, or is stepped over locations and has entries of time or of images."""
+    if layer.over == TIME:
+        if layer.order != INDEX:
+            raise ValueError(f'order is of locations; give over = "{LOCATION}", or leave order out')
+        return
+    beside = {"channels": layer.channels, "pool": layer.pool, "delay": layer.delay}
+    for name in [name for name, value in beside.items() if value is not None]:
+        what = "of steps of time" if name == "delay" else "of images"
+        raise ValueError(
+            f'{name} is {what}, and a layer with over = "{LOCATION}" gets all steps of one location at once; leave one '
+            "of them out"
+        )
+
+
+def check_branches(study: NetworkTable) -> None:
+    """Raise where a branch begins where it would anyway, no layer hears one, or branches end together and cannot."""
+    layers = study.every_layer
+    names = [layer.name or f"layer{number}" for number, layer in enumerate(layers, start=1)]
+    heard = {
+        source
+        for layer, before in zip(layers, [INPUT, *names], strict=False)
+        for main, others in [layer.fed_by(before, study.inputs)]
+        for source in (main, *others)
+    }
+    for layer, name, before in zip(layers, names, [INPUT, *names], strict=False):
+        if layer.after == before:
+            raise ValueError(f"layer {name!r}: after = {before!r} is what it follows anyway; leave it out")
+        if layer.after is not None and {skip.layer for skip in layer.skips} & set(study.inputs):
+            raise ValueError(
+                f"layer {name!r}: after = {layer.after!r} changes nothing in a layer that gets a part of the input and "
+                "nothing else; leave it out"
+            )
+        if layer is not layers[-1] and name not in heard:
+            raise ValueError(
+                f"no layer hears {name!r}, which changes nothing; name it in `from` of a later one"
+            )
+        if layer.over == LOCATION and not study.discrete:
+            raise ValueError(
+                f'layer {name!r}: over = "{LOCATION}" is of discrete neurons, and circuits such as {study.neuron!r} '
+                "run in time alone; leave it out, or leave neuron out and give steps"
+            )
+        if layer.join == STEPS:
+            _check_end(study, layer, name, last=layer is layers[-1])
+
+
+def _check_end(study: NetworkTable, layer: LayerTable, name: str, *, last: bool) -> None:
+    """Raise where outputs of branches cannot come one after the other."""
+    if not last or not layer.fires:
+        raise ValueError(
+            f'layer {name!r}: join = "{STEPS}" puts spikes of branches one after the other for scores; allowed: the '
+            "last layer of discrete neurons, with fires = true"
+        )
+    if any(isinstance(source, SkipTable) for source in layer.sources):
+        raise ValueError(
+            f'layer {name!r}: join = "{STEPS}" takes outputs as they are; give names in `from`, and no tables'
+        )
+    lines = [skip.layer for skip in layer.skips if skip.layer == INPUT or skip.layer in study.inputs]
+    if lines:
+        raise ValueError(
+            f'layer {name!r}: join = "{STEPS}" is of outputs of layers, and {lines[0]!r} is none; name a layer'
         )
 
 

@@ -5,7 +5,8 @@
 x is what the layer before gives, or a part of the input, or averages of windows of either, y its own outputs and l the
 lines that they drive; lines of discrete neurons have the outputs of the step before. x' and x'' come by joins: what
 other layers give, or the currents i of these. Those of further joins are added to the outputs: y + norm'(W'' x'') goes
-on. A join has no synapse or normalisation where it is not said to: then x'' is added as it is.
+on; or they come before y, step after step. A join has no synapse or normalisation where it is not said to: then x'' is
+added as it is. Layers over locations get x turned, see memsim.networks.scans.
 """
 
 from __future__ import annotations
@@ -21,7 +22,8 @@ from memsim.networks.delays import Delay
 from memsim.networks.gates import Gate, Identity, passed
 from memsim.networks.lines import Resampling
 from memsim.networks.recurrence import recur
-from memsim.networks.skips import CURRENT, SPIKE, Kind, Place
+from memsim.networks.scans import TIME, Over
+from memsim.networks.skips import CURRENT, SPIKE, STEPS, Kind, Place
 from memsim.networks.stepwise import of_steps
 from memsim.networks.synapses import Synapse
 
@@ -34,9 +36,13 @@ class Join(nn.Module):
         synapse: that it passes; none where left out.
         of: `spike`: the outputs of that layer; `current`: what goes into its neurons.
         place: `current`: added in front of normalisation and gate; `membrane`: behind them; `spike`: to the outputs of
-            the layer. Where left out, to the outputs without a synapse, else in front.
+            the layer; `steps`: before these, step after step. Where left out, to the outputs without a synapse, else in
+            front.
         norm: normalisation of its own.
         resampling: averages or copies of it, in front of the synapse.
+
+    Raises:
+        InputError: outputs that come before others, and not as they are.
     """
 
     def __init__(
@@ -52,6 +58,11 @@ class Join(nn.Module):
         super().__init__()
         self.source, self.synapse, self.of = source, synapse, of
         self.place: Place = place or (SPIKE if synapse is None else CURRENT)
+        if self.place == STEPS and (synapse, of, norm, resampling) != (None, SPIKE, None, None):
+            raise InputError(
+                f"a join from {source!r} passes a synapse, or comes before outputs; give one of them, and outputs as "
+                "they are"
+            )
         self.norm, self.resampling = norm, resampling
 
     def forward(self, values: Tensor) -> Tensor:
@@ -77,9 +88,11 @@ class Layer(nn.Module):
         joins: from other layers.
         resampling: averages or copies of what comes from the layer before, which word lines follow.
         delay: of what comes on these word lines.
+        over: what its neurons are stepped along, time or location.
+        order: of the locations, numbers [locations] of the lines that come in; by number where left out.
 
     Raises:
-        InputError: sizes that do not fit together.
+        InputError: sizes that do not fit together, or an order of time.
     """
 
     def __init__(  # noqa: PLR0913 - the parts of a layer
@@ -96,12 +109,18 @@ class Layer(nn.Module):
         joins: Sequence[Join] = (),
         resampling: Resampling | None = None,
         delay: Delay | None = None,
+        over: Over = TIME,
+        order: Tensor | None = None,
     ) -> None:
         super().__init__()
         self.synapse, self.neuron, self.name, self.source = synapse, neuron, name, source
         self.norm, self.gate = norm, Identity() if gate is None else gate
         self.recurrent, self.tau, self.resampling, self.delay = recurrent, tau, resampling, delay
-        self.joins, self.copied = nn.ModuleList(joins), False
+        self.joins, self.copied, self.over = nn.ModuleList(joins), False, over
+        self.order: Tensor | None
+        self.register_buffer("order", order)
+        if order is not None and over == TIME:
+            raise InputError(f"layer {name!r} is stepped over time, which has one order; leave order out")
         others = [join.synapse for join in joins if join.synapse is not None]
         for other in [*others, *([recurrent] if recurrent is not None else [])]:
             if math.prod(other.shape) != self.neurons:
@@ -124,6 +143,11 @@ class Layer(nn.Module):
     def shape(self) -> tuple[int, ...]:
         """Of the neurons: (neurons,) or (channels, height, width)."""
         return self.synapse.shape
+
+    @property
+    def locations(self) -> int | None:
+        """That it is stepped over, where their order is known; None of time."""
+        return None if self.order is None else len(self.order)
 
     @property
     def gate_name(self) -> str:

@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Protocol, cast
 
 import numpy as np
@@ -17,7 +18,8 @@ from memsim.crossbar import Crossbar
 from memsim.errors import ConvergenceError, InputError
 from memsim.imc.inferences import inference, remembering
 from memsim.networks.layer import Join, Layer
-from memsim.networks.skips import CURRENT, MEMBRANE, SPIKE, Kind, Place
+from memsim.networks.scans import LOCATION, TIME, turned
+from memsim.networks.skips import CURRENT, MEMBRANE, SPIKE, STEPS, Kind, Place
 from memsim.networks.synapses import Synapse
 
 Times = NDArray[np.float64]
@@ -143,7 +145,8 @@ class Network(nn.Module):
             at.
 
     Raises:
-        InputError: two layers or parts of one name, or a connection from what is not there or comes later.
+        InputError: two layers or parts of one name, a connection from what is not there or comes later, or layers over
+            time and over locations that do not fit together.
     """
 
     def __init__(
@@ -162,6 +165,7 @@ class Network(nn.Module):
         self.layers = nn.ModuleList(layers)
         self.drive, self.readout, self.clock, self.supply = drive, readout, clock, supply
         self._check_names()
+        self._check_scans()
         self.register_load_state_dict_pre_hook(_of_earlier_checkpoints)
 
     def _check_names(self) -> None:
@@ -194,10 +198,37 @@ class Network(nn.Module):
         for layer in self.chain:
             layer.copied = layer.name in copied
 
+    def _check_scans(self) -> None:
+        known = {layer.name: layer for layer in self.chain}
+        before = INPUT
+        for layer in self.chain:
+            heard = [layer.source or before] + [
+                join.source for join in layer.connections if join.place != STEPS
+            ]
+            for source in [known[name] for name in heard if name in known]:
+                check_scans(layer, source)
+            if layer is not self.chain[-1] and any(join.place == STEPS for join in layer.connections):
+                raise InputError(
+                    f"layer {layer.name!r} has outputs of other steps before its own, which no layer after it can be "
+                    "stepped along; allowed: the last layer"
+                )
+            before = layer.name
+
     @property
     def chain(self) -> list[Layer]:
         """The layers, with their type."""
         return cast("list[Layer]", list(self.layers))
+
+    @property
+    def turned(self) -> dict[str, str]:
+        """Names of the layers over locations that hear what is over time, and of that; all of it is kept for them."""
+        over, before = {layer.name: layer.over for layer in self.chain}, INPUT
+        found = {}
+        for layer in self.chain:
+            main, before = layer.source or before, layer.name
+            if layer.over != over.get(main, TIME):
+                found[layer.name] = main
+        return found
 
     @property
     def crossbars(self) -> list[Crossbar]:
@@ -288,16 +319,25 @@ class Network(nn.Module):
         """
         given: dict[Offered, Signal] = {(INPUT, SPIKE): signal}
         given |= {(name, SPIKE): signal.on(part) for name, part in self.parts.items()}
-        before, outputs = signal, []
+        over = {layer.name: layer.over for layer in self.chain}
+        before, outputs = INPUT, dict[str, Tensor]()
+
+        def heard(layer: Layer, source: str, kind: Kind = SPIKE) -> Signal:
+            signal, along = given[source, kind], layer.over == over.get(source, TIME)
+            return signal if along else Outputs(turned(signal.values, layer.order))
+
         for number, layer in enumerate(self.chain[:layers]):
-            arriving = _arriving(layer, before, given, dt)
+            arriving = _arriving(layer, before, partial(heard, layer), dt)
             out = arriving.given(fire(number, arriving))
+            for join in [join for join in layer.connections if join.place == STEPS]:
+                out = torch.cat([outputs[join.source], out])
             if layer.copied:
                 given[layer.name, CURRENT] = Outputs(arriving.current())
-            outputs.append(out)
+            outputs[layer.name] = out
             silenced = masks is not None and number < len(masks)
-            before = given[layer.name, SPIKE] = Outputs(out * masks[number] if masks and silenced else out)
-        return outputs
+            given[layer.name, SPIKE] = Outputs(out * masks[number] if masks and silenced else out)
+            before = layer.name
+        return list(outputs.values())
 
     @contextmanager
     def unlimited(self) -> Iterator[None]:
@@ -355,18 +395,33 @@ class Network(nn.Module):
             crossbar.keep_in_range()
 
 
-def _arriving(layer: Layer, before: Signal, given: Mapping[Offered, Signal], dt: float) -> Arriving:
-    if layer.source is not None:
-        before = given[layer.source, SPIKE]
+def check_scans(layer: Layer, source: Layer) -> None:
+    """Raise InputError unless a layer can hear another: what is over locations can be heard over these alone."""
+    if source.over != LOCATION:
+        return
+    if layer.over == TIME:
+        raise InputError(
+            f"layer {layer.name!r} is stepped over time and hears {source.name!r}, which is stepped over locations and "
+            f"has no steps of time; give it over = {LOCATION!r}, or after = {INPUT!r}"
+        )
+    orders = [one.order if one.order is None else one.order.tolist() for one in (layer, source)]
+    if orders[0] != orders[1]:
+        raise InputError(
+            f"layers {layer.name!r} and {source.name!r} are stepped over locations in two orders; give both the same"
+        )
+
+
+def _arriving(layer: Layer, before: str, heard: Callable[..., Signal], dt: float) -> Arriving:
+    main = heard(layer.source or before)
     if layer.resampling is not None:
-        before = before.on(layer.resampling)
+        main = main.on(layer.resampling)
     if layer.delay is not None:
-        before = Outputs(layer.delay(before.values, dt))
+        main = Outputs(layer.delay(main.values, dt))
     joined = []
-    for join in layer.connections:
-        signal = given[join.source, join.of]
+    for join in [join for join in layer.connections if join.place != STEPS]:
+        signal = heard(join.source, join.of)
         joined.append((join, signal if join.resampling is None else signal.on(join.resampling)))
-    return Arriving(layer, before, joined)
+    return Arriving(layer, main, joined)
 
 
 def _of_earlier_checkpoints(network: nn.Module, tensors: dict[str, Any], prefix: str, *_: object) -> None:

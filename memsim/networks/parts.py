@@ -22,7 +22,8 @@ from memsim.networks.layer import Join
 from memsim.networks.lines import Part, Resampling, resampling_of
 from memsim.networks.network import INPUT
 from memsim.networks.normalisation import make_norm
-from memsim.networks.skips import CURRENT, SkipTable
+from memsim.networks.scans import INDEX, LOCATION, TIME, Scan, order_of
+from memsim.networks.skips import CURRENT, STEPS, SkipTable
 from memsim.networks.synapses import Convolutional, Dense, OnCrossbars, Synapse, grouped
 from memsim.networks.tables import LayerTable, SynapsesTable
 from memsim.units import format_si
@@ -77,7 +78,8 @@ class Connection:
 class Parts(ABC):
     """What leads into each layer of a network.
 
-    Weights are drawn in this order: from each layer to the next; then, layer by layer, recurrent ones, joins, delays.
+    Weights are drawn in this order: from each layer to the next, behind a random order of locations; then, layer by
+    layer, recurrent ones, joins, delays.
 
     Args:
         shape: of one input: (features,), (height, width) or (channels, height, width).
@@ -102,6 +104,7 @@ class Parts(ABC):
         self.names = names_of(tables)
         self.parts, self.rails = parts, rails
         self.shapes = {INPUT: shape, **{name: part.shape for name, part in parts.items()}}
+        self.scans = dict.fromkeys(self.shapes, Scan(steps=self.steps))
 
     recurrent_bias = False
     """Whether synapses from a layer to itself have one."""
@@ -135,8 +138,9 @@ class Parts(ABC):
         earlier = [INPUT, *self.parts, *self.names[:number]]
         for source in (main, *others):
             if source not in earlier:
+                entry = "after" if source == self.tables[number].after else "from"
                 raise InputError(
-                    f"layer {self.names[number]!r}: from = {source!r} is none of what comes before it: "
+                    f"layer {self.names[number]!r}: {entry} = {source!r} is none of what comes before it: "
                     f"{', '.join(earlier)}"
                 )
         return main, others
@@ -150,6 +154,7 @@ class Parts(ABC):
         return self.names[number - 1] if number else INPUT
 
     def _synapse(self, number: int, table: LayerTable) -> Synapse:
+        self.scans[self.names[number]] = self._scan(number, table)
         layout = self.classes if table.layout is None else table.layout
         rails = self.rails if self.driver(number) is None else 1
         wanted = Connection(number, self._arriving(number, table), layout, self.has_bias(table), rails)
@@ -162,27 +167,57 @@ class Parts(ABC):
         self.shapes[self.names[number]] = made.shape
         return made
 
+    def _scan(self, number: int, table: LayerTable) -> Scan:
+        """What a layer is stepped along."""
+        name, (main, _) = self.names[number], self.feeds(number)
+        before = self.scans[main]
+        if table.over == before.over:
+            if table.order != INDEX:
+                raise InputError(
+                    f"layer {name!r}: order changes nothing behind {main!r}, which is stepped over locations already; "
+                    "leave it out"
+                )
+            return before
+        if table.over == TIME:
+            return Scan(steps=self.steps)  # which the network refuses
+        if before.steps is None:
+            raise InputError(
+                f"layer {name!r} has a weight for each step where it is stepped over locations, and their number is "
+                "not known; give steps"
+            )
+        lines = math.prod(self.shapes[main])
+        return Scan(LOCATION, lines, order_of(table.order, lines, self.generator))
+
+    def _heard(self, number: int, source: str) -> tuple[int, ...]:
+        """Shape of what a layer hears of a source at each step: its steps, where these are turned."""
+        scan, before = self.scans[self.names[number]], self.scans[source]
+        if scan.over == before.over or before.steps is None:
+            return self.shapes[source]
+        return (before.steps,)
+
     def _arriving(self, number: int, table: LayerTable) -> tuple[int, ...]:
         """Shape of what the word lines follow."""
         resampling = self._resampling(number, table)
-        return self.shapes[self.feeds(number)[0]] if resampling is None else resampling.shape
+        return self._heard(number, self.feeds(number)[0]) if resampling is None else resampling.shape
 
     def _resampling(self, number: int, table: LayerTable) -> Resampling | None:
-        return resampling_of(self.shapes[self.feeds(number)[0]], table.pool, table.upsample)
+        return resampling_of(self._heard(number, self.feeds(number)[0]), table.pool, table.upsample)
 
     def _others(self, number: int, table: LayerTable) -> dict[str, Any]:
         name, (main, _) = self.names[number], self.feeds(number)
-        neurons = math.prod(self.shapes[name])
+        neurons, scan = math.prod(self.shapes[name]), self.scans[name]
         return {
             "name": name,
             "recurrent": self.recurrent(number, neurons) if table.recurrent else None,
             "tau": self.tau(table),
-            "norm": make_norm(table.norm, self.shapes[name], self.steps),
+            "norm": make_norm(table.norm, self.shapes[name], scan.steps),
             "gate": make_gate(table.gate, self.shapes[name]),
             "source": None if main == self._before(number) else main,
             "resampling": self._resampling(number, table),
             "joins": list(self._joins(number, table, neurons)),
             "delay": self._delay(number, table),
+            "over": scan.over,
+            "order": torch.tensor(scan.order) if scan.order else None,
         }
 
     def recurrent(self, number: int, neurons: int) -> Synapse:
@@ -199,7 +234,12 @@ class Parts(ABC):
             yield self._join(number, table, skip, neurons)
 
     def _join(self, number: int, table: LayerTable, skip: SkipTable, neurons: int) -> Join:
-        name, given, own = self.names[number], self.shapes[skip.layer], self.shapes[self.names[number]]
+        name, own = self.names[number], self.shapes[self.names[number]]
+        if table.join == STEPS:
+            check_added(name, neurons, skip.layer, math.prod(self.shapes[skip.layer]))
+            return Join(skip.layer, place=STEPS)
+        self._check_steps(name, skip.layer)
+        given = self._heard(number, skip.layer)
         resampling = resampling_of(given, skip.pool, None)
         shape, layout = given if resampling is None else resampling.shape, skip.layout(own[0])
         synapse = None
@@ -223,6 +263,16 @@ class Parts(ABC):
             norm=make_norm(skip.norm, own, self.steps),
             resampling=resampling,
         )
+
+    def _check_steps(self, name: str, source: str) -> None:
+        """Raise InputError where what a layer hears of a source beside others has other steps than it."""
+        own, before = self.scans[name], self.scans[source]
+        steps = before.steps if own.over == before.over else math.prod(self.shapes[source])
+        if steps != own.steps:
+            raise InputError(
+                f"layer {name!r} is stepped over {own.steps} {own.over}s and hears {source!r} in {steps}; they must be "
+                "as many"
+            )
 
     def _delay(self, number: int, table: LayerTable) -> Delay | None:
         if table.delay is None:

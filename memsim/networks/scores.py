@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from torch import Tensor
 
+from memsim.errors import InputError
+from memsim.networks.described import KIND
 from memsim.networks.named_functions import check_function, own_function
 from memsim.own_code import names_code
 
 Scores = Callable[[Tensor], Tensor]
 """From outputs [time, batch, classes] to scores [batch, classes]."""
 MEAN, LAST, SUM = "mean", "last", "sum"
+SCALE = "scale"
 
 
 def mean(outputs: Tensor) -> Tensor:
@@ -34,17 +39,48 @@ SCORES: dict[str, Scores] = {MEAN: mean, LAST: last, SUM: total}
 """Scores by the names that studies use."""
 
 
-def check_scores(name: Any) -> str:
-    """The full name of scores; see `check_function`."""
-    return check_function("scores", name, SCORES)
+@dataclass(frozen=True)
+class InUnits:
+    """Scores over a scale.
+
+    Attributes:
+        scores: what is made of outputs.
+        scale: what counts as one unit of a score, above 0.
+    """
+
+    scores: Scores
+    scale: float
+
+    def __call__(self, outputs: Tensor) -> Tensor:
+        return self.scores(outputs) / self.scale
 
 
-def scores_of(name: str) -> Scores:
-    """The scores of that name; those of the user's say what is wrong with them."""
-    if not names_code(name):
-        return SCORES[name]
+def check_scores(entry: Any) -> Any:
+    """An entry that describes scores, with their full name; see `check_function`.
+
+    Raises:
+        InputError: no such scores, or a table that is not their kind and a scale.
+    """
+    if not isinstance(entry, Mapping):
+        return check_function("scores", entry, SCORES)
+    if entry.keys() != {KIND, SCALE}:
+        raise InputError(
+            f"scores have the entries {', '.join(entry)}; allowed: a name, or {KIND} and {SCALE}"
+        )
+    scale = entry[SCALE]
+    if isinstance(scale, bool) or not isinstance(scale, int | float) or not 0 < scale < math.inf:
+        raise InputError(f"scores.{SCALE} = {scale!r}; allowed: numbers above 0")
+    return {KIND: check_function("scores", entry[KIND], SCORES), SCALE: float(scale)}
+
+
+def scores_of(entry: Any) -> Scores:
+    """The scores that an entry describes; those of the user's say what is wrong with them."""
+    if isinstance(entry, Mapping):
+        return InUnits(scores_of(entry[KIND]), entry[SCALE])
+    if not names_code(entry):
+        return SCORES[entry]
 
     def scores(outputs: Tensor) -> Tensor:
-        return own_function("scores", name, (outputs,), ("batch, classes", tuple(outputs.shape[1:])))
+        return own_function("scores", entry, (outputs,), ("batch, classes", tuple(outputs.shape[1:])))
 
     return scores

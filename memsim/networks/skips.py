@@ -13,8 +13,9 @@ from memsim.tables import Count, Table, Whole
 CURRENT: Final = "current"
 MEMBRANE: Final = "membrane"
 SPIKE: Final = "spike"
-Place = Literal["current", "membrane", "spike"]
-"""Where a skip ends: in front of normalisation and gate, behind them at the membranes, or at the outputs."""
+STEPS: Final = "steps"
+Place = Literal["current", "membrane", "spike", "steps"]
+"""Where a skip ends: in front of normalisation and gate, at membranes behind these, at outputs, or before these."""
 Kind = Literal["current", "spike"]
 """What it is of."""
 

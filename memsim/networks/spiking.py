@@ -172,8 +172,8 @@ class _OfSpikes(Parts):
         cells: SynapsesTable,
         steps: int | None,
     ) -> None:
-        super().__init__(shape, classes, tables, generator, inputs, rails=rails)
         self.cells, self.steps = cells, steps
+        super().__init__(shape, classes, tables, generator, inputs, rails=rails)
 
     def synapse(self, wanted: Connection) -> Synapse:
         if self.tables[wanted.number].synapse == CROSSBAR:

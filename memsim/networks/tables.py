@@ -21,11 +21,12 @@ from memsim.networks.blocks import BEFORE, expanded
 from memsim.networks.defaults import completed, suiting
 from memsim.networks.described import Entry
 from memsim.networks.drives import Encoding, Pulse
-from memsim.networks.effects import check_effects, check_parts
+from memsim.networks.effects import check_branches, check_effects, check_parts, check_scan
 from memsim.networks.geometry import Convolution, Size, check_padding
 from memsim.networks.lif_table import OF_SPIKES, LifTable
 from memsim.networks.named_cells import known_as
 from memsim.networks.normalisation import TAKES_OUT_MEANS, NormEntry, kind_of
+from memsim.networks.scans import INDEX, TIME, Order, Over
 from memsim.networks.scores import MEAN, check_scores
 from memsim.networks.skips import CURRENT, SPIKE, Place, SkipTable
 from memsim.networks.spikes import SPIKES, check_coding
@@ -190,12 +191,16 @@ class LayerTable(Table):
         recurrent_norm: of the plain weights that each neuron of a recurrent layer hears its own layer with, as training
             starts; below 1 in thresholds, activity settles. That of all other weights where left out.
         bias: whether a word line that is always on leads to it; as `synapses.bias` says where left out.
+        after: layer that it follows in the place of the one before, or `input`: the begin of a branch.
         sources: layers whose outputs it gets besides those of the layer before; `input` is what the first one gets, and
             `before` what its block gets. In files it is called `from`, and may have tables: see `SkipTable`. A layer
             that names a part of the input gets what it names, and nothing else.
         join: `current`: each through a crossbar of its own; `spike`: added to its own outputs; `membrane`: added to
             what goes into its neurons, behind normalisation and gate: the currents into those of the other layer where
-            no table says otherwise.
+            no table says otherwise; `steps`, of the last layer, of discrete neurons that fire: before its own outputs,
+            step after step.
+        over: what discrete neurons are stepped along, `time` or `location`; see memsim.networks.scans.
+        order: of the locations: `index`, `random`, or their numbers; that of lines where left out.
         norm: normalisation of the currents into its neurons, of discrete ones: `batch`, `batch-through-time`,
             `FILE.py:NAME`, or a table with that as `kind` and settings; see memsim.networks.normalisation. Such a layer
             has no bias where left out.
@@ -228,7 +233,10 @@ class LayerTable(Table):
     recurrent_norm: Positive | None = None
     bias: bool | None = None
     sources: Annotated[tuple[str | SkipTable, ...], BeforeValidator(_several), Field(alias="from")] = ()
+    after: str | None = None
     join: Place = CURRENT
+    over: Over = TIME
+    order: Order = INDEX
     norm: NormEntry = None
     gate: Entry = None
     delay: Positive | None = None
@@ -292,6 +300,11 @@ class LayerTable(Table):
         return self
 
     @model_validator(mode="after")
+    def _is_stepped(self) -> LayerTable:
+        check_scan(self)
+        return self
+
+    @model_validator(mode="after")
     def _upsamples_images(self) -> LayerTable:
         if self.upsample is not None and (self.channels is None or self.pool is not None):
             raise ValueError(
@@ -339,7 +352,7 @@ class LayerTable(Table):
             parts: names of the parts of the input.
         """
         heard = tuple(skip.layer for skip in self.skips)
-        return (heard[0], heard[1:]) if set(heard) & set(parts) else (before, heard)
+        return (heard[0], heard[1:]) if set(heard) & set(parts) else (self.after or before, heard)
 
     @property
     def skips(self) -> tuple[SkipTable, ...]:
@@ -387,7 +400,8 @@ class NetworkTable(Table):
             spike; `direct`, the numbers themselves at every step; or a function of yours, `FILE.py:NAME`, see
             memsim.networks.spikes.
         scores: of the membranes of discrete neurons in the last layer: their `mean` or `sum` over the steps, those of
-            the `last` step, or a function of yours, `FILE.py:NAME`, see memsim.networks.scores.
+            the `last` step, or a function of yours, `FILE.py:NAME`, see memsim.networks.scores; or a table with that as
+            `kind`, and `scale`: what counts as one unit of a score.
         neuron: `lif`, discrete leaky neurons behind plain weights, also meant where `steps` or stages are given and no
             neuron; or the circuit of the neurons: a cell of the package by name, or `FILE.py:CLASS` or `FILE.cir:NAME`;
             in Python also an object, see memsim.networks.cells.
@@ -414,7 +428,7 @@ class NetworkTable(Table):
     recurrent: bool = False
     steps: Annotated[int, Field(ge=1, le=1000, strict=True)] | None = None
     coding: Annotated[str, BeforeValidator(check_coding)] = SPIKES
-    scores: Annotated[str, BeforeValidator(check_scores)] = MEAN
+    scores: Annotated[Any, BeforeValidator(check_scores)] = MEAN
     neuron: str = DEFAULT_NEURON
     synapse: Material = IDEAL
     lif: LifTable = LifTable()
@@ -543,6 +557,7 @@ class NetworkTable(Table):
                 "a layer before the last one has no neurons; give it neurons, or channels and kernel"
             )
         check_parts(self)
+        check_branches(self)
         adds_up = not self.every_layer[-1].fires
         last = self.every_layer[-1].lif or (self.lif if len(self.every_layer) == 1 else LifTable())
         silent = sorted(OF_SPIKES & last.given.keys())

@@ -37,7 +37,10 @@ WRONG = {
         r"before it comes shape \(4,\)",
     ),
     "from what is no input": (
-        {"inputs": {"a": 1, "b": 2}, "layers": [{**DENSE, "from": "a"}, {**DENSE, "from": ["b", "c"]}]},
+        {
+            "inputs": {"a": 1, "b": 2},
+            "layers": [{**DENSE, "from": "a"}, {**DENSE, "from": ["b", "c"]}, {"from": "layer1"}],
+        },
         "from = 'c' is none of what comes before it: input, a, b, layer1",
     ),
     "loss": ({"training": {"loss": "nope"}}, "loss 'nope' is unknown; known: cross-entropy"),

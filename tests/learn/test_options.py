@@ -83,8 +83,19 @@ def test_weight_decay_spares_the_neurons():
     study = small(weight_decay=0.1).model_copy(
         update={"parameters": make_study(parameters={"cmem": {}}).parameters}
     )
-    groups = make_optimizer(build(study)[0], study.training, study.learning_rate).param_groups
+    groups = make_optimizer(build(study)[0], study.training, study.every_stage[0]).param_groups
     assert [(len(group["params"]), group["weight_decay"]) for group in groups] == [(2, 0.1), (2, 0.0)]
+
+
+def test_a_stage_has_a_weight_decay_of_its_own():
+    decays = {"training": {"weight_decay": 0.1}, "steps": 2}
+    stages = [{"name": "one"}, {"name": "other", "weight_decay": 0.0}]
+    study = make_study(**decays, stages=stages)
+    network = build(study)[0]
+    found = [make_optimizer(network, study.training, stage).param_groups[0] for stage in study.stages]
+    assert [group["weight_decay"] for group in found] == [0.1, 0.0]
+    with pytest.raises(InputError, match=r"weight_decay = 0\.1 is that of the study"):
+        make_study(**decays, stages=[{"name": "one", "weight_decay": 0.1}])
 
 
 def test_held_out_examples_are_not_trained_on():

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from memsim.learn import load_study, make_dataset, train
-from memsim.learn.data import Dataset
+from memsim.learn.data import Dataset, data_name
 from memsim.methods import load_method, method_names
 
 STUDIES = {name: path for one in method_names() for name, path in load_method(one).studies.items()}
@@ -18,6 +18,8 @@ SHAPES = {
     "digits": ((8, 8), 10),
     "yin-yang": ((4,), 3),
     "nmnist": ((2312,), 10),
+    "cora": ((1433,), 7),
+    "citeseer": ((3703,), 6),
 }
 LONG = {
     "bntt",
@@ -52,7 +54,9 @@ def test_a_study_comes_through_all_its_stages(name: str, tmp_path: Path) -> None
         one.model_copy(update={"epochs": 1, "examples": None, "batch": None}) for one in study.stages
     )
     run = train(
-        study.model_copy(update={**short, "stages": stages}), tmp_path, data=random_data(str(study.data))
+        study.model_copy(update={**short, "stages": stages}),
+        tmp_path,
+        data=random_data(data_name(study.data)),
     )
     assert np.isfinite([epoch.loss for epoch in run.history]).all()
     assert [record.stage.name for record in run.records] == [stage.name for stage in study.stages]

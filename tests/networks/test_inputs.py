@@ -91,13 +91,17 @@ def test_discrete_branches_are_the_same():
 
 
 def test_a_list_that_names_a_part_begins_with_what_leads_to_the_synapse():
-    layers = ({"neurons": 5, "from": "left"}, {"neurons": 3, "from": "left"}, {"from": ["layer1", "right"]})
+    layers = (
+        {"neurons": 5, "from": "left"},
+        {"neurons": 3, "from": "left"},
+        {"from": ["layer1", "right", "layer2"]},
+    )
     net = network(layers, step=500e-6, synapses={"mirror_ratio": 1.0, "bias": True})
     with torch.no_grad():
-        a, _, out = net.waveforms(X)
+        a, b, out = net.waveforms(X)
         lines = net.drive(X).over(net.clock.times()).values
         last = net.chain[2]
-        current = last.synapse(a) + last.joins[0].synapse(lines[..., 4:])
+        current = last.synapse(a) + last.joins[0].synapse(lines[..., 4:]) + last.joins[1].synapse(b)
         assert torch.allclose(out, last.neuron(current, dt=net.clock.step)[0], rtol=1e-9, atol=1e-15)
     assert [one.rows for one in layer_sizes((6,), 3, net.study.every_layer, net.parts)] == [4, 4, 5]
 
@@ -235,7 +239,7 @@ def test_inputs_that_cannot_be_are_named(changes, message):
 def test_the_memory_of_branches_is_that_of_their_parts():
     study = make_study(
         inputs={"a": 1, "b": 2},
-        layers=({"neurons": 5, "from": "a"}, {"channels": 2, "kernel": 3, "from": "b"}, {}),
+        layers=({"neurons": 5, "from": "a"}, {"channels": 2, "kernel": 3, "from": "b"}, {"from": "layer1"}),
     )
     assert [
         (one.rows, one.columns)
@@ -318,6 +322,7 @@ def test_a_run_of_two_inputs_goes_on_where_it_was(tmp_path, kind):
 )
 def test_data_of_other_parts_are_refused_by_name(tmp_path, study, more, message):
     saved(tmp_path, **more)
-    layers = tuple({"neurons": 2, "from": name} for name in study.get("inputs", {})) or ({"neurons": 2},)
+    branches = tuple({"neurons": 2, "from": name} for name in study.get("inputs", {}))
+    layers = (*branches, {"from": "layer1"}) if branches else ({"neurons": 2},)
     with pytest.raises(InputError, match=message):
         train(make_study(data=str(tmp_path / "two.npz"), layers=layers, **study), tmp_path / "run")

@@ -83,7 +83,7 @@ def test_it_has_the_bias_of_its_layer_and_no_weight_decay() -> None:
     assert all(layer.synapse.module.bias is None for layer in network.chain)
     decayed = {
         id(p)
-        for g in make_optimizer(network, study.training, 1.0).param_groups
+        for g in make_optimizer(network, study.training, study.every_stage[0]).param_groups
         for p in g["params"]
         if g["weight_decay"]
     }

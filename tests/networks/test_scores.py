@@ -30,6 +30,18 @@ def test_scores_are_made_of_the_last_membranes(name: str, made: object) -> None:
     assert float(membranes.detach().std(0).mean()) > 0
 
 
+def test_a_scale_is_what_counts_as_one_unit() -> None:
+    plain, found = network(scores="sum"), network(scores={"kind": "sum", "scale": 20})
+    torch.testing.assert_close(found(INPUTS), plain(INPUTS) / 20)
+    for wrong in (0.0, -1.0, float("inf"), "20", True):
+        with pytest.raises(InputError, match=r"scores.scale = .*; allowed: numbers above 0"):
+            network(scores={"kind": "sum", "scale": wrong})
+    with pytest.raises(InputError, match="allowed: a name, or kind and scale"):
+        network(scores={"kind": "sum"})
+    with pytest.raises(InputError, match="'median' is unknown"):
+        network(scores={"kind": "median", "scale": 2.0})
+
+
 def test_scores_of_your_own(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("def first(v):\n    return v[0]\n\n\ndef all_of_them(v):\n    return v\n")

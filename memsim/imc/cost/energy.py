@@ -99,8 +99,8 @@ def traffic(plan: Floorplan, layer: LayerPlan, rate: float, *, skip_events: bool
         awake = 1 - (1 - rate) ** (shape.rows / layer.row_tiles)
         rows = min(rows, shape.rows * rate * math.ceil(math.log2(max(shape.rows, 2))))
     return Traffic(
-        vectors=positions * plan.steps * serial,
-        updates=shape.outputs() * plan.steps,
+        vectors=positions * layer.steps * serial,
+        updates=shape.outputs() * layer.steps,
         rate=rate,
         awake=awake,
         bits_in=rows,
@@ -169,7 +169,7 @@ def _accumulators(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
 
 def _tree(plan: Floorplan, layer: LayerPlan, flow: Traffic, share: float) -> float:
     """Adds of row tiles, once for all steps; where so accounted, also of tiles that hold copies."""
-    outputs = flow.vectors / plan.steps * layer.shape.neurons
+    outputs = flow.vectors / layer.steps * layer.shape.neurons
     adds = share * (layer.row_tiles - 1)
     if plan.accounting.copies_added:
         adds += layer.tiles / layer.tile_columns - layer.tile_rows
@@ -180,7 +180,7 @@ def _buffers(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
     c = plan.constants
     quarters_down = math.ceil(layer.row_tiles / plan.units)
     quarters_along = math.ceil(layer.column_tiles / plan.units)
-    sums = layer.shape.neurons * plan.sum_bits / plan.steps
+    sums = layer.shape.neurons * plan.sum_bits / layer.steps
     tile = flow.bits_in * layer.tile_columns + sums * layer.tile_rows
     quarter = flow.bits_in * quarters_along + sums * quarters_down
     chip = flow.across if plan.accounting.sizes == "card" else 0.0
@@ -188,7 +188,7 @@ def _buffers(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
 
 
 def _interconnect(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
-    sums = layer.shape.neurons * plan.sum_bits / plan.steps
+    sums = layer.shape.neurons * plan.sum_bits / layer.steps
     inside = (flow.bits_in * layer.tile_columns + sums * layer.tile_rows) * plan.tile_length
     across = flow.across * plan.wire_length
     return (inside + across) * plan.constants.wire_energy

@@ -29,6 +29,7 @@ class LayerPlan:
 
     Attributes:
         shape: of the layer.
+        steps: of an inference.
         row_tiles, column_tiles: arrays below and beside each other that hold it once.
         tile_rows, tile_columns: tiles of arrays below and beside each other that hold it once.
         copies: of the layer.
@@ -36,6 +37,7 @@ class LayerPlan:
     """
 
     shape: LayerShape
+    steps: int
     row_tiles: int
     column_tiles: int
     tile_rows: int
@@ -169,8 +171,15 @@ class Floorplan:
 
     @property
     def global_buffer_bits(self) -> float:
-        """Half of the inputs of all layers over all steps: as much as is on its way in the pipeline."""
-        return self.steps * sum(math.prod(layer.shape.input) for layer in self.layers) / 2
+        """Half of all inputs over all steps, as much as is on its way in the pipeline; all of what is kept."""
+        flowing = (layer for layer in self.layers if not layer.shape.kept)
+        return self.kept_bits + sum(layer.steps * math.prod(layer.shape.input) for layer in flowing) / 2
+
+    @property
+    def kept_bits(self) -> int:
+        """Inputs that are kept until layers which need them all begin."""
+        kept = (layer for layer in self.layers if layer.shape.kept)
+        return sum(layer.steps * math.prod(layer.shape.input) for layer in kept)
 
     @property
     def tile_length(self) -> float:
@@ -231,7 +240,7 @@ def floorplan(
 
     def placed(counts: Sequence[int]) -> Floorplan:
         layers = [
-            _placed(shape, card, side, count, filled=accounting.fill_tiles)
+            _placed(shape, shape.steps or workload.steps, card, side, count, filled=accounting.fill_tiles)
             for shape, count in zip(shapes, counts, strict=True)
         ]
         digital = accounting.surroundings and any(p.macs or p.operations for p in workload.digital_parts())
@@ -241,13 +250,17 @@ def floorplan(
     return plan if plan.tiles_needed <= plan.tiles else placed([1] * len(shapes))
 
 
-def _placed(shape: LayerShape, card: HardwareCard, side: int, copies: int, *, filled: bool) -> LayerPlan:
+def _placed(
+    shape: LayerShape, steps: int, card: HardwareCard, side: int, copies: int, *, filled: bool
+) -> LayerPlan:
     rows, columns = math.ceil(shape.rows / card.array.rows), math.ceil(shape.neurons / card.neurons)
     tile_rows, tile_columns = math.ceil(rows / side), math.ceil(columns / side)
     fitting = (side // rows if tile_rows == 1 else 1) * (side // columns if tile_columns == 1 else 1)
     sets = math.ceil(copies / fitting)
     made = sets * fitting if filled else copies
-    return LayerPlan(shape, rows, columns, tile_rows, tile_columns, made, sets * tile_rows * tile_columns)
+    return LayerPlan(
+        shape, steps, rows, columns, tile_rows, tile_columns, made, sets * tile_rows * tile_columns
+    )
 
 
 def _copies(shapes: Sequence[LayerShape], speed_up: float) -> list[int]:

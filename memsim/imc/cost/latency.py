@@ -107,9 +107,9 @@ def _accumulate(plan: Floorplan, layer: LayerPlan) -> float:
     sums = plan.accounting.sums_share(columns, slices) * columns / slices
     add = math.ceil(plan.sum_bits * plan.constants.adder_delay / plan.constants.digital_clock)
     digits = columns if slices > 1 else 0
-    inside = math.ceil(math.log2(min(layer.row_tiles, plan.side))) * add / plan.steps
+    inside = math.ceil(math.log2(min(layer.row_tiles, plan.side))) * add / layer.steps
     counted = (digits + sums * ((plan.step_register > 0) + inside)) / layer.copies
-    return counted + _between_tiles(plan, layer) * add / plan.steps
+    return counted + _between_tiles(plan, layer) * add / layer.steps
 
 
 def _between_tiles(plan: Floorplan, layer: LayerPlan) -> float:
@@ -123,7 +123,7 @@ def _tile(plan: Floorplan, layer: LayerPlan, flow: Traffic) -> float:
     array, wires = plan.card.array, plan.units * plan.card.array.rows
     inputs = flow.bits_in * min(1.0, plan.side * array.rows / layer.shape.rows)
     neurons = min(layer.shape.neurons, plan.side * plan.card.neurons)
-    outputs = neurons * (1 + plan.sum_bits) / plan.steps
+    outputs = neurons * (1 + plan.sum_bits) / layer.steps
     sums = plan.units * plan.sum_bits
     grown = plan.accounting.sizes == "grown"
     lines_in = inputs / _buffer_width(plan, plan.steps * wires if grown else plan.buffer_bits, wires)

@@ -146,7 +146,7 @@ def _times(stages: Iterable[Stage], programming: Programming | None) -> tuple[fl
 
 def _operations(plan: Floorplan, layers: Iterable[LayerShape]) -> float:
     rule = plan.accounting.positions
-    return 2 * plan.steps * sum(layer.positions(rule) * layer.weights for layer in layers)
+    return 2 * sum((layer.steps or plan.steps) * layer.positions(rule) * layer.weights for layer in layers)
 
 
 def _utilisation(plan: Floorplan, layer: LayerPlan) -> float:

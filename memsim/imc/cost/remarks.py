@@ -76,6 +76,10 @@ def remarks(
             f"tiles.buffer_bits = {plan.card.tiles.buffer_bits} is too small for {', '.join(spilled)}, whose inputs go "
             "through the global buffer once more"
         )
+    if plan.kept_bits:
+        found.append(
+            f"{plan.kept_bits} bits of events are kept in the global buffer until layers that need all of them begin"
+        )
     if plan.passes > 1:
         found.append(
             f"the network takes {plan.tiles_needed} tiles, and the chip has {plan.tiles}; it is programmed "

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from typing import Any, cast
 
 import torch
@@ -17,7 +18,16 @@ from memsim.imc.workloads.operations import counted, parts_of
 from memsim.imc.workloads.shapes import LayerShape, Workload
 
 
-def workload_of(model: nn.Module, inputs: Tensor, *, steps: int, inferences: int, name: str) -> Workload:
+def workload_of(
+    model: nn.Module,
+    inputs: Tensor,
+    *,
+    steps: int,
+    inferences: int,
+    name: str,
+    own_steps: Mapping[str, int] | None = None,
+    kept: Collection[str] = (),
+) -> Workload:
     """What a mapped network does with inputs, for the cost model.
 
     Each layer is described by the positions at which it was applied, the share of word lines that were driven, and the
@@ -31,6 +41,8 @@ def workload_of(model: nn.Module, inputs: Tensor, *, steps: int, inferences: int
         steps: of time in each inference.
         inferences: how many there are in these inputs.
         name: of the workload.
+        own_steps: of layers that are stepped along something else, by their names.
+        kept: names of layers all of whose inputs are kept before their first step.
 
     Raises:
         InputError: a network without mapped layers, or whose inputs do not reach them; no steps or inferences.
@@ -44,7 +56,13 @@ def workload_of(model: nn.Module, inputs: Tensor, *, steps: int, inferences: int
     with evaluating(model), counted(model) as operations, ends_of(model) as ends:
         run_watched(model, inputs, [(layer, seen[key].hook) for key, layer in layers.items()])
     times = steps * inferences
-    shapes = [_shape(key, layer, seen[key], times) for key, layer in layers.items()]
+    stepped = own_steps or {}
+    shapes = [
+        _shape(key, layer, seen[key], inferences * stepped.get(key, steps)).model_copy(
+            update={"steps": stepped.get(key), "kept": key in kept}
+        )
+        for key, layer in layers.items()
+    ]
     return Workload(
         name=name,
         description="a mapped network, as it ran",

@@ -15,6 +15,8 @@ stride = 1
 padding = 2                # pixels added to height and to width, both sides together
 pooled = true              # whether 2 x 2 pooling follows
 spike_rate = 0.1           # of this layer, where it differs
+steps = 78                 # of this layer, where they are others, as those over locations
+kept = true                # whether all inputs of an inference are kept before the first of these steps
 digital = true             # whether it is computed beside the arrays
 [[parts]]                  # what else is computed beside the arrays, in each step
 name = "shortcut"
@@ -57,6 +59,8 @@ class LayerShape(Table):
         conductance: that a read of all rows of a bit line meets, on average over bit lines and reads [S]; where left
             out it is expected from the spike rate.
         rails: signs of inputs, which are read one after the other.
+        steps: of an inference, where they are not those of the workload, as of locations that neurons are stepped over.
+        kept: whether all inputs of an inference are kept before the first of these steps.
     """
 
     name: str
@@ -71,6 +75,8 @@ class LayerShape(Table):
     conductance: Positive | None = None
     digital: bool = False
     rails: Annotated[int, Field(ge=1, le=2)] = 1
+    steps: Count | None = None
+    kept: bool = False
 
     @property
     def rows(self) -> int:

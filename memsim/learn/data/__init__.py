@@ -7,6 +7,7 @@
 | yin-yang | 4 numbers | none, computed |
 | nmnist | events of a 34x34 camera, binned in time | folders Train/ and Test/ |
 | fsdd | spoken digits, 40 bands over time | folder recordings/ |
+| early-late | events early or late in one of two regions; -both-ways: turned, too | none, computed |
 | moving-dots | events of a 16x16 camera; two numbers to predict | none, computed |
 | event-scenes | events of textures with known flow; velocity, divergence or flow to predict | none, computed |
 | cue-recall | one of several cues, noise, a go signal at which the cue is to be told | none, computed |
@@ -26,6 +27,7 @@ from typing import Any
 
 from memsim.errors import InputError
 from memsim.learn.data.dataset import Dataset, Split
+from memsim.learn.data.early_late import BOTH_WAYS, EARLY_LATE, both_ways, early_late
 from memsim.learn.data.folders import DATA_VARIABLE, data_folder
 from memsim.learn.data.generated import GENERATED
 from memsim.learn.data.graph_table import GraphTable
@@ -85,6 +87,8 @@ STATIC: dict[str, Callable[[Path | None], Dataset]] = {
 TIME_DOMAIN: dict[str, Callable[[Path | None, int], Dataset]] = {
     "nmnist": nmnist,
     "fsdd": spoken_digits,
+    EARLY_LATE: lambda _, bins: early_late(bins),
+    BOTH_WAYS: lambda _, bins: both_ways(bins),
     MOVING_DOTS: lambda _, bins: moving_dots(bins),
     **{name: partial(tactile, name) for name in SETS},
 }

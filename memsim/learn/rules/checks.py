@@ -10,6 +10,7 @@ from torch import nn
 from memsim.networks.discrete import Coefficient, Fixed
 from memsim.networks.gates import Identity
 from memsim.networks.layer import Layer
+from memsim.networks.scans import TIME
 from memsim.networks.synapses import Ideal
 
 
@@ -21,12 +22,16 @@ def number_of(policy: Coefficient) -> float:
 
 
 def is_dense(layer: Layer, *, delayed: bool = False) -> bool:
-    """Whether a layer is a product with a matrix and neurons; what comes in may be delayed, if that is said."""
+    """Whether a layer is a product with a matrix and neurons over time; what comes in may be late, if that is said."""
     plain = isinstance(layer.synapse, Ideal) and isinstance(layer.synapse.module, nn.Linear)
     others = (layer.recurrent, layer.resampling, layer.source, layer.norm, layer.connections or None)
     on_time = delayed or layer.delay is None
     return (
-        plain and on_time and isinstance(layer.gate, Identity) and not any(one is not None for one in others)
+        plain
+        and on_time
+        and layer.over == TIME
+        and isinstance(layer.gate, Identity)
+        and not any(one is not None for one in others)
     )
 
 

@@ -27,6 +27,7 @@ from memsim.learn.rules.checks import number_of
 from memsim.networks.discrete_neurons import DiscreteNeuron
 from memsim.networks.gates import Identity
 from memsim.networks.layer import Layer
+from memsim.networks.scans import TIME
 from memsim.networks.scores import last as of_last_step
 from memsim.networks.spiking import Presented, SpikingNetwork
 from memsim.networks.synapses import Ideal, Synapse
@@ -243,6 +244,7 @@ def _lacks(network: SpikingNetwork) -> str | None:
         "is of layers that hear the layer before, and nothing else": not any(
             layer.connections or layer.resampling or layer.delay or layer.source for layer in layers
         ),
+        "is of layers that are stepped over time": all(layer.over == TIME for layer in layers),
         "is of a last layer without normalisation or gate": last.norm is None
         and isinstance(last.gate, Identity),
         "is of neurons whose reset subtracts at once": reset.kind == "subtract" and not reset.waits,
