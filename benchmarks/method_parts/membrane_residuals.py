@@ -24,8 +24,8 @@ METHOD = load_method("membrane-residuals")
 DEEP = "membrane-residuals-deep"
 BLOCKS = (5, 20, 50, 100)
 NEURONS, STEPS, EXAMPLES = 128, 6, 64
-SAMPLE, COSTED = 200, 20
-"""Training images that ranges of inputs and steps of ADCs are found with, and test images that are costed."""
+SAMPLE, JUDGED, COSTED = 200, 2000, 20
+"""Training images that ranges of inputs and steps of ADCs are found with, and test images that are judged and costed."""
 ADC = "hp-adc-differential-64"
 ENTRIES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
 NUMBERS = {**ENTRIES, "inputs.coding": "bit-serial", "inputs.bits": 8, "accumulation.bits": 32}
@@ -94,7 +94,7 @@ def with_numbers(run: Run) -> dict[str, Any]:
     parts = costs_of_cards(workload, card, own)
     energy = [part.total_energy for part in parts]
     return {
-        "numbers digit by digit": evaluate(mapped, run.data.test),
+        "numbers digit by digit": evaluate(mapped, first(run.data.test, JUDGED)),
         "layers that get numbers": list(own),
         "their ranges": {name: ranges[name] for name in own},
         "reads of an array for a vector of numbers": _reads(ranges, own),

@@ -67,6 +67,7 @@ ENTRIES: dict[str, tuple[float, Metric | str, int]] = {
     "wires.sense": (1e4, OUTPUTS, 0),
     "weights.bits": (5, energy_of("accumulators"), 1),
     "inputs.bits": (8, period, 1),
+    "inputs.high": (7.0, OUTPUTS, 0),
     "converter.bits": (8, energy_of("accumulators"), 1),
     "converter.columns": (16, period, 1),
     "converter.step": (4.0, OUTPUTS, 0),
@@ -163,8 +164,13 @@ def test_few_entries_are_refused() -> None:
         if tried(before(card, entry), entry, value)[0] is None
     }
     assert refused == {
-        "inputs.bits", "converter.threshold", "converter.hysteresis", "converter.metastable"
-    }  # fmt: skip
+        "inputs.bits",
+        "inputs.high",
+        "converter.threshold",
+        "converter.hysteresis",
+        "converter.metastable",
+        "converter.decision_time",
+    }
 
 
 @pytest.mark.parametrize("coding", ["pulse-count", "bit-serial"])
