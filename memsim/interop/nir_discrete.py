@@ -25,12 +25,12 @@ from memsim.networks.discrete import Fixed, Learned, Reset, Spike
 from memsim.networks.discrete_neurons import DiscreteNeuron
 from memsim.networks.gates import Identity
 from memsim.networks.geometry import Convolution, as_image
+from memsim.networks.layer_table import LayerTable
 from memsim.networks.network import Network
 from memsim.networks.scans import TIME
 from memsim.networks.scores import mean
 from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.synapses import Ideal
-from memsim.networks.tables import LayerTable
 
 __all__ = ["spiking_from_nir", "spiking_to_nir"]
 

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from memsim.learn.stages import Stage
+from memsim.networks.layer_table import CROSSBAR
 from memsim.networks.network import INPUT
 from memsim.networks.parts import names_of
 from memsim.networks.skips import CURRENT
 from memsim.networks.spikes import DIRECT
-from memsim.networks.tables import CROSSBAR, NetworkTable
+from memsim.networks.tables import NetworkTable
 
 
 def check_digital(study: NetworkTable, stages: Sequence[Stage]) -> None:

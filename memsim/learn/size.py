@@ -13,10 +13,10 @@ from dataclasses import dataclass
 from memsim.learn.study import Study
 from memsim.memory import check_memory, format_bytes, is_large
 from memsim.networks.geometry import Convolution, as_image, one_group, output_sides
+from memsim.networks.layer_table import LayerTable
 from memsim.networks.lines import Part, parts_of, resampling_of
 from memsim.networks.network import INPUT
 from memsim.networks.scans import LOCATION
-from memsim.networks.tables import LayerTable
 from memsim.surrogate.fused.compiler import find_compiler
 
 BYTES_A_WEIGHT = 24

@@ -11,10 +11,11 @@ from collections.abc import Sequence
 
 from memsim.imc.hardware import HardwareCard
 from memsim.learn.stages import Stage
+from memsim.networks.layer_table import CROSSBAR, LayerTable
 from memsim.networks.network import INPUT
 from memsim.networks.parts import names_of
 from memsim.networks.skips import CURRENT, SPIKE
-from memsim.networks.tables import CROSSBAR, LayerTable, NetworkTable
+from memsim.networks.tables import NetworkTable
 
 
 def check_word_lines(study: NetworkTable, stages: Sequence[Stage]) -> None:

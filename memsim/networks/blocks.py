@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from memsim.networks.network import INPUT
 
 if TYPE_CHECKING:
-    from memsim.networks.tables import LayerTable
+    from memsim.networks.layer_table import LayerTable
 
 BEFORE = "before"
 """In `from` of a layer: the layer before its block, or before the layer itself where it has none."""

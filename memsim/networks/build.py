@@ -5,6 +5,7 @@ from __future__ import annotations
 import torch
 
 from memsim.networks.geometry import Convolution, as_image
+from memsim.networks.layer_table import LayerTable
 from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.network import INPUT, Network
 from memsim.networks.parts import check_added, names_of
@@ -12,7 +13,7 @@ from memsim.networks.scores import scores_of
 from memsim.networks.skips import CURRENT, STEPS
 from memsim.networks.spikes import coding_of
 from memsim.networks.spiking import SpikingNetwork
-from memsim.networks.tables import LayerTable, NetworkTable
+from memsim.networks.tables import NetworkTable
 
 OF_SHAPES = "pool", "upsample", "join", "norm", "gate", "order"
 """Entries of a layer that its own shape and those of what comes in decide on, beside those of a convolution."""

@@ -14,7 +14,8 @@ from memsim.networks.scans import INDEX, LOCATION, TIME
 from memsim.networks.skips import CURRENT, MEMBRANE, SPIKE, STEPS, SkipTable
 
 if TYPE_CHECKING:
-    from memsim.networks.tables import LayerTable, NetworkTable
+    from memsim.networks.layer_table import LayerTable
+    from memsim.networks.tables import NetworkTable
 
 MOST_WINDOWS = 10
 """A time constant may be as many windows long: then a tenth of what it delays is there at the end."""

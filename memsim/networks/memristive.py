@@ -18,13 +18,14 @@ from memsim.networks.cells import Cell
 from memsim.networks.circuit_neurons import CircuitNeuron
 from memsim.networks.drives import Drive
 from memsim.networks.layer import Layer
+from memsim.networks.layer_table import LayerTable
 from memsim.networks.lines import Part, parts_of
 from memsim.networks.named_cells import load_cell
 from memsim.networks.network import Clock, Network
 from memsim.networks.parts import Connection, Parts, crossbar_of
 from memsim.networks.readouts import Readout
 from memsim.networks.synapses import OnCrossbars, Synapse
-from memsim.networks.tables import LayerTable, NetworkTable
+from memsim.networks.tables import NetworkTable
 
 FARTHEST = 1e6
 """Mirror ratio over that which suits a neuron, either way: cells may conduct so much more or less than usual ones."""

@@ -19,13 +19,14 @@ from memsim.networks.delays import Delay
 from memsim.networks.gates import make_gate
 from memsim.networks.geometry import Convolution, as_image, one_group
 from memsim.networks.layer import Join
+from memsim.networks.layer_table import LayerTable
 from memsim.networks.lines import Part, Resampling, resampling_of
 from memsim.networks.network import INPUT
 from memsim.networks.normalisation import make_norm
 from memsim.networks.scans import INDEX, LOCATION, TIME, Scan, order_of
 from memsim.networks.skips import CURRENT, STEPS, SkipTable
 from memsim.networks.synapses import Convolutional, Dense, OnCrossbars, Synapse, grouped
-from memsim.networks.tables import LayerTable, SynapsesTable
+from memsim.networks.tables import SynapsesTable
 from memsim.units import format_si
 
 SHORTEST_MEMORY = 10e-3

@@ -15,6 +15,7 @@ from memsim.errors import InputError
 from memsim.networks.discrete_neurons import DiscreteNeuron
 from memsim.networks.geometry import Convolution, as_image, one_group
 from memsim.networks.layer import Layer
+from memsim.networks.layer_table import CROSSBAR, LayerTable
 from memsim.networks.lif_table import LifTable
 from memsim.networks.lines import Part, parts_of
 from memsim.networks.network import Network, Outputs, Times
@@ -22,7 +23,7 @@ from memsim.networks.parts import Connection, Parts, crossbar_of
 from memsim.networks.scores import Scores, mean
 from memsim.networks.spikes import Coding, DrawnCoding, as_spikes
 from memsim.networks.synapses import Ideal, OfSpikes, Synapse
-from memsim.networks.tables import CROSSBAR, LayerTable, SynapsesTable
+from memsim.networks.tables import SynapsesTable
 
 
 class SpikingNetwork(Network):

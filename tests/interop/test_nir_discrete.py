@@ -16,7 +16,7 @@ from memsim.interop import from_nir, read_nir, spiking_from_nir, spiking_to_nir,
 from memsim.networks import DiscreteNeuron, SpikingNetwork
 from memsim.networks.discrete import Compartment, Fixed, Hoyer, Reset, Spike
 from memsim.networks.geometry import Convolution
-from memsim.networks.tables import LayerTable
+from memsim.networks.layer_table import LayerTable
 
 CONVOLUTION = Convolution(channels=3, kernel=3, stride=2, padding=1)
 GROUPS = (

@@ -7,7 +7,8 @@ from torch import nn
 from memsim.errors import InputError
 from memsim.imc.mapping import map_to_imc
 from memsim.networks import SpikingNetwork
-from memsim.networks.tables import LayerTable, NetworkTable
+from memsim.networks.layer_table import LayerTable
+from memsim.networks.tables import NetworkTable
 
 HIDDEN = LayerTable(channels=3, kernel=3, padding=1)
 FLOW = LayerTable(channels=2, kernel=3, padding=1, output=True)
