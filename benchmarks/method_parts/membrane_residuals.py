@@ -25,7 +25,7 @@ DEEP = "membrane-residuals-deep"
 BLOCKS = (5, 20, 50, 100)
 NEURONS, STEPS, EXAMPLES = 128, 6, 64
 SAMPLE, JUDGED, COSTED = 200, 2000, 20
-"""Training images that ranges and steps of ADCs are found with, and test images that are judged and costed."""
+"""Training images that ranges of inputs and steps of ADCs are found with; test images that are judged and costed."""
 ADC = "hp-adc-differential-64"
 ENTRIES = {"wires.word_line": 0.0, "wires.bit_line": 0.0}
 NUMBERS = {**ENTRIES, "inputs.coding": "bit-serial", "inputs.bits": 8, "accumulation.bits": 32}
