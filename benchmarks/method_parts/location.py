@@ -36,7 +36,7 @@ def figure(path: Path) -> Path:
     one = _same(by_time, *(x.transpose(0, 1) for x in examples.values()))
     other = _different(by_location, *(turned(x.transpose(0, 1)) for x in examples.values()))
     for number, (name, x) in enumerate(examples.items()):
-        marks = dict(color=f"C{number}", label=name)
+        marks = {"color": f"C{number}", "label": name}
         step, line = x[0].nonzero(as_tuple=True)
         events.plot(step, line, "s", markersize=4, **marks)
         now = x[:1].transpose(0, 1)

@@ -1,4 +1,4 @@
-"""Location spiking neurons: the kernel of the paper over locations, and events that one scan sees and the other does not."""
+"""Location spiking neurons: the kernel of the paper over locations, and events that one scan alone does not see."""
 
 from __future__ import annotations
 
