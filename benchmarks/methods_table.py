@@ -40,6 +40,7 @@ ROWS: tuple[Row, ...] = (
         "{:.2g} steps".format,
     ),
     ("spikes", "spikes of hidden neurons for an example", "{:.0f}".format),
+    ("event buffer [bits]", "events that are kept for locations", "{:.0f} bit".format),
     ("words of the schedule", "numbers in gains and references of all steps", "{:.0f}".format),
     ("share of neurons in lists", "neurons in lists, share of all steps", "{:.2%}".format),
     ("cells written for an example", "cells that one example writes", "{:.1%}".format),

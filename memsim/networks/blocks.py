@@ -11,14 +11,14 @@ if TYPE_CHECKING:
     from memsim.networks.layer_table import LayerTable
 
 BEFORE = "before"
-"""In `from` of a layer: the layer before its block, or before the layer itself where it has none."""
+"""In `from` or `after` of a layer: the layer before its block, or before the layer itself where it has none."""
 
 
 def expanded(layers: Sequence[LayerTable]) -> tuple[LayerTable, ...]:
     """All layers, each as often as it stands there.
 
-    The layer NAME of what is repeated is called NAME-1, NAME-2 and so on, and `from` of a layer beside it in the block
-    means that of the same turn.
+    The layer NAME of what is repeated is called NAME-1, NAME-2 and so on, and `from` or `after` of a layer beside it
+    in the block means that of the same turn.
     """
     found: list[LayerTable] = []
     for layer in layers:
@@ -35,12 +35,15 @@ def expanded(layers: Sequence[LayerTable]) -> tuple[LayerTable, ...]:
 
 
 def _turn(block: Sequence[LayerTable], names: Mapping[str, str]) -> Iterator[LayerTable]:
+    def known(name: str | None) -> str | None:
+        return None if name is None else names.get(name, name)
+
     for layer in block:
-        sources = [
-            names.get(source, source)
+        sources = tuple(
+            known(source)
             if isinstance(source, str)
-            else source.model_copy(update={"layer": names.get(source.layer, source.layer)})
+            else source.model_copy(update={"layer": known(source.layer)})
             for source in layer.sources
-        ]
-        own = {"name": layer.name and names.get(layer.name, layer.name), "sources": tuple(sources)}
+        )
+        own = {"name": known(layer.name), "sources": sources, "after": known(layer.after)}
         yield layer.model_copy(update={**own, "repeat": 1})

@@ -54,6 +54,16 @@ def test_names_of_a_block_mean_those_of_the_same_turn() -> None:
     assert [skip.layer for skip in layers[6].skips] == ["a-2", "layer4"]
 
 
+def test_branches_of_a_block_begin_where_it_does() -> None:
+    block = (
+        {"name": "one", "neurons": 4},
+        {"neurons": 4, "after": "before", "from": "one"},
+    )
+    layers = _chain({"neurons": 4}, {"repeat": 2, "block": block})
+    assert [layer.after for layer in layers] == [None, None, "layer1", None, "layer3", None]
+    assert [layer.sources for layer in layers[2:5:2]] == [("one-1",), ("one-2",)]
+
+
 def test_a_saved_study_says_its_block_once(tmp_path) -> None:
     study = make_study(layers=({"neurons": 4}, {"repeat": 50, "block": BLOCK}), steps=2)
     save_study(study, tmp_path / "study.toml")
