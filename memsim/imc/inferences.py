@@ -10,11 +10,14 @@ from torch import nn
 from memsim.imc.counts import check_count
 from memsim.imc.layers import MappedLayer
 from memsim.imc.order import Memory
+from memsim.imc.programmed import ProgrammedLayer
 
 
 @contextmanager
 def inference(model: nn.Module, samples: int) -> Iterator[None]:
     """One inference of each sample of a batch: layers that remember begin anew, and go on from call to call.
+
+    In training, where each call is of a new chip, all calls within are of one.
 
     Amplifiers with hysteresis then decide by their own last decision in this inference, and references that change
     with the step follow the steps of all calls within. Networks of memsim do this by themselves; a loop of your own
@@ -41,10 +44,25 @@ def inference(model: nn.Module, samples: int) -> Iterator[None]:
     try:
         for layer in layers:
             layer.memory = Memory(samples)
-        yield
+        with one_chip(model):
+            yield
     finally:
         for layer, memory in zip(layers, before, strict=True):
             layer.memory = memory
+
+
+@contextmanager
+def one_chip(model: nn.Module) -> Iterator[None]:
+    """In training, where each read is of a new chip, all reads within are of one."""
+    programmed = [module for module in model.modules() if isinstance(module, ProgrammedLayer)]
+    layers = [layer for layer in programmed if not layer.in_inference]  # others are in one that goes on
+    for layer in layers:
+        layer.begin_inference()
+    try:
+        yield
+    finally:
+        for layer in layers:
+            layer.end_inference()
 
 
 def remembering(model: nn.Module) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple, Self
+from typing import NamedTuple, Self, cast
 from zlib import crc32
 
 import torch
@@ -47,8 +47,8 @@ class _Kept(NamedTuple):
 class ProgrammedLayer(nn.Module):
     """The cells of a layer, whatever reads them.
 
-    In training mode they are made anew at each call, unless one chip is all that they meet; in evaluation they are
-    those of `chip`.
+    In training mode they are made anew at each call, or once for each inference (memsim.imc.inference), unless one chip
+    is all that they meet; in evaluation they are those of `chip`.
 
     Args:
         weight: [neurons, ...] as of nn.Linear or nn.Conv2d.
@@ -59,6 +59,7 @@ class ProgrammedLayer(nn.Module):
         chip: which one it is: what is drawn once for a layer follows from its name and this number.
 
     Attributes:
+        in_inference: whether reads in training are of one chip until the inference ends.
         meets_chips: whether training meets a new chip at each call, where there is a generator; else `chip` alone.
         log_scale: logarithm of what 1 LSB of a neuron's sum counts, [neurons]; its steps are shares of the scale.
     """
@@ -84,12 +85,21 @@ class ProgrammedLayer(nn.Module):
         self.bias = nn.Parameter(offset)
         self.converter = converter_of(card)
         self._kept: _Kept | None = None
+        self.in_inference, self._of_inference = False, cast("Made | None", None)
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training or evaluation; arrays are made anew."""
         self._kept = None
         super().train(mode)
         return self
+
+    def begin_inference(self) -> None:
+        """From here on all reads in training are of one chip, which the first of them makes."""
+        self.in_inference, self._of_inference = True, None
+
+    def end_inference(self) -> None:
+        """From here on each read in training is of a chip of its own."""
+        self.in_inference, self._of_inference = False, None
 
     @property
     def rows(self) -> int:
@@ -200,9 +210,11 @@ class ProgrammedLayer(nn.Module):
         return (self.weight / span).clamp(-1, 1).mT
 
     def _hardware(self) -> Made:
-        """Arrays and converters: made anew where they are trained, else kept as long as nothing changes."""
+        """Arrays and converters: made anew for each call or inference in training, else kept while nothing changes."""
         if self.training:
-            return self._made(self._fresh_seed())
+            made = self._of_inference or self._made(self._fresh_seed())
+            self._of_inference = made if self.in_inference else None
+            return made
         seed, kept = self.seed(), self._kept
         if kept is None or kept.seed != seed or not kept.holds(self.weight, self.log_scale):
             with torch.no_grad():

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Any, Protocol, cast
@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from memsim.crossbar import Crossbar
 from memsim.errors import ConvergenceError, InputError
-from memsim.imc.inferences import inference, remembering
+from memsim.imc.inferences import inference, one_chip, remembering
 from memsim.networks.layer import Join, Layer
 from memsim.networks.scans import LOCATION, TIME, turned
 from memsim.networks.skips import CURRENT, MEMBRANE, SPIKE, STEPS, Kind, Place
@@ -271,7 +271,7 @@ class Network(nn.Module):
             return out
 
         signal = self.drive(inputs, generator).over(times)
-        with inference(self, signal.values.shape[1]) if remembering(self) else nullcontext():
+        with inference(self, signal.values.shape[1]) if remembering(self) else one_chip(self):
             return self.flow(signal, fire, dt=timing.get("dt", 1.0), masks=masks, layers=layers)
 
     def on_lines(self, inputs: Tensor) -> Tensor:

@@ -226,3 +226,35 @@ def test_circuits_on_arrays_read_each_image_alone() -> None:
         calibrate(network, data.train.inputs()[:20])
         together, alone = network(images), torch.cat([network(image[None]) for image in images])
     torch.testing.assert_close(together, alone, rtol=1e-5, atol=1e-6)
+
+
+def test_in_training_an_inference_is_of_one_chip_and_the_next_of_another() -> None:
+    layer, x = mapped(dense(), {**NO_WIRES, "converter.offset": 5.0}).train(), spikes(3, 40)
+    layer.trains_with("impulse", 1.0)  # whose reads have no noise of their own
+
+    def reads() -> Tensor:
+        return torch.stack([layer(x) for _ in range(4)]).detach().flatten(1)
+
+    assert len(reads().unique(dim=0)) > 1
+    for _ in range(2):
+        with inference(layer, samples=3):
+            first = reads()
+        assert len(first.unique(dim=0)) == 1
+        with inference(layer, samples=3):
+            assert not torch.equal(reads(), first)
+
+
+def test_a_layer_that_hears_itself_is_trained_on_one_chip_for_all_steps(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    study, data = data_of(make_study(data="digits", hidden=[12], recurrent=True, steps=4), None)
+    card = load_hardware("adcless-differential-16", {**NO_WIRES, "converter.offset": 0.5})
+    network = map_to_imc(network_of(study, data), card, generator=torch.Generator().manual_seed(1)).train()
+    seeds: list[int] = []
+    make = MappedLayer._made
+    monkeypatch.setattr(MappedLayer, "_made", lambda layer, seed: (seeds.append(seed), make(layer, seed))[1])
+    for batches in (1, 2):
+        network(data.train.inputs(slice(3))).square().sum().backward()
+        assert len(set(seeds)) == len(seeds) == 3 * batches
+    gradients = [layer.weight.grad for layer in mapped_layers(network).values()]
+    assert all(bool(one.isfinite().all()) and bool(one.any()) for one in gradients)
