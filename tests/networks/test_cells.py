@@ -11,7 +11,6 @@ import torch
 from PySpice.Spice.Netlist import Circuit, Netlist
 
 from memsim.circuits import (
-    AfterHyperpolarising,
     AlphaTrain,
     IntegrateAndFire,
     Neuron,
@@ -23,7 +22,6 @@ from memsim.learn import make_study
 from memsim.networks import SHIPPED, Cell, CircuitNeuron, MemristiveNetwork, load_cell, register
 from memsim.networks.regimes import probed
 from memsim.networks.tables import ParameterTable
-from memsim.surrogate import CompiledCircuit
 
 OWN = Path(__file__).parents[2] / "benchmarks" / "studies" / "tiring_cell.py"
 FACTORS = {"integrate-and-fire": 1.15, "after-hyperpolarising": 1.15, "threshold-switching": 1.8}
@@ -54,20 +52,6 @@ def test_a_probe_scales_with_the_impedance():
     assert other.unit_current * 1e6 == pytest.approx(first.unit_current, rel=1e-6)
     # rests are found to 1e-9 of the largest entry, which a femtofarad feels
     assert (other.level, other.tau) == pytest.approx((first.level, first.tau), rel=1e-4)
-
-
-def test_each_spike_of_the_after_hyperpolarising_neuron_lowers_the_next():
-    """Peaks, and potentials before the next pulse, as calculated by an independent program."""
-    pulses = AlphaTrain(8e-6, 1e-3, tuple(np.arange(6) * 10e-3))
-    drive = torch.from_numpy(pulses(np.arange(6000) * 10e-6))
-    circuit = AfterHyperpolarising.set_1().circuit()
-    waves, _ = CompiledCircuit(circuit, inputs=("iin",))(drive, dt=10e-6)
-    v = waves["v(mem)"].numpy().reshape(6, 1000) * 1e3
-    # the program has steps of its own, whose peaks are 0.02 mV off
-    np.testing.assert_allclose(v.max(axis=1), [52.79, 59.98, 59.57, 59.23, 58.96, 58.75], atol=0.03)
-    np.testing.assert_allclose(v[1:, 0], [-20.13, -21.14, -21.89, -22.46, -22.88], atol=0.01)
-    rests = load_cell("after-hyperpolarising-set1").circuit.starts
-    assert rests["xm3.x"] > 0.01  # the slow device is a little on at rest
 
 
 def test_the_neuron_of_a_file_tires(tiring: Cell):
