@@ -123,7 +123,7 @@ def figure(path: Path) -> Path:
         within.semilogy(deepest / deepest[-1], style, label=words, markersize=3, markevery=10)
         ratios = [float(one[0] / one[-1]) for one in found.values()]
         depths.semilogy(BLOCKS, ratios, style, label=words, markersize=4)
-    within.set(xlabel="block, of 100", ylabel="gradient, over that behind the last block", ylim=(1e-6, 10))
+    within.set(xlabel="block, of 100", ylabel="gradient over that of the last block", ylim=(1e-6, 10))
     depths.axhspan(0.5, 2.5, color="0.9", zorder=0)
     depths.set(xlabel="blocks", ylabel="the same in front of the first block")
     figure.legend(*depths.get_legend_handles_labels(), loc="outside upper center", ncols=4, fontsize=8)
