@@ -59,7 +59,7 @@ def test_each_spike_of_the_circuit_lowers_the_next_in_both_engines() -> None:
     waves, _ = CompiledCircuit(bench.circuit, inputs=("iin",))(drive, dt=bench.step)
     mine = 1e3 * np.interp(times, found["time"], found["v(mem)"]).reshape(6, -1)
     twin = 1e3 * waves["v(mem)"].numpy().reshape(6, -1)
-    # that program was as far from ngspice, but for the first four steps, in which a membrane leaves 0 V within some 15 us
+    # that program was as far from ngspice; in the first four steps a membrane leaves 0 V within some 15 us
     apart = np.abs(mine - twin).ravel()
     assert apart[4:].max() < 0.045
     assert apart.max() < 0.11
