@@ -27,6 +27,7 @@ ROWS: tuple[Row, ...] = (
     ("circuits", "circuits", "{:.2%}".format),
     ("slow devices that deviate by 20 %", "the same, each slow device deviates by 20 %", "{:.2%}".format),
     ("all slow devices 20 % off", "the same, all slow devices 20 % off, mean of four ways", "{:.2%}".format),
+    ("slow devices as fast as the others", "the same, slow devices as fast as the others", "{:.2%}".format),
     ("ngspice, same class", "the same class in ngspice", "{:.0%}".format),
     ("worst error of a waveform", "worst error of a waveform, of a spike", "{:.2%}".format),
     ("in continuous time", "in continuous time", "{:.2%}".format),
