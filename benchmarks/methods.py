@@ -139,6 +139,10 @@ def main() -> None:
     if given.figure:
         print(draw(given.name, RESULTS / "methods" / f"{given.name}.png"))
         return
+    known = load_method(given.name).studies
+    unknown = sorted(set(given.only) - set(known))
+    if unknown:
+        parser.error(f"--only: no study {unknown[0]!r} of {given.name}; there are {', '.join(known)}")
     for seed in given.seeds:
         measure(given.name, seed, given.data_dir, given.only)
 

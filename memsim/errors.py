@@ -29,6 +29,10 @@ class CheckpointError(MemsimError):
     """A checkpoint is missing, damaged or belongs to another network."""
 
 
+class DeckWarning(UserWarning):
+    """A deck says what SPICE often reads otherwise than it was meant, or something of it was left out."""
+
+
 _LONGEST = 300
 """Characters of a log line that are shown."""
 

@@ -5,18 +5,23 @@ from __future__ import annotations
 import csv
 import io
 import os
+import re
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import xarray as xr
 
 from memsim.errors import InputError
+from memsim.text import read_text
 
 __all__ = [
+    "csv_text",
     "ensure_folder",
+    "read_csv_waves",
     "read_waves",
     "replacing",
     "write_bytes",
@@ -149,22 +154,97 @@ def _with_complex(dataset: xr.Dataset) -> xr.Dataset:
 def write_csv(path: str | Path, waves: xr.Dataset) -> None:
     """Write waveforms as a table with a header of names and units, such as `time [s],v(mem) [V]`.
 
-    Complex values take two columns. Numbers are written so that reading gives them back exactly.
+    Complex values take two columns. Numbers beside waveforms stand above the header as `# name [unit] = value`.
+    Numbers are written so that reading gives them back exactly.
 
     Raises:
         InputError: the variables do not share one dimension.
     """
+    write_text(path, csv_text(waves))
+
+
+def csv_text(waves: xr.Dataset) -> str:
+    """Waveforms as the text of a table; see `write_csv`."""
     if len(waves.dims) > 1:
         dimensions = ", ".join(str(name) for name in waves.dims)
         raise InputError(
             f"a table has one dimension, these waveforms have {dimensions}; select one with .sel or .isel"
         )
     columns = [column for name in [*waves.coords, *waves.data_vars] for column in _columns(waves[name])]
+    numbers = [one for one in columns if waves.dims and not one[2].ndim]
+    columns = [one for one in columns if one[2].ndim or not waves.dims]
     table = io.StringIO()
+    for name, source, value in numbers:
+        table.write(f"# {_titled(waves, name, source)} = {value.tolist()!r}\n")
     writer = csv.writer(table, lineterminator="\n")
-    writer.writerow([f"{name} [{waves[source].attrs.get('units', '1')}]" for name, source, _ in columns])
+    writer.writerow([_titled(waves, name, source) for name, source, _ in columns])
     writer.writerows(zip(*(np.atleast_1d(values).tolist() for _, _, values in columns), strict=True))
-    write_text(path, table.getvalue())
+    return table.getvalue()
+
+
+def _titled(waves: xr.Dataset, name: str, source: str) -> str:
+    return f"{name} [{waves[source].attrs.get('units', '1')}]"
+
+
+_TITLE = re.compile(r"(?P<name>.*\S) \[(?P<unit>[^\[\]]*)\]")
+_NUMBER = re.compile(r"# (?P<title>.*\]) = (?P<value>\S+)")
+_PARTS = re.compile(r"(re|im)\((.*)\)")
+AXES = ("time", "frequency", "sweep")
+
+
+def read_csv_waves(path: str | Path) -> xr.Dataset:
+    """Read waveforms that `write_csv` wrote; tables of others are for `memsim fit`.
+
+    Raises:
+        InputError: there is no such file, or it is not such a table.
+    """
+    path = Path(path)
+    lines = read_text(path, f"table {str(path)!r}", "a table that memsim wrote").splitlines()
+    numbers = [found for found in map(_NUMBER.fullmatch, lines) if found is not None]
+    rows = list(csv.reader(line for line in lines if not line.startswith("#")))
+    titles = [_TITLE.fullmatch(cell) for cell in rows[0]] if rows else []
+    named = [(found["name"], found["unit"]) for found in titles if found is not None]
+    if not named or len(named) < len(titles):
+        raise InputError(
+            f"{path} is not a table of waveforms that memsim wrote, whose header is such as `time [s],v(mem) [V]`; "
+            "memsim fit reads measurements of others"
+        )
+    try:
+        data = np.array([[float(cell) for cell in row] for row in rows[1:]]).reshape(-1, len(named))
+    except ValueError as error:
+        raise InputError(f"{path}: {error}; the table is damaged") from None
+    axis = named[0][0] if named[0][0] in AXES else None
+    found = {name: (values, unit) for (name, unit), values in zip(named, data.T, strict=True)}
+    return _as_dataset(_joined(found), axis, numbers)
+
+
+def _joined(found: dict[str, tuple[Any, str]]) -> dict[str, tuple[Any, str]]:
+    """Columns with the two of each complex waveform as one."""
+    whole: dict[str, tuple[Any, str]] = {}
+    for name, (values, unit) in found.items():
+        part = _PARTS.fullmatch(name)
+        if part is None or f"re({part[2]})" not in found or f"im({part[2]})" not in found:
+            whole[name] = (values, unit)
+        elif part[1] == "re":
+            whole[part[2]] = (values + 1j * found[f"im({part[2]})"][0], unit)
+    return whole
+
+
+def _as_dataset(
+    columns: dict[str, tuple[Any, str]], axis: str | None, numbers: list[re.Match[str]]
+) -> xr.Dataset:
+    single = axis is None and all(len(values) == 1 for values, _ in columns.values())
+    dims: tuple[str, ...] = () if single else (axis or "point",)
+    arrays: dict[str, Any] = {
+        name: (dims, values[0] if single else values, {"units": unit})
+        for name, (values, unit) in columns.items()
+    }
+    for number in numbers:
+        title = _TITLE.fullmatch(number["title"])
+        if title is not None:
+            arrays[title["name"]] = ((), float(number["value"]), {"units": title["unit"]})
+    dataset = xr.Dataset(arrays)
+    return dataset if axis is None else dataset.set_coords(axis)
 
 
 def _columns(array: xr.DataArray) -> list[tuple[str, str, np.ndarray]]:

@@ -1,4 +1,8 @@
-"""Text files as others write them: UTF-8 with or without a byte order mark, UTF-16 named as such, of bounded size."""
+"""Text files as others write them, of bounded size.
+
+Our own formats are UTF-8, with or without a byte order mark. What instruments and other simulators write is read as it
+comes: UTF-8, UTF-16, and else as Windows-1252, of which Latin-1 is a part.
+"""
 
 from __future__ import annotations
 
@@ -11,6 +15,12 @@ MOST_BYTES = 2**26
 """Largest text file that is read whole."""
 _UTF_16 = (codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE)
 _HEAD = 64
+_WINDOWS = {
+    byte: character
+    for byte in range(0x80, 0xA0)
+    if (character := bytes([byte]).decode("cp1252", errors="ignore"))
+}
+"""Characters of Windows-1252 where Latin-1 has control codes."""
 
 
 def read_text(path: str | Path, name: str, wanted: str) -> str:
@@ -44,12 +54,30 @@ def read_text(path: str | Path, name: str, wanted: str) -> str:
 
 def refuse_utf_16(content: bytes, name: str) -> None:
     """Raise InputError where a text begins as UTF-16 does: with its mark, or with a null byte in every character."""
-    head = content[:_HEAD]
-    unmarked = len(head) > 3 and (not any(head[::2]) or not any(head[1::2]))
-    if head.startswith(_UTF_16) or unmarked:
+    if _byte_order(content) is not None:
         raise InputError(
             f"{name} cannot be read: it is text in UTF-16; save it as UTF-8, in Excel as `CSV UTF-8`"
         )
+
+
+def decoded(content: bytes) -> str:
+    """Text of bytes that somebody else's program wrote, whatever they are; a byte order mark is left out."""
+    order = _byte_order(content)
+    if order is not None:
+        return content.decode(order, errors="replace").removeprefix("\ufeff")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return content.decode("latin-1").translate(_WINDOWS)
+
+
+def _byte_order(content: bytes) -> str | None:
+    """Which UTF-16 a text begins as: by its mark, or by a null byte in every character; None where it does not."""
+    head = content[:_HEAD]
+    for mark, name, empty in zip(_UTF_16, ("utf-16-le", "utf-16-be"), (head[1::2], head[::2]), strict=True):
+        if head.startswith(mark) or (len(head) > 3 and not any(empty)):
+            return name
+    return None
 
 
 def check_encoding(path: Path) -> None:

@@ -26,7 +26,10 @@ class Kind(StrEnum):
 
 
 def plot(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
-    data: Annotated[Path, typer.Argument(help="Waveforms or results of a sweep, netCDF.")],
+    data: Annotated[
+        Path,
+        typer.Argument(help="Waveforms or results of a sweep: netCDF, CSV that memsim wrote, or raw file."),
+    ],
     kind: Annotated[
         Kind | None, typer.Option(help="What to draw; waveforms, or the sweep, where left out.")
     ] = None,
@@ -47,13 +50,14 @@ def plot(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
 ) -> None:
     """Draw waveforms or a sweep for a paper: units, PNG, SVG or PDF, legible in grey.
 
-    Examples: `memsim plot waves.nc`, `memsim plot waves.nc --kind phase --x "v(mem)" --y "v(xm1.x)" --out phase.pdf`,
+    Examples: `memsim plot waves.nc`, `memsim plot bode.csv`,
+    `memsim plot waves.nc --kind phase --x "v(mem)" --y "v(xm1.x)" --out phase.pdf`,
     `memsim plot waves.nc --kind hysteresis --x "v(xm1)" --y "i(xm1)"`, `memsim plot f-i.nc --out f-i.svg`
     """
     from memsim import plots
-    from memsim.files import read_waves
+    from memsim.cli.readers import read_any
 
-    content = read_waves(data)
+    content = read_any(data)
     is_sweep = content.attrs.get("kind") == "sweep"
     chosen = kind or (Kind.SWEEP if is_sweep else Kind.WAVEFORMS)
     if is_sweep != (chosen is Kind.SWEEP):
@@ -78,7 +82,7 @@ def _figure(
     if kind is Kind.RASTER:
         return plots.spike_raster(data, show or _named(data, "v(mem"), parse_si(level, "V"))
     if kind is Kind.WAVEFORMS:
-        return plots.waveforms(data, show or plots.telling(data))
+        return plots.analysis(data, show)
     across, up = pair
     if across is None or up is None:
         raise InputError(f"a picture of kind {kind} has two variables; name them with --x and --y")

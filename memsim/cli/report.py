@@ -29,10 +29,10 @@ def report(
     if source.is_dir():
         typer.echo(_run(source, out, data_dir, trust=trust))
         return
-    from memsim.files import read_waves
+    from memsim.cli.readers import read_any
     from memsim.report.data import write_data_report
 
-    typer.echo(write_data_report(read_waves(source), source, out or source.with_suffix(".html")))
+    typer.echo(write_data_report(read_any(source), source, out or source.with_suffix(".html")))
 
 
 def _run(folder: Path, out: Path | None, data_dir: Path | None, *, trust: bool) -> Path:

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import sys
+import warnings
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -10,11 +12,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from memsim.errors import InputError
+from memsim.cli.shown import show, summary
+from memsim.cli.writers import file_of, waves_writer
+from memsim.errors import DeckWarning, InputError, NetlistError, SimulationError, UntrustedDeckError
+from memsim.text import decoded
 from memsim.units import parse_si
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Mapping, Sequence
 
     import xarray as xr
 
@@ -52,14 +57,42 @@ class Steps:
 
 LATE = 2.0
 """Seconds after which a run shows how far it is."""
+DECKS = (".cir", ".sp", ".spice", ".ckt", ".net")
+SCHEMATICS = {
+    ".asc": "in LTspice `View > SPICE Netlist`, or `LTspice -netlist FILE`, writes one; then add --compat lt",
+    ".kicad_sch": "KiCad exports one with `File > Export > Netlist > SPICE`, or `kicad-cli sch export netlist`",
+    ".sch": "export it from your schematic editor as SPICE",
+}
+STANDARD = "-"
+"""Standard input or output."""
+
+
+class Compat(StrEnum):
+    """Dialects of decks."""
+
+    LTSPICE = "lt"
+    PSPICE = "ps"
+    HSPICE = "hs"
 
 
 def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     circuit: Annotated[
-        str, typer.Argument(help="A shipped circuit by name, or the path of a deck (`.cir`).")
+        str,
+        typer.Argument(
+            help="A shipped circuit by name (`memsim netlist --list`), the path of a deck "
+            "(`.cir`, `.sp`, `.spice`, `.ckt`, `.net`), or `-` for a deck from standard input."
+        ),
     ],
     engine: Annotated[Engine, typer.Option(help="What solves it; decks need ngspice.")] = Engine.NGSPICE,
-    out: Annotated[Path | None, typer.Option(help="Waveforms as netCDF (`.nc`) or CSV (`.csv`).")] = None,
+    out: Annotated[
+        str | None,
+        typer.Option(
+            "--out",
+            "-o",
+            help="Waveforms as netCDF (`.nc`, `.h5`), CSV (`.csv`) or raw file of ngspice (`.raw`); `-` for CSV to "
+            "standard output.",
+        ),
+    ] = None,
     plot: Annotated[
         Path | None, typer.Option(help="Picture of the waveforms (`.png`, `.svg`, `.pdf`).")
     ] = None,
@@ -87,13 +120,60 @@ def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     trust: Annotated[
         bool, typer.Option("--trust", help="Let a deck run commands and reach other folders.")
     ] = False,
+    compat: Annotated[
+        Compat | None, typer.Option(help="Dialect of a deck: LTspice's, PSpice's or HSPICE's.")
+    ] = None,
+    strict: Annotated[bool, typer.Option("--strict", help="Refuse a deck that gives a warning.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON for scripts.")] = False,
 ) -> None:
     """Simulate a shipped circuit or your own deck.
 
+    Every analysis of a deck is returned, with the values of its `.meas`. Several go into files of their own:
+    `waves-tran.csv`, `waves-ac.csv`; a raw file holds them all.
+
     Examples: `memsim run integrate-and-fire-set1 --engine torch --plot spike.png`,
-    `memsim run my.cir --out waves.nc`
+    `memsim run my.cir --out waves.nc`, `memsim run filter.net --compat lt --plot bode.pdf`
     """
+    _check_engine(engine, tolerance, equal_steps, timeout, memory, disk, trust)
+    sizes = (None if text is None else parse_si(text) for text in (memory, disk))
+    limits = Allowed(TIMEOUT if timeout is None else timeout, *sizes)
+    write = None if out is None else waves_writer(out)
+    if circuit == STANDARD or circuit.lower().endswith((*DECKS, *SCHEMATICS)):
+        deck_only = {"--stop": stop, "--step": step}
+        given = [option for option, value in deck_only.items() if value is not None]
+        if given:
+            raise InputError(f"{given[0]} is for shipped circuits; a deck says it in its `.tran`")
+        found = _run_deck(circuit, engine, limits, Reading(trust, compat, strict))
+    else:
+        if compat or strict:
+            raise InputError(f"{'--compat' if compat else '--strict'} is for decks, and {circuit!r} is none")
+        found = {"": _run_bench(_bench(circuit, stop, step), engine, limits, Steps(tolerance, equal_steps))}
+    files = [] if write is None or out is None else write(out, found)
+    if plot:
+        files += _plotted(plot, found)
+    if out == STANDARD:
+        return
+    _print_json(found, files) if as_json else _print(found, files)
+
+
+@dataclass(frozen=True)
+class Reading:
+    """How a deck is read."""
+
+    trust: bool
+    compat: Compat | None
+    strict: bool
+
+
+def _check_engine(  # noqa: PLR0917 - the options that depend on it
+    engine: Engine,
+    tolerance: float | None,
+    equal_steps: bool,
+    timeout: float | None,
+    memory: str | None,
+    disk: str | None,
+    trust: bool,
+) -> None:
     if (tolerance is not None or equal_steps) and engine is not Engine.TORCH:
         option = "--equal-steps" if equal_steps else "--tolerance"
         raise InputError(f"{option} is for --engine torch; {engine.value} adapts its steps as it is")
@@ -101,74 +181,34 @@ def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     idle = [option for option, value in given.items() if value is not None]
     if idle and engine is not Engine.NGSPICE:
         raise InputError(f"{idle[0]} is for --engine ngspice; {engine.value} starts no other program")
-    write = _writer(out) if out else None
-    sizes = (None if text is None else parse_si(text) for text in (memory, disk))
-    limits = Allowed(TIMEOUT if timeout is None else timeout, *sizes)
-    if circuit.endswith((".cir", ".sp", ".net")):
-        data, show = _run_deck(Path(circuit), engine, limits, trust), None
-    else:
-        bench = _bench(circuit, stop, step)
-        data, show = _run_bench(bench, engine, limits, Steps(tolerance, equal_steps)), bench.show
-    shown = show or [str(name) for name in data.data_vars][:8]
-    files = []
-    if out and write:
-        write(out, data)
-        files.append(out)
-    if plot:
-        from memsim import plots
-
-        files.append(plots.save(plots.waveforms(data, shown), plot))
-    _print_json(data, files) if as_json else _print(data, shown, files)
 
 
-def _print(data: xr.Dataset, shown: Sequence[str], files: Sequence[Path]) -> None:
-    typer.echo(f"{data.attrs['engine']}: {data.sizes.get('time', 1)} points, {len(data.data_vars)} waveforms")
-    for name in shown:
-        unit = data[name].attrs["units"]
-        low, high = (_with_unit(value, unit, 5) for value in _range(data[name]))
-        error = data[name].attrs.get("error")
-        stated = "" if error is None else f"   error {_with_unit(error, unit, 2)}"
-        typer.echo(f"  {name:16} {low:>12} to {high:>12}{stated}")
+def _print(found: Mapping[str, xr.Dataset], files: Sequence[Path]) -> None:
+    for name, data in found.items():
+        show(name if len(found) > 1 else "", data)
     for file in files:
         typer.echo(file)
 
 
-def _with_unit(value: float, unit: str, digits: int) -> str:
-    from memsim.units import format_si
-
-    return f"{value:.{digits}g}" if unit == "1" else format_si(value, unit, digits=digits)
-
-
-def _print_json(data: xr.Dataset, files: Sequence[Path]) -> None:
-    waveforms = {
-        str(name): {"units": values.attrs["units"], "minimum": low, "maximum": high}
-        | ({"error": values.attrs["error"]} if "error" in values.attrs else {})
-        for name in data.data_vars
-        for values in [data.variables[name]]
-        for low, high in [_range(values)]
+def _print_json(found: Mapping[str, xr.Dataset], files: Sequence[Path]) -> None:
+    """One analysis as itself; several by their kinds."""
+    first = next(iter(found.values()))
+    about = {
+        key: first.attrs[key] for key in ("integrator", "tolerance", "steps", "error") if key in first.attrs
     }
-    summary = {
-        "engine": data.attrs["engine"],
-        "points": data.sizes.get("time", 1),
-        "files": list(map(str, files)),
-        **{
-            key: data.attrs[key] for key in ("integrator", "tolerance", "steps", "error") if key in data.attrs
-        },
-    }
-    typer.echo(json.dumps({**summary, "waveforms": waveforms}))
+    summaries = {name: summary(data) for name, data in found.items()}
+    parts = {"analyses": summaries} if len(found) > 1 else next(iter(summaries.values()))
+    typer.echo(
+        json.dumps({"engine": first.attrs["engine"], "files": list(map(str, files)), **about, **parts})
+    )
 
 
-def _range(values: xr.Variable | xr.DataArray) -> tuple[float, float]:
-    return float(values.real.min()), float(values.real.max())
+def _plotted(path: Path, found: Mapping[str, xr.Dataset]) -> list[Path]:
+    """A picture of each analysis; numbers alone are drawn by nobody, and refused where there is nothing else."""
+    from memsim import plots
 
-
-def _writer(path: Path) -> Callable[[Path, xr.Dataset], None]:
-    from memsim.files import write_csv, write_waves
-
-    writers: dict[str, Callable[[Path, xr.Dataset], None]] = {".nc": write_waves, ".csv": write_csv}
-    if path.suffix not in writers:
-        raise InputError(f"cannot write waveforms as {path.name!r}; use {' or '.join(writers)}")
-    return writers[path.suffix]
+    drawn = {name: data for name, data in found.items() if data.dims} or found
+    return [plots.save(plots.analysis(data), file_of(path, name, len(drawn))) for name, data in drawn.items()]
 
 
 def _bench(name: str, stop: str | None, step: str | None) -> Bench:
@@ -184,12 +224,33 @@ def _bench(name: str, stop: str | None, step: str | None) -> Bench:
     )
 
 
-def _run_deck(path: Path, engine: Engine, limits: Allowed, trust: bool) -> xr.Dataset:
+def _run_deck(deck: str, engine: Engine, limits: Allowed, reading: Reading) -> dict[str, xr.Dataset]:
+    """All analyses of a deck, from a file or from standard input."""
     from memsim import spice
+    from memsim.spice.compat import looks_like_ltspice
+    from memsim.spice.lines import read_deck
 
+    suffix = Path(deck).suffix.lower()
+    if suffix in SCHEMATICS:
+        raise InputError(f"{deck} is a drawing, and ngspice needs a netlist: {SCHEMATICS[suffix]}")
     if engine is not Engine.NGSPICE:
         raise InputError(f"a deck runs in ngspice, not in {engine.value}; leave out --engine")
-    return spice.simulate(path, trust=trust, **asdict(limits))
+    source = decoded(sys.stdin.buffer.read()) if deck == STANDARD else Path(deck)
+    compat = None if reading.compat is None else reading.compat.value
+    with warnings.catch_warnings():
+        if reading.strict:
+            warnings.simplefilter("error", DeckWarning)
+        try:
+            return spice.run_deck(source, trust=reading.trust, compat=compat, **asdict(limits))
+        except DeckWarning as warning:
+            raise NetlistError(str(warning), remedy="--strict refuses what is warned about.") from None
+        except (SimulationError, UntrustedDeckError):
+            text = source if isinstance(source, str) else read_deck(source)
+            if compat is None and looks_like_ltspice(text):
+                typer.echo(
+                    "memsim: the deck has words of LTspice; `--compat lt` lets ngspice read them", err=True
+                )
+            raise
 
 
 def _run_bench(bench: Bench, engine: Engine, limits: Allowed, steps: Steps) -> xr.Dataset:

@@ -7,6 +7,7 @@ from memsim.plots.crossbars import conductance_histogram, ir_drop_map
 from memsim.plots.fits import FittedLoop, fitted_loops
 from memsim.plots.floorplan import floorplan
 from memsim.plots.flow import Motion, flow_colours, motion
+from memsim.plots.frequency import analysis, bode, spectrum
 from memsim.plots.kinetics import FittedRamp, FittedTimes, fitted_ramps, fitted_times
 from memsim.plots.loops import hysteresis
 from memsim.plots.over_time import neuron, overlay, raster, telling, waveforms
@@ -27,6 +28,8 @@ __all__ = [
     "QuantilePair",
     "Robustness",
     "amplifier",
+    "analysis",
+    "bode",
     "conductance_histogram",
     "conductance_map",
     "conductance_paths",
@@ -50,6 +53,7 @@ __all__ = [
     "raster",
     "robustness",
     "save",
+    "spectrum",
     "spike_raster",
     "sweep",
     "telling",

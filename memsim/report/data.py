@@ -30,11 +30,12 @@ def write_data_report(data: xr.Dataset, source: Path, page: Path) -> Path:
 def _waveforms(data: xr.Dataset, source: Path) -> Section:
     names = plots.telling(data)
     over = data[names[0]].dims
+    figure = plots.analysis(data) if "frequency" in over else plots.waveforms(data, names)
     return Section(
         heading="Waveforms",
         text=f"{len(data.data_vars)} waveforms from {data.attrs.get('engine', 'an unnamed engine')}.",
         tables=[_ranges(data)],
-        figures=[(f"{', '.join(names)} over {over[0] if over else 'nothing'}", plots.waveforms(data, names))],
+        figures=[(f"{', '.join(names)} over {over[0] if over else 'nothing'}", figure)],
         command=f"memsim plot {source} {' '.join(f'--show {name!r}' for name in names)}",
     )
 
@@ -52,10 +53,11 @@ def _sweep(data: xr.Dataset, source: Path) -> Section:
 
 
 def _ranges(data: xr.Dataset) -> Table:
-    """Lowest and highest of each real variable."""
+    """Lowest and highest of each variable, of complex ones of their magnitude."""
     rows = []
     for name, values in data.data_vars.items():
-        numbers = values.values[np.isfinite(values.values)] if values.dtype.kind == "f" else np.array([])
+        real = abs(values.values) if values.dtype.kind == "c" else values.values
+        numbers = real[np.isfinite(real)] if real.dtype.kind == "f" else np.array([])
         if numbers.size:
             ends = (_shown(end, values.attrs.get("units", "1")) for end in (numbers.min(), numbers.max()))
             rows.append((str(name), *ends))

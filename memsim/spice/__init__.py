@@ -7,7 +7,8 @@ from memsim.spice.netlist import Netlist, read_netlist
 from memsim.spice.osdi import compile_verilog_a, openvaf_program
 from memsim.spice.parts import split
 from memsim.spice.rawfile import read_raw
-from memsim.spice.simulate import simulate, simulate_many
+from memsim.spice.rawwriting import write_raw
+from memsim.spice.simulate import run_deck, simulate, simulate_many
 from memsim.spice.trust import check_trust
 from memsim.spice.version import NgspiceVersion, ngspice_version
 
@@ -24,7 +25,9 @@ __all__ = [
     "openvaf_program",
     "read_netlist",
     "read_raw",
+    "run_deck",
     "simulate",
     "simulate_many",
     "split",
+    "write_raw",
 ]

@@ -38,6 +38,7 @@ class Job:
     save: Sequence[str] | None = None
     timeout: float = 60.0
     trust: bool = False
+    compat: str | None = None
     engine: Literal["process", "shared"] = "process"
     keep: str | Path | None = None
     memory: float | None = None
@@ -64,8 +65,14 @@ def tasks_of(job: Job) -> list[Task]:
     source = job.circuit_or_deck
     if isinstance(source, Circuit):
         return _circuit_tasks(job, source)
-    netlist = source if isinstance(source, Netlist) else read_netlist(source, trust=job.trust)
-    return [Task(netlist, source.stem if isinstance(source, Path) else "deck")]
+    netlist = (
+        source if isinstance(source, Netlist) else read_netlist(source, trust=job.trust, compat=job.compat)
+    )
+    name = source.stem if isinstance(source, Path) else "deck"
+    runs = netlist.separate()
+    return [
+        Task(one, f"{name}{number}" if len(runs) > 1 else name) for number, one in enumerate(runs, start=1)
+    ]
 
 
 def _circuit_tasks(job: Job, circuit: Circuit) -> list[Task]:
@@ -105,10 +112,7 @@ def _check_job(job: Job) -> None:
             )
         if value is not None and job.engine == "shared":
             raise InputError(f"{name} needs engine='process': the shared library runs without such limits")
-    if job.engine not in ("process", "shared"):
-        raise InputError(f"engine = {job.engine!r}, but it must be 'process' or 'shared'")
-    if job.engine == "shared" and job.keep is not None:
-        raise InputError("keep needs engine='process': the shared library writes no files")
+    _check_engine(job)
     if isinstance(job.circuit_or_deck, Circuit):
         if job.stop is None or job.step is None:
             raise InputError(
@@ -120,3 +124,13 @@ def _check_job(job: Job) -> None:
     ]
     if given:
         raise InputError(f"{', '.join(given)} cannot be given with a deck: write them into the deck itself")
+
+
+def _check_engine(job: Job) -> None:
+    if job.engine not in ("process", "shared"):
+        raise InputError(f"engine = {job.engine!r}, but it must be 'process' or 'shared'")
+    for name in ("keep", "compat"):
+        if job.engine == "shared" and getattr(job, name) is not None:
+            raise InputError(f"{name} needs engine='process', which the shared library is not")
+    if job.compat is not None and not isinstance(job.circuit_or_deck, str | Path):
+        raise InputError("compat is the dialect of a deck as it is read; a circuit and a Netlist have theirs")

@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from memsim.errors import NetlistError
 from memsim.memory import check_memory, format_bytes
+from memsim.text import decoded
 
 BLANKS = " \t"
 INCLUDE = re.compile(
@@ -27,6 +28,7 @@ _COMMENT = re.compile(r";|//|(?<=[ \t,])\$")
 _COMMENT_IN_CONTROL = re.compile(r"//|\$(?= )")
 _NO_CARD = ("*", ";", "$", "//")
 _NO_COMMAND = ("*", ";", "$ ", "//")
+_MICRO = re.compile(r"(?<=[\d.])[\u00b5\u03bc]")
 _UNSAFE_IN_PATHS = re.compile(r"[\x00-\x1f\x7f\"']")
 
 
@@ -65,7 +67,7 @@ def split_lines(text: str) -> list[str]:
 
 
 def read_deck(path: Path) -> str:
-    """Text of a deck file that `encoded` gives back byte by byte; its line ends are untouched.
+    """Text of a deck file in any encoding, with `u` where a number has the micro sign; its line ends are untouched.
 
     Raises:
         OSError: it cannot be read.
@@ -75,11 +77,11 @@ def read_deck(path: Path) -> str:
     check_memory(
         f"{path.name}, a deck of {format_bytes(size)},", MEMORY_OF_A_BYTE * size, "give a smaller one"
     )
-    return path.read_bytes().decode("utf-8", errors="surrogateescape")
+    return _MICRO.sub("u", decoded(path.read_bytes()))
 
 
 def encoded(text: str) -> bytes:
-    """Bytes of a deck, those that were no UTF-8 as they were read."""
+    """Bytes of a deck as ngspice gets them."""
     return text.encode("utf-8", errors="surrogateescape")
 
 

@@ -8,8 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from memsim.errors import NetlistError, SingularMatrixError
+from memsim.spice import analyses
 from memsim.spice.groups import Groups
 from memsim.spice.lines import Line, expand
+from memsim.spice.trust.cards import check_known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -25,7 +27,6 @@ CURRENT_NODES = {
     "m": 4, "s": 2, "w": 2, "t": 4, "o": 4, "u": 3, "y": 4,
 }  # fmt: skip
 GROUND = "0"
-ANALYSIS = re.compile(r"\.(tran|op|dc|ac|noise|tf|pz|sens|disto|pss|sp)\b")
 INTERP = re.compile(r"\binterp\b")
 FORBIDDEN = (
     (
@@ -35,10 +36,6 @@ FORBIDDEN = (
     (
         re.compile(r"(?<![.\w])if\s*\("),
         "`if(` is not known in ngspice's default mode; write a ternary `condition ? a : b`",
-    ),
-    (
-        re.compile(r"\bv\([^()]*\)\s*(\*\*|\^)\s*\(?\s*\d*[13579]\b(?!\.)"),
-        "ngspice takes the magnitude before an odd power, so v**3 of a negative v is positive; write `v*v*v`",
     ),
 )
 
@@ -58,27 +55,30 @@ def lint(text: str, folder: str | Path) -> None:
     lint_lines(expand(text, Path(folder)))
 
 
-def lint_lines(lines: Sequence[Line]) -> None:
-    """Check the logical lines of a deck, those of its included files among them; raises as `lint`."""
+def lint_lines(lines: Sequence[Line], compat: str | None = None) -> None:
+    """Check the logical lines of a deck in a dialect, those of its included files among them; raises as `lint`."""
     netlist = [line for line in lines if not line.control]
     for line in netlist:
-        _check_line(line)
+        _check_line(line, FORBIDDEN if compat is None else ())
     _check_blocks(lines)
-    _check_cards(netlist)
+    if not (analyses.cards(lines) or analyses.commanded(lines)):
+        raise NetlistError("the deck has no analysis, neither a card such as `.tran 1n 1u` nor a command")
     named = (word for line in netlist if line.text.startswith(".global") for word in line.words[1:])
     ground = frozenset((GROUND, "gnd", *named))
     for scope, ports in _scopes(netlist):
         _check_connections(scope, ports, ground)
 
 
-def _check_line(line: Line) -> None:
+def _check_line(line: Line, forbidden: Sequence[tuple[re.Pattern[str], str]]) -> None:
     text = line.text
+    if text[0] == ".":
+        check_known(text, line.place)
     if text.startswith(".opt") and INTERP.search(text):
         raise NetlistError(
             f"{line.place}: `interp` makes ngspice write misaligned data; interpolate the result"
         )
     if "(" in text and not text.startswith((".if", ".elseif", ".title", ".model")):
-        for pattern, reason in FORBIDDEN:
+        for pattern, reason in forbidden:
             if pattern.search(text):
                 raise NetlistError(f"{line.place}: {reason}")
     fewest = FEWEST_WORDS.get(text[0])
@@ -106,14 +106,6 @@ def _check_blocks(lines: Sequence[Line]) -> None:
         if len(opened) != len(closed):
             place = (opened or closed)[-1].place
             raise NetlistError(f"{place}: {len(opened)} `{opening}` but {len(closed)} `{closing}`")
-
-
-def _check_cards(lines: Sequence[Line]) -> None:
-    cards = [line.text for line in lines if line.text[0] == "."]
-    if not any(re.match(r"\.end(?=\s|$)", card) for card in cards):
-        raise NetlistError("the deck has no `.end`; is the file cut off?")
-    if not any(ANALYSIS.match(card) for card in cards):
-        raise NetlistError("the deck has no analysis card such as `.tran 1n 1u`")
 
 
 def _scopes(lines: Sequence[Line]) -> list[tuple[list[Line], list[str]]]:

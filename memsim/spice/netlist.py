@@ -7,11 +7,16 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from memsim.errors import InputError
+from memsim.spice import analyses
 from memsim.spice.checks import stop_time
-from memsim.spice.lines import absolute_includes, encoded, expand, read_deck, split_lines
+from memsim.spice.compat import mode_of, translated
+from memsim.spice.control import without_lines, writing
+from memsim.spice.lines import absolute_includes, encoded, expand, logical_lines, read_deck, split_lines
 from memsim.spice.lint import lint_lines
-from memsim.spice.process import DECK
-from memsim.spice.trust import confined
+from memsim.spice.measures import DeckMeasure, measures_of
+from memsim.spice.process import DECK, RAW
+from memsim.spice.traps import warn_of_traps
+from memsim.spice.trust import NO_EFFECT, confined
 from memsim.spice.trust.files import gather
 from memsim.spice.wall import warn_without_wall
 
@@ -25,12 +30,20 @@ class Netlist:
         title: its first line.
         stop: end of its only transient [s]; None without one.
         confined: whether it comes from a stranger and runs behind a wall.
+        writes: whether it writes its results itself, by commands at its end.
+        measures: that it takes of its analyses.
+        compat: dialect that ngspice reads it in; None for its own.
+        cards: kind and line number of each analysis card of a deck that takes measures.
     """
 
     files: Mapping[str, bytes]
     title: str
     stop: float | None
     confined: bool
+    writes: bool = False
+    measures: tuple[DeckMeasure, ...] = ()
+    cards: tuple[tuple[str, int], ...] = ()
+    compat: str | None = None
 
     @property
     def text(self) -> str:
@@ -41,32 +54,65 @@ class Netlist:
         """The same with another text of the deck, which differs in numbers alone."""
         return replace(self, files={**self.files, DECK: encoded(text)})
 
+    def separate(self) -> list[Netlist]:
+        """One for each kind of analysis where it takes measures, which ngspice does of the last kind alone."""
+        kinds = dict.fromkeys(kind for kind, _ in self.cards)
+        if len(kinds) < 2:
+            return [self]
+        return [
+            replace(
+                self.with_text(
+                    without_lines(self.text, [number for other, number in self.cards if other != kind])
+                ),
+                measures=tuple(measure for measure in self.measures if measure.kind == kind),
+                cards=(),
+            )
+            for kind in kinds
+        ]
 
-def read_netlist(source: str | Path, *, trust: bool = False) -> Netlist:
+
+def read_netlist(source: str | Path, *, trust: bool = False, compat: str | None = None) -> Netlist:
     """Read and check a deck.
 
     Args:
         source: text of a deck, or the path of one.
         trust: let it run shell commands and use files outside its folder.
+        compat: dialect of another simulator: `lt`, `ps` or `hs`.
 
     Raises:
-        InputError: the deck cannot be read.
+        InputError: the deck cannot be read, or no such dialect.
         UntrustedDeckError: it wants more than to simulate, and `trust` is False.
         NetlistError, SingularMatrixError: it has a mistake that ngspice would not report.
+
+    Warns:
+        DeckWarning: it says what SPICE often reads otherwise than it was meant.
     """
     text, folder = _text_and_folder(source)
+    mode_of(compat)
+    text = translated(text, compat)
     title = split_lines(text)[0].strip()
     if trust:
-        whole = absolute_includes(text, folder)
-        lines = expand(whole, folder)
-        lint_lines(lines)
-        return Netlist({DECK: encoded(whole)}, title, stop_time(lines), confined=False)
-    gathered = gather(text, folder, DECK)
-    files = confined(gathered)
-    lines = list(gathered[0].expanded())
-    lint_lines(lines)
-    warn_without_wall()
-    return Netlist(files, title, stop_time(lines), confined=True)
+        idle = [line.number for line in logical_lines(text) if NO_EFFECT.match(line.text)]
+        whole = absolute_includes(without_lines(text, idle), folder)
+        own, lines = logical_lines(whole), expand(whole, folder)
+        files: Mapping[str, bytes] = {DECK: encoded(whole)}
+    else:
+        gathered = gather(text, folder, DECK)
+        files = confined(gathered)
+        own, lines = gathered[0].lines, list(gathered[0].expanded())
+    lint_lines(lines, compat)
+    warn_of_traps(title, lines)
+    if not trust:
+        warn_without_wall()
+    commands, measures = analyses.commanded(lines), measures_of(lines)
+    netlist = Netlist(
+        files, title, None if commands else stop_time(lines), not trust, measures=measures, compat=compat
+    )
+    if not (commands or measures):
+        return netlist
+    cards = () if commands else tuple((kind, line.number) for kind, line in analyses.cards(own))
+    written = writing(netlist.text, own, RAW, run=not commands)
+    return replace(netlist.with_text(written), writes=True, cards=cards)
 
 
 def _text_and_folder(source: str | Path) -> tuple[str, Path]:

@@ -51,12 +51,14 @@ class Run:
     disk_full: bool = False
 
 
-def run_ngspice(
+def run_ngspice(  # noqa: PLR0913  (what one process is started with)
     files: Mapping[str, bytes],
     *,
     timeout: float,
     limits: Limits,
     confined: bool,
+    writes: bool = False,
+    mode: str | None = None,
     keep: Path | None = None,
     name: str = "deck",
 ) -> Run:
@@ -67,6 +69,8 @@ def run_ngspice(
         timeout: time limit [s]; the process and all its children are killed then.
         limits: what it may take of the machine.
         confined: whether it runs behind the wall, where this machine has one.
+        writes: whether the deck writes RAW itself.
+        mode: of ngspice for another dialect, such as `ltpsa`.
         keep: folder that receives `name.cir`, `name.log`, `name.raw` and the other files, made when missing.
         name: stem of the kept files.
 
@@ -78,11 +82,13 @@ def run_ngspice(
     """
     program = ngspice_program()
     rules = wall().rules if confined else ()
+    dialect = () if mode is None else ("-D", f"ngbehavior={mode}")
+    output = () if writes else ("-r", RAW)
     with private_folder() as folder, _slots:
         _write(files, folder)
         try:
             returncode, timed_out, seconds = execute(
-                [program, "-n", "-b", "-r", RAW, "-o", LOG, DECK],
+                [program, "-n", "-b", *dialect, *output, "-o", LOG, DECK],
                 folder,
                 timeout,
                 limits=limits,

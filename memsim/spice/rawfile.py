@@ -15,9 +15,11 @@ from memsim.errors import BadResultError
 
 UNITS = {
     "time": "s", "frequency": "Hz", "voltage": "V", "current": "A", "temperature": "degC", "charge": "C",
-    "capacitance": "F", "impedance": "ohm", "admittance": "S", "power": "W",
+    "capacitance": "F", "impedance": "ohm", "admittance": "S", "power": "W", "voltage-density": "V/sqrt(Hz)",
+    "current-density": "A/sqrt(Hz)",
 }  # fmt: skip
-
+ONE_NUMBER = "dims=1"
+"""Of a variable that is a number, although its column is as long as the others."""
 
 Raw = bytes | mmap.mmap
 """Content of a raw file, or its pages, which come into memory as they are read."""
@@ -31,7 +33,7 @@ class Plot:
         title: title line of the deck.
         name: kind of analysis, e.g. `Transient Analysis`.
         names: variables in file order, lower case, as ngspice writes them (`v(mem)`, `i(v1)`).
-        types: ngspice's type of each variable (`time`, `voltage`, ...).
+        types: ngspice's type of each variable (`time`, `voltage`, ...), and what it says of its axis or size.
         data: values [points, variables], float64 or complex128.
         complete: whether as many points were found as the header promises.
     """
@@ -157,37 +159,40 @@ def _count(fields: dict[str, str], name: str) -> int:
 
 
 def _variables(header: str, count: int) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Names and types from lines `<tab>index<tab>name<tab>type[<tab>grid=3]`; a name may be empty."""
+    """Names and types from lines `<tab>index<tab>name<tab>type[ grid=3| dims=1]`; a name may be empty."""
     rows = [line.split("\t") for line in header.partition("\nVariables:\n")[2].split("\n") if line.strip()]
     if count < 1 or len(rows) != count or any(len(row) < 4 for row in rows):
         raise BadResultError(f"raw file header promises {count} variables and lists {len(rows)}")
-    return tuple(row[2].lower() for row in rows), tuple(row[3].strip().lower() for row in rows)
+    return tuple(row[2].lower() for row in rows), tuple(" ".join(row[3:]).strip().lower() for row in rows)
 
 
 def to_dataset(plot: Plot) -> xr.Dataset:
     """Data set of one plot: the first variable becomes the coordinate where it is an axis."""
     axis = _axis(plot)
     first = 0 if axis is None else 1
-    scalar = axis is None and len(plot.data) == 1
-    dims = () if scalar else (axis or "point",)
     dataset = xr.Dataset(attrs={"title": plot.title, "analysis": plot.name})
     if axis is not None:
-        attrs = {"units": UNITS.get(plot.types[0], "1"), "long_name": axis}
+        attrs = {"units": _unit(plot.types[0]), "long_name": axis}
         dataset = dataset.assign_coords({axis: (axis, plot.data[:, 0].real.copy(), attrs)})
     columns: dict[str, Any] = {}
     for index in range(first, len(plot.names)):
-        values = plot.data[0, index] if scalar else plot.data[:, index].copy()
-        attrs = {"units": UNITS.get(plot.types[index], "1"), "long_name": long_name(plot.names[index])}
+        single = ONE_NUMBER in plot.types[index] or (axis is None and len(plot.data) == 1)
+        dims = () if single else (axis or "point",)
+        values = plot.data[0, index] if single else plot.data[:, index].copy()
+        attrs = {"units": _unit(plot.types[index]), "long_name": long_name(plot.names[index])}
         columns.setdefault(plot.names[index], (dims, values, attrs))
     return dataset.assign(columns)
 
 
+def _unit(kind: str) -> str:
+    return UNITS.get(kind.split(" ", maxsplit=1)[0], "1")
+
+
 def _axis(plot: Plot) -> str | None:
-    if plot.types[0] in ("time", "frequency"):
-        return plot.types[0]
-    if re.search(r"-sweep\)?$", plot.names[0]):
-        return "sweep"
-    return None
+    kind = plot.types[0].split(" ", maxsplit=1)[0]
+    if kind in ("time", "frequency"):
+        return kind
+    return "sweep" if re.search(r"-sweep\)?$", plot.names[0]) else None
 
 
 def long_name(name: str) -> str:

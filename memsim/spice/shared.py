@@ -18,11 +18,18 @@ import sys
 import threading
 from multiprocessing.connection import Connection
 from pathlib import Path
+from string import digits
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from memsim.errors import BadResultError, EngineCrashedError, EngineNotFoundError, SimulationTimeoutError
+from memsim.errors import (
+    BadResultError,
+    EngineCrashedError,
+    EngineNotFoundError,
+    InputError,
+    SimulationTimeoutError,
+)
 from memsim.processes import GB, launch, private_folder
 from memsim.spice import worker
 from memsim.spice.log import classify, tail
@@ -147,28 +154,32 @@ _lock = threading.Lock()
 _workers: dict[bool, _Worker] = {}
 
 
-def run_shared(netlist: Netlist, *, timeout: float) -> xr.Dataset:
-    """Run a deck in the shared library; one deck at a time.
+def run_shared(netlist: Netlist, *, timeout: float) -> dict[str, xr.Dataset]:
+    """Run a deck in the shared library, one at a time, and get its last analysis by its kind.
 
     Control blocks are left out: the library would run them as an interactive session.
 
     Raises:
+        InputError: the deck runs its analyses by commands, or takes measures.
         EngineNotFoundError: the library is not installed.
         SimulationError: the run failed, hung or ended the worker.
     """
+    if netlist.writes:
+        raise InputError("a deck with analyses in `.control`, or with `.meas`, needs engine='process'")
     with _lock:
         answer = _living_worker(netlist.confined).ask(netlist, timeout)
         if answer["fatal"]:  # the library cannot run another deck in this process
             stop_workers()
     error = classify(answer["log"], 1 if answer["fatal"] else 0, netlist.text)
-    partial = to_dataset(_plot(answer)) if answer["names"] else None
+    plot = _plot(answer) if answer["names"] else None
+    partial = None if plot is None else to_dataset(plot)
     if error is None and partial is None:
         error = BadResultError("the shared library of ngspice gave no result", log=tail(answer["log"]))
-    if error is not None or partial is None:
+    if error is not None or plot is None or partial is None:
         assert error is not None  # noqa: S101
         error.partial = partial
         raise error
-    return partial
+    return {plot.name.rstrip(digits): partial}
 
 
 def _living_worker(confined: bool) -> _Worker:

@@ -6,12 +6,16 @@ import re
 import signal
 import tempfile
 import time
+import warnings
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
+from PySpice.Spice.Netlist import Circuit
+
 from memsim.errors import (
     BadResultError,
+    DeckWarning,
     EngineCrashedError,
     InputError,
     NetlistError,
@@ -21,19 +25,21 @@ from memsim.errors import (
 )
 from memsim.memory import available_memory, format_bytes
 from memsim.processes import GB, MAKE_ROOM, Limits, cores
+from memsim.spice.analyses import by_kind
 from memsim.spice.checks import check_result
+from memsim.spice.compat import mode_of
 from memsim.spice.jobs import Job, Task, tasks_of
 from memsim.spice.log import cited, classify, tail
+from memsim.spice.measures import with_measures
 from memsim.spice.merge import merge
 from memsim.spice.process import Run, run_ngspice
-from memsim.spice.rawfile import Raw, choose, read_plots, to_dataset
+from memsim.spice.rawfile import Raw, read_plots
 from memsim.spice.version import ngspice_version
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
 
     import xarray as xr
-    from PySpice.Spice.Netlist import Circuit
 
     from memsim.circuits.stimuli import Stimulus
     from memsim.spice.netlist import Netlist
@@ -53,6 +59,7 @@ def simulate(  # noqa: PLR0913  (the fields of Job, for a call in one line)
     save: Sequence[str] | None = None,
     timeout: float = 60.0,
     trust: bool = False,
+    compat: str | None = None,
     engine: Literal["process", "shared"] = "process",
     keep: str | Path | None = None,
     memory: float | None = None,
@@ -75,6 +82,7 @@ def simulate(  # noqa: PLR0913  (the fields of Job, for a call in one line)
         save: variables to keep of a circuit, e.g. `v(mem)`, `v(xm1.x)`; all when not given.
         timeout: time limit [s] for each deck.
         trust: let a deck run shell commands and use files outside its folder. Circuits are trusted.
+        compat: dialect of a deck of another simulator: `lt` (LTspice), `ps` (PSpice) or `hs` (HSPICE).
         engine: `process`, one ngspice process per deck; or `shared`, PySpice's library in a worker process.
         keep: folder that receives the decks, logs and raw files (`process` only).
         memory: what each ngspice may take [byte]; 1 GB and what the deck needs where left out (`process` only).
@@ -90,12 +98,78 @@ def simulate(  # noqa: PLR0913  (the fields of Job, for a call in one line)
         SimulationError: the run gave no result that can be believed; the sub-class says why.
     """
     return run_job(
-        Job(circuit_or_deck, stimuli, stop, step, options, save, timeout, trust, engine, keep, memory, disk),
+        Job(
+            circuit_or_deck,
+            stimuli,
+            stop,
+            step,
+            options,
+            save,
+            timeout,
+            trust,
+            compat,
+            engine,
+            keep,
+            memory,
+            disk,
+        ),
     )
 
 
 def run_job(job: Job) -> xr.Dataset:
     """Simulate one job; see `simulate`."""
+    parts, about = _run_all(job)
+    if isinstance(job.circuit_or_deck, Circuit):
+        return merge([part["tran"] for part in parts]).assign_attrs(about)
+    found = _together(parts)
+    *others, last = found
+    if others:
+        warnings.warn(
+            f"the deck has {len(found)} analyses, and this is the result of `{last}`; run_deck() gives "
+            f"{', '.join(others)}, too",
+            DeckWarning,
+            stacklevel=3,
+        )
+    return found[last].assign_attrs(about)
+
+
+def run_deck(
+    deck: Netlist | str | Path,
+    *,
+    timeout: float = 60.0,
+    trust: bool = False,
+    compat: str | None = None,
+    keep: str | Path | None = None,
+    memory: float | None = None,
+    disk: float | None = None,
+) -> dict[str, xr.Dataset]:
+    """Run a deck in ngspice and get the result of every analysis in it.
+
+    Args:
+        deck: its text, or the path of a `.cir` file, or what `read_netlist` made of one.
+        timeout: time limit [s] of each of its runs.
+        trust: let it run shell commands and use files outside its folder.
+        compat: dialect of another simulator: `lt` (LTspice), `ps` (PSpice) or `hs` (HSPICE).
+        keep: folder that receives the deck, its log and raw file.
+        memory: what ngspice may take [byte]; 1 GB and what the deck needs where left out.
+        disk: what ngspice may write [byte]; 1 GB where left out.
+
+    Returns:
+        Waveforms by kind of analysis: `tran` over `time` [s], `ac` and `noise` over `frequency` [Hz], `dc` over
+        `sweep`, `op` as numbers; further ones of a kind as `tran-2`. Measures of the deck are numbers in that of
+        their analysis.
+
+    Raises:
+        As in `simulate`.
+    """
+    parts, about = _run_all(
+        Job(deck, timeout=timeout, trust=trust, compat=compat, keep=keep, memory=memory, disk=disk)
+    )
+    return {name: data.assign_attrs(about) for name, data in _together(parts).items()}
+
+
+def _run_all(job: Job) -> tuple[list[dict[str, xr.Dataset]], dict[str, object]]:
+    """Analyses of each deck of a job, and what is said of all of them."""
     start = time.monotonic()
     version = ngspice_version()
     tasks = tasks_of(job)
@@ -104,9 +178,17 @@ def run_job(job: Job) -> xr.Dataset:
     else:
         with ThreadPoolExecutor(min(cores(), len(tasks))) as pool:
             parts = list(pool.map(lambda task: _run_task(task, job), tasks))
-    seconds = time.monotonic() - start
-    engine = f"ngspice-{version.major}"
-    return merge(parts).assign_attrs(title=tasks[0].netlist.title, engine=engine, wall_seconds=seconds)
+    about = {
+        "title": tasks[0].netlist.title,
+        "engine": f"ngspice-{version.major}",
+        "wall_seconds": time.monotonic() - start,
+    }
+    return parts, about
+
+
+def _together(parts: Sequence[Mapping[str, xr.Dataset]]) -> dict[str, xr.Dataset]:
+    """Analyses of decks that each have kinds of their own."""
+    return {name: data for part in parts for name, data in part.items()}
 
 
 def simulate_many(
@@ -161,12 +243,12 @@ def limits_of(job: Job, netlist: Netlist) -> Limits:
     return Limits(int(memory), int(GB if job.disk is None else job.disk), single=netlist.confined)
 
 
-def _run_task(task: Task, job: Job) -> xr.Dataset:
+def _run_task(task: Task, job: Job) -> dict[str, xr.Dataset]:
     netlist = task.netlist
     if job.engine == "shared":
         from memsim.spice.shared import run_shared  # PySpice's library is only wanted here
 
-        dataset = run_shared(netlist, timeout=job.timeout)
+        found, log = run_shared(netlist, timeout=job.timeout), ""
     else:
         limits = limits_of(job, netlist)
         keep = None if job.keep is None else Path(job.keep)
@@ -175,39 +257,46 @@ def _run_task(task: Task, job: Job) -> xr.Dataset:
             timeout=job.timeout,
             limits=limits,
             confined=netlist.confined,
+            writes=netlist.writes,
+            mode=mode_of(netlist.compat),
             keep=keep,
             name=task.name,
         )
-        dataset = _dataset(run, job.timeout, limits, netlist)
+        found, log = _found(run, job.timeout, limits, netlist), run.log
+    for dataset in found.values():
+        _check(task, dataset)
+    return with_measures(found, netlist.measures, log)
+
+
+def _check(task: Task, dataset: xr.Dataset) -> None:
     lost = [name for name in task.saved if not any(name in str(found) for found in dataset)]
     if lost:
         raise NetlistError(f"save asks for {lost}, which ngspice does not know", partial=dataset)
-    check_result(dataset, stop=netlist.stop, bounds=task.bounds)
+    check_result(dataset, stop=task.netlist.stop, bounds=task.bounds)
     for name in task.bounds:
         if name in dataset:
             dataset[name].attrs.update(units="1", long_name=f"state {name[2:-1]}")
-    return dataset
 
 
-def _dataset(run: Run, timeout: float, limits: Limits, netlist: Netlist) -> xr.Dataset:
+def _found(run: Run, timeout: float, limits: Limits, netlist: Netlist) -> dict[str, xr.Dataset]:
     """Waveforms of a finished run, or the error that its log, code or raw file shows."""
-    partial: xr.Dataset | None = None
+    found: dict[str, xr.Dataset] = {}
     failure = _failure(run, timeout, limits, netlist)
     try:
-        plot = choose(read_plots(run.raw))
-        partial = to_dataset(plot)
-        if not plot.complete:
+        plots = read_plots(run.raw)
+        found = by_kind(plots)
+        if not plots[-1].complete:
             raise BadResultError(
-                f"the analysis stopped before its end, after {len(plot.data)} points, without a reason",
+                f"the analysis stopped before its end, after {len(plots[-1].data)} points, without a reason",
                 remedy="take `stop` commands out of the deck, or make room on the disk.",
             )
     except BadResultError as damage:
         failure = failure or damage
-    if failure is not None or partial is None:
+    if failure is not None or not found:
         failure = failure or BadResultError("the raw file is empty")
-        failure.partial = partial
+        failure.partial = found[list(found)[-1]] if found else None
         raise failure
-    return partial
+    return found
 
 
 def _failure(run: Run, timeout: float, limits: Limits, netlist: Netlist) -> SimulationError | None:

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from memsim.errors import BadResultError
+from memsim.errors import BadResultError, DeckWarning
 from memsim.spice import read_raw, simulate
 from memsim.spice.rawfile import choose, read_plots, to_dataset
 
@@ -149,6 +149,7 @@ def test_complex_spectrum_against_the_closed_form():
 
 
 @pytest.mark.spice
-def test_several_analyses_give_the_last_in_the_file():
-    result = simulate(f"* both\n{DIVIDER}.op\n.tran 1u 1m\n.end\n")
+def test_several_analyses_give_the_last_in_the_file_and_a_warning():
+    with pytest.warns(DeckWarning, match=r"2 analyses.*`tran`.*op"):
+        result = simulate(f"* both\n{DIVIDER}.op\n.tran 1u 1m\n.end\n")
     assert "time" in result.coords

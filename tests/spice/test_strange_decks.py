@@ -134,6 +134,7 @@ HARMLESS = {
 }
 
 
+@pytest.mark.filterwarnings("ignore:deck, line .*thousandths")  # of 1M in upper case
 @pytest.mark.parametrize("name", HARMLESS)
 def test_a_deck_means_the_same_however_it_is_laid_out(name, tmp_path):
     """What ngspice gets of a stranger's deck simulates as the deck itself does when it is trusted."""

@@ -78,8 +78,7 @@ REFUSED = {
     "variable in an include": deck(".include $HOME/secret"),
     "library": deck(".lib /etc/passwd tt"),
     "library above": deck('.LIB "../secret" tt'),
-    "csparam": deck(".csparam x={1}"),
-    "unknown card": deck(".exec touch pwned"),
+    "a card that loads code": deck(".osdi ./evil.osdi"),
     "file source": deck("a1 %v([b]) m1", '.model m1 filesource(file="/etc/passwd")'),
     "file source, continued": deck("a1 %v([b]) m1", ".model m1", "+ filesource (", "+ file", "+ = x)"),
     "digital source": deck(".model m1 d_source(input_file=/etc/passwd)"),
@@ -207,10 +206,14 @@ def test_a_name_too_long_for_a_file_is_no_crash(tmp_path):
             simulate(tmp_path / "deck.cir", trust=trust)
 
 
+def test_a_card_that_no_ngspice_has_is_refused(tmp_path):
+    with pytest.raises(NetlistError, match=r"deck, line .*`.exec` is no card of ngspice"):
+        check_trust(deck(".exec touch pwned"), tmp_path)
+
+
 @pytest.mark.parametrize(
     ("text", "meant"),
     [
-        (deck(".trna 1u 1m"), ".tran"),
         (deck("b1 b 0 v=sinn(v(a))"), "sin"),
         (deck(".options reltoll=1e-4"), "reltol"),
         (control("plto v(a)"), "plot"),

@@ -16,12 +16,13 @@ from pathlib import Path
 from memsim.spice.lines import Line, encoded, split_lines
 from memsim.spice.trust import cards, commands
 from memsim.spice.trust.files import SourceFile, gather, refusal, title_of, written
+from memsim.spice.trust.vocabulary import WITHOUT_EFFECT
 
 __all__ = ["check_trust", "confined"]
 
 DECK = "deck.cir"
 LONGEST_TITLE = 4000
-_UTF16 = ("\udcff\udcfe", "\udcfe\udcff")
+NO_EFFECT = re.compile(rf"\.(?:title|{'|'.join(WITHOUT_EFFECT)})\b")
 _STRANGE = re.compile(r"[^\t\n\r -~]")
 _EXECUTED = re.compile(r"[ \t]*\*(?:#|ng_script)", re.IGNORECASE)
 _HIDDEN = re.compile(r"[\x00-\x08\x0b-\x1f\x7f\x85\u2028\u2029]")
@@ -61,8 +62,6 @@ def confined(files: list[SourceFile]) -> Mapping[str, bytes]:
 
 def _check_physical(file: SourceFile) -> None:
     """What cannot be told from logical lines: comments that ngspice executes, and characters that hide in them."""
-    if file.text.startswith(_UTF16):
-        raise refusal(file.source, 1, "", "the file is in UTF-16; save it as plain text in ASCII or UTF-8")
     if file.source == "deck":
         _check_title(split_lines(file.text)[0])
     if not _SUSPICIOUS.search(file.text):
@@ -113,16 +112,19 @@ class _Accepting:
         if strange is not None:
             return f"the character {strange[0]!a} outside of a comment; decks are plain ASCII"
         if not line.control:
-            settled = line.text.startswith(".title") or line.number in self.file.included
-            return None if settled else cards.reason(line.text, self.defined)
+            if line.text.startswith(".title") or line.number in self.file.included:
+                return None
+            if line.text[0] == ".":
+                cards.check_known(line.text, line.place)
+            return cards.reason(line.text, self.defined)
         if line.text == (".endc" if self.block else ".control"):
             self.block = not self.block
             return None
         return commands.reason(line.text, self.known)
 
     def _rewritten(self) -> dict[int, str]:
-        """Lines that name files, which lie under names of our own; and titles, whose text nobody checked."""
-        texts = {line.number: "*" for line in self.file.lines if line.text.startswith(".title")}
+        """Lines that name files, which lie under names of our own; and those without effect, which nobody checked."""
+        texts = {line.number: "*" for line in self.file.lines if NO_EFFECT.match(line.text)}
         for line in self.file.lines:
             child = self.file.included.get(line.number)
             if child is not None:

@@ -5,14 +5,18 @@ from __future__ import annotations
 import re
 from collections.abc import Set as AbstractSet
 
+from memsim.errors import NetlistError
 from memsim.spice.trust.vocabulary import (
     CARDS,
     ELEMENTS,
+    FOREIGN,
     FUNCTIONS,
     MODELS,
     NAMES_A_FILE,
+    OF_NGSPICE,
     OPTIONS,
     SOURCES,
+    WITHOUT_EFFECT,
     meant,
 )
 
@@ -37,6 +41,15 @@ def functions(text: str) -> str | None:
     """Name of the function that a line defines, or None."""
     found = _FUNC.match(text)
     return found[1] if found else None
+
+
+def check_known(text: str, place: str) -> None:
+    """Raise NetlistError for a card that no ngspice has, which is a mistake and not a matter of trust."""
+    found = _CARD.match(text)
+    if found is None or found[1] in CARDS | OF_NGSPICE | WITHOUT_EFFECT or found[1].startswith("inc"):
+        return
+    said = FOREIGN.get(found[1]) or f"no card of ngspice{meant(found[1], CARDS, '.')}"
+    raise NetlistError(f"{place}: `.{found[1]}` is {said}", remedy="")
 
 
 def reason(text: str, defined: AbstractSet[str]) -> str | None:
@@ -79,8 +92,8 @@ def _call_reason(text: str, defined: AbstractSet[str]) -> str | None:
 
 def _card_reason(text: str, defined: AbstractSet[str]) -> str | None:
     found = _CARD.match(text)
-    if found is None or found[1] not in CARDS:
-        return f"a card that is not known to be harmless{meant(found[1], CARDS, '.') if found else ''}"
+    if found is None or found[1] not in CARDS | WITHOUT_EFFECT:
+        return "a card that is not known to be harmless"
     name = found[1]
     if name == "model":
         return _model_reason(text, defined)

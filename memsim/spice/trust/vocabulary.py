@@ -19,9 +19,23 @@ def _words(text: str) -> frozenset[str]:
 
 CARDS = _words(
     "param params func subckt ends macro eom model options option opt ic nodeset save print plot four meas measure "
-    "probe tran op dc ac noise tf pz sens disto temp global if elseif else endif width include inc lib endl end "
-    "title"
+    "csparam probe tran op dc ac noise tf pz sens disto temp global if elseif else endif width include inc lib endl "
+    "end title"
 )
+FOREIGN = {
+    "step": "a card of LTspice: `memsim sweep` runs a deck over values of its `.param`",
+    "wave": "a card of LTspice that writes a file",
+    "ferret": "a card of LTspice that reads from the internet",
+    "data": "a card of HSPICE: `memsim sweep` runs a deck over values of its `.param`",
+    "alter": "a card of HSPICE: `memsim sweep` runs a deck over values of its `.param`",
+}
+"""Cards of other simulators, which ngspice does not have."""
+WITHOUT_EFFECT = frozenset(("backanno",))
+"""Cards of other simulators that say nothing of the circuit."""
+OF_NGSPICE = _words(
+    "pss sp hist control endc osdi pre_osdi save loadstate shift disto sens pz four plotline verilog adc"
+)
+"""Further cards of ngspice; what is none of these is a mistake."""
 ELEMENTS = frozenset("abcdefghijklmnopqrstuvwxyz")
 
 COMMANDS = _words(
@@ -54,7 +68,7 @@ FUNCTIONS = _words(
     "inv dnlim uplim"
 )
 SOURCES = _words(
-    "dc ac distof1 distof2 pulse sin exp pwl sffm am trnoise trrandom poly external port cur vol"
+    "dc ac distof1 distof2 pulse sin sine exp pwl sffm am trnoise trrandom poly external port cur vol"
 )
 
 MODELS = _words(
