@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 from common import RESULTS, save_result
-from method_parts import draw, own_measures
+from method_parts import draw, measures_alone, own_measures
 
 from memsim.learn import Run, evaluate, load_run, load_study, train
 from memsim.learn.checkpoint import STUDY
@@ -106,7 +106,11 @@ def parts(name: str, run: Run, folder: Path, data_dir: Path) -> list[Callable[[]
 
 def measure(name: str, seed: int, data_dir: Path, only: list[str]) -> None:
     """Every part of one seed that is not there yet, saved as it is done."""
-    for study, path in load_method(name).studies.items():
+    studies = load_method(name).studies
+    if not studies:
+        for found in measures_alone(name, seed):
+            save(name, seed, name, found)
+    for study, path in studies.items():
         if only and study not in only:
             continue
         run, folder = trained(study, path, seed, data_dir)

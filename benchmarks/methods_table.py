@@ -42,6 +42,21 @@ ROWS: tuple[Row, ...] = (
         "spike times in ngspice, worst difference",
         "{:.2g} steps".format,
     ),
+    (
+        "entries that differ from other packages",
+        "of 100 000 entries each, those in which nodes of other packages differ",
+        "{:.0f}".format,
+    ),
+    (
+        "f-I curve, largest error of those that fire by themselves",
+        "f-I curves of neurons that fire by themselves, largest error of their twins",
+        "{:.1%}".format,
+    ),
+    (
+        "lowest pulse answered, largest error of those of graded spikes",
+        "neurons of graded spikes, lowest pulse that is answered, largest error of their twins",
+        "{:.0%}".format,
+    ),
     ("spikes", "spikes of hidden neurons for an example", "{:.0f}".format),
     ("event buffer [bits]", "events that are kept for locations", "{:.0f} bit".format),
     ("words of the schedule", "numbers in gains and references of all steps", "{:.0f}".format),

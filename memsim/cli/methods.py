@@ -30,4 +30,6 @@ def methods(
             "time": one.time,
             "train": ", ".join(f"memsim train {name}" for name in one.studies),
         }
-        typer.echo("\n".join([f"{one.name}: {one.title}", *(f"  {k:<10}{v}" for k, v in rows.items()), ""]))
+        typer.echo(
+            "\n".join([f"{one.name}: {one.title}", *(f"  {k:<10}{v}" for k, v in rows.items() if v), ""])
+        )

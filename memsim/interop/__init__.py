@@ -6,6 +6,7 @@ import importlib
 from typing import Any
 
 from memsim.errors import InputError
+from memsim.interop.braincog_neurons import from_braincog
 from memsim.interop.snntorch_neurons import from_snntorch, to_snntorch
 from memsim.interop.spikingjelly_neurons import from_spikingjelly, to_spikingjelly
 from memsim.interop.stepwise import SpikingNeuron, SpikingSequence
@@ -13,6 +14,7 @@ from memsim.interop.stepwise import SpikingNeuron, SpikingSequence
 __all__ = [
     "SpikingNeuron",
     "SpikingSequence",
+    "from_braincog",
     "from_nir",
     "from_snntorch",
     "from_spikingjelly",
