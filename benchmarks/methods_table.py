@@ -14,6 +14,7 @@ Row = tuple[str, str, Callable[[float], str]]
 BLOCKS = (5, 20, 50, 100)
 ROWS: tuple[Row, ...] = (
     ("software", "in software", "{:.2%}".format),
+    ("ties wrong", "the same, ties of spike counts wrong", "{:.2%}".format),
     ("linear twin", "a logistic regression of the same inputs", "{:.2%}".format),
     *(
         (f"software, {steps} steps", f"in software, {steps} steps", "{:.2%}".format)
@@ -67,6 +68,10 @@ ROWS: tuple[Row, ...] = (
         "the same with a slope at every potential",
         "{:.1%}".format,
     ),
+    ("pulses", "pulses in place, all cells", "{:.3g}".format),
+    ("pulses of a cell", "pulses of a cell, mean", "{:.3g}".format),
+    ("most pulses of a cell", "pulses of the cell that got most", "{:.0f}".format),
+    ("energy of writing [J]", "energy of these pulses, without wires", "{:.2g} J".format),
     *(
         (
             f"gradient, first over last of {many} blocks",

@@ -1,4 +1,4 @@
-"""Crossbars of memristive synapses: signed weights, exact wires, non-idealities, write and verify."""
+"""Crossbars of memristive synapses: signed weights, exact wires, non-idealities, writing."""
 
 from memsim.crossbar import presets
 from memsim.crossbar.budget import Budget
@@ -6,6 +6,7 @@ from memsim.crossbar.cell_laws import InSeries, SinhCell, SinhSelector, StaticDe
 from memsim.crossbar.cells import Cells
 from memsim.crossbar.counted import CountedPulses, Written
 from memsim.crossbar.hardware import Hardware
+from memsim.crossbar.in_place import ByCounts, ByVerifying, Pairs, Writer
 from memsim.crossbar.laws import ClippedLog, ClippedPower
 from memsim.crossbar.layer import Crossbar
 from memsim.crossbar.mapping import DifferentialPairs, Mapping, ReferenceColumn, conductance_range
@@ -31,6 +32,8 @@ from memsim.crossbar.wires import Wires
 
 __all__ = [
     "Budget",
+    "ByCounts",
+    "ByVerifying",
     "Cells",
     "ClippedLog",
     "ClippedPower",
@@ -44,6 +47,7 @@ __all__ = [
     "LognormalVariation",
     "Mapping",
     "OperatingPoint",
+    "Pairs",
     "PerArray",
     "Programmed",
     "ProgrammingNoise",
@@ -57,6 +61,7 @@ __all__ = [
     "ThresholdCell",
     "Wires",
     "WriteVerify",
+    "Writer",
     "Written",
     "column_currents",
     "compose",

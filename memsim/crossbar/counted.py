@@ -25,6 +25,8 @@ MOST_PULSES = 1024
 """For one cell in one call."""
 _STATE_ERROR, _ENERGY_ERROR = 1e-3, 1e-2
 """Of looking up: shares of the range of states, and of the largest energy."""
+_FEWEST_ROWS = 2**4
+"""Of a table, so that updates whose largest counts differ a little share one."""
 _FEWEST_POINTS, _MOST_POINTS = 2**7 + 1, 2**13 + 1
 
 
@@ -94,9 +96,22 @@ class CountedPulses:
         energy = torch.zeros_like(state)
         for name, pulse, counts in (("up", self.set_pulse, up), ("down", self.reset_pulse, down)):
             if _most(counts, state, name):
-                state, spent = self._given(cells, state, pulse, counts, generator)
+                many = 2 * int(counts.count_nonzero()) > counts.numel()
+                given = self._given if many else self._given_to_few
+                state, spent = given(cells, state, pulse, counts, generator)
                 energy += spent
         return Written(state, energy, up.long() + down.long())
+
+    def _given_to_few(
+        self, cells: Cells, x: Tensor, pulse: Pulse, counts: Tensor, generator: torch.Generator | None
+    ) -> tuple[Tensor, Tensor]:
+        """As `_given`, looking at no other cells than those that get pulses."""
+        where = counts.flatten().nonzero()[:, 0]
+        some = cells.at(counts > 0) if cells.parameters else cells
+        before, own = (one.flatten().index_select(0, where) for one in (x, counts))
+        end, spent = self._given(some, before, pulse, own, generator)
+        state = x.flatten().index_copy(0, where, end).view_as(x)
+        return state, x.new_zeros(x.numel()).index_copy_(0, where, spent).view_as(x)
 
     def _given(
         self, cells: Cells, x: Tensor, pulse: Pulse, counts: Tensor, generator: torch.Generator | None
@@ -139,7 +154,7 @@ def _integrated(cells: Cells, x: Tensor, pulse: Pulse, counts: Tensor) -> _Moved
 def _looked_up(cells: Cells, x: Tensor, pulse: Pulse, counts: Tensor) -> _Moved:
     """Cells that are all alike, between the points of a table."""
     (limits,) = cells.device.states.values()
-    rows = 1 << (int(counts.max()) - 1).bit_length()
+    rows = max(_FEWEST_ROWS, 1 << (int(counts.max()) - 1).bit_length())
     table = _table(cells.device, pulse, rows, x.dtype, x.device)
     points = table.shape[1]
     place = (x - limits.low) * ((points - 1) / (limits.high - limits.low))

@@ -21,6 +21,7 @@ from torch.optim import Optimizer
 from memsim.errors import CheckpointError
 from memsim.files import write_bytes, write_text
 from memsim.learn.rules import state_of
+from memsim.learn.writing import FIGURES
 
 STUDY, CHECKPOINT, HISTORY = "study.toml", "checkpoint.safetensors", "history.csv"
 NUMBERS = ("epoch", "loss", "train_accuracy", "test_accuracy", "seconds", "validation_accuracy")
@@ -60,10 +61,10 @@ class EpochRecord:
 
 def is_taken(name: str) -> bool:
     """Whether a column of each history has this name, so that no score can."""
-    return name in NUMBERS or (name.startswith(SPIKES) and name.removeprefix(SPIKES).isdecimal())
+    return name in (*NUMBERS, *FIGURES) or (name.startswith(SPIKES) and name.removeprefix(SPIKES).isdecimal())
 
 
-def save_checkpoint(
+def save_checkpoint(  # noqa: PLR0913 - the parts of a run
     folder: Path,
     network: nn.Module,
     optimizer: Optimizer,
@@ -72,6 +73,7 @@ def save_checkpoint(
     *,
     best: Mapping[str, Tensor] | None = None,
     rule: object | None = None,
+    arrays: object | None = None,
 ) -> None:
     """Write weights, optimiser, shuffling state and history; each file is replaced whole.
 
@@ -83,12 +85,14 @@ def save_checkpoint(
         history: of all epochs.
         best: the weights that are kept, where they are not the last ones.
         rule: of learning, whose state is kept if it has one.
+        arrays: cells that are written in place, whose state is.
     """
     tensors = {f"network.{name}": _stored(value) for name, value in network.state_dict().items()}
     for index, state in optimizer.state_dict()["state"].items():
         tensors |= {f"optimizer.{index}.{name}": _stored(value) for name, value in state.items()}
     tensors |= {f"best.{name}": _stored(value) for name, value in (best or {}).items()}
     tensors |= {f"rule.{name}": _stored(value) for name, value in state_of(rule).items()}
+    tensors |= {f"arrays.{name}": _stored(value) for name, value in state_of(arrays).items()}
     tensors["generator"] = generator.get_state()
     # the history travels inside, so that a kill between two writes cannot leave files that disagree
     tensors["history"] = torch.tensor([_numbers(record) for record in history], dtype=torch.float64)
@@ -117,6 +121,8 @@ def load_checkpoint(
     optimizer: Optimizer | None = None,
     generator: torch.Generator | None = None,
     rule: object | None = None,
+    *,
+    arrays: object | None = None,
 ) -> list[EpochRecord]:
     """Restore what `save_checkpoint` wrote and return the history.
 
@@ -142,8 +148,9 @@ def load_checkpoint(
             generator.set_state(tensors["generator"])
         if optimizer is not None:
             _restore_optimizer(optimizer, _section(tensors, "optimizer."))
-        if hasattr(rule, "load_state_dict"):
-            rule.load_state_dict(_section(tensors, "rule."))
+        for part, name in ((rule, "rule."), (arrays, "arrays.")):
+            if hasattr(part, "load_state_dict"):
+                part.load_state_dict(_section(tensors, name))
     return history
 
 

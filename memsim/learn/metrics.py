@@ -27,6 +27,12 @@ def accuracy(outputs: Tensor, wanted: Tensor) -> float:
     return float((outputs.argmax(dim=1) == wanted).double().mean())
 
 
+def strict_accuracy(outputs: Tensor, wanted: Tensor) -> float:
+    """Share of examples whose class alone has the highest output: ties, as between counts of spikes, are wrong."""
+    alone = (outputs == outputs.amax(dim=1, keepdim=True)).sum(dim=1) == 1
+    return float(((outputs.argmax(dim=1) == wanted) & alone).double().mean())
+
+
 def balanced_accuracy(outputs: Tensor, wanted: Tensor) -> float:
     """Mean over the classes of the share that is right: rare classes count as much as frequent ones."""
     counts = confusion(outputs, wanted)
@@ -63,12 +69,13 @@ def end_point_error(outputs: Tensor, wanted: Tensor) -> float:
 ACCURACY, R_SQUARED = "accuracy", "r-squared"
 METRICS: dict[str, Metric] = {
     ACCURACY: accuracy,
+    "strict-accuracy": strict_accuracy,
     "balanced-accuracy": balanced_accuracy,
     R_SQUARED: r_squared,
     "root-mean-square-error": root_mean_square_error,
     END_POINT: end_point_error,
 }
-OF_CLASSES = {ACCURACY, "balanced-accuracy"}
+OF_CLASSES = {ACCURACY, "strict-accuracy", "balanced-accuracy"}
 OF_NUMBERS = set(METRICS) - OF_CLASSES
 
 

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import fnmatch
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
 
-from torch.optim import Adam, AdamW, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 
 from memsim.errors import InputError
 from memsim.learn.stages import Stage
 from memsim.learn.study import TrainingTable
 from memsim.networks import Network
 
-OPTIMIZERS: dict[str, type[Adam]] = {"adam": Adam, "adamw": AdamW}
+OPTIMIZERS: dict[str, Callable[..., Optimizer]] = {"adam": Adam, "adamw": AdamW, "sgd": SGD}
 TRIM, TRIM_RATE = "trim", 10.0
 """Learning rate of column references, which are counted in cells, over that of weights, which are fractions."""
 
@@ -34,7 +34,9 @@ def make_optimizer(network: Network, training: TrainingTable, stage: Stage) -> O
         {"params": others, "weight_decay": 0.0, "first": rate},
         {"params": trims, "weight_decay": 0.0, "first": TRIM_RATE * rate},
     ]
-    return OPTIMIZERS[training.optimizer]([group for group in groups if group["params"]], lr=rate)
+    return OPTIMIZERS[stage.optimizer or training.optimizer](
+        [group for group in groups if group["params"]], lr=rate
+    )
 
 
 @contextmanager

@@ -7,7 +7,7 @@ import io
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 from pydantic import BeforeValidator, Field, model_validator
 
@@ -21,6 +21,7 @@ from memsim.learn.rules import RuleEntry
 from memsim.tables import Count, NonNegative, Part, Positive, Table
 
 STAGES = "stages.csv"
+OptimizerName = Literal["adam", "adamw", "sgd"]
 StageName = Annotated[str, Field(pattern=r"^[A-Za-z0-9][A-Za-z0-9 _.-]*$", max_length=60)]
 
 
@@ -54,6 +55,7 @@ class Stage(Table):
         hardware: entries of the card that differ, by dotted names, such as {"converter.offset" = 0.5}.
         chip: number of the only one that is trained for, as one on the bench; new ones in each batch where left out.
         rule: what fills the gradients; that of the study where left out.
+        optimizer: what steps along them; that of the study where left out.
         trains: names of the parameters that are trained, `*` for any characters, as in "*.trim" for column references;
             all where left out.
         digital: names of layers of discrete neurons that are not on arrays, but computed as in software.
@@ -78,6 +80,7 @@ class Stage(Table):
     hardware: dict[str, Any] = {}
     chip: Count | None = None
     rule: RuleEntry | None = None
+    optimizer: OptimizerName | None = None
     trains: tuple[str, ...] = ()
     digital: tuple[str, ...] = ()
     cards: dict[str, Annotated[LayerCard, BeforeValidator(_named)]] = {}

@@ -13,8 +13,9 @@ from memsim.files import write_text
 from memsim.learn.data import DataTable, anchored
 from memsim.learn.digital import check_digital, check_dropout
 from memsim.learn.rules import BACKPROPAGATION, RuleEntry
-from memsim.learn.stages import Stage, check_stages
+from memsim.learn.stages import OptimizerName, Stage, check_stages
 from memsim.learn.word_lines import check_word_lines
+from memsim.learn.writing import WriterEntry, check_writing
 from memsim.networks.named_cells import full_name
 from memsim.networks.tables import NetworkTable, NonidealityTable
 from memsim.own_code import keep_files, load_object, names_code
@@ -73,7 +74,7 @@ class TrainingTable(Table):
     Attributes:
         start: folder of a trained run of the same network, or of one of its stages, whose weights to start from; random
             ones where left out.
-        optimizer: adam, or adamw, whose weight decay is separate from the gradient.
+        optimizer: adam; adamw, whose weight decay is separate from the gradient; or sgd, plain steps along it.
         weight_decay: pull of the weights towards zero.
         gradient_clip: largest norm of the gradient.
         schedule: of the learning rate after the warm-up: half a cosine to zero, or constant. Each stage has its own.
@@ -90,11 +91,13 @@ class TrainingTable(Table):
         metrics: names in memsim.learn.metrics, or `FILE.py:NAME`, of what else is measured on the test data after each
             epoch.
         keep: the weights after the last epoch, or those of the best one on the held-out data.
+        writing: how the cells of crossbars are written in place after each update: a table with `kind`, `counts` or
+            `verify`, and what it takes, see memsim.crossbar.in_place; where left out they hold what the optimiser says.
         precision: of the crossbar products in training; circuits are always stepped in full precision.
     """
 
     start: str | None = None
-    optimizer: Literal["adam", "adamw"] = "adam"
+    optimizer: OptimizerName = "adam"
     weight_decay: NonNegative = 0.0
     gradient_clip: Positive | None = None
     schedule: Literal["cosine", "constant"] = "cosine"
@@ -107,6 +110,7 @@ class TrainingTable(Table):
     class_weights: str | tuple[Positive, ...] | None = None
     metrics: tuple[str, ...] = ()
     keep: Literal["last", "best"] = "last"
+    writing: WriterEntry = None
     precision: Literal["32-true", "bf16-mixed"] = "32-true"
 
     @field_validator("loss", "metrics")
@@ -165,17 +169,18 @@ class Study(NetworkTable):
         self._check_cards()
         self._check_training()
         self._check_rules()
-        self._check_decay()
+        self._check_repeated()
         return self
 
-    def _check_decay(self) -> None:
-        """Raise ValueError where a stage has the weight decay of the study."""
+    def _check_repeated(self) -> None:
+        """Raise ValueError where a stage has the weight decay or the optimiser of the study."""
         for stage in self.stages:
-            if stage.weight_decay == self.training.weight_decay:
-                raise ValueError(
-                    f"stage {stage.name!r}: weight_decay = {stage.weight_decay:g} is that of the study, and changes "
-                    "nothing; leave it out"
-                )
+            for name in ("weight_decay", "optimizer"):
+                if getattr(stage, name) == getattr(self.training, name):
+                    raise ValueError(
+                        f"stage {stage.name!r}: {name} = {getattr(stage, name)} is that of the study, and changes "
+                        "nothing; leave it out"
+                    )
 
     def _check_rules(self) -> None:
         """Raise ValueError where a stage names the rule of the study, or none of them learns by that."""
@@ -196,6 +201,8 @@ class Study(NetworkTable):
                 f"training.warmup = {training.warmup:g} is longer than a training of {shortest} epochs, whose learning "
                 f"rate would never be reached; allowed: at most {shortest}"
             )
+        if training.writing is not None:
+            check_writing(self)
         if training.dropout and len(self.every_layer) == 1:
             raise ValueError("training.dropout changes nothing without hidden layers; leave it out")
         first = type(self.synapses).model_fields["initial_weight"].default

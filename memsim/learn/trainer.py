@@ -29,6 +29,7 @@ from memsim.learn.run import best_epoch
 from memsim.learn.seeds import global_draws, of_epoch, of_stage
 from memsim.learn.shares import batch_of, shares_of
 from memsim.learn.study import Study, save_study
+from memsim.learn.writing import Arrays, writer_of
 from memsim.networks import MemristiveNetwork, Network
 from memsim.networks.nonidealities import realised
 
@@ -55,6 +56,7 @@ class Trainer:
         shuffling: source of the order of the examples, whose state is part of a checkpoint.
         teacher: what else the loss of a batch listens to, if the stage distils.
         history: what the epochs so far gave.
+        arrays: the cells of the weights, where the study writes them in place.
         best: weights of the best epoch so far, where the study keeps those.
     """
 
@@ -75,6 +77,8 @@ class Trainer:
         self.number, self.stage = number, study.every_stage[number]
         self.rule = rule_of(self.stage.rule or study.rule) if rule is None else rule
         self.optimizer: Optimizer = make_optimizer(network, study.training, self.stage)
+        writing = study.training.writing
+        self.arrays = None if writing is None else Arrays(network, writer_of(writing), study.synapses.device)
         self._module: nn.Module
         self._module, self._stepping = fabric.setup(network, self.optimizer)
         training = study.training
@@ -194,7 +198,7 @@ class Trainer:
             test_accuracy=scores.pop(MAIN),
             seconds=time.perf_counter() - began,
             validation_accuracy=others[1],
-            scores=scores,
+            scores=scores | (self.arrays.figures if self.arrays is not None else {}),
             activity=activity(self.network, self.examples),
         )
 
@@ -227,6 +231,8 @@ class Trainer:
             )
         self._stepping.step()
         self.network.keep_in_range()
+        if self.arrays is not None:
+            self.arrays.write(noise)
         return loss.item()
 
     def _backward(self, loss: Tensor) -> None:

@@ -30,7 +30,7 @@ from memsim.learn.judging import note_on_averages
 from memsim.learn.losses import LossFunction
 from memsim.learn.metrics import Metric, given_metrics
 from memsim.learn.optimization import training_only
-from memsim.learn.rules import BPTT, Rule, RunAnew, rule_of
+from memsim.learn.rules import Checked, Rule, rule_of
 from memsim.learn.run import Run, check_all_gates, enter, mapped, network_of, run_of, started
 from memsim.learn.run_data import data_of, save_record
 from memsim.learn.shares import check_shares
@@ -38,6 +38,7 @@ from memsim.learn.size import BYTES_A_PROCESS, check_training
 from memsim.learn.stages import StageRecord, save_stages, stage_folder
 from memsim.learn.study import Study, load_study, save_study
 from memsim.learn.trainer import Progress, Trainer
+from memsim.learn.writing import Arrays, check_processes, writer_of
 from memsim.memory import check_memory
 from memsim.networks import MemristiveNetwork, Network
 from memsim.networks.gains import calibrate_gains, set_ratio
@@ -99,6 +100,7 @@ def train(  # noqa: PLR0913 - each is a choice of its own
     _check_places(folder, study, resume)
     study, data = data_of(study, data_dir, run=folder if resume else None, given=data)
     check_shares(study, data, fabric.world_size)
+    check_processes(study, fabric.world_size)
     check_distillation(study, data)
     write = fabric.is_global_zero
     known = check_training(data.shape, data.classes, study, rails=data.rails)
@@ -155,7 +157,7 @@ def _run_stage(trainer: Trainer, place: Path, folder: Path, progress: Progress |
     if (place / CHECKPOINT).exists():
         trainer.history += load_history(place)
         optimizer = None if trainer.finished and needs_no_optimizer(place) else trainer.optimizer
-        load_checkpoint(place, network, optimizer, trainer.shuffling, trainer.rule)
+        load_checkpoint(place, network, optimizer, trainer.shuffling, trainer.rule, arrays=trainer.arrays)
         trainer.best = load_best(place)
     while not trainer.finished:
         trainer.keep_step_error(folder)
@@ -169,6 +171,7 @@ def _run_stage(trainer: Trainer, place: Path, folder: Path, progress: Progress |
                 trainer.history,
                 best=trainer.best,
                 rule=trainer.rule,
+                arrays=trainer.arrays,
             )
         if progress:
             done = len(trainer.history) * trainer.updates
@@ -267,11 +270,13 @@ def _check_stages(network: Network, study: Study, data: Dataset, rule: Rule | No
 
     Crossbars take ranges of voltages from the network that they get, which may be silent still.
     """
+    if study.training.writing is not None:
+        Arrays(network, writer_of(study.training.writing), study.synapses.device)
     for stage in study.every_stage:
         known = network if network.crossbars and not stage.trains else mapped(network, stage, study, data)
         learns = rule_of(stage.rule or study.rule) if rule is None else rule
         with training_only(known, stage.trains):
-            if isinstance(learns, BPTT | RunAnew):
+            if isinstance(learns, Checked):
                 learns.check(known, data.train.inputs(slice(2)))
 
 

@@ -44,6 +44,7 @@ def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable, *, 
         scores=scores_of(table.scores),
         generator=generator,
         synapses=table.synapses,
+        initial_variance=table.initial_variance,
         inputs=table.inputs,
         rails=rails,
     )

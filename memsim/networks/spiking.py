@@ -23,7 +23,7 @@ from memsim.networks.parts import Connection, Parts, crossbar_of
 from memsim.networks.scores import Scores, mean
 from memsim.networks.spikes import Coding, DrawnCoding, as_spikes
 from memsim.networks.synapses import Ideal, OfSpikes, Synapse
-from memsim.networks.tables import SynapsesTable
+from memsim.networks.tables import FIRST_VARIANCE, SynapsesTable
 
 
 class SpikingNetwork(Network):
@@ -41,6 +41,7 @@ class SpikingNetwork(Network):
             memsim.networks.scores.
         generator: source of the initial weights.
         synapses: cells and wires of the layers whose table says `synapse = "crossbar"`.
+        initial_variance: of a neuron's input at the start, over the share of its inputs that spike.
         inputs: named parts of the input, channels of each in order.
         rails: word lines of each channel of the input; 2 where the sign has a line of its own.
 
@@ -62,6 +63,7 @@ class SpikingNetwork(Network):
         scores: Scores = mean,
         generator: torch.Generator | None = None,
         synapses: SynapsesTable | None = None,
+        initial_variance: float = FIRST_VARIANCE,
         inputs: Mapping[str, int] | None = None,
         rails: int = 1,
     ) -> None:
@@ -77,7 +79,15 @@ class SpikingNetwork(Network):
         parts = parts_of(shape, inputs or {}, rails)
         cells = synapses or SynapsesTable()
         made, others = _OfSpikes(
-            shape, outputs, tables, generator, inputs=parts, rails=rails, cells=cells, steps=steps
+            shape,
+            outputs,
+            tables,
+            generator,
+            inputs=parts,
+            rails=rails,
+            cells=cells,
+            steps=steps,
+            variance=initial_variance,
         ).made()
         layers = [
             Layer(synapse, _neurons(table, synapse, spiking=table.fires or table is not tables[-1]), **more)
@@ -172,8 +182,9 @@ class _OfSpikes(Parts):
         rails: int,
         cells: SynapsesTable,
         steps: int | None,
+        variance: float,
     ) -> None:
-        self.cells, self.steps = cells, steps
+        self.cells, self.steps, self.variance = cells, steps, variance
         super().__init__(shape, classes, tables, generator, inputs, rails=rails)
 
     def synapse(self, wanted: Connection) -> Synapse:
@@ -185,7 +196,7 @@ class _OfSpikes(Parts):
             wanted.layout if isinstance(wanted.layout, Convolution) else None,
             wanted.rails,
         )
-        _start(cast("nn.Linear | nn.Conv2d", ideal.module), self.generator)
+        _start(cast("nn.Linear | nn.Conv2d", ideal.module), self.variance, self.generator)
         return ideal
 
     def recurrent(self, number: int, neurons: int) -> Synapse:
@@ -209,7 +220,7 @@ class _OfSpikes(Parts):
     def _counted(self, wanted: Connection) -> Synapse:
         """On cells, in units of current that give its first weights the variance that plain ones have."""
         array = wanted.on(lambda rows, columns: self._crossbar(rows, columns, bias=wanted.bias), READ_VOLTAGE)
-        largest = math.sqrt(3 * FIRST_POWER / wanted.fan_in) / self.cells.initial_weight
+        largest = math.sqrt(3 * self.variance / wanted.fan_in) / self.cells.initial_weight
         gain = next(part.gain for part in array.modules() if isinstance(part, Crossbar))
         return OfSpikes(array, voltage=READ_VOLTAGE, unit=READ_VOLTAGE * gain / largest)
 
@@ -236,15 +247,13 @@ def _module(wanted: Connection) -> nn.Linear | nn.Conv2d:
     )
 
 
-def _start(module: nn.Linear | nn.Conv2d, generator: torch.Generator | None) -> None:
-    """Weights of a variance that keeps sparse spikes going from layer to layer; zero biases."""
+def _start(module: nn.Linear | nn.Conv2d, variance: float, generator: torch.Generator | None) -> None:
+    """Weights that give neurons' inputs a variance for the share of them that spikes; zero biases."""
     fan_in = module.weight[0].numel()
     with torch.no_grad():
-        module.weight.normal_(0, math.sqrt(FIRST_POWER / fan_in), generator=generator)
+        module.weight.normal_(0, math.sqrt(variance / fan_in), generator=generator)
         nn.init.zeros_(module.bias) if module.bias is not None else None
 
 
 READ_VOLTAGE = 0.1
 """Of a spike on a word line [V]; of ohmic cells it changes nothing but their power."""
-FIRST_POWER = 6.0
-"""Variance of a neuron's input at the start, over the share of inputs that spike."""

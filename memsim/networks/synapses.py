@@ -16,6 +16,8 @@ from torch import Tensor, nn
 from torch.nn.functional import unfold
 
 from memsim.crossbar import Crossbar
+from memsim.errors import InputError
+from memsim.imc.layers import MappedLayer
 from memsim.networks.geometry import Convolution, as_image, by_group, one_group, output_sides
 
 Read = Callable[[Any, Tensor], Tensor]
@@ -56,6 +58,17 @@ class Synapse(ABC, nn.Module):
     def matrix(self) -> Tensor | None:
         """Currents over inputs, [inputs, neurons]; None where they are no product with one."""
         return None
+
+    def transposed(self, y: Tensor) -> Tensor:
+        """What its lines sense, [..., inputs], while neurons drive at [..., neurons]: the same arrays, the other way.
+
+        Raises:
+            InputError: no dense synapse.
+        """
+        raise InputError(
+            f"{type(self).__name__} to {self.shape} neurons is no dense synapse, and is not read from its other side; "
+            "give the layer neurons"
+        )
 
 
 class OnCrossbar(Synapse):
@@ -108,6 +121,11 @@ class Dense(OnCrossbar):
 
     def collect(self, found: Tensor, leading: tuple[int, ...]) -> Tensor:
         return found
+
+    def transposed(self, y: Tensor) -> Tensor:
+        """Currents [..., inputs] in A out of word lines for [..., neurons] in V, before any mirror."""
+        found: Tensor = self.crossbar.transposed(y)
+        return found if self.bias is None else found[..., :-1]
 
     def matrix(self) -> Tensor | None:
         array: nn.Module = self.crossbar  # or what it is mapped to
@@ -232,6 +250,13 @@ class Ideal(Synapse):
         given = lines.reshape(-1, *self.image) if self.image else lines.reshape(-1, x.shape[-1])
         return self.module(given).reshape(*x.shape[:-1], -1)
 
+    def transposed(self, y: Tensor) -> Tensor:
+        if isinstance(self.module, nn.Linear):
+            return y @ self.module.weight
+        if isinstance(self.module, MappedLayer) and self.image is None:
+            return self.module.transposed(y)
+        return super().transposed(y)
+
     def matrix(self) -> Tensor | None:
         plain = isinstance(self.module, nn.Linear) and self.module.bias is None
         return self.module.weight.mT if plain and isinstance(self.module, nn.Linear) else None
@@ -254,6 +279,9 @@ class OfSpikes(Synapse):
         """Currents [..., neurons] for spikes [..., inputs]."""
         current = self.array(self.voltage * x.flatten(0, -2)) / self.unit
         return current.view(*x.shape[:-1], -1)
+
+    def transposed(self, y: Tensor) -> Tensor:
+        return self.array.transposed(self.voltage * y) / self.unit
 
     def matrix(self) -> Tensor | None:
         found = self.array.matrix()

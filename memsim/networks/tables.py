@@ -32,6 +32,8 @@ from memsim.tables import Finite, NonNegative, Positive, Seed, Share, Table
 DEFAULT_NEURON = "integrate-and-fire-set1"
 """What the defaults of all tables suit."""
 DEFAULT_STEPS = 4
+FIRST_VARIANCE = 6.0
+"""Of the input of discrete neurons: keeps sparse spikes going from layer to layer."""
 OF_MIRRORS = frozenset({"mirror_ratio", "supply", "bias"})
 """Entries of synapses that say nothing of crossbars in front of discrete neurons."""
 MOST_VOLTAGE = 10.0
@@ -172,10 +174,14 @@ class NetworkTable(Table):
         synapse: of discrete neurons: `ideal`, plain weights; or `crossbar`, the cells and wires of `synapses`, which
             spikes read. Circuits are always behind crossbars.
         lif: of discrete neurons: leak, threshold, reset, spike and compartments, see `LifTable`.
+        initial_variance: of the input of a discrete neuron as training starts, over the share of its inputs that spike;
+            weights have this over their number.
         parameters: circuit parameters that differ between neurons, by name, such as "cmem" or "xm1.v_on".
     """
 
-    of_discrete: ClassVar[frozenset[str]] = frozenset({"steps", "coding", "scores", "lif"})
+    of_discrete: ClassVar[frozenset[str]] = frozenset(
+        {"steps", "coding", "scores", "lif", "initial_variance"}
+    )
     """Entries that discrete neurons alone have."""
     speaks_of_discrete: ClassVar[frozenset[str]] = of_discrete
     """Entries that mean discrete neurons where no neuron is named."""
@@ -196,6 +202,7 @@ class NetworkTable(Table):
     neuron: str = DEFAULT_NEURON
     synapse: Material = IDEAL
     lif: LifTable = LifTable()
+    initial_variance: Positive = FIRST_VARIANCE
     window: Positive = 10e-3
     step: Positive = 200e-6
     stepper: str = DEFAULT_STEPPER
@@ -245,6 +252,7 @@ class NetworkTable(Table):
         names |= (set() if self.synapse == CROSSBAR else {"synapse"}) | (set() if self.inputs else {"inputs"})
         names |= (set() if self.lif.given else {"lif"}) | ({"coding"} if self.coding == SPIKES else set())
         names |= {"scores"} if self.scores == MEAN else set()
+        names |= {"initial_variance"} if self.initial_variance == FIRST_VARIANCE else set()
         return names | (self._not_discrete if self.discrete else self.of_discrete)
 
     @property

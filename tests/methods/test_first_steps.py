@@ -26,6 +26,7 @@ SHAPES = {
 }
 LONG = {
     "bntt",
+    "desire",
     "equilibrium",
     "equilibrium-circuits",
     "hoyer-circuits",

@@ -21,6 +21,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -122,6 +123,35 @@ def load_dataset(
     if bins is not None and bins < 1:
         raise InputError(f"bins = {bins} is out of range; allowed: >= 1")
     table = DataTable(name=data) if isinstance(data, str) else data
+    whole = table.model_copy(update={"first_train": None, "first_test": None})
+    found = _loaded(whole, folder, bins, known, parts)
+    return replace(
+        found,
+        train=_first(found, "train", table.first_train),
+        test=_first(found, "test", table.first_test),
+    )
+
+
+def _first(data: Dataset, part: str, count: int | None) -> Split:
+    """The first examples of a part, all of them where no number is said.
+
+    Raises:
+        InputError: there are fewer.
+    """
+    split: Split = getattr(data, part)
+    if count is None:
+        return split
+    if count > len(split):
+        raise InputError(
+            f"first_{part} = {count} of {data.name!r} is out of range; allowed: 1 to {len(split)}"
+        )
+    return Split(split.stored[:count], split.labels[:count], split.full_scale)
+
+
+def _loaded(
+    table: DataTable, folder: Path | None, bins: int | None, known: Known | None, parts: Sequence[str]
+) -> Dataset:
+    """All of the data, arguments as for `load_dataset`."""
     name = table.name
     if is_own(name):
         path = find_data(name, (Path(), data_folder(folder)), known)

@@ -22,13 +22,14 @@ Kind = Literal["classes", "numbers"]
 class DataTable(Table):
     """Data of the user's own; what is left out is found in the data, from those to train on, and said.
 
-    Of the named sets, some have entries beside their names: event-scenes targets and scenes, cue-recall recall, and
-    cora and citeseer graph.
+    Of the named sets, all take first_train and first_test, and some have entries of their own: event-scenes targets
+    and scenes, cue-recall recall, and cora and citeseer graph.
 
     Attributes:
         name: path of a file or folder, or the name of a data set that memsim knows.
         inputs: static, images or series; by their dimensions where left out, and then [n, a] are static, and [n, a, b]
             images where they are whole numbers of a byte, and series otherwise.
+        first_train, first_test: how many of the examples to train and to test on, from the first; all where left out.
         targets: classes or numbers to predict; whole numbers and texts are classes where left out. Of event-scenes:
             velocity (where left out), divergence or flow.
         label: column of a table with the label, by its title or its number from 0; the last one where left out.
@@ -49,6 +50,8 @@ class DataTable(Table):
     """
 
     name: str
+    first_train: Count | None = None
+    first_test: Count | None = None
     inputs: Layout | None = None
     targets: Kind | SceneTarget | None = None
     label: str | Whole | None = None

@@ -1,6 +1,7 @@
 """What fills the gradients of a network: the rule of a study."""
 
-from memsim.learn.rules.base import BPTT, Batch, Rule, RunAnew
+from memsim.learn.rules.base import BPTT, Batch, Checked, Rule, RunAnew
+from memsim.learn.rules.desire import Desire
 from memsim.learn.rules.equilibrium import Equilibrium
 from memsim.learn.rules.exact_spikes import ExactSpikes
 from memsim.learn.rules.known import (
@@ -20,6 +21,8 @@ __all__ = [
     "BPTT",
     "RULES",
     "Batch",
+    "Checked",
+    "Desire",
     "Equilibrium",
     "ExactSpikes",
     "Rule",

@@ -51,7 +51,23 @@ class Rule(Protocol):
         """Fill the gradients of the network's parameters, and return the loss of the batch."""
 
 
-class BPTT:
+class Checked(ABC):
+    """A rule that says before training what it does not take."""
+
+    @abstractmethod
+    def check(self, network: nn.Module, inputs: Tensor) -> None:
+        """See, with two examples, that this rule takes a network, which stays as it is.
+
+        Raises:
+            InputError: what it lacks.
+        """
+
+    @abstractmethod
+    def grads(self, batch: Batch) -> Tensor:
+        """As of any `Rule`."""
+
+
+class BPTT(Checked):
     """Backpropagation through time: the gradient of the loss through all steps.
 
     Args:
@@ -66,11 +82,6 @@ class BPTT:
         self.penalties = [] if penalties is None else penalties_of(penalties)
 
     def check(self, network: nn.Module, inputs: Tensor) -> None:
-        """See, with two examples, that a network has what penalties are of.
-
-        Raises:
-            InputError: it has not.
-        """
         if self.penalties:
             check_penalties(self.penalties, network, inputs)
 
@@ -93,7 +104,7 @@ def running(network: Network, forward: Callable[..., Tensor]) -> Iterator[None]:
         del network.forward
 
 
-class RunAnew(ABC):
+class RunAnew(Checked):
     """A rule that runs networks in a way of its own: the loss stays, and its gradient is the one that is wanted."""
 
     @abstractmethod
@@ -123,11 +134,6 @@ class RunAnew(ABC):
         """
 
     def check(self, network: nn.Module, _: Tensor) -> None:
-        """See, before training, that this rule takes a network, which stays as it is.
-
-        Raises:
-            InputError: what it lacks.
-        """
         self.prepared(deepcopy(network))
 
     def grads(self, batch: Batch) -> Tensor:

@@ -21,18 +21,18 @@ def number_of(policy: Coefficient) -> float:
     return float(policy.number)
 
 
-def is_dense(layer: Layer, *, delayed: bool = False) -> bool:
-    """Whether a layer is a product with a matrix and neurons over time; what comes in may be late, if that is said."""
-    plain = isinstance(layer.synapse, Ideal) and isinstance(layer.synapse.module, nn.Linear)
+def hears_one(layer: Layer, *, delayed: bool = False) -> bool:
+    """Whether a layer hears the one before and nothing else, over time; what comes in may be late, if that is said."""
     others = (layer.recurrent, layer.resampling, layer.source, layer.norm, layer.connections or None)
     on_time = delayed or layer.delay is None
-    return (
-        plain
-        and on_time
-        and layer.over == TIME
-        and isinstance(layer.gate, Identity)
-        and not any(one is not None for one in others)
-    )
+    plain = layer.over == TIME and isinstance(layer.gate, Identity)
+    return plain and on_time and not any(one is not None for one in others)
+
+
+def is_dense(layer: Layer, *, delayed: bool = False) -> bool:
+    """Whether a layer is a product with a plain matrix and neurons over time; delays as for `hears_one`."""
+    plain = isinstance(layer.synapse, Ideal) and isinstance(layer.synapse.module, nn.Linear)
+    return plain and hears_one(layer, delayed=delayed)
 
 
 def has_bias(layer: Layer) -> bool:

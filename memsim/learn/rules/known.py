@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from memsim.errors import InputError
 from memsim.learn.rules.base import BPTT, Batch, Rule
+from memsim.learn.rules.desire import Desire
 from memsim.learn.rules.equilibrium import Equilibrium
 from memsim.learn.rules.exact_spikes import ExactSpikes
 from memsim.learn.rules.sparse import SparseBPTT
@@ -19,6 +20,7 @@ from memsim.own_code import blamed
 BACKPROPAGATION = "bptt"
 RULES: dict[str, Callable[..., Rule]] = {
     BACKPROPAGATION: BPTT,
+    "desire": Desire,
     "equilibrium": Equilibrium,
     "exact-spikes": ExactSpikes,
     "sparse": SparseBPTT,
