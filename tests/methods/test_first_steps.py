@@ -26,9 +26,12 @@ SHAPES = {
 }
 LONG = {
     "bntt",
+    "dimensional-attention",
+    "dimensional-attention-circuits",
     "equilibrium",
     "equilibrium-circuits",
     "hoyer-circuits",
+    "joint-attention",
     "membrane-residuals",
     "membrane-residuals-deep",
     "membrane-residuals-deep-plain",

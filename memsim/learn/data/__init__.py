@@ -16,6 +16,8 @@
 | tonic:NAME | events, binned in time | the package tonic fetches them |
 | a path | your own: see memsim.learn.data.table and memsim.learn.data.formats | that file or folder |
 | a path, with recordings | events of your camera: see memsim.learn.data.recordings | that folder |
+
+Any of these with `frames` in its table: frames of events, some of which are noise; see memsim.learn.data.frames.
 """
 
 from __future__ import annotations
@@ -29,6 +31,8 @@ from memsim.errors import InputError
 from memsim.learn.data.dataset import Dataset, Split
 from memsim.learn.data.early_late import BOTH_WAYS, EARLY_LATE, both_ways, early_late
 from memsim.learn.data.folders import DATA_VARIABLE, data_folder
+from memsim.learn.data.frame_table import FrameTable
+from memsim.learn.data.frames import in_frames
 from memsim.learn.data.generated import GENERATED
 from memsim.learn.data.graph_table import GraphTable
 from memsim.learn.data.graphs import nodes_of
@@ -60,6 +64,7 @@ __all__ = [
     "Data",
     "DataTable",
     "Dataset",
+    "FrameTable",
     "Graph",
     "GraphTable",
     "Known",
@@ -122,6 +127,16 @@ def load_dataset(
     if bins is not None and bins < 1:
         raise InputError(f"bins = {bins} is out of range; allowed: >= 1")
     table = DataTable(name=data) if isinstance(data, str) else data
+    if table.frames is None:
+        return _loaded(table, folder, bins, known, parts)
+    whole = _loaded(table.model_copy(update={"frames": None}), folder, bins, known, parts)
+    return in_frames(whole, table.frames, bins or TIME_BINS)
+
+
+def _loaded(
+    table: DataTable, folder: Path | None, bins: int | None, known: Known | None, parts: Sequence[str]
+) -> Dataset:
+    """What a table without frames says; arguments as for `load_dataset`."""
     name = table.name
     if is_own(name):
         path = find_data(name, (Path(), data_folder(folder)), known)
