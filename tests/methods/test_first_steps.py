@@ -31,7 +31,6 @@ LONG = {
     "equilibrium",
     "equilibrium-circuits",
     "hoyer-circuits",
-    "joint-attention",
     "membrane-residuals",
     "membrane-residuals-deep",
     "membrane-residuals-deep-plain",
