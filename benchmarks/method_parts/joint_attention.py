@@ -65,7 +65,9 @@ def figure(path: Path) -> Path:
         axes.set_xticks(steps, [str(step + 1) for step in steps])
         for label, signal in zip(axes.get_xticklabels(), found["its signal"], strict=True):
             label.set(color="C0" if signal else "C1", fontweight="bold")
-        axes.set(title=words, xlabel="step: signal in blue, noise in orange")
+        axes.set(title=words, xlabel="step")
     panels[0].set_ylabel("channel")
+    channels = range(shares.shape[1])
+    panels[0].set_yticks(channels, [str(channel + 1) for channel in channels])
     drawn.colorbar(image, ax=panels, label="share of what passes")
     return saved(drawn, path)
