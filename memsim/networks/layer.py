@@ -215,8 +215,9 @@ class Layer(nn.Module):
 
         Not a spike differs: see memsim.networks.stepwise. A current that others get, too, stays what it is.
         """
-        kept = self.norm is None or self.copied or self.gate.behind
-        found = None if kept else of_steps(self.norm, self.gate, self.neuron)
+        if self.norm is None or self.copied or self.gate.behind:
+            return
+        found = of_steps(self.norm, self.gate, self.neuron)
         if found is not None:
             self.norm, self.gate = None, found.gains
             self.neuron.threshold = found.threshold
