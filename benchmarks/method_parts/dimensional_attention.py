@@ -83,9 +83,7 @@ def figure(path: Path) -> Path:
             label=kind,
         )
     area = found["signal above noise, second gate"]
-    axes.set(
-        xlabel="$M_t$ of a frame", ylabel="share of frames", title=f"area under the ROC curve {area:.2f}"
-    )
+    axes.set(xlabel="$M_t$ of a frame", ylabel="share of frames", title=f"area under ROC: {area:.2f}")
     axes.legend(fontsize=8)
     return saved(drawn, path)
 
