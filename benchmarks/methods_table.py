@@ -20,6 +20,17 @@ ROWS: tuple[Row, ...] = (
         (f"software, {steps} steps", f"in software, {steps} steps", "{:.2%}".format)
         for steps in (1, 4, 16, 64)
     ),
+    ("shares as numbers", "the same with shares as numbers in the place of 4 bits", "{:.2%}".format),
+    ("shares of 4 bits", "the same with shares of 4 bits", "{:.2%}".format),
+    *(
+        (
+            f"signal above noise, {gate}",
+            f"chance that a frame of signal has a larger share than one of noise, {gate}",
+            "{:.3f}".format,
+        )
+        for gate in ("first gate", "second gate")
+    ),
+    ("parameters of gates", "parameters of gates", "{:.0f}".format),
     ("cold", "columns of one bit, cold, decisions calibrated", "{:.2%}".format),
     ("before the last stage", "columns of one bit, before the last stage on its card", "{:.2%}".format),
     ("trained", "columns of one bit, trained for", "{:.2%}".format),

@@ -170,7 +170,8 @@ def first(split: Split, count: int) -> Split:
 
 def part(split: Split, chosen: Tensor | slice) -> Split:
     """Chosen examples as a split."""
-    return Split(split.stored[chosen], split.labels[chosen], split.full_scale)
+    signal = None if split.signal is None else split.signal[chosen]
+    return Split(split.stored[chosen], split.labels[chosen], split.full_scale, signal)
 
 
 def hold_out(

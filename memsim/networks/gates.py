@@ -7,13 +7,11 @@ same at all steps and whose r is zero is a mirror ratio, so that a network with 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor, nn
 
 from memsim.errors import InputError
-from memsim.networks.described import described
 
 Number = Tensor | float
 
@@ -42,10 +40,12 @@ class Gate(ABC, nn.Module):
     Attributes:
         causal: whether what comes out at a step depends on no later one, as on a chip that reads step by step.
         binary_safe: whether it can stand behind arrays whose word lines are binary.
+        behind: whether it stands behind the neurons, and what it gets and gives are outputs in the place of currents.
     """
 
-    causal: ClassVar[bool] = False
-    binary_safe: ClassVar[bool] = False
+    causal: bool = False
+    binary_safe: bool = False
+    behind: bool = False
 
     @abstractmethod
     def forward(self, current: Tensor) -> Tensor:
@@ -105,23 +105,6 @@ class Gains(Gate, OfSteps):
 def passed(part: nn.Module, current: Tensor, first: int) -> Tensor:
     """What a normalisation or gate makes of currents whose first step has this number."""
     return part(current, first) if isinstance(part, OfSteps) else part(current)
-
-
-def make_gate(entry: object, shape: tuple[int, ...]) -> Gate:
-    """The gate that an entry of a layer names.
-
-    Args:
-        entry: `FILE.py:NAME`, or a table with that as `kind` and the settings of the gate; none where left out.
-        shape: of the neurons, which a gate with an argument of that name gets.
-
-    Raises:
-        InputError: no such gate, or what is no gate.
-    """
-    return (
-        Identity()
-        if entry is None
-        else described(entry, {}, cast("Any", Gate), "layers.gate", offered={"shape": shape})
-    )
 
 
 def constant_gain(gate: Gate, steps: int) -> Tensor | None:

@@ -81,7 +81,7 @@ class Layer(nn.Module):
         neuron: from currents [time, batch, neurons] and a state to outputs of that shape and the state at the end.
         name: that joins of later layers know it by.
         norm: normalisation of the currents of all connections but its own, of discrete neurons; none where left out.
-        gate: of these currents; they stay what they are where left out.
+        gate: of these currents, or of the outputs; they stay what they are where left out.
         recurrent: synapse from its own outputs.
         tau: time constant of the lines between, of circuits [s].
         source: what leads to the synapse in the place of the layer before: a part of the input, or a layer.
@@ -164,11 +164,15 @@ class Layer(nn.Module):
         Raises:
             InputError: currents of another shape.
         """
-        made = passed(self.gate, current if self.norm is None else passed(self.norm, current, first), first)
-        if made.shape != current.shape:
+        normal = current if self.norm is None else passed(self.norm, current, first)
+        return normal if self.gate.behind else self._through_gate(normal, first)
+
+    def _through_gate(self, values: Tensor, first: int) -> Tensor:
+        made = passed(self.gate, values, first)
+        if made.shape != values.shape:
             raise InputError(
-                f"{self.gate_name} makes {tuple(made.shape)} of currents {tuple(current.shape)}; it must keep their "
-                "shape, [time, batch, neurons]"
+                f"{self.gate_name} makes {tuple(made.shape)} of {'outputs' if self.gate.behind else 'currents'} "
+                f"{tuple(values.shape)}; it must keep their shape, [time, batch, neurons]"
             )
         return made
 
@@ -192,6 +196,16 @@ class Layer(nn.Module):
                 f"layer {self.name!r} has a normalisation, which is of discrete neurons, and circuits get currents in "
                 "A; leave norm out"
             )
+        if not self.gate.behind:
+            return self._stepped(current, state, **timing)
+        if "dt" in timing:
+            raise InputError(
+                f"{self.gate_name} stands behind its neurons, and circuits give potentials in V; put it in front"
+            )
+        out, after = self._stepped(current, state, **timing)
+        return self._through_gate(out, getattr(state, "step", 0)), after
+
+    def _stepped(self, current: Tensor, state: Any, **timing: Any) -> tuple[Tensor, Any]:
         if self.recurrent is None:
             return self.neuron(current, state, **timing)
         return recur(self.neuron, self.recurrent, current, state, tau=self.tau, **timing)
@@ -201,7 +215,9 @@ class Layer(nn.Module):
 
         Not a spike differs: see memsim.networks.stepwise. A current that others get, too, stays what it is.
         """
-        found = None if self.norm is None or self.copied else of_steps(self.norm, self.gate, self.neuron)
+        if self.norm is None or self.copied or self.gate.behind:
+            return
+        found = of_steps(self.norm, self.gate, self.neuron)
         if found is not None:
             self.norm, self.gate = None, found.gains
             self.neuron.threshold = found.threshold

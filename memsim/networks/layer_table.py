@@ -82,8 +82,8 @@ class LayerTable(Table):
         norm: normalisation of the currents into its neurons, of discrete ones: `batch`, `batch-through-time`,
             `FILE.py:NAME`, or a table with that as `kind` and settings; see memsim.networks.normalisation. Such a layer
             has no bias where left out.
-        gate: of the currents into its neurons: `FILE.py:NAME`, or a table with that as `kind` and settings; see
-            memsim.networks.gates.
+        gate: of the currents into its neurons: a name, `FILE.py:NAME`, or a table with either as `kind` and settings;
+            see memsim.networks.named_gates.
         fires: whether discrete neurons of the last layer fire as all others do, so that scores are of spikes.
         delay: of what comes from the layer before: of circuits [s], below the window; of discrete neurons in steps, a
             whole number of at least 1, below the number of steps.

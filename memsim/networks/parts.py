@@ -16,11 +16,11 @@ from memsim.devices.retention import retention
 from memsim.errors import InputError
 from memsim.memory import check_memory
 from memsim.networks.delays import Delay
-from memsim.networks.gates import make_gate
 from memsim.networks.geometry import Convolution, as_image, one_group
 from memsim.networks.layer import Join
 from memsim.networks.layer_table import LayerTable
 from memsim.networks.lines import Part, Resampling, resampling_of
+from memsim.networks.named_gates import make_gate
 from memsim.networks.network import INPUT
 from memsim.networks.normalisation import make_norm
 from memsim.networks.scans import INDEX, LOCATION, TIME, Scan, order_of
@@ -212,7 +212,7 @@ class Parts(ABC):
             "recurrent": self.recurrent(number, neurons) if table.recurrent else None,
             "tau": self.tau(table),
             "norm": make_norm(table.norm, self.shapes[name], scan.steps),
-            "gate": make_gate(table.gate, self.shapes[name]),
+            "gate": make_gate(table.gate, self.shapes[name], scan.steps, self.generator),
             "source": None if main == self._before(number) else main,
             "resampling": self._resampling(number, table),
             "joins": list(self._joins(number, table, neurons)),

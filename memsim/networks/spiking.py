@@ -104,7 +104,10 @@ class SpikingNetwork(Network):
         return self.drive.steps if isinstance(self.drive, Presented) else 1
 
     def spikes_per_neuron(self, outputs: Sequence[Tensor]) -> list[float]:
-        return [float(wave.sum()) / wave[0].numel() for wave in outputs[:-1]]
+        hidden = zip(self.chain, outputs[:-1], strict=False)
+        # a spike that a gate has made smaller is one, too
+        spikes = [wave.ceil() if layer.gate.behind else wave for layer, wave in hidden]
+        return [float(wave.sum()) / wave[0].numel() for wave in spikes]
 
     @property
     def synapses(self) -> list[nn.Module]:

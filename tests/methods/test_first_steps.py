@@ -27,6 +27,8 @@ SHAPES = {
 LONG = {
     "bntt",
     "desire",
+    "dimensional-attention",
+    "dimensional-attention-circuits",
     "equilibrium",
     "equilibrium-circuits",
     "hoyer-circuits",

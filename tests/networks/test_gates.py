@@ -223,7 +223,7 @@ def test_cards_take_gates_that_say_they_may_stand_there(gate, tmp_path):
 @pytest.mark.parametrize(
     ("name", "message"),
     [
-        ("none", "is no Gate, but int; name one of yours"),
+        ("none", "is no Gate, but int; known: dimensional, joint, mirrors; or name one of yours"),
         ("Missing", "has no 'Missing'; it has: Sharpened, Scaled, Filed, Mixed, Flat, none"),
         ("Flat", r"the gate Flat of layer 'layer1' makes \(21, 2\) of currents \(21, 2, 5\)"),
     ],
@@ -231,9 +231,7 @@ def test_cards_take_gates_that_say_they_may_stand_there(gate, tmp_path):
 def test_what_is_no_gate_is_named(gate, name, message):
     with pytest.raises(InputError, match=message):
         build_network((6,), 3, study(gate(name)))(torch.rand(2, 6))
-    with pytest.raises(
-        InputError, match=r"layers\.gate = 'sharp' is unknown; name one of yours: FILE.py:NAME"
-    ):
+    with pytest.raises(InputError, match=r"layers\.gate = 'sharp' is unknown; known: dimensional, joint"):
         build_network((6,), 3, study("sharp"))
     with pytest.raises(InputError, match=r"layers\.gate\.power: there is no such entry; known: share"):
         build_network((6,), 3, study({"kind": gate("Sharpened"), "power": 2}))

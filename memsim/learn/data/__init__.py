@@ -16,6 +16,8 @@
 | tonic:NAME | events, binned in time | the package tonic fetches them |
 | a path | your own: see memsim.learn.data.table and memsim.learn.data.formats | that file or folder |
 | a path, with recordings | events of your camera: see memsim.learn.data.recordings | that folder |
+
+Any of these with `frames` in its table: frames of events, some of which are noise; see memsim.learn.data.frames.
 """
 
 from __future__ import annotations
@@ -30,6 +32,8 @@ from memsim.errors import InputError
 from memsim.learn.data.dataset import Dataset, Split
 from memsim.learn.data.early_late import BOTH_WAYS, EARLY_LATE, both_ways, early_late
 from memsim.learn.data.folders import DATA_VARIABLE, data_folder
+from memsim.learn.data.frame_table import FrameTable
+from memsim.learn.data.frames import in_frames
 from memsim.learn.data.generated import GENERATED
 from memsim.learn.data.graph_table import GraphTable
 from memsim.learn.data.graphs import nodes_of
@@ -61,6 +65,7 @@ __all__ = [
     "Data",
     "DataTable",
     "Dataset",
+    "FrameTable",
     "Graph",
     "GraphTable",
     "Known",
@@ -123,13 +128,14 @@ def load_dataset(
     if bins is not None and bins < 1:
         raise InputError(f"bins = {bins} is out of range; allowed: >= 1")
     table = DataTable(name=data) if isinstance(data, str) else data
-    whole = table.model_copy(update={"first_train": None, "first_test": None})
+    whole = table.model_copy(update={"first_train": None, "first_test": None, "frames": None})
     found = _loaded(whole, folder, bins, known, parts)
-    return replace(
+    found = replace(
         found,
         train=_first(found, "train", table.first_train),
         test=_first(found, "test", table.first_test),
     )
+    return found if table.frames is None else in_frames(found, table.frames, bins or TIME_BINS)
 
 
 def _first(data: Dataset, part: str, count: int | None) -> Split:
@@ -151,7 +157,7 @@ def _first(data: Dataset, part: str, count: int | None) -> Split:
 def _loaded(
     table: DataTable, folder: Path | None, bins: int | None, known: Known | None, parts: Sequence[str]
 ) -> Dataset:
-    """All of the data, arguments as for `load_dataset`."""
+    """What a table without frames and numbers of examples says; arguments as for `load_dataset`."""
     name = table.name
     if is_own(name):
         path = find_data(name, (Path(), data_folder(folder)), known)

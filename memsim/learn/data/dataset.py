@@ -19,11 +19,13 @@ class Split:
         stored: [n, features] for static inputs, [n, time, features] for time-domain inputs; uint8 or float32.
         labels: [n] classes, int64; or numbers to predict, [n, k] or [n, slots, k], float32.
         full_scale: the stored value that stands for 1.
+        signal: [n, time] which time bins show something, of data where others are noise; None where that is not known.
     """
 
     stored: Tensor
     labels: Tensor
     full_scale: float = 1.0
+    signal: Tensor | None = None
 
     def __len__(self) -> int:
         return len(self.labels)

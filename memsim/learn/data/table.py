@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from memsim.errors import InputError
+from memsim.learn.data.frame_table import FrameTable
 from memsim.learn.data.graph_table import GraphTable
 from memsim.learn.data.recall_table import RecallTable
 from memsim.learn.data.recording_table import RecordingTable
@@ -47,6 +48,7 @@ class DataTable(Table):
         recall: of cue-recall, what its trials are.
         graph: of a citation graph, what its nodes hear of each other; their own words alone where left out.
         recordings: of a folder with recordings of an event camera, how they become examples.
+        frames: of images or recordings of any name or path, how they become frames of events, some of which are noise.
     """
 
     name: str
@@ -68,6 +70,7 @@ class DataTable(Table):
     recall: RecallTable = RecallTable()
     graph: GraphTable | None = None
     recordings: RecordingTable | None = None
+    frames: FrameTable | None = None
 
     @model_validator(mode="after")
     def _range_is_one(self) -> DataTable:
