@@ -18,6 +18,7 @@ from memsim.devices.verilog_a import module_name
 from memsim.errors import InputError
 from memsim.files import ensure_folder, write_text
 from memsim.spice import OPTIONS, deck
+from memsim.text import meant
 
 DRIVE = Drive(amplitude=1.0, frequency=100.0)
 """Of a card that names none."""
@@ -175,7 +176,8 @@ def shipped_deck(name: str) -> str:
     if name in CROSSBARS:
         return CROSSBARS[name]()
     if name not in CATALOGUE:
-        raise InputError(f"unknown circuit {name!r}; known: {', '.join([*CATALOGUE, *CROSSBARS])}")
+        known = [*CATALOGUE, *CROSSBARS]
+        raise InputError(f"unknown circuit {name!r}; known: {', '.join(known)}{meant(name, known)}")
     return bench_deck(name)
 
 

@@ -7,6 +7,8 @@ comes: UTF-8, UTF-16, and else as Windows-1252, of which Latin-1 is a part.
 from __future__ import annotations
 
 import codecs
+from collections.abc import Collection
+from difflib import get_close_matches
 from pathlib import Path
 
 from memsim.errors import InputError
@@ -94,3 +96,9 @@ def check_encoding(path: Path) -> None:
 
 def _reason(error: OSError | ValueError) -> str:
     return str(getattr(error, "strerror", None) or error).lower()
+
+
+def meant(word: str, known: Collection[str], mark: str = "") -> str:
+    """End of a sentence that asks whether another word was meant; empty where none is near."""
+    near = get_close_matches(word, known, n=1, cutoff=0.75)
+    return f"; did you mean {mark}{near[0]}?" if near else ""

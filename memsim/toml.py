@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from memsim.errors import InputError
-from memsim.text import read_text
+from memsim.text import meant, read_text
 
 if TYPE_CHECKING:
     from importlib.resources.abc import Traversable
@@ -83,10 +83,11 @@ def read_shipped(name: str | Path, folder: Traversable, what: str) -> tuple[str,
     name = str(name)
     if name.endswith(".toml"):
         return Path(name).stem, read_toml(name, what)
-    if name not in shipped_names(folder):
+    known = shipped_names(folder)
+    if name not in known:
         raise InputError(
-            f"unknown {what.removesuffix(' card')} {name!r}; known: {', '.join(shipped_names(folder))}; "
-            "or give the path of a .toml file"
+            f"unknown {what.removesuffix(' card')} {name!r}; known: {', '.join(known)}; "
+            f"or give the path of a .toml file{meant(name, known)}"
         )
     text = (folder / f"{name}.toml").read_text(encoding="utf-8")
     return name, parse_toml(text, f"{what} {name!r}")

@@ -22,6 +22,7 @@ from memsim.circuits.samples import triangle
 from memsim.circuits.stimuli import AlphaTrain, Constant, PulseTrain, Sine, Stimulus
 from memsim.devices import load_device
 from memsim.errors import InputError
+from memsim.text import meant
 
 
 @dataclass(frozen=True)
@@ -125,5 +126,5 @@ def load_bench(name: str) -> Bench:
         InputError: no circuit of that name; the message lists them.
     """
     if name not in CATALOGUE:
-        raise InputError(f"unknown circuit {name!r}; known: {', '.join(CATALOGUE)}")
+        raise InputError(f"unknown circuit {name!r}; known: {', '.join(CATALOGUE)}{meant(name, CATALOGUE)}")
     return CATALOGUE[name]()

@@ -9,6 +9,7 @@ import json
 import signal
 import sys
 import warnings
+from importlib.metadata import version
 from pathlib import Path
 from types import FrameType
 from typing import Annotated
@@ -40,14 +41,31 @@ from memsim.processes import end_all, sweep_leftovers
 BAD_INPUT = (InputError, CheckpointError, UntrustedDeckError, EngineNotFoundError)
 
 app = typer.Typer(
-    help="Simulate memristive circuits in ngspice, train them in PyTorch, and get the same waveform from both.",
     no_args_is_help=True,
+    context_settings={"help_option_names": ["-h", "--help"]},
     rich_markup_mode="markdown",
     pretty_exceptions_enable=False,
     epilog="Numbers take engineering notation: `10k`, `5n`, `2.5meg`. "
     "Exit codes: 0 done, 1 a simulation or check failed, 2 bad input, 130 interrupted. "
     "`memsim --install-completion` teaches your shell the commands.",
 )
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"memsim {version('memsim')}")
+        raise typer.Exit
+
+
+@app.callback()
+def about(
+    _: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Simulate memristive circuits in ngspice, train them in PyTorch, and get the same waveform from both."""
+
+
 app.add_typer(netlist, name="netlist")
 app.command()(run)
 app.command()(train)
@@ -60,6 +78,19 @@ app.command(name="plot")(plot_command)
 app.command()(report)
 app.command()(verify)
 app.command()(doctor)
+
+
+@app.command()
+def circuits() -> None:
+    """List the circuits that ship with memsim, which `memsim run` simulates by name.
+
+    Example: `memsim circuits`
+    """
+    from memsim.circuits.catalogue import CATALOGUE
+
+    width = max(map(len, CATALOGUE))
+    for name, make in CATALOGUE.items():
+        typer.echo(f"{name:{width}}  {make().title}")
 
 
 @app.command()

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from memsim.errors import InputError
+from memsim.text import meant
 
 if TYPE_CHECKING:
     from memsim.devices import Device
@@ -182,7 +183,9 @@ def _models(names: Sequence[str] | None) -> list[type[Device]]:
 
     unknown = [name for name in names or [] if name not in MODELS]
     if unknown:
-        raise InputError(f"unknown model {unknown[0]!r}; known models: {', '.join(MODELS)}")
+        raise InputError(
+            f"unknown model {unknown[0]!r}; known models: {', '.join(MODELS)}{meant(unknown[0], MODELS)}"
+        )
     return [MODELS[name] for name in names or USUAL_MODELS]
 
 

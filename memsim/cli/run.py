@@ -79,7 +79,7 @@ def run(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     circuit: Annotated[
         str,
         typer.Argument(
-            help="A shipped circuit by name (`memsim netlist --list`), the path of a deck "
+            help="A shipped circuit by name (`memsim circuits`), the path of a deck "
             "(`.cir`, `.sp`, `.spice`, `.ckt`, `.net`), or `-` for a deck from standard input."
         ),
     ],

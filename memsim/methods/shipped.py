@@ -6,6 +6,7 @@ from pathlib import Path
 
 from memsim.errors import InputError
 from memsim.tables import Table
+from memsim.text import meant
 from memsim.toml import checked, read_toml
 
 HERE = Path(__file__).parent
@@ -58,7 +59,9 @@ def load_method(name: str) -> Method:
         InputError: there is no such method.
     """
     if name not in method_names():
-        raise InputError(f"method {name!r} is unknown; known: {', '.join(method_names())}")
+        raise InputError(
+            f"method {name!r} is unknown; known: {', '.join(method_names())}{meant(name, method_names())}"
+        )
     about = HERE / _folder(name) / ABOUT
     return checked(Method, {**read_toml(about, "method"), "name": name}, f"method {name!r}")
 

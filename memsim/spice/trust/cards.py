@@ -17,8 +17,8 @@ from memsim.spice.trust.vocabulary import (
     OPTIONS,
     SOURCES,
     WITHOUT_EFFECT,
-    meant,
 )
+from memsim.text import meant
 
 _PLAIN = re.compile(r"[a-z][\w.:#-]*(?: [\w.:#+-]+)+", re.ASCII)
 """An element of words and numbers alone, which is most of a large deck."""

@@ -17,8 +17,8 @@ from memsim.spice.trust.vocabulary import (
     RESERVED,
     VARIABLES,
     WITHOUT_ARGUMENTS,
-    meant,
 )
+from memsim.text import meant
 
 _COMMAND = re.compile(r"([a-z]+)(?= |$) ?(.*)")
 _FORBIDDEN = re.compile(r"[`;|<>!\\~]|&(?<!\$&)")

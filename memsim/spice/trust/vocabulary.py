@@ -9,8 +9,6 @@ that names a file or a program.
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from difflib import get_close_matches
 
 
 def _words(text: str) -> frozenset[str]:
@@ -83,9 +81,3 @@ MODELS = _words(
 
 NAMES_A_FILE = re.compile(r"(?:\b|_)file\b")
 """How ngspice calls every parameter that names a file; it needs no equal sign behind it."""
-
-
-def meant(word: str, known: Collection[str], mark: str = "") -> str:
-    """End of a sentence that asks whether another word was meant; empty where none is near."""
-    near = get_close_matches(word, known, n=1, cutoff=0.75)
-    return f"; did you mean {mark}{near[0]}?" if near else ""
