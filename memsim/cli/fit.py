@@ -17,6 +17,7 @@ from memsim.text import meant
 if TYPE_CHECKING:
     from memsim.devices import Device
     from memsim.fit import Layout, Ranked, Record, Settings
+    from memsim.fit.orientation import Orientation
     from memsim.fit.pulse_device import Pulses
     from memsim.fit.records import Array
     from memsim.plots import FittedLoop
@@ -33,6 +34,14 @@ class Across(StrEnum):
     DEVICE = "device"
 
 
+class Current(StrEnum):
+    """How a current was recorded."""
+
+    AS_IS = "as-is"
+    REVERSED = "reversed"
+    ABSOLUTE = "absolute"
+
+
 class Kind(StrEnum):
     """What the files hold."""
 
@@ -43,7 +52,10 @@ class Kind(StrEnum):
 
 def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     data: Annotated[
-        list[Path], typer.Argument(help="CSV files: voltage, current and, where recorded, time.")
+        list[Path],
+        typer.Argument(
+            help="Tables of voltage, current and, where recorded, time: CSV and other text, `.xlsx`, `.mat`, `.gz`."
+        ),
     ],
     model: Annotated[
         list[str] | None, typer.Option(help="Model to fit; several, or none for the usual ones, are ranked.")
@@ -72,6 +84,18 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
     ] = None,
     voltage_unit: Annotated[str | None, typer.Option(help="The same of voltage, e.g. `mV`.")] = None,
     time_unit: Annotated[str | None, typer.Option(help="The same of time, e.g. `ms`.")] = None,
+    skip_lines: Annotated[int, typer.Option(help="Lines above the table that are not looked at.", min=0)] = 0,
+    decimal: Annotated[
+        str | None, typer.Option(help="What parts decimals, `.` or `,`; told by the numbers where left out.")
+    ] = None,
+    encoding: Annotated[
+        str | None, typer.Option(help="Of a text file, e.g. `cp1252`, where it cannot be told from it.")
+    ] = None,
+    current: Annotated[
+        Current | None, typer.Option(help="How the current was recorded; told by its sign where left out.")
+    ] = None,
+    reverse: Annotated[bool, typer.Option("--reverse", help="The same as `--current reversed`.")] = False,
+    absolute: Annotated[bool, typer.Option("--absolute", help="The same as `--current absolute`.")] = False,
     fixed: Annotated[list[str] | None, typer.Option("--fix", help="A known value, e.g. `r_on=2k`.")] = None,
     states: Annotated[str, typer.Option(help="State before and after, for switching times.")] = "0,0.9",
     pulses: Annotated[
@@ -136,6 +160,10 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         rows=_rows(rows),
         sample_time=_numbers(sample_time, "s", 1)[0] if sample_time is not None else None,
         voltage=voltage.value,
+        skip_lines=skip_lines,
+        decimal=decimal,
+        encoding=encoding,
+        current=_orientation(current, reverse, absolute),
     )
     layouts = _layouts(layout, _numbers(series_resistance, "Ω", len(files)), frequency, len(files))
     records = [read_record(path, one) for path, one in zip(files, layouts, strict=True)]
@@ -164,6 +192,14 @@ def fit(  # noqa: PLR0913, PLR0917 - each argument is an option of the command
         from memsim.fit.results import describe
 
         typer.echo(json.dumps({label: [describe(one) for one in ranked] for label, ranked in found.items()}))
+
+
+def _orientation(current: Current | None, reverse: bool, absolute: bool) -> Orientation | None:
+    given = [*([current] if current else []), *([Current.REVERSED] if reverse else [])]
+    given += [Current.ABSOLUTE] if absolute else []
+    if len(set(given)) > 1:
+        raise InputError(f"--current {given[0].value} and {given[1].value} exclude each other; keep one")
+    return given[0].value if given else None
 
 
 def _check_once(files: Sequence[Path]) -> None:

@@ -9,8 +9,9 @@ from typing import Literal
 import numpy as np
 
 from memsim.errors import InputError
+from memsim.fit.orientation import Orientation, oriented
 from memsim.fit.records import Array, Mask, Record
-from memsim.fit.tables import Table, read_table
+from memsim.fit.tables import Reading, Table, read_table
 from memsim.units import format_si
 
 UNLIKELY_CURRENT = 0.1  # A; devices that carry more are rare, files in mA or µA without a header are not
@@ -28,11 +29,12 @@ class Layout:
     """How a file is to be understood.
 
     Args:
-        columns, units, rows: as in `read_table`.
+        columns, units, rows, skip_lines, decimal, encoding: as in `Reading`.
         frequency: of a periodic drive [Hz], where the file has no time column.
         sample_time: between two rows [s], where the file has no time column.
         series_resistance: of a known resistor in series [ohm].
         voltage: whether the voltage column is across the `device` or the whole `source`.
+        current: how the current was recorded: `as-is`, `reversed`, `absolute`; told by the power where left out.
     """
 
     columns: Sequence[str] | None = None
@@ -42,22 +44,33 @@ class Layout:
     sample_time: float | None = None
     series_resistance: float = 0.0
     voltage: Literal["source", "device"] = "source"
+    skip_lines: int = 0
+    decimal: str | None = None
+    encoding: str | None = None
+    current: Orientation | None = None
+
+    @property
+    def reading(self) -> Reading:
+        """How its table is read."""
+        return Reading(self.columns, self.units, self.rows, self.skip_lines, self.decimal, self.encoding)
 
 
 def read_record(path: str | Path, layout: Layout | None = None) -> Record:
-    """A measured transient from a CSV file, cleaned, with a note on everything that was done.
+    """A measured transient from a file, cleaned, with a note on everything that was done.
 
-    Rows are sorted by time, rows without numbers left out, isolated outliers and samples at a current limit marked.
+    Rows are sorted by time, rows without numbers left out, isolated outliers and samples at a current limit marked. A
+    current that was recorded reversed, or without its sign, gets the sign of the voltage.
 
     Raises:
         InputError: what is missing or implausible, and the option that helps.
     """
     layout = layout or Layout()
     _check_layout(layout)
-    table = read_table(path, columns=layout.columns, units=layout.units, rows=layout.rows)
+    table = read_table(path, layout.reading)
     time, voltage, current, notes = _in_order(table, layout)
     scale, told = _current_scale(table, layout)
-    current, notes = current * scale, [*notes, *told]
+    current, turned = oriented(table.name, voltage, current * scale, layout.current)
+    notes += [*told, *turned]
     r = layout.series_resistance
     _check_drop(table.name, voltage, current, layout)
     drive = voltage + r * current if layout.voltage == "device" else voltage
@@ -91,8 +104,8 @@ def _in_order(table: Table, layout: Layout) -> tuple[Array, Array, Array, list[s
             layout = replace(layout, frequency=_named_frequency(table.name))
             if layout.frequency is not None:
                 notes.append(f"a drive of {format_si(layout.frequency, 'Hz')}, as the name of the file says")
-        step = _sample_time(table.name, voltage, layout)
-        return np.arange(len(voltage), dtype=np.float64) * step, voltage, current, notes
+        step = _sample_time(table.name, voltage, layout, int(table.rows[-1] - table.rows[0]) + 1)
+        return (table.rows - table.rows[0]) * step, voltage, current, notes
     time = table.columns["time"]
     if np.ptp(time) == 0:
         raise InputError(f"{table.name}: time is constant at {time[0]:g} s; give a file with a running time")
@@ -126,7 +139,7 @@ def _named_resistor(name: str) -> str | None:
     return found[0] if len(found) == 1 else None
 
 
-def _sample_time(name: str, voltage: Array, layout: Layout) -> float:
+def _sample_time(name: str, voltage: Array, layout: Layout, rows: int) -> float:
     if layout.sample_time is not None:
         return layout.sample_time
     if layout.frequency is None:
@@ -134,7 +147,7 @@ def _sample_time(name: str, voltage: Array, layout: Layout) -> float:
             f"{name} has no time column; give --frequency, such as 100, of the drive it spans in whole periods, or "
             "--sample-time"
         )
-    return periods(voltage) / (layout.frequency * len(voltage))
+    return periods(voltage) / (layout.frequency * rows)
 
 
 def periods(voltage: Array) -> int:
