@@ -12,9 +12,11 @@ RESULTS = Path(__file__).parent / "results" / "methods"
 NOT_YET = "Not measured yet."
 Row = tuple[str, str, Callable[[float], str]]
 BLOCKS = (5, 20, 50, 100)
+GRAPHS = ("AUC of links", "error of next values")
 ROWS: tuple[Row, ...] = (
     ("software", "in software", "{:.2%}".format),
     ("ties wrong", "the same, ties of spike counts wrong", "{:.2%}".format),
+    ("float twin", "a float twin", "{:.2%}".format),
     ("linear twin", "a logistic regression of the same inputs", "{:.2%}".format),
     *(
         (f"software, {steps} steps", f"in software, {steps} steps", "{:.2%}".format)
@@ -36,6 +38,17 @@ ROWS: tuple[Row, ...] = (
     ("trained", "columns of one bit, trained for", "{:.2%}".format),
     ("unseen chips", "chips that training never saw", "{:.2%}".format),
     ("unseen chips, averages of each", "the same, normalised by averages of each chip", "{:.2%}".format),
+    *(
+        (f"{what}, {where}", f"{what}: {words}", "{:.4f}".format)
+        for what in GRAPHS
+        for where, words in (
+            ("software", "in software"),
+            ("float twin", "a float twin"),
+            ("cold", "columns of one bit, cold"),
+            ("trained", "columns of one bit, trained for"),
+            ("unseen chips", "chips that training never saw"),
+        )
+    ),
     ("circuits", "circuits", "{:.2%}".format),
     ("slow devices that deviate by 20 %", "the same, each slow device deviates by 20 %", "{:.2%}".format),
     ("all slow devices 20 % off", "the same, all slow devices 20 % off, mean of four ways", "{:.2%}".format),
