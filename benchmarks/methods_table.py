@@ -150,6 +150,47 @@ def table(name: str) -> str:
     return "\n".join([*lines, "", f"`{result['command']}`, {result['date']}, {result['machine']}."])
 
 
+MEMBERS = (
+    ("convolutional", "spiking-gcn", "spiking-gcn", "classes of Cora", "", "linear twin"),
+    ("recurrent", "graph-pack", "graph-pack", "sides in the karate club", "", "float twin"),
+    (
+        "auto-encoder",
+        "graph-pack",
+        "graph-pack-links",
+        "AUC of links of Cora",
+        "AUC of links, ",
+        "float twin",
+    ),
+    (
+        "spatio-temporal",
+        "graph-pack",
+        "graph-pack-diffusion",
+        "error of next values, less is better",
+        "error of next values, ",
+        "float twin",
+    ),
+)
+"""Of the pack of graphs: class of the survey, method, study, figure, what its keys begin with, and the twin."""
+
+
+def members() -> str:
+    """The pack of graphs in one table, as Markdown: means of seeds."""
+    lines = [
+        "| class | study | figure | software | float twin | columns of one bit | chips never seen |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for member, method, study, what, begins, twin in MEMBERS:
+        path = RESULTS / f"{method}.json"
+        seeds = json.loads(path.read_text(encoding="utf-8"))["seeds"].values() if path.exists() else []
+        found = [seed[study] for seed in seeds if study in seed]
+        keys = [begins + where for where in ("software", twin, "trained", "unseen chips")]
+        figures = [
+            _mean([_value(one[key]) for one in found], "{:.3f}".format) if found else "" for key in keys
+        ]
+        lines.append(f"| {' | '.join([member, f'`{study}`', what, *figures])} |")
+    return "\n".join(lines)
+
+
 def overview(name: str) -> tuple[str, str, str]:
     """Of a method, mean of seeds (lowest): in software, on chips with columns of one bit, unseen, and as circuits."""
     path = RESULTS / f"{name}.json"

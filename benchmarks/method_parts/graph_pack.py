@@ -1,23 +1,31 @@
-"""Float twins of the members of the pack of graphs, and what columns of one bit make of their figures."""
+"""Float twins of the pack of graphs, its figures on columns of one bit, and a picture of two graphs."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
+import matplotlib.pyplot as plt
+import networkx as nx
 import torch
+from matplotlib.axes import Axes
 from torch import Tensor, nn
 from torch.nn.functional import binary_cross_entropy_with_logits
 
-from memsim.learn import Run, load_run
+from memsim.learn import Run, load_run, load_study, train
 from memsim.learn.data import Dataset
+from memsim.learn.data.diffusion import random_geometric, signal
+from memsim.learn.data.diffusion_table import DiffusionTable
 from memsim.learn.data.karate import karate_club
 from memsim.learn.evaluation import respond
 from memsim.learn.judging import chip_of, on_chip
 from memsim.learn.metrics import METRICS
+from memsim.methods import load_method
 from memsim.networks import Network
 from memsim.networks.graphs import normalised
+from method_parts.drawing import saved
 
 FLOAT_TWIN = "float twin"
 CHIPS = (1, 2, 3)
@@ -125,3 +133,70 @@ MEMBERS = {
     "graph-diffusion": ("error of next values, ", METRICS["root-mean-square-error"], diffusion),
 }
 """By the name of their data: their figure, and what the shares of the harness are where they have none of their own."""
+
+
+def figure(path: Path) -> Path:
+    """The karate club as the recurrent member sees it, and a signal that spreads."""
+    drawn, (club, places, course) = plt.subplots(1, 3, figsize=(11, 3.8), layout="constrained")
+    _draw_club(club)
+    _draw_signal(places, course)
+    return saved(drawn, path)
+
+
+def _draw_club(axes: Axes) -> None:
+    """Members by how much more one output says than the other; those of the president's side are squares."""
+    study = load_study(load_method("graph-pack").studies["graph-pack"])
+    with TemporaryDirectory() as folder:
+        run = train(study.model_copy(update={"stages": study.stages[:1]}), Path(folder))
+    said = respond(run.network, run.data.test).view(2, -1).diff(dim=0)[0]
+    club = karate_club()
+    whole = nx.Graph(club.edges.tolist())
+    at = nx.spring_layout(whole, seed=1)
+    nx.draw_networkx_edges(whole, at, ax=axes, edge_color="0.8")
+    for side, shape in ((0, "o"), (1, "s")):
+        nodes = [node for node in whole if club.labels[node] == side]
+        nx.draw_networkx_nodes(
+            whole,
+            at,
+            nodes,
+            ax=axes,
+            node_color=said[nodes].tolist(),
+            node_shape=shape,
+            node_size=90,
+            cmap="coolwarm",
+            vmin=-1,
+            vmax=1,
+            edgecolors=["k" if node in club.train else "w" for node in nodes],
+        )
+    axes.set_title(
+        "two sides (shapes), and what is said\n(colours); those of the ringed are told", fontsize=9
+    )
+    axes.set_axis_off()
+
+
+def _draw_signal(places: Axes, course: Axes) -> None:
+    """One trial: the signal at its end, and over time at three nodes, with the events of their sensors."""
+    steps, table = 30, DiffusionTable(strength=1.0, train=8)
+    generator = torch.Generator().manual_seed(table.seed)
+    at, edges = random_geometric(table, generator)
+    along = torch.from_numpy(normalised(edges, table.nodes).toarray())
+    sources = torch.zeros(1, steps, table.nodes, dtype=torch.float64)
+    source = int(torch.diagonal(along).argmin())
+    sources[:, 5:18, source] = table.strength
+    u = signal(sources, along, table.loss)[0]
+    ends = at[edges].numpy()
+    places.plot(ends[..., 0].T, ends[..., 1].T, color="0.8", linewidth=0.8, zorder=0)
+    seen = places.scatter(*at.T.numpy(), c=u[18], s=60, cmap="viridis", vmin=0, edgecolors="w")
+    places.scatter(*at[source].numpy(), s=130, facecolors="none", edgecolors="C3", linewidths=1.5)
+    places.figure.colorbar(seen, ax=places, shrink=0.8)
+    places.set_title("a signal as its source (ringed) goes off", fontsize=9)
+    places.set_axis_off()
+    nodes = (at - at[source]).norm(dim=1).argsort()[[0, 1, 12]].tolist()
+    for row, (node, words) in enumerate(zip(nodes, ("source", "nearest to it", "12th nearest"), strict=True)):
+        course.plot(u[:, node], color=f"C{row}", label=words)
+        fired = torch.bernoulli((u[:-1] @ along).clamp(max=1)[:, node], generator=generator).nonzero()
+        course.plot(
+            fired, torch.full_like(fired, -0.12 - 0.1 * row, dtype=torch.float64), "|", color=f"C{row}"
+        )
+    course.set(xlabel="step", ylabel="signal; below, events of one sensor")
+    course.legend(fontsize=8)
