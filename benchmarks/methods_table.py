@@ -184,9 +184,8 @@ def members() -> str:
         seeds = json.loads(path.read_text(encoding="utf-8"))["seeds"].values() if path.exists() else []
         found = [seed[study] for seed in seeds if study in seed]
         keys = [begins + where for where in ("software", twin, "trained", "unseen chips")]
-        figures = [
-            _mean([_value(one[key]) for one in found], "{:.3f}".format) if found else "" for key in keys
-        ]
+        each = [[_value(one[key]) for one in found if key in one] for key in keys]
+        figures = [_mean(values, "{:.3f}".format) if values else "" for values in each]
         lines.append(f"| {' | '.join([member, f'`{study}`', what, *figures])} |")
     return "\n".join(lines)
 

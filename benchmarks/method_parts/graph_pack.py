@@ -69,13 +69,13 @@ def equilibrium(data: Dataset) -> Tensor:
     torch.manual_seed(0)
     inputs, wanted = data.train.inputs().view(-1, data.shape[-1]).T, data.train.labels.view(2, -1).T
     along, told = _along(len(inputs)), ~wanted[:, 0].isnan()
-    heard, fed, read = nn.Linear(8, 8), nn.Linear(inputs.shape[1], 8), nn.Linear(8, 2)
+    heard, fed, read = nn.Linear(32, 32), nn.Linear(inputs.shape[1], 32), nn.Linear(32, 2)
     nn.init.normal_(fed.weight, std=(6 / inputs.shape[1]) ** 0.5)
     optimizer = torch.optim.Adam([*heard.parameters(), *fed.parameters(), *read.parameters()], 0.01)
     for _ in range(100):
         with torch.no_grad():
             heard.weight.mul_((0.9 / torch.linalg.matrix_norm(heard.weight, 2)).clamp(max=1))
-        a = torch.zeros(len(inputs), 8)
+        a = torch.zeros(len(inputs), 32)
         for _ in range(40):
             a = (along @ heard(a) + fed(inputs)).clamp(0, 1)
         optimizer.zero_grad()
@@ -191,8 +191,8 @@ def _draw_signal(places: Axes, course: Axes) -> None:
     places.figure.colorbar(seen, ax=places, shrink=0.8)
     places.set_title("a signal as its source (ringed) goes off", fontsize=9)
     places.set_axis_off()
-    nodes = (at - at[source]).norm(dim=1).argsort()[[0, 1, 12]].tolist()
-    for row, (node, words) in enumerate(zip(nodes, ("source", "nearest to it", "12th nearest"), strict=True)):
+    nodes = (at - at[source]).norm(dim=1).argsort()[[0, 1, 20]].tolist()
+    for row, (node, words) in enumerate(zip(nodes, ("source", "nearest to it", "20th nearest"), strict=True)):
         course.plot(u[:, node], color=f"C{row}", label=words)
         fired = torch.bernoulli((u[:-1] @ along).clamp(max=1)[:, node], generator=generator).nonzero()
         course.plot(
