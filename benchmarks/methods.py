@@ -97,11 +97,11 @@ def _seconds(run: Run) -> float:
 
 
 def parts(name: str, run: Run, folder: Path, data_dir: Path) -> list[Callable[[], dict[str, Any]]]:
-    """What is measured of a run."""
+    """What is measured of a run; figures that a method has of its own come last, and replace those of others."""
     found = [lambda: software(run) if run.study.discrete else circuits(run, folder)]
-    found.append(lambda: own_measures(name, run, folder))
-    mapped = any(stage.card for stage in run.study.stages)
-    return [*found, lambda: hardware(run, folder, data_dir)] if mapped else found
+    if any(stage.card for stage in run.study.stages):
+        found.append(lambda: hardware(run, folder, data_dir))
+    return [*found, lambda: own_measures(name, run, folder)]
 
 
 def measure(name: str, seed: int, data_dir: Path, only: list[str]) -> None:

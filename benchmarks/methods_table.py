@@ -12,9 +12,11 @@ RESULTS = Path(__file__).parent / "results" / "methods"
 NOT_YET = "Not measured yet."
 Row = tuple[str, str, Callable[[float], str]]
 BLOCKS = (5, 20, 50, 100)
+GRAPHS = ("AUC of links", "error of next values")
 ROWS: tuple[Row, ...] = (
     ("software", "in software", "{:.2%}".format),
     ("ties wrong", "the same, ties of spike counts wrong", "{:.2%}".format),
+    ("float twin", "a float twin", "{:.2%}".format),
     ("linear twin", "a logistic regression of the same inputs", "{:.2%}".format),
     *(
         (f"software, {steps} steps", f"in software, {steps} steps", "{:.2%}".format)
@@ -36,6 +38,17 @@ ROWS: tuple[Row, ...] = (
     ("trained", "columns of one bit, trained for", "{:.2%}".format),
     ("unseen chips", "chips that training never saw", "{:.2%}".format),
     ("unseen chips, averages of each", "the same, normalised by averages of each chip", "{:.2%}".format),
+    *(
+        (f"{what}, {where}", f"{what}: {words}", "{:.4f}".format)
+        for what in GRAPHS
+        for where, words in (
+            ("software", "in software"),
+            ("float twin", "a float twin"),
+            ("cold", "columns of one bit, cold"),
+            ("trained", "columns of one bit, trained for"),
+            ("unseen chips", "chips that training never saw"),
+        )
+    ),
     ("circuits", "circuits", "{:.2%}".format),
     ("slow devices that deviate by 20 %", "the same, each slow device deviates by 20 %", "{:.2%}".format),
     ("all slow devices 20 % off", "the same, all slow devices 20 % off, mean of four ways", "{:.2%}".format),
@@ -135,6 +148,46 @@ def table(name: str) -> str:
             if (values := [_value(one[key]) for one in found if one.get(key) is not None])
         ]
     return "\n".join([*lines, "", f"`{result['command']}`, {result['date']}, {result['machine']}."])
+
+
+MEMBERS = (
+    ("convolutional", "spiking-gcn", "spiking-gcn", "classes of Cora", "", "linear twin"),
+    ("recurrent", "graph-pack", "graph-pack", "sides in the karate club", "", "float twin"),
+    (
+        "auto-encoder",
+        "graph-pack",
+        "graph-pack-links",
+        "AUC of links of Cora",
+        "AUC of links, ",
+        "float twin",
+    ),
+    (
+        "spatio-temporal",
+        "graph-pack",
+        "graph-pack-diffusion",
+        "error of next values, less is better",
+        "error of next values, ",
+        "float twin",
+    ),
+)
+"""Of the pack of graphs: class of the survey, method, study, figure, what its keys begin with, and the twin."""
+
+
+def members() -> str:
+    """The pack of graphs in one table, as Markdown: means of seeds."""
+    lines = [
+        "| class | study | figure | software | float twin | columns of one bit | chips never seen |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for member, method, study, what, begins, twin in MEMBERS:
+        path = RESULTS / f"{method}.json"
+        seeds = json.loads(path.read_text(encoding="utf-8"))["seeds"].values() if path.exists() else []
+        found = [seed[study] for seed in seeds if study in seed]
+        keys = [begins + where for where in ("software", twin, "trained", "unseen chips")]
+        each = [[_value(one[key]) for one in found if key in one] for key in keys]
+        figures = [_mean(values, "{:.3f}".format) if values else "" for values in each]
+        lines.append(f"| {' | '.join([member, f'`{study}`', what, *figures])} |")
+    return "\n".join(lines)
 
 
 def overview(name: str) -> tuple[str, str, str]:

@@ -56,8 +56,11 @@ def on_page_markdown(markdown: str, page: Any, **_: object) -> str:
     folder, _, name = page.file.src_uri.rpartition("/")
     if folder != "methods":
         return markdown
-    measured = _beside("methods_table", BENCHMARKS).table(Path(name).stem)
-    return markdown.replace("<!-- measured -->", measured).replace("<!-- methods -->", _methods())
+    tables = _beside("methods_table", BENCHMARKS)
+    made = {"measured": tables.table(Path(name).stem), "methods": _methods(), "members": tables.members()}
+    for block, text in made.items():
+        markdown = markdown.replace(f"<!-- {block} -->", text)
+    return markdown
 
 
 def _methods() -> str:

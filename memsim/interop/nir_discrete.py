@@ -87,6 +87,7 @@ def check_chain(network: Network) -> None:
             f"hears {layer.source!r} in the place of the layer before": layer.source is not None,
             f"is stepped over {layer.over}s": layer.over != TIME,
             "has a normalisation": layer.norm is not None,
+            "is a convolution that hears itself": layer.recurrent is not None and len(layer.shape) > 1,
             "has a gate": not isinstance(layer.gate, Identity),
             "has groups of signed channels, whose lines they reorder": layer.synapse.reorders,
         }

@@ -47,12 +47,33 @@ def confusion(outputs: Tensor, wanted: Tensor) -> Tensor:
     return torch.bincount(pairs, minlength=classes**2).view(classes, classes).double()
 
 
+def area_under_curve(outputs: Tensor, wanted: Tensor) -> float:
+    """Of two classes, how often an example of class 1 looks more like it than one of class 0.
+
+    Equal ones count half. It is the area under the curve of right over false alarms: Hanley and McNeil, Radiology
+    143:29 (1982).
+
+    Raises:
+        InputError: another number of classes, or examples of one alone.
+    """
+    if outputs.shape[1] != 2 or len(wanted.unique()) != 2:
+        raise InputError(
+            f"metric {AREA!r} is of examples of two classes, and there are {len(wanted.unique())} of "
+            f"{outputs.shape[1]}; allowed: 2 of 2"
+        )
+    likeness = outputs[:, 1] - outputs[:, 0]
+    others, own = likeness[wanted == 0].sort().values, likeness[wanted == 1].contiguous()
+    below = sum(torch.searchsorted(others, own, right=right).double().mean() for right in (False, True))
+    return float(below) / (2 * len(others))
+
+
 def r_squared(outputs: Tensor, wanted: Tensor) -> float:
     """R^2, the share of variance explained.
 
-    R^2 = 1 - sum |found - wanted|^2 / sum |wanted - mean|^2 is at most 1, and 0 of a network that only knows the mean.
+    R^2 = 1 - sum |found - wanted|^2 / sum |wanted - mean|^2 is at most 1, and 0 of a network that only knows the mean:
+    that of each number over all examples, or that of the numbers of a single one.
     """
-    mean = wanted.nanmean(dim=tuple(range(wanted.ndim - 1)))
+    mean = wanted.nanmean(dim=tuple(range(wanted.ndim - 1))) if len(wanted) > 1 else wanted.nanmean()
     return 1 - float((outputs - wanted).square().nansum() / (wanted - mean).square().nansum())
 
 
@@ -66,16 +87,17 @@ def end_point_error(outputs: Tensor, wanted: Tensor) -> float:
     return float(end_point_distance(outputs, wanted))
 
 
-ACCURACY, R_SQUARED = "accuracy", "r-squared"
+ACCURACY, AREA, R_SQUARED = "accuracy", "area-under-curve", "r-squared"
 METRICS: dict[str, Metric] = {
     ACCURACY: accuracy,
     "strict-accuracy": strict_accuracy,
     "balanced-accuracy": balanced_accuracy,
+    AREA: area_under_curve,
     R_SQUARED: r_squared,
     "root-mean-square-error": root_mean_square_error,
     END_POINT: end_point_error,
 }
-OF_CLASSES = {ACCURACY, "strict-accuracy", "balanced-accuracy"}
+OF_CLASSES = {ACCURACY, "strict-accuracy", "balanced-accuracy", AREA}
 OF_NUMBERS = set(METRICS) - OF_CLASSES
 
 

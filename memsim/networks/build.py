@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import torch
 
+from memsim.errors import InputError
 from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.layer_table import LayerTable
 from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.network import INPUT, Network
 from memsim.networks.parts import check_added, names_of
-from memsim.networks.scores import scores_of
+from memsim.networks.scores import Scores, classes_of, scores_of
 from memsim.networks.skips import CURRENT, STEPS
 from memsim.networks.spikes import coding_of
 from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.tables import NetworkTable
 
-OF_SHAPES = "pool", "upsample", "join", "norm", "gate", "order"
+OF_SHAPES = "pool", "upsample", "join", "norm", "gate", "order", "edges"
 """Entries of a layer that its own shape and those of what comes in decide on, beside those of a convolution."""
 
 
@@ -35,19 +36,36 @@ def build_network(shape: tuple[int, ...], classes: int, table: NetworkTable, *, 
         return MemristiveNetwork(shape, classes, table, rails=rails)
     generator = torch.Generator().manual_seed(table.seed)
     layers = [_of_network(layer, table) for layer in table.every_layer]
+    scores = scores_of(table.scores)
     return SpikingNetwork(
         shape,
-        classes,
+        _outputs(scores, classes),
         layers,
         steps=table.time_steps,
         coding=coding_of(table.coding),
-        scores=scores_of(table.scores),
+        scores=scores,
         generator=generator,
         synapses=table.synapses,
         initial_variance=table.initial_variance,
         inputs=table.inputs,
         rails=rails,
     )
+
+
+def _outputs(scores: Scores, classes: int) -> int | None:
+    """Neurons of the last layer; None where scores of so many classes are made of any number.
+
+    Raises:
+        InputError: scores of another number of classes.
+    """
+    made = classes_of(scores)
+    if made is None:
+        return classes
+    if made != classes:
+        raise InputError(
+            f"these scores tell {made} classes apart, and the data have {classes}; choose other scores"
+        )
+    return None
 
 
 def _of_network(layer: LayerTable, network: NetworkTable) -> LayerTable:
@@ -65,7 +83,7 @@ def check_network(table: NetworkTable) -> None:
     layers, inputs = tuple(map(_of_one_neuron, table.every_layer)), dict.fromkeys(table.inputs, 1)
     small = table.model_copy(update={"hidden": (), "recurrent": False, "layers": layers, "inputs": inputs})
     with torch.random.fork_rng(devices=()):  # which torch's own layers draw from when they are made
-        build_network((max(1, len(inputs)),), 1, small)
+        build_network((max(1, len(inputs)),), classes_of(scores_of(table.scores)) or 1, small)
     _check_shapes(table)
 
 

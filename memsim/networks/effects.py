@@ -189,6 +189,10 @@ def _check_steps(study: NetworkTable, layer: LayerTable, name: str) -> None:
 
 
 def _check_times(study: NetworkTable, layer: LayerTable, name: str) -> None:
+    if layer.recurrent and layer.channels is not None:
+        raise ValueError(
+            f"layer {name!r}: a convolution of circuits cannot be recurrent; recurrent layers of circuits have neurons"
+        )
     if layer.recurrent_norm is not None:
         raise ValueError(
             f"layer {name!r}: recurrent_norm is of plain weights, and circuits are behind crossbars; leave it out, and "

@@ -63,7 +63,9 @@ class LayerTable(Table):
         pool: side of windows of what comes from the layer before, whose averages the word lines follow.
         upsample: in front of a convolution, side of squares of word lines that each follow one pixel of what comes from
             the layer before.
-        recurrent: whether its neurons also hear each other.
+        recurrent: whether its neurons also hear each other; those of a convolution at one place, all places alike.
+        edges: of a graph whose nodes are the places of a recurrent convolution, by number: what neurons hear of their
+            own layer is mixed along them, see memsim.networks.graphs.
         recurrent_tau: time constant of the lines between circuits of a recurrent layer [s]; a tenth of the window where
             left out.
         recurrent_norm: of the plain weights that each neuron of a recurrent layer hears its own layer with, as training
@@ -109,6 +111,7 @@ class LayerTable(Table):
     recurrent: bool = False
     recurrent_tau: Positive | None = None
     recurrent_norm: Positive | None = None
+    edges: tuple[tuple[Whole, Whole], ...] = ()
     bias: bool | None = None
     sources: Annotated[tuple[str | SkipTable, ...], BeforeValidator(_several), Field(alias="from")] = ()
     after: str | None = None
@@ -173,8 +176,11 @@ class LayerTable(Table):
         for name in ("recurrent_tau", "recurrent_norm"):
             if getattr(self, name) is not None and not self.recurrent:
                 raise ValueError(f"{name} changes nothing in a layer that is not recurrent; leave it out")
-        if self.channels is not None and self.recurrent:
-            raise ValueError("a convolution cannot be recurrent; recurrent layers have neurons")
+        if self.edges and not (self.channels is not None and self.recurrent):
+            raise ValueError(
+                "edges join the places of a recurrent convolution; give channels, kernel and recurrent = true, or "
+                "leave edges out"
+            )
         return self
 
     @model_validator(mode="after")

@@ -84,7 +84,7 @@ class Parts(ABC):
 
     Args:
         shape: of one input: (features,), (height, width) or (channels, height, width).
-        classes: neurons of the last layer.
+        classes: neurons of the last layer; None where it has as many as its table says.
         tables: of all layers.
         generator: source of all that is drawn.
         parts: of the input, by name.
@@ -94,7 +94,7 @@ class Parts(ABC):
     def __init__(
         self,
         shape: tuple[int, ...],
-        classes: int,
+        classes: int | None,
         tables: Sequence[LayerTable],
         generator: torch.Generator | None,
         parts: Mapping[str, Part],
@@ -157,10 +157,15 @@ class Parts(ABC):
     def _synapse(self, number: int, table: LayerTable) -> Synapse:
         self.scans[self.names[number]] = self._scan(number, table)
         layout = self.classes if table.layout is None else table.layout
+        if layout is None:
+            raise InputError(
+                f"layer {self.names[number]!r} has no neurons, and scores are made of any number; give it neurons and "
+                "output = true, and put no layer behind it"
+            )
         rails = self.rails if self.driver(number) is None else 1
         wanted = Connection(number, self._arriving(number, table), layout, self.has_bias(table), rails)
         made = self.synapse(wanted)
-        if table.output and math.prod(made.shape) != self.classes:
+        if table.output and self.classes not in {None, math.prod(made.shape)}:
             raise InputError(
                 f"layer {self.names[number]!r} is the output and has {math.prod(made.shape)} neurons, shape "
                 f"{made.shape}; the data ask for {self.classes} numbers"
@@ -222,8 +227,12 @@ class Parts(ABC):
         }
 
     def recurrent(self, number: int, neurons: int) -> Synapse:
-        """The synapse from a layer to itself."""
-        return self.synapse(Connection(number, (neurons,), neurons, self.recurrent_bias))
+        """The synapse from a layer to itself; of a convolution, from each place to itself."""
+        channels = self.tables[number].channels
+        if channels is None:
+            return self.synapse(Connection(number, (neurons,), neurons, self.recurrent_bias))
+        at_each = Convolution(channels=channels, kernel=1)
+        return self.synapse(Connection(number, self.shapes[self.names[number]], at_each, self.recurrent_bias))
 
     def _joins(self, number: int, table: LayerTable, neurons: int) -> Iterator[Join]:
         name, (main, others) = self.names[number], self.feeds(number)

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import torch
 from torch import Tensor
 
 from memsim.errors import InputError
@@ -16,7 +17,7 @@ from memsim.own_code import names_code
 
 Scores = Callable[[Tensor], Tensor]
 """From outputs [time, batch, classes] to scores [batch, classes]."""
-MEAN, LAST, SUM = "mean", "last", "sum"
+MEAN, LAST, SUM, DOT_PRODUCT = "mean", "last", "sum", "dot-product"
 SCALE = "scale"
 
 
@@ -35,7 +36,30 @@ def total(outputs: Tensor) -> Tensor:
     return outputs.sum(0)
 
 
-SCORES: dict[str, Scores] = {MEAN: mean, LAST: last, SUM: total}
+@dataclass(frozen=True)
+class DotProduct:
+    """Of the rates z of two places: scores (1, sum over channels of z z'), so that pairs that agree are of class 1.
+
+    The difference of both is the logit of the decoder of a graph auto-encoder: Kipf and Welling, 2016,
+    arXiv:1611.07308, equation 2, but for the 1, since rates are not negative.
+
+    Attributes:
+        makes: classes that it tells apart, whatever the number of neurons.
+    """
+
+    makes: int = 2
+
+    def __call__(self, outputs: Tensor) -> Tensor:
+        if outputs.shape[-1] % 2:
+            raise InputError(
+                f"scores {DOT_PRODUCT!r} are of two places, and the last layer has {outputs.shape[-1]} neurons; "
+                "allowed: as many at both, such as channels with a kernel of 1 over an image of 1 x 2"
+            )
+        alike = outputs.mean(0).unflatten(-1, (-1, 2)).prod(-1).sum(-1)
+        return torch.stack([torch.ones_like(alike), alike], -1)
+
+
+SCORES: dict[str, Scores] = {MEAN: mean, LAST: last, SUM: total, DOT_PRODUCT: DotProduct()}
 """Scores by the names that studies use."""
 
 
@@ -51,8 +75,18 @@ class InUnits:
     scores: Scores
     scale: float
 
+    @property
+    def makes(self) -> int | None:
+        """Classes of the scores, see `classes_of`."""
+        return classes_of(self.scores)
+
     def __call__(self, outputs: Tensor) -> Tensor:
         return self.scores(outputs) / self.scale
+
+
+def classes_of(scores: Scores) -> int | None:
+    """Classes that scores make of any number of neurons; None of scores that are one for each neuron."""
+    return getattr(scores, "makes", None)
 
 
 def check_scores(entry: Any) -> Any:

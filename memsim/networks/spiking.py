@@ -14,6 +14,7 @@ from memsim.crossbar import Crossbar
 from memsim.errors import InputError
 from memsim.networks.discrete_neurons import DiscreteNeuron
 from memsim.networks.geometry import Convolution, as_image, one_group
+from memsim.networks.graphs import normalised
 from memsim.networks.layer import Layer
 from memsim.networks.layer_table import CROSSBAR, LayerTable
 from memsim.networks.lif_table import LifTable
@@ -31,7 +32,8 @@ class SpikingNetwork(Network):
 
     Args:
         shape: of one input: (features,), (height, width) or (channels, height, width).
-        outputs: neurons of the last layer, which does not fire unless its table says so.
+        outputs: neurons of the last layer, which does not fire unless its table says so; None where scores are made of
+            as many as its table says.
         hidden: layers before it: numbers of neurons, convolutions, or tables with all that a layer can have.
         recurrent: whether the last hidden layer, a dense one, also gets its own spikes of the step before.
         steps: of time that inputs are presented for: still ones [batch, inputs], or events [batch, time, inputs]. Where
@@ -54,7 +56,7 @@ class SpikingNetwork(Network):
     def __init__(  # noqa: PLR0913 - the parts of a network
         self,
         shape: tuple[int, ...],
-        outputs: int,
+        outputs: int | None,
         hidden: Sequence[int | Convolution | LayerTable],
         *,
         recurrent: bool = False,
@@ -177,7 +179,7 @@ class _OfSpikes(Parts):
     def __init__(  # noqa: PLR0913 - the parts of a network
         self,
         shape: tuple[int, ...],
-        classes: int,
+        classes: int | None,
         tables: Sequence[LayerTable],
         generator: torch.Generator | None,
         *,
@@ -203,18 +205,40 @@ class _OfSpikes(Parts):
         return ideal
 
     def recurrent(self, number: int, neurons: int) -> Synapse:
-        made, norm = super().recurrent(number, neurons), self.tables[number].recurrent_norm
-        if norm is None:
-            return made
+        made, table = super().recurrent(number, neurons), self.tables[number]
         if not isinstance(made, Ideal):
+            self._refuse_on_crossbars(number, table)
+            return made
+        if table.recurrent_norm is not None:
+            weight = cast("nn.Linear", made.module).weight
+            with torch.no_grad():
+                weight.mul_(table.recurrent_norm / weight.norm(dim=1, keepdim=True))
+        if table.edges:
+            made.along = self._along(number, table)
+        return made
+
+    def _refuse_on_crossbars(self, number: int, table: LayerTable) -> None:
+        """Raise InputError where the connections of a layer to itself are more than cells can be."""
+        if table.recurrent_norm is not None:
             raise InputError(
                 f"layer {self.names[number]!r}: recurrent_norm is of plain weights, and it is behind crossbars; "
                 "leave it out, and give synapses.initial_weight"
             )
-        weight = cast("nn.Linear", made.module).weight
-        with torch.no_grad():
-            weight.mul_(norm / weight.norm(dim=1, keepdim=True))
-        return made
+        if table.edges:
+            raise InputError(
+                f"layer {self.names[number]!r}: edges mix what plain weights give, and it is behind crossbars; leave "
+                "synapse out"
+            )
+
+    def _along(self, number: int, table: LayerTable) -> Tensor:
+        """What each place of a layer hears of the others, [places, places]."""
+        places, edges = math.prod(self.shapes[self.names[number]][1:]), torch.tensor(table.edges)
+        if int(edges.max()) >= places:
+            raise InputError(
+                f"layer {self.names[number]!r}: edges name place {int(edges.max())} of {places}; allowed: 0 to "
+                f"{places - 1}"
+            )
+        return torch.from_numpy(normalised(edges, places).toarray()).float()
 
     def has_bias(self, table: LayerTable) -> bool:
         # a normalisation has one of its own

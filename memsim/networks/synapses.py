@@ -220,6 +220,10 @@ def grouped(
 class Ideal(Synapse):
     """Plain arithmetic without unit: nn.Linear or nn.Conv2d, or what `map_to_imc` puts in their place.
 
+    Attributes:
+        along: of a convolution, what each place hears of the currents of all, [places, places] and symmetric; its own
+            where None.
+
     Args:
         shape: of the input: (features,), (height, width) or (channels, height, width).
         module: takes [n, features], or [n, channels, height, width].
@@ -236,6 +240,8 @@ class Ideal(Synapse):
     ) -> None:
         super().__init__()
         self.module: nn.Module = module
+        self.along: Tensor | None
+        self.register_buffer("along", None)
         self.groups, self.rails = 1 if convolution is None else convolution.groups, rails
         self.reorders = self.groups > 1 and rails > 1
         self.image = None if convolution is None else as_image(shape)
@@ -248,7 +254,10 @@ class Ideal(Synapse):
     def forward(self, x: Tensor) -> Tensor:
         lines = by_group(x, self.groups, self.rails)
         given = lines.reshape(-1, *self.image) if self.image else lines.reshape(-1, x.shape[-1])
-        return self.module(given).reshape(*x.shape[:-1], -1)
+        current = self.module(given)
+        if self.along is not None:
+            current = (current.flatten(2) @ self.along).view_as(current)
+        return current.reshape(*x.shape[:-1], -1)
 
     def transposed(self, y: Tensor) -> Tensor:
         if isinstance(self.module, nn.Linear):

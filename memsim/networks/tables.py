@@ -166,8 +166,8 @@ class NetworkTable(Table):
             spike; `direct`, the numbers themselves at every step; or a function of yours, `FILE.py:NAME`, see
             memsim.networks.spikes.
         scores: of the membranes of discrete neurons in the last layer: their `mean` or `sum` over the steps, those of
-            the `last` step, or a function of yours, `FILE.py:NAME`, see memsim.networks.scores; or a table with that as
-            `kind`, and `scale`: what counts as one unit of a score.
+            the `last` step, the `dot-product` of the rates of two places, or a function of yours, `FILE.py:NAME`, see
+            memsim.networks.scores; or a table with that as `kind`, and `scale`: what counts as one unit of a score.
         neuron: `lif`, discrete leaky neurons behind plain weights, also meant where `steps` or stages are given and no
             neuron; or the circuit of the neurons: a cell of the package by name, or `FILE.py:CLASS` or `FILE.cir:NAME`;
             in Python also an object, see memsim.networks.cells.

@@ -118,6 +118,12 @@ def test_what_is_no_chain_is_not_exported_as_one(more: dict[str, object], messag
         to_nir(SpikingNetwork((6,), 3, layers))
 
 
+def test_a_convolution_that_hears_itself_is_not_exported() -> None:
+    layers = (LayerTable(channels=2, kernel=1, recurrent=True, edges=((0, 1),)), LayerTable())
+    with pytest.raises(InputError, match="'layer1' is a convolution that hears itself"):
+        to_nir(SpikingNetwork((1, 1, 3), 3, layers))
+
+
 def chain(*nodes: nir.NIRNode, inputs: tuple[int, ...] = (3,), outputs: int = 2) -> nir.NIRGraph:
     return nir.NIRGraph.from_list(nir.Input(np.array(inputs)), *nodes, nir.Output(np.array([outputs])))
 

@@ -22,17 +22,18 @@ SIZES = {
     "fsdd": (600, 300),
     "cora": (140, 1000),
     "citeseer": (120, 1000),
+    "karate-club": (2, 32),
     "early-late": (1000, 500),
     "early-late-both-ways": (1000, 500),
     "moving-dots": (4000, 1000),
     "tactile-objects": (576, 144),
     "tactile-containers": (240, 60),
 }
-COMPUTED = {"digits", "yin-yang", "early-late", "early-late-both-ways", "moving-dots"}
+COMPUTED = {"digits", "yin-yang", "karate-club", "early-late", "early-late-both-ways", "moving-dots"}
 HERE = [
     pytest.param(name, marks=[] if name in COMPUTED else needs_data)
     for name in DATASETS
-    if name not in GENERATED  # made as tables say; see test_scenes.py and test_recall.py
+    if name not in GENERATED  # made as tables say; see test_scenes.py, test_recall.py and test_diffusion.py
 ]
 
 

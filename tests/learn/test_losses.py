@@ -134,3 +134,20 @@ def test_a_loss_that_is_added_has_a_name(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setitem(LOSSES, "count", lambda outputs, _: outputs.sum())
     outputs, wanted = drawn(5)
     assert make_loss(wanted, 4, loss="count")(outputs, wanted) == outputs.sum()
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_area_under_the_curve_is_that_of_scikit_learn(seed: int):
+    draw = torch.Generator().manual_seed(seed)
+    wanted = torch.randint(2, (200,), generator=draw)
+    outputs = torch.randint(5, (200, 2), generator=draw).double()  # so that many are equal
+    expected = sklearn.metrics.roc_auc_score(wanted, outputs[:, 1] - outputs[:, 0])
+    assert METRICS["area-under-curve"](outputs, wanted) == pytest.approx(expected, rel=1e-12)
+    with pytest.raises(InputError, match="there are 1 of 2; allowed: 2 of 2"):
+        METRICS["area-under-curve"](outputs, torch.zeros(200, dtype=torch.int64))
+
+
+def test_the_mean_of_one_example_is_that_of_its_numbers():
+    wanted = torch.tensor([[0.0, 1.0, torch.nan, 1.0]])
+    assert METRICS["r-squared"](wanted.nanmean().expand(1, 4), wanted) == pytest.approx(0, abs=1e-6)
+    assert METRICS["r-squared"](wanted.nan_to_num(), wanted) == 1

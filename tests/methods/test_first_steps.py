@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from memsim.learn import Study, load_study, make_dataset, train
-from memsim.learn.data import Dataset, Split, data_name, load_dataset
+from memsim.learn.data import Dataset, DataTable, Split, data_name, load_dataset
 from memsim.methods import load_method, method_names
 
 STUDIES = {name: path for one in method_names() for name, path in load_method(one).studies.items()}
@@ -31,6 +31,8 @@ LONG = {
     "dimensional-attention-circuits",
     "equilibrium",
     "equilibrium-circuits",
+    "graph-pack",
+    "graph-pack-diffusion",
     "hoyer-circuits",
     "membrane-residuals",
     "membrane-residuals-deep",
@@ -55,6 +57,8 @@ def short_data(study: Study) -> Dataset:
         parts = [Split(one.stored[few], one.labels[few], one.full_scale) for one in (data.train, data.test)]
         return replace(data, **dict(zip(("train", "test"), parts, strict=True)))
     shape, classes = SHAPES[name]
+    if isinstance(study.data, DataTable) and study.data.graph is not None and study.data.graph.links:
+        shape, classes = (*shape, 1, 2), 2
     draw = np.random.default_rng(0)
     train, test = ((draw.random((EXAMPLES, *shape)), np.arange(EXAMPLES) % classes) for _ in range(2))
     return make_dataset(train, test, inputs="images" if len(shape) > 1 else "static", targets="classes")

@@ -42,6 +42,29 @@ def test_a_scale_is_what_counts_as_one_unit() -> None:
         network(scores={"kind": "median", "scale": 2.0})
 
 
+PAIRS = {"channels": 5, "kernel": 1, "output": True, "fires": True}
+
+
+def test_the_dot_product_is_that_of_rates_at_two_places() -> None:
+    study = make_study(neuron="lif", steps=8, layers=(PAIRS,), scores={"kind": "dot-product", "scale": 0.5})
+    found = build_network((6, 1, 2), 2, study)
+    inputs = torch.rand(4, 12, generator=torch.Generator().manual_seed(0))
+    one, other = found.waveforms(inputs)[-1].detach().mean(0).view(4, 5, 2).unbind(-1)
+    assert float((one * other).sum()) > 0
+    expected = torch.stack([torch.ones(4), torch.einsum("bc,bc->b", one, other)], 1) / 0.5
+    torch.testing.assert_close(found(inputs).detach(), expected)
+
+
+def test_a_dot_product_is_of_two_classes_and_of_a_layer_with_neurons() -> None:
+    with pytest.raises(InputError, match="tell 2 classes apart, and the data have 4"):
+        network(scores="dot-product")
+    with pytest.raises(InputError, match="give it neurons and output = true"):
+        build_network((6, 1, 2), 2, make_study(neuron="lif", steps=5, hidden=(7,), scores="dot-product"))
+    odd = make_study(neuron="lif", steps=5, layers=({"neurons": 5, "output": True},), scores="dot-product")
+    with pytest.raises(InputError, match="of two places, and the last layer has 5 neurons"):
+        build_network((6,), 2, odd)(INPUTS)
+
+
 def test_scores_of_your_own(tmp_path: Path) -> None:
     file = tmp_path / "mine.py"
     file.write_text("def first(v):\n    return v[0]\n\n\ndef all_of_them(v):\n    return v\n")

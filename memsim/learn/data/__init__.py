@@ -11,6 +11,8 @@
 | moving-dots | events of a 16x16 camera; two numbers to predict | none, computed |
 | event-scenes | events of textures with known flow; velocity, divergence or flow to predict | none, computed |
 | cue-recall | one of several cues, noise, a go signal at which the cue is to be told | none, computed |
+| graph-diffusion | events at the nodes of a graph; the signal that spreads over it to predict | none, computed |
+| karate-club | members of a club that fell apart, and those they knew | none, from networkx |
 | cora, citeseer | words of papers, and of those they cite | planetoid/NAME.npz |
 | tactile-objects, tactile-containers | events of a fingertip, binned in time | tactile_neutouch/Ev-*.zip |
 | tonic:NAME | events, binned in time | the package tonic fetches them |
@@ -36,8 +38,9 @@ from memsim.learn.data.frame_table import FrameTable
 from memsim.learn.data.frames import in_frames
 from memsim.learn.data.generated import GENERATED
 from memsim.learn.data.graph_table import GraphTable
-from memsim.learn.data.graphs import nodes_of
+from memsim.learn.data.graphs import examples_of, nodes_of
 from memsim.learn.data.images import digits, fashion_mnist, mnist
+from memsim.learn.data.karate import KARATE_CLUB, karate_club
 from memsim.learn.data.motion import MOVING_DOTS, moving_dots
 from memsim.learn.data.nmnist import nmnist
 from memsim.learn.data.own import make_dataset, own_dataset
@@ -88,6 +91,7 @@ STATIC: dict[str, Callable[[Path | None], Dataset]] = {
     "mnist": mnist,
     "fashion-mnist": fashion_mnist,
     "yin-yang": lambda _: yin_yang(),
+    KARATE_CLUB: lambda _: nodes_of(karate_club(), KARATE_CLUB, GraphTable(hops=0)),
     **{name: partial(planetoid, name) for name in GRAPHS},
 }
 TIME_DOMAIN: dict[str, Callable[[Path | None, int], Dataset]] = {
@@ -166,8 +170,8 @@ def _loaded(
         return own_dataset(path, table, bins, parts)
     if name in GENERATED:
         return GENERATED[name](table, bins or TIME_BINS)
-    if name in GRAPHS and table.graph is not None:
-        return _nodes(table, table.graph, data_folder(folder))
+    if name in {KARATE_CLUB, *GRAPHS} and table.graph is not None:
+        return _graph(table, table.graph, data_folder(folder))
     if table != DataTable(name=name):
         raise InputError(
             f"data set {name!r} has no options; leave all but name out of the table data, or give a path"
@@ -185,14 +189,15 @@ def _named(name: str, folder: Path | None, bins: int) -> Dataset:
     return STATIC[name](folder) if name in STATIC else TIME_DOMAIN[name](folder, bins)
 
 
-def _nodes(table: DataTable, graph: GraphTable, folder: Path | None) -> Dataset:
-    """Nodes of a citation graph that hear of each other.
+def _graph(table: DataTable, graph: GraphTable, folder: Path | None) -> Dataset:
+    """A graph whose nodes hear of each other.
 
     Raises:
         InputError: an entry that they do not have.
     """
     table.refuse(set(DataTable.model_fields) - {"name", "graph"}, f"{table.name} is mixed as graph says")
-    return nodes_of(load_graph(table.name, folder), table.name, graph)
+    known = karate_club() if table.name == KARATE_CLUB else load_graph(table.name, folder)
+    return examples_of(known, table.name, graph)
 
 
 def is_own(name: str) -> bool:

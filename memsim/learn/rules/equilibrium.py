@@ -182,7 +182,7 @@ def hold(layer: Layer, contraction: float) -> None:
     """Scale the weights of a layer to itself back where f would spread rates by more than that."""
     weight = cast("Tensor", cast("Ideal", layer.recurrent).module.weight)
     with torch.no_grad():
-        slope = _per_spike(layer, torch.as_tensor(_norm(weight)))
+        slope = _per_spike(layer, torch.as_tensor(_norm(weight.flatten(1))))
         weight.mul_((contraction / slope).clamp(max=1))
 
 
