@@ -92,6 +92,19 @@ ROWS: tuple[Row, ...] = (
         "the same with a slope at every potential",
         "{:.1%}".format,
     ),
+    ("energy of errors, first", "energy of errors, labels held, before training", "{:.2f}".format),
+    ("energy of errors, last", "the same after training", "{:.2f}".format),
+    *(
+        (f"five tasks, {way}, {key}", f"five tasks of two digits, {way}, {words}", "{:.1%}".format)
+        for way in ("local updates", "backpropagation")
+        for key, words in (
+            ("as it was learned", "each as it was learned"),
+            ("at the end", "at the end"),
+            ("at the end, told which two", "at the end, among the two digits of the task"),
+            ("forgotten", "forgotten of the first four"),
+            ("forgotten, told which two", "forgotten of the first four, among the two digits of the task"),
+        )
+    ),
     ("pulses", "pulses in place, all cells", "{:.3g}".format),
     ("pulses of a cell", "pulses of a cell, mean", "{:.3g}".format),
     ("most pulses of a cell", "pulses of the cell that got most", "{:.0f}".format),

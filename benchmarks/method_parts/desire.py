@@ -12,10 +12,11 @@ from torch import Tensor
 from memsim.learn import Run, load_study, make_study
 from memsim.learn.data import load_dataset
 from memsim.learn.rules import Batch, Desire
-from memsim.learn.writing import ENERGY, FIGURES, MOST, PULSES, Arrays, writer_of
+from memsim.learn.writing import Arrays, writer_of
 from memsim.methods import load_method
 from memsim.networks import Network, build_network
 from method_parts.drawing import SIZE, saved
+from method_parts.in_place import pulses
 
 UPDATES, BATCH, RATE = 600, 20, 0.006
 CELLS = 9
@@ -25,16 +26,7 @@ CELLS = 9
 def measures(run: Run, _: Path) -> dict[str, Any]:
     """Accuracy with ties counted as wrong, and what writing took of studies that write in place."""
     scores = (run.records[0].history if run.records else run.history)[-1].scores
-    found = {"ties wrong": scores["strict-accuracy"]}
-    if set(FIGURES) <= set(scores):
-        weights = sum(crossbar.weight.numel() for crossbar in run.network.crossbars)
-        found |= {
-            "pulses": scores[PULSES],
-            "pulses of a cell": scores[PULSES] / (2 * weights),
-            "most pulses of a cell": scores[MOST],
-            "energy of writing [J]": scores[ENERGY],
-        }
-    return found
+    return {"ties wrong": scores["strict-accuracy"], **pulses(run)}
 
 
 def figure(path: Path) -> Path:

@@ -27,6 +27,7 @@ from memsim.networks.gates import Identity
 from memsim.networks.geometry import Convolution, as_image
 from memsim.networks.layer_table import LayerTable
 from memsim.networks.network import Network
+from memsim.networks.predictions import Prediction
 from memsim.networks.scans import TIME
 from memsim.networks.scores import mean
 from memsim.networks.spiking import SpikingNetwork
@@ -88,6 +89,7 @@ def check_chain(network: Network) -> None:
             f"is stepped over {layer.over}s": layer.over != TIME,
             "has a normalisation": layer.norm is not None,
             "is a convolution that hears itself": layer.recurrent is not None and len(layer.shape) > 1,
+            "predicts what it hears": isinstance(layer.recurrent, Prediction),
             "has a gate": not isinstance(layer.gate, Identity),
             "has groups of signed channels, whose lines they reorder": layer.synapse.reorders,
         }

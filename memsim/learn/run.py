@@ -26,6 +26,7 @@ from memsim.learn.study import Study, load_study
 from memsim.networks import Network, build_network
 from memsim.networks.memristive import MemristiveNetwork
 from memsim.networks.nonidealities import check_nonidealities
+from memsim.networks.predictions import Prediction
 
 CALIBRATION_SAMPLE = 500
 """Training examples that decisions are calibrated with."""
@@ -201,6 +202,7 @@ def on_card(  # noqa: PLR0913 - each is a choice of its own
         fold: normalisation into layers and thresholds, which then has no averages to train or to fit to a chip.
     """
     of_layers = cards or {}
+    check_predictions(network, card)
     check_gates(network, lambda name: of_layers.get(name, card), digital)
     sample = first(data.train, SPAN_SAMPLE).inputs() if network.crossbars else None
     source = torch.Generator().manual_seed(seed)
@@ -241,6 +243,16 @@ def check_gates(
             raise InputError(
                 f"{who} is not binary_safe, and word lines of {card.name} are binary; say binary_safe = True in its "
                 "class if it can stand behind them, or choose a card with inputs.coding = pulse-count or bit-serial"
+            )
+
+
+def check_predictions(network: Network, card: HardwareCard) -> None:
+    """Raise InputError where a layer predicts what it hears, which arrays of a card are not read for."""
+    for layer in network.chain:
+        if isinstance(layer.recurrent, Prediction):
+            raise InputError(
+                f"layer {layer.name!r} predicts what it hears: its lines carry differences of both signs, and its "
+                f"arrays are read both ways, which {card.name} does not do; leave prediction_tau or the card out"
             )
 
 

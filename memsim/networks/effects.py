@@ -198,6 +198,10 @@ def _check_times(study: NetworkTable, layer: LayerTable, name: str) -> None:
             f"layer {name!r}: recurrent_norm is of plain weights, and circuits are behind crossbars; leave it out, and "
             "give synapses.initial_weight"
         )
+    if layer.prediction_tau is not None:
+        raise ValueError(
+            f"layer {name!r}: prediction_tau is of discrete neurons, and {study.neuron!r} is a circuit; leave it out"
+        )
     window, longest = study.window, MOST_WINDOWS * study.window
     if layer.delay is not None and not layer.delay < window:
         raise ValueError(

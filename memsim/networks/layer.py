@@ -3,10 +3,10 @@
     i(t) = gate(norm(W x(t - d) + sum W' x')) + sum norm'(W'' x'') + R l,    y = neuron(i),    tau dl/dt = y - l
 
 x is what the layer before gives, or a part of the input, or averages of windows of either, y its own outputs and l the
-lines that they drive; lines of discrete neurons have the outputs of the step before. x' and x'' come by joins: what
-other layers give, or the currents i of these. Those of further joins are added to the outputs: y + norm'(W'' x'') goes
-on; or they come before y, step after step. A join has no synapse or normalisation where it is not said to: then x'' is
-added as it is. Layers over locations get x turned, see memsim.networks.scans.
+lines that they drive; lines of discrete neurons have the outputs of the step before, or traces of these. x' and x''
+come by joins: what other layers give, or the currents i of these. Those of further joins are added to the outputs:
+y + norm'(W'' x'') goes on; or they come before y, step after step. A join has no synapse or normalisation where it is
+not said to: then x'' is added as it is. Layers over locations get x turned, see memsim.networks.scans.
 """
 
 from __future__ import annotations
@@ -83,7 +83,7 @@ class Layer(nn.Module):
         norm: normalisation of the currents of all connections but its own, of discrete neurons; none where left out.
         gate: of these currents, or of the outputs; they stay what they are where left out.
         recurrent: synapse from its own outputs.
-        tau: time constant of the lines between, of circuits [s].
+        tau: time constant of the lines between [s], or of traces of discrete neurons [steps].
         source: what leads to the synapse in the place of the layer before: a part of the input, or a layer.
         joins: from other layers.
         resampling: averages or copies of what comes from the layer before, which word lines follow.

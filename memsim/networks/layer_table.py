@@ -70,7 +70,10 @@ class LayerTable(Table):
             left out.
         recurrent_norm: of the plain weights that each neuron of a recurrent layer hears its own layer with, as training
             starts; below 1 in thresholds, activity settles. That of all other weights where left out.
-        bias: whether a word line that is always on leads to it; as `synapses.bias` says where left out.
+        prediction_tau: of discrete neurons: time constant [steps] of the traces of its spikes, by which it predicts
+            what comes in, to hear the difference; see memsim.networks.predictions. It predicts nothing where left out.
+        bias: whether a word line that is always on leads to it; as `synapses.bias` says where left out. A layer that
+            predicts has none.
         after: layer that it follows in the place of the one before, or `input`: the begin of a branch.
         sources: layers whose outputs it gets besides those of the layer before; `input` is what the first one gets, and
             `before` what its block gets. In files it is called `from`, and may have tables: see `SkipTable`. A layer
@@ -112,6 +115,7 @@ class LayerTable(Table):
     recurrent_tau: Positive | None = None
     recurrent_norm: Positive | None = None
     edges: tuple[tuple[Whole, Whole], ...] = ()
+    prediction_tau: Annotated[float, Field(ge=1, strict=True)] | None = None
     bias: bool | None = None
     sources: Annotated[tuple[str | SkipTable, ...], BeforeValidator(_several), Field(alias="from")] = ()
     after: str | None = None
@@ -181,6 +185,27 @@ class LayerTable(Table):
                 "edges join the places of a recurrent convolution; give channels, kernel and recurrent = true, or "
                 "leave edges out"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _predicts(self) -> LayerTable:
+        if self.prediction_tau is None:
+            return self
+        beside = {
+            "channels": self.channels,
+            "recurrent": self.recurrent,
+            "bias": self.bias,
+            "norm": self.norm,
+            "gate": self.gate,
+            "fires": self.fires,
+        }
+        for name in [name for name, value in beside.items() if value]:
+            raise ValueError(
+                f"prediction_tau is of dense layers that are read both ways as they are, and {name} is given, too; "
+                "leave one of them out"
+            )
+        if self.is_last or self.over != TIME:
+            raise ValueError("prediction_tau is of hidden layers over time; leave it out of others")
         return self
 
     @model_validator(mode="after")

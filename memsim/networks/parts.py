@@ -23,6 +23,7 @@ from memsim.networks.lines import Part, Resampling, resampling_of
 from memsim.networks.named_gates import make_gate
 from memsim.networks.network import INPUT
 from memsim.networks.normalisation import make_norm
+from memsim.networks.predictions import Prediction
 from memsim.networks.scans import INDEX, LOCATION, TIME, Scan, order_of
 from memsim.networks.skips import CURRENT, STEPS, SkipTable
 from memsim.networks.synapses import Convolutional, Dense, OnCrossbars, Synapse, grouped
@@ -121,13 +122,15 @@ class Parts(ABC):
         """Whether a layer has one."""
 
     def tau(self, table: LayerTable) -> float | None:
-        """Time constant of the lines of a recurrent layer, of circuits [s]."""
-        return None
+        """Time constant of what a layer hears of itself: lines of circuits [s], traces of a prediction [steps]."""
+        return table.prediction_tau
 
     def made(self) -> tuple[list[Synapse], list[dict[str, Any]]]:
         """The synapses from each layer to the next, and what else `Layer` takes."""
         synapses = [self._synapse(number, table) for number, table in enumerate(self.tables)]
-        return synapses, [self._others(number, table) for number, table in enumerate(self.tables)]
+        return synapses, [
+            self._others(number, table, synapses[number]) for number, table in enumerate(self.tables)
+        ]
 
     def feeds(self, number: int) -> tuple[str, tuple[str, ...]]:
         """Names of what leads to the synapse of a layer, and of what else comes in.
@@ -209,12 +212,12 @@ class Parts(ABC):
     def _resampling(self, number: int, table: LayerTable) -> Resampling | None:
         return resampling_of(self._heard(number, self.feeds(number)[0]), table.pool, table.upsample)
 
-    def _others(self, number: int, table: LayerTable) -> dict[str, Any]:
+    def _others(self, number: int, table: LayerTable, synapse: Synapse) -> dict[str, Any]:
         name, (main, _) = self.names[number], self.feeds(number)
-        neurons, scan = math.prod(self.shapes[name]), self.scans[name]
+        neurons, scan = math.prod(synapse.shape), self.scans[name]
         return {
             "name": name,
-            "recurrent": self.recurrent(number, neurons) if table.recurrent else None,
+            "recurrent": self._again(number, table, synapse),
             "tau": self.tau(table),
             "norm": make_norm(table.norm, self.shapes[name], scan.steps),
             "gate": make_gate(table.gate, self.shapes[name], scan.steps, self.generator),
@@ -225,6 +228,12 @@ class Parts(ABC):
             "over": scan.over,
             "order": torch.tensor(scan.order) if scan.order else None,
         }
+
+    def _again(self, number: int, table: LayerTable, synapse: Synapse) -> Synapse | None:
+        """What a layer hears of itself."""
+        if table.prediction_tau is not None:
+            return Prediction(synapse)
+        return self.recurrent(number, math.prod(synapse.shape)) if table.recurrent else None
 
     def recurrent(self, number: int, neurons: int) -> Synapse:
         """The synapse from a layer to itself; of a convolution, from each place to itself."""

@@ -1,7 +1,8 @@
 """Layers that hear themselves.
 
 Circuits whose synapse is a product with a matrix take it into their own scan over time. Else time goes step by step:
-discrete neurons hear their outputs of the step before, circuits the lines of `memsim.surrogate.coupling`.
+discrete neurons hear their outputs of the step before, or traces of these, circuits the lines of
+`memsim.surrogate.coupling`.
 """
 
 from __future__ import annotations
@@ -26,14 +27,14 @@ def recur(
         synapse: from the outputs to the currents.
         current: of all other connections, [time, batch, neurons].
         state: at the start; that of rest where None.
-        tau: time constant of the lines, of circuits [s].
+        tau: time constant of the lines [s], or of traces of discrete neurons [steps]; their spikes where None.
         timing: for the neuron.
 
     Raises:
         InputError: circuits without a time constant.
     """
     if "dt" not in timing:
-        return _discrete(neuron, synapse, current, state)
+        return _discrete(neuron, synapse, current, state, tau)
     if tau is None:
         raise InputError("a recurrent layer of circuits has no time constant of its lines; give tau [s]")
     matrix = synapse.matrix()
@@ -42,12 +43,20 @@ def recur(
     return _circuits(neuron, synapse, current, state, tau, **timing)
 
 
-def _discrete(neuron: nn.Module, synapse: Synapse, current: Tensor, state: Any) -> tuple[Tensor, Any]:
-    outputs = [torch.zeros_like(current[0])]
+def _discrete(
+    neuron: nn.Module, synapse: Synapse, current: Tensor, state: Any, tau: float | None
+) -> tuple[Tensor, Any]:
+    outputs, trace = list[Tensor](), torch.zeros_like(current[0])
     for now in current:
-        out, state = neuron((now + synapse(outputs[-1]))[None], state)
+        out, state = neuron((now + synapse(trace))[None], state)
         outputs.append(out[0])
-    return torch.stack(outputs[1:]), state
+        trace = out[0] if tau is None else trace_after(trace, out[0], tau)
+    return torch.stack(outputs), state
+
+
+def trace_after(trace: Tensor, spikes: Tensor, tau: float) -> Tensor:
+    """Traces of spikes, which they approach with a time constant of `tau` steps."""
+    return trace + (spikes - trace) / tau
 
 
 def _circuits(

@@ -128,7 +128,8 @@ class SpikingNetwork(Network):
     @property
     def recurrent(self) -> nn.Module | None:
         """From the spikes of the last hidden layer to its currents."""
-        return next((cast("Ideal", layer.recurrent).module for layer in self.chain if layer.recurrent), None)
+        loops = (layer.recurrent for layer in self.chain)
+        return next((loop.module for loop in loops if isinstance(loop, Ideal)), None)
 
 
 @dataclass(frozen=True)
@@ -241,8 +242,9 @@ class _OfSpikes(Parts):
         return torch.from_numpy(normalised(edges, places).toarray()).float()
 
     def has_bias(self, table: LayerTable) -> bool:
-        # a normalisation has one of its own
-        return table.norm is None if table.bias is None else table.bias
+        # a normalisation has one of its own, and what predicts is read both ways
+        own = table.norm is None and table.prediction_tau is None
+        return own if table.bias is None else table.bias
 
     def _counted(self, wanted: Connection) -> Synapse:
         """On cells, in units of current that give its first weights the variance that plain ones have."""

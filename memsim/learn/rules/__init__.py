@@ -1,6 +1,7 @@
 """What fills the gradients of a network: the rule of a study."""
 
 from memsim.learn.rules.base import BPTT, Batch, Checked, Rule, RunAnew
+from memsim.learn.rules.coding import PredictiveCoding
 from memsim.learn.rules.desire import Desire
 from memsim.learn.rules.equilibrium import Equilibrium
 from memsim.learn.rules.exact_spikes import ExactSpikes
@@ -25,6 +26,7 @@ __all__ = [
     "Desire",
     "Equilibrium",
     "ExactSpikes",
+    "PredictiveCoding",
     "Rule",
     "RuleEntry",
     "RunAnew",

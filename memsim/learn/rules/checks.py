@@ -21,9 +21,16 @@ def number_of(policy: Coefficient) -> float:
     return float(policy.number)
 
 
-def hears_one(layer: Layer, *, delayed: bool = False) -> bool:
-    """Whether a layer hears the one before and nothing else, over time; what comes in may be late, if that is said."""
-    others = (layer.recurrent, layer.resampling, layer.source, layer.norm, layer.connections or None)
+def hears_one(layer: Layer, *, delayed: bool = False, itself: bool = False) -> bool:
+    """Whether a layer hears the one before, over time, and nothing else.
+
+    Args:
+        layer: it.
+        delayed: whether what comes in may be late.
+        itself: whether it may hear itself, too.
+    """
+    loop = None if itself else layer.recurrent
+    others = (loop, layer.resampling, layer.source, layer.norm, layer.connections or None)
     on_time = delayed or layer.delay is None
     plain = layer.over == TIME and isinstance(layer.gate, Identity)
     return plain and on_time and not any(one is not None for one in others)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from memsim.errors import InputError
 from memsim.learn.rules.base import BPTT, Batch, Rule
+from memsim.learn.rules.coding import PredictiveCoding
 from memsim.learn.rules.desire import Desire
 from memsim.learn.rules.equilibrium import Equilibrium
 from memsim.learn.rules.exact_spikes import ExactSpikes
@@ -23,6 +24,7 @@ RULES: dict[str, Callable[..., Rule]] = {
     "desire": Desire,
     "equilibrium": Equilibrium,
     "exact-spikes": ExactSpikes,
+    "predictive-coding": PredictiveCoding,
     "sparse": SparseBPTT,
 }
 """Rules by the names that studies use."""
