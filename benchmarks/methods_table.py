@@ -17,6 +17,21 @@ ROWS: tuple[Row, ...] = (
     ("software", "in software", "{:.2%}".format),
     ("ties wrong", "the same, ties of spike counts wrong", "{:.2%}".format),
     ("float twin", "a float twin", "{:.2%}".format),
+    ("software, r", "correlation r in software", "{:.3f}".format),
+    ("software, nRMSE", "error in software, over the range", "{:.3f}".format),
+    ("counted events, r", "correlation r of a parabola through the number of events", "{:.3f}".format),
+    ("counted events, nRMSE", "its error, over the range", "{:.3f}".format),
+    (
+        "columns of 1 bit, r",
+        "correlation r, columns of one bit, chips never seen, without faults",
+        "{:.3f}".format,
+    ),
+    ("columns of 1 bit, nRMSE", "error over the range, the same", "{:.3f}".format),
+    (
+        "growth of the error at 1e-3",
+        "growth of that error, upsets and stuck cells of 0.1 % each",
+        "{:+.1%}".format,
+    ),
     ("linear twin", "a logistic regression of the same inputs", "{:.2%}".format),
     *(
         (f"software, {steps} steps", f"in software, {steps} steps", "{:.2%}".format)

@@ -13,12 +13,14 @@ from memsim.crossbar.mapping import DifferentialPairs, Mapping, ReferenceColumn,
 from memsim.crossbar.netlist import crossbar_deck, crossbar_transient_deck
 from memsim.crossbar.nonidealities import (
     Drift,
+    Fading,
     Levels,
     LognormalVariation,
     PerArray,
     ProgrammingNoise,
     ReadNoise,
     StuckCells,
+    Upsets,
     compose,
 )
 from memsim.crossbar.operating_point import (
@@ -41,6 +43,7 @@ __all__ = [
     "Crossbar",
     "DifferentialPairs",
     "Drift",
+    "Fading",
     "Hardware",
     "InSeries",
     "Levels",
@@ -59,6 +62,7 @@ __all__ = [
     "StaticDevice",
     "StuckCells",
     "ThresholdCell",
+    "Upsets",
     "Wires",
     "WriteVerify",
     "Writer",

@@ -6,6 +6,8 @@ With n standard normal and drawn anew for each cell:
     programming   g -> max(g + sigma(g) n, 0),  sigma(g) = sum_k c_k (g / g_max)^k
     variation     g -> g exp(sigma n)
     stuck cells   g -> conductance, with probability `rate`
+    upsets        g -> g_min + g_max - g, with probability `rate`
+    fading        g -> towards + share (g - towards)
     drift         g -> g ((t + t_0) / t_0)^-nu,  nu = |mean(g) + spread(g) n|
     read noise    i_j = sum_i v_i g_ij + n_j sqrt(sum_i v_i^2 s(g_ij)^2 g_ij^2)
 
@@ -131,6 +133,50 @@ class StuckCells:
         check_conductance(g)
         draw = torch.rand(g.shape, generator=generator, device=g.device, dtype=torch.float32)
         return torch.where(draw < self.rate, self.conductance, g)
+
+
+@dataclass(frozen=True)
+class Upsets:
+    """Turns each cell with probability `rate` to the conductance opposite to its own, from `g_min` to `g_max` [S].
+
+    A cell of one bit flips; the middle of the range stays. Beyond the range lies the opposite end.
+    """
+
+    rate: float
+    g_min: float
+    g_max: float
+
+    def __post_init__(self) -> None:
+        check("rate", self.rate, above=0.0, high=1.0)
+        check("g_min", self.g_min, low=0.0)
+        check("g_max", self.g_max, above=self.g_min)
+
+    def __call__(self, g: Tensor, generator: torch.Generator) -> Tensor:
+        check_conductance(g)
+        draw = torch.rand(g.shape, generator=generator, device=g.device, dtype=torch.float32)
+        opposite = (self.g_min + self.g_max - g).clamp(self.g_min, self.g_max)
+        return torch.where(draw < self.rate, opposite, g)
+
+
+@dataclass(frozen=True)
+class Fading:
+    """Brings all conductances nearer to one that they relax to, as of devices whose states forget at one rate.
+
+    Args:
+        share: of the distance that is left, exp(-t / retention) after a time t.
+        towards: what they relax to [S].
+    """
+
+    share: float
+    towards: float
+
+    def __post_init__(self) -> None:
+        check("share", self.share, low=0.0, high=1.0)
+        check("towards", self.towards, low=0.0)
+
+    def __call__(self, g: Tensor, _: torch.Generator) -> Tensor:
+        check_conductance(g)
+        return self.towards + self.share * (g - self.towards)
 
 
 @dataclass(frozen=True)

@@ -44,7 +44,14 @@ _SIZED = re.compile(r"(?P<base>.+)-(?P<size>\d+)")
 _DEEPEST = 8
 
 
-DRAWN_ONCE = ("cell.variation", "cell.stuck_rate", "converter.offset", "converter.inl", "converter.dnl")
+DRAWN_ONCE = (
+    "cell.variation",
+    "cell.stuck_rate",
+    "cell.upset_rate",
+    "converter.offset",
+    "converter.inl",
+    "converter.dnl",
+)
 """Entries of a card that make its chips differ."""
 
 

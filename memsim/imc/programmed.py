@@ -17,6 +17,8 @@ from memsim.imc.tiles import Lines, cells_of, conductances, largest_weight, powe
 IDEAL_CELLS = {
     "cell.variation": 0.0,
     "cell.stuck_rate": 0.0,
+    "cell.upset_rate": 0.0,
+    "cell.retained": 1.0,
     "cell.read_noise": 0.0,
     "wires": {"word_line": 0.0, "bit_line": 0.0},
 }

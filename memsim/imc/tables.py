@@ -45,6 +45,9 @@ class CellTable(Table):
         read_time: length of a read pulse on a word line, after which the column is converted [s].
         variation: standard deviation of the logarithm of conductances, from device to device.
         stuck_rate: share of cells that stay at their highest conductance.
+        upset_rate: share of cells that have turned to the conductance opposite to their own since they were written.
+        retained: share that is left of how far cells were written from the middle of their range, 1 when just written;
+            what they are compared with, and counted in, stays.
         read_noise: standard deviation of a cell's conductance from read to read, as a share of it.
         write_voltage, write_time: of a pulse that programs a cell [V], [s]; without them programming has no cost.
         write_pulses: that a cell takes on average, those of write and verify schemes included; 1 where left out.
@@ -57,6 +60,8 @@ class CellTable(Table):
     read_time: Positive
     variation: NonNegative = 0.0
     stuck_rate: Share = 0.0
+    upset_rate: Share = 0.0
+    retained: Share = 1.0
     read_noise: NonNegative = 0.0
     write_voltage: Positive | None = None
     write_time: Positive | None = None

@@ -17,11 +17,13 @@ from torch.nn.functional import pad
 
 from memsim.crossbar import (
     DifferentialPairs,
+    Fading,
     LognormalVariation,
     Mapping,
     ReadNoise,
     ReferenceColumn,
     StuckCells,
+    Upsets,
     Wires,
     effective_conductance,
 )
@@ -96,7 +98,8 @@ def conductances(weight: Tensor, card: HardwareCard, source: torch.Generator) ->
 def is_ideal(card: HardwareCard) -> bool:
     """Whether lines are the digits of the weights."""
     cell = card.cell
-    return not (_wired(card) or cell.variation or cell.stuck_rate or cell.read_noise)
+    changed = cell.variation or cell.stuck_rate or cell.upset_rate or cell.retained < 1
+    return not (_wired(card) or changed or cell.read_noise)
 
 
 def _block(weight: Tensor, card: HardwareCard, source: torch.Generator) -> tuple[Tensor, Tensor | None]:
@@ -125,8 +128,12 @@ def _cells(weight: Tensor, card: HardwareCard, source: torch.Generator) -> tuple
 
 def _transforms(card: HardwareCard) -> Iterator[Transform]:
     cell = card.cell
+    if cell.upset_rate:
+        yield Upsets(cell.upset_rate, cell.conductance_min, cell.conductance_max)
     if cell.variation:
         yield LognormalVariation(cell.variation)
+    if cell.retained < 1:
+        yield Fading(cell.retained, cell.conductance_mean)
     if cell.stuck_rate:
         yield StuckCells(cell.stuck_rate, cell.conductance_max)
 

@@ -77,6 +77,15 @@ def r_squared(outputs: Tensor, wanted: Tensor) -> float:
     return 1 - float((outputs - wanted).square().nansum() / (wanted - mean).square().nansum())
 
 
+def correlation(outputs: Tensor, wanted: Tensor) -> float:
+    """Pearson's r of what is found and what is known, the mean of that of each number; NaN where one is constant."""
+    columns = zip(
+        outputs.reshape(-1, outputs.shape[-1]).T, wanted.reshape(-1, wanted.shape[-1]).T, strict=True
+    )
+    pairs = [torch.stack([found[~own.isnan()], own[~own.isnan()]]) for found, own in columns]
+    return float(torch.stack([torch.corrcoef(pair)[0, 1] for pair in pairs]).mean())
+
+
 def root_mean_square_error(outputs: Tensor, wanted: Tensor) -> float:
     """Of numbers, in the unit that they are learned in."""
     return float((outputs - wanted).square().nanmean().sqrt())
@@ -94,6 +103,7 @@ METRICS: dict[str, Metric] = {
     "balanced-accuracy": balanced_accuracy,
     AREA: area_under_curve,
     R_SQUARED: r_squared,
+    "correlation": correlation,
     "root-mean-square-error": root_mean_square_error,
     END_POINT: end_point_error,
 }

@@ -222,7 +222,7 @@ class Study(NetworkTable):
         if self.nonidealities != NonidealitiesTable():
             raise ValueError(
                 "nonidealities are of crossbars without a card; give stages with a card cell.variation, "
-                "cell.stuck_rate or cell.read_noise in hardware instead"
+                "cell.stuck_rate, cell.upset_rate or cell.read_noise in hardware instead"
             )
         if self.synapses.wire_resistance:
             raise ValueError(

@@ -13,12 +13,14 @@ from memsim.crossbar import presets
 from memsim.crossbar.laws import ClippedLog, ClippedPower
 from memsim.crossbar.nonidealities import (
     Drift,
+    Fading,
     Levels,
     LognormalVariation,
     PerArray,
     ProgrammingNoise,
     ReadNoise,
     StuckCells,
+    Upsets,
     compose,
 )
 from memsim.errors import InputError
@@ -140,6 +142,22 @@ def test_stuck_cells_are_as_many_as_the_rate_says(stuck):
     count = int((g == stuck.conductance).sum())
     assert abs(count - stuck.rate * CELLS) <= 5 * math.sqrt(CELLS * stuck.rate * (1 - stuck.rate))
     assert int((g == 5e-6).sum()) == CELLS - count
+
+
+def test_upsets_turn_as_many_cells_as_the_rate_says_to_the_other_end():
+    """A binomial count, within five standard deviations; the other cells are untouched."""
+    upsets = Upsets(0.01, 1e-6, 9e-6)
+    g = upsets(same(3e-6), generator())
+    count = int(torch.isclose(g, torch.tensor(7e-6, dtype=g.dtype), rtol=1e-12, atol=0).sum())
+    assert abs(count - 0.01 * CELLS) <= 5 * math.sqrt(CELLS * 0.01 * 0.99)
+    assert int((g == 3e-6).sum()) == CELLS - count
+    assert (Upsets(1.0, 1e-6, 9e-6)(same(1e-5, 3), generator()) == 1e-6).all()
+
+
+def test_faded_cells_keep_a_share_of_what_they_were_written_apart_by():
+    g = torch.tensor([1e-6, 5e-6, 9e-6], dtype=torch.float64)
+    wanted = torch.tensor([4e-6, 5e-6, 6e-6], dtype=torch.float64)
+    torch.testing.assert_close(Fading(0.25, 5e-6)(g, generator()), wanted, rtol=1e-12, atol=0)
 
 
 def test_stuck_rates_are_the_counted_ones():

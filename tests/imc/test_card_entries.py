@@ -57,6 +57,8 @@ ENTRIES: dict[str, tuple[float, Metric | str, int]] = {
     "cell.read_time": (20e-9, energy_of("array"), 1),
     "cell.variation": (0.5, OUTPUTS, 0),
     "cell.stuck_rate": (0.3, OUTPUTS, 0),
+    "cell.upset_rate": (0.3, OUTPUTS, 0),
+    "cell.retained": (0.3, OUTPUTS, 0),
     "cell.read_noise": (0.5, OUTPUTS, 0),
     "cell.write_voltage": (3.0, programming, 1),
     "cell.write_time": (1e-6, programming, 1),

@@ -37,6 +37,8 @@ LONG = {
     "membrane-residuals",
     "membrane-residuals-deep",
     "membrane-residuals-deep-plain",
+    "space-kit",
+    "space-kit-faults",
     "sparse-descent",
     "spike-residuals",
     "spike-residuals-saturating",

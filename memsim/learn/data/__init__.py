@@ -13,6 +13,7 @@
 | cue-recall | one of several cues, noise, a go signal at which the cue is to be told | none, computed |
 | graph-diffusion | events at the nodes of a graph; the signal that spreads over it to predict | none, computed |
 | karate-club | members of a club that fell apart, and those they knew | none, from networkx |
+| descent | events of a camera that comes down over a texture; speed over height to predict | none, computed |
 | cora, citeseer | words of papers, and of those they cite | planetoid/NAME.npz |
 | tactile-objects, tactile-containers | events of a fingertip, binned in time | tactile_neutouch/Ev-*.zip |
 | tonic:NAME | events, binned in time | the package tonic fetches them |
@@ -32,6 +33,8 @@ from typing import Any
 
 from memsim.errors import InputError
 from memsim.learn.data.dataset import Dataset, Split
+from memsim.learn.data.descent import descents
+from memsim.learn.data.descent_table import DescentTable
 from memsim.learn.data.early_late import BOTH_WAYS, EARLY_LATE, both_ways, early_late
 from memsim.learn.data.folders import DATA_VARIABLE, data_folder
 from memsim.learn.data.frame_table import FrameTable
@@ -68,6 +71,7 @@ __all__ = [
     "Data",
     "DataTable",
     "Dataset",
+    "DescentTable",
     "FrameTable",
     "Graph",
     "GraphTable",
@@ -79,6 +83,7 @@ __all__ = [
     "anchored",
     "cue_recall",
     "data_name",
+    "descents",
     "event_scenes",
     "is_own",
     "load_dataset",

@@ -45,6 +45,24 @@ class Frames:
         return max(int(np.searchsorted(np.cumsum(seen), SATURATED * seen.sum())), 1)
 
 
+def crossed(seen: Tensor, level: Tensor, threshold: Tensor | float) -> tuple[Tensor, Tensor]:
+    """Events of pixels, and the levels that they remember afterwards.
+
+    A pixel gives one event for each threshold that what it sees has moved away from its level, which moves by as many:
+    Gallego et al., Event-based vision: a survey, IEEE TPAMI 44:154 (2022), equation 1.
+
+    Args:
+        seen: logarithms of intensity.
+        level: that pixels remember.
+        threshold: contrast of an event, above 0.
+
+    Returns:
+        events, below 0 of those that became darker, and levels.
+    """
+    events = ((seen - level) / threshold).trunc()
+    return events, level + events * threshold
+
+
 def exact(value: float) -> Fraction:
     """A number as it is written in decimals, which its float only comes near to."""
     return Fraction(repr(float(value)))

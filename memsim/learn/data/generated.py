@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 
 from memsim.errors import InputError
 from memsim.learn.data.dataset import Dataset
+from memsim.learn.data.descent import DESCENT, descents
 from memsim.learn.data.diffusion import GRAPH_DIFFUSION, graph_diffusion
 from memsim.learn.data.recall import CUE_RECALL, cue_recall
 from memsim.learn.data.scene_table import SCENE_TARGETS
@@ -31,6 +32,11 @@ def _diffusion(table: DataTable, bins: int) -> Dataset:
     return graph_diffusion(bins, table.diffusion, table.graph)
 
 
+def _descent(table: DataTable, bins: int) -> Dataset:
+    _has_only(table, {"descent"})
+    return descents(bins, table.descent)
+
+
 def _has_only(table: DataTable, entries: set[str]) -> None:
     others = set(DataTable.model_fields) - {"name"} - entries
     table.refuse(others, f"{table.name} is made as {' and '.join(sorted(entries))} of its table says")
@@ -40,6 +46,7 @@ GENERATED: Mapping[str, Callable[[DataTable, int], Dataset]] = {
     EVENT_SCENES: _scenes,
     CUE_RECALL: _recall,
     GRAPH_DIFFUSION: _diffusion,
+    DESCENT: _descent,
 }
 """From the table of a study and a number of time bins.
 

@@ -93,6 +93,7 @@ def _dataset(  # noqa: PLR0917 - each used once
     table.refuse({"scenes"}, "these data are your own and not event-scenes")
     table.refuse({"recall"}, "these data are your own and not cue-recall")
     table.refuse({"diffusion"}, "these data are your own and not graph-diffusion")
+    table.refuse({"descent"}, "these data are your own and not descent")
     table.refuse({"graph"}, "these data are your own and no graph")
     wanted = table.targets
     if wanted in SCENE_TARGETS:

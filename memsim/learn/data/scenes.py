@@ -7,9 +7,8 @@ A textured plane moves in front of the camera. With places as complex numbers z 
     L(z, t) = L0(z0),      z0 = exp(-a t) z - v (1 - exp(-a t)) / a
     L0(z) = sum_k |c_k| cos(Re(conj(q_k) z) + arg c_k)
 
-L is the logarithm of intensity and q_k are wave vectors. Each pixel remembers a level, and gives one event for each
-threshold that L has moved away from it, which moves the level, too: Gallego et al., Event-based vision: a survey,
-IEEE TPAMI 44:154 (2022), equation 1. In the refractory time after an event, the level moves on without events.
+L is the logarithm of intensity and q_k are wave vectors. Pixels give events as `crossed` says; in the refractory time
+after an event, the level moves on without events.
 """
 
 from __future__ import annotations
@@ -22,7 +21,7 @@ from torch import Tensor
 
 from memsim.errors import InputError
 from memsim.learn.data.dataset import Dataset
-from memsim.learn.data.events import Frames, check_history, empty_counts, with_past
+from memsim.learn.data.events import Frames, check_history, crossed, empty_counts, with_past
 from memsim.learn.data.scene_table import SceneTable, SceneTarget
 
 EVENT_SCENES = "event-scenes"
@@ -132,13 +131,12 @@ def events_of(scenes: Scenes, table: SceneTable, bins: int, generator: torch.Gen
     blind_until = torch.zeros_like(level)
     counts = torch.zeros(len(scenes), bins, 2, table.side, table.side)
     for look in range(1, looks + 1):
-        crossed = ((scenes.log_intensity(look * step) - level) / threshold).trunc()
-        level += crossed * threshold
+        found, level = crossed(scenes.log_intensity(look * step), level, threshold)
         if table.refractory:
-            crossed = crossed.clamp(-most, most) * (look * step >= blind_until)
-            blind_until[crossed != 0] = look * step + table.refractory
+            found = found.clamp(-most, most) * (look * step >= blind_until)
+            blind_until[found != 0] = look * step + table.refractory
         events = counts[:, (look - 1) * bins // looks]
-        events += torch.stack([crossed.clamp(min=0), crossed.clamp(max=0).neg()], 1)
+        events += torch.stack([found.clamp(min=0), found.clamp(max=0).neg()], 1)
     mean = table.noise * table.duration / bins / 2
     return (counts + torch.poisson(torch.full_like(counts, mean), generator=generator)).clamp(max=255)
 

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, model_validator
 
 from memsim.errors import InputError
+from memsim.learn.data.descent_table import DescentTable
 from memsim.learn.data.diffusion_table import DiffusionTable
 from memsim.learn.data.frame_table import FrameTable
 from memsim.learn.data.graph_table import GraphTable
@@ -25,7 +26,8 @@ class DataTable(Table):
     """Data of the user's own; what is left out is found in the data, from those to train on, and said.
 
     Of the named sets, all take first_train and first_test, and some have entries of their own: event-scenes targets
-    and scenes, cue-recall recall, graph-diffusion diffusion and graph, and karate-club, cora and citeseer graph.
+    and scenes, cue-recall recall, descent descent, graph-diffusion diffusion and graph, and
+    karate-club, cora and citeseer graph.
 
     Attributes:
         name: path of a file or folder, or the name of a data set that memsim knows.
@@ -48,6 +50,7 @@ class DataTable(Table):
         scenes: of event-scenes, what they and their camera are.
         recall: of cue-recall, what its trials are.
         diffusion: of graph-diffusion, what graph and signal are.
+        descent: of descent, what its camera and its textures are.
         graph: of a graph, what its nodes hear of each other; what is their own alone where left out.
         recordings: of a folder with recordings of an event camera, how they become examples.
         frames: of images or recordings of any name or path, how they become frames of events, some of which are noise.
@@ -71,6 +74,7 @@ class DataTable(Table):
     scenes: SceneTable = SceneTable()
     recall: RecallTable = RecallTable()
     diffusion: DiffusionTable = DiffusionTable()
+    descent: DescentTable = DescentTable()
     graph: GraphTable | None = None
     recordings: RecordingTable | None = None
     frames: FrameTable | None = None
