@@ -86,8 +86,9 @@ def _check_line(line: Line, forbidden: Sequence[tuple[re.Pattern[str], str]]) ->
         return
     words = line.words if "=" in text else text.split(None, fewest)
     if len(words) < fewest or "=" in words[1] or ("=" in words[2]):
+        foreign = "; elements with a Y of Xyce are none of ngspice" if text[0] == "y" else ""
         raise NetlistError(
-            f"{line.place}: a node or value is missing; `{words[0]}` needs {fewest - 1} of them"
+            f"{line.place}: a node or value is missing; `{words[0]}` needs {fewest - 1} of them{foreign}"
         )
     if text[0] in "rcl" and "=" in text and _lacks_value(words):
         raise NetlistError(f"{line.place}: `{words[0]}` has no value; ngspice would take one of its own")

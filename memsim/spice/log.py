@@ -16,7 +16,7 @@ from memsim.errors import (
 # In order of precedence: after a singular matrix ngspice also says "timestep too small", after an unknown
 # model "aborted".
 NETLIST_CAUSES = (
-    "unknown subckt|can't find model|valid modelname|no such function|pterror|syntax error|"
+    "unknown subckt|can't find model|valid modelname|no such function (?!as )|pterror|syntax error|"
     "undefined parameter|cannot compute substitute|could not find (include|library) file|"
     "device already exists|there aren't any circuits|no data saved|error on line|undefined number|"
     "too few parameters|mif-error|unable to find definition of model|resistance to low|"
@@ -52,6 +52,11 @@ def classify(log: str, returncode: int, deck: str = "") -> SimulationError | Non
     if returncode != 0:
         return EngineCrashedError(f"ngspice ended with code {returncode} and no known cause", log=tail(log))
     return None
+
+
+def complaints(log: str) -> list[str]:
+    """What commands of a deck could not do with their vectors, which leaves its analyses as they are."""
+    return cited(log, r"^Error: (no such (function as|vector)|RHS )", limit=2)
 
 
 def cited(log: str, pattern: str, limit: int = 12) -> list[str]:

@@ -18,8 +18,8 @@ UNITS = {
     "capacitance": "F", "impedance": "ohm", "admittance": "S", "power": "W", "voltage-density": "V/sqrt(Hz)",
     "current-density": "A/sqrt(Hz)",
 }  # fmt: skip
-ONE_NUMBER = "dims=1"
-"""Of a variable that is a number, although its column is as long as the others."""
+_LENGTH = re.compile(r"dims=(\d+)(?!\S)")
+"""How many values a variable has, where its column is longer, as that of a vector of another length is."""
 
 Raw = bytes | mmap.mmap
 """Content of a raw file, or its pages, which come into memory as they are read."""
@@ -167,21 +167,37 @@ def _variables(header: str, count: int) -> tuple[tuple[str, ...], tuple[str, ...
 
 
 def to_dataset(plot: Plot) -> xr.Dataset:
-    """Data set of one plot: the first variable becomes the coordinate where it is an axis."""
+    """Data set of one plot: the first variable becomes the coordinate where it is an axis.
+
+    What a deck made itself may have another length than the axis, and has a dimension of its own then.
+    """
     axis = _axis(plot)
-    first = 0 if axis is None else 1
+    points = _length(plot, 0)
     dataset = xr.Dataset(attrs={"title": plot.title, "analysis": plot.name})
     if axis is not None:
         attrs = {"units": _unit(plot.types[0]), "long_name": axis}
-        dataset = dataset.assign_coords({axis: (axis, plot.data[:, 0].real.copy(), attrs)})
+        dataset = dataset.assign_coords({axis: (axis, plot.data[:points, 0].real.copy(), attrs)})
     columns: dict[str, Any] = {}
-    for index in range(first, len(plot.names)):
-        single = ONE_NUMBER in plot.types[index] or (axis is None and len(plot.data) == 1)
-        dims = () if single else (axis or "point",)
-        values = plot.data[0, index] if single else plot.data[:, index].copy()
+    for index in range(0 if axis is None else 1, len(plot.names)):
+        length = _length(plot, index)
+        dims = _dims(length, points, axis)
+        values = plot.data[:length, index].copy() if dims else plot.data[0, index]
         attrs = {"units": _unit(plot.types[index]), "long_name": long_name(plot.names[index])}
         columns.setdefault(plot.names[index], (dims, values, attrs))
     return dataset.assign(columns)
+
+
+def _dims(length: int, points: int, axis: str | None) -> tuple[str, ...]:
+    if axis is not None and length == points:
+        return (axis,)
+    if length == 1:
+        return ()
+    return ("point",) if length == points else (f"points_{length}",)
+
+
+def _length(plot: Plot, index: int) -> int:
+    found = _LENGTH.search(plot.types[index])
+    return len(plot.data) if found is None else min(int(found[1]), len(plot.data))
 
 
 def _unit(kind: str) -> str:

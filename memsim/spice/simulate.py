@@ -29,7 +29,7 @@ from memsim.spice.analyses import by_kind
 from memsim.spice.checks import check_result
 from memsim.spice.compat import mode_of
 from memsim.spice.jobs import Job, Task, tasks_of
-from memsim.spice.log import cited, classify, tail
+from memsim.spice.log import cited, classify, complaints, tail
 from memsim.spice.measures import with_measures
 from memsim.spice.merge import merge
 from memsim.spice.process import Run, run_ngspice
@@ -263,6 +263,9 @@ def _run_task(task: Task, job: Job) -> dict[str, xr.Dataset]:
             name=task.name,
         )
         found, log = _found(run, job.timeout, limits, netlist), run.log
+        said = complaints(log) if netlist.writes else []
+        if said:
+            warnings.warn(f"a command of the deck failed: {' '.join(said)}", DeckWarning, stacklevel=4)
     for dataset in found.values():
         _check(task, dataset)
     return with_measures(found, netlist.measures, log)

@@ -110,10 +110,14 @@ def _of_edges(line: Line) -> Iterator[str]:
         times = [spice_number(word) for word in re.split(r"[ ,]+", pwl[1].strip())[::2]]
         known = [time for time in times if time is not None]
         for earlier, later in pairwise(known):
-            if len(known) == len(times) and later <= earlier:
+            if len(known) < len(times) or later > earlier:
+                continue
+            if later < earlier:
                 raise NetlistError(
                     f"{line.place}: the times of a PWL must increase, but {later:g} s follows {earlier:g} s"
                 )
+            yield f"{line.place}: two values of a PWL at {later:g} s; write the second one a little later"
+            break
 
 
 def _of_initial_values(netlist: Sequence[Line]) -> Iterator[str]:

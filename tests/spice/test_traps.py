@@ -34,6 +34,7 @@ def said(text: str) -> list[str]:
         ("R2 out 0 0\n", "1 mΩ"),
         ("C2 out 0 1n IC=1\n", "uic"),
         (SOURCE.format("PULSE(0 1 0 0 0 1m 2m)"), "print step"),
+        (SOURCE.format("PWL(0 0 1m 1 1m 2)"), "two values of a PWL"),
     ],
 )
 def test_what_spice_reads_otherwise_is_warned_about_once(lines, word):
@@ -65,7 +66,7 @@ def test_what_is_meant_as_it_is_written_gives_no_warning(lines):
         ("R2 out 0 4k7\n", r"line 5.*`4k7` is `4k` to ngspice"),
         ("R2 out 0 1R5\n", r"`1R5` is `1R` to ngspice"),
         ("R2 out 0 1,5k\n", r"`1,5k` has a comma"),
-        (SOURCE.format("PWL(0 0 1m 1 1m 2)"), r"must increase, but 0.001 s follows 0.001 s"),
+        (SOURCE.format("PWL(0 0 2m 1 1m 2)"), r"must increase, but 0.001 s follows 0.002 s"),
         (".ac dec 1 1k 1k\n", r"`lin 1` for one frequency"),
         (".trna 1u 1m\n", r"no card of ngspice; did you mean .tran\?"),
         (".step param r 1 2 1\n", r"LTspice: `memsim sweep`"),

@@ -2,7 +2,7 @@
 
 import pytest
 
-from memsim.errors import NetlistError, UntrustedDeckError
+from memsim.errors import DeckWarning, NetlistError, UntrustedDeckError
 from memsim.spice import check_trust, simulate
 
 BODY = "v1 a 0 1\nr1 a 0 1k\n.tran 1n 1u\n"
@@ -50,8 +50,7 @@ REFUSED = {
     "input": control("set x=$<"),
     "write": control("write pwned v(a)"),
     "wrdata": control("wrdata pwned v(a)"),
-    "hardcopy": control("hardcopy pwned v(a)"),
-    "gnuplot": control("gnuplot pwned v(a)"),
+    "hardcopy and more": control("hardcopy pwned v(a) ; shell true"),
     "snapshot": control("snsave pwned"),
     "change folder": control("cd /"),
     "source": control("source /etc/passwd"),
@@ -204,6 +203,17 @@ def test_a_name_too_long_for_a_file_is_no_crash(tmp_path):
         (tmp_path / "deck.cir").write_text(deck(f".include {'x' * 300}"))
         with pytest.raises(NetlistError, match="File name too long"):
             simulate(tmp_path / "deck.cir", trust=trust)
+
+
+@pytest.mark.parametrize("command", ["hardcopy pwned v(a)", "gnuplot pwned v(a)"])
+def test_pictures_of_a_deck_are_left_out(command, tmp_path):
+    from memsim.spice.trust import DECK, confined
+    from memsim.spice.trust.files import gather
+
+    with pytest.warns(DeckWarning, match="pictures of a deck are left out"):
+        files = confined(gather(control(command, "set color2=rgb:f/0/0"), tmp_path, DECK))
+    assert b"pwned" not in files[DECK]
+    assert b"color2" not in files[DECK]
 
 
 def test_a_card_that_no_ngspice_has_is_refused(tmp_path):

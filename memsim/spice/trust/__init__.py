@@ -10,9 +10,11 @@ own. Comments do not reach it, so that no difference between its reading and our
 from __future__ import annotations
 
 import re
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 
+from memsim.errors import DeckWarning
 from memsim.spice.lines import Line, encoded, split_lines
 from memsim.spice.trust import cards, commands
 from memsim.spice.trust.files import SourceFile, gather, refusal, title_of, written
@@ -120,11 +122,20 @@ class _Accepting:
         if line.text == (".endc" if self.block else ".control"):
             self.block = not self.block
             return None
-        return commands.reason(line.text, self.known)
+        return None if commands.draws(line.text) else commands.reason(line.text, self.known)
 
     def _rewritten(self) -> dict[int, str]:
         """Lines that name files, which lie under names of our own; and those without effect, which nobody checked."""
         texts = {line.number: "*" for line in self.file.lines if NO_EFFECT.match(line.text)}
+        pictures = [line for line in self.file.lines if line.control and commands.draws(line.text)]
+        texts |= {line.number: "*" for line in pictures}
+        drawn = [line for line in pictures if not line.text.startswith("set ")]
+        if drawn:
+            warnings.warn(
+                f"{drawn[0].place}: pictures of a deck are left out; memsim draws with --plot",
+                DeckWarning,
+                stacklevel=2,
+            )
         for line in self.file.lines:
             child = self.file.included.get(line.number)
             if child is not None:

@@ -26,6 +26,7 @@ _REFERENCE = re.compile(r"\$(?:\?[a-z_]\w*|&[\w.:#@]+|([a-z_]\w*))?")
 _SETTING = re.compile(r"(?:set|foreach) ([a-z_]\w*)")
 _SET = re.compile(r"([a-z_]\w*)(?: ?= ?([\w.+-]+))?")
 _FOREACH = re.compile(r"([a-z_]\w*)((?: (?:[\w.+-]+|\$&[\w.:#@]+|\$[a-z_]\w*))*)")
+_PICTURE = re.compile(r"(?:hardcopy|gnuplot|asciiplot)(?= |$)|set (?:color\d+|hcopy\w*|gnuplot_\w+) ?=")
 _COLOUR = re.compile(r"color\d{1,3}")
 
 
@@ -33,6 +34,15 @@ def variables(lines: Iterable[str]) -> frozenset[str]:
     """Names that the `set` and `foreach` of a deck's control lines (lower case) give values to."""
     found = (_SETTING.match(line) for line in lines if line.startswith(("set ", "foreach ")))
     return frozenset(one[1] for one in found if one is not None)
+
+
+def draws(text: str) -> bool:
+    """Whether a command only makes a picture in a file, or says how pictures look: nothing that is simulated needs it.
+
+    Args:
+        text: the line in lower case, its words one blank apart.
+    """
+    return _PICTURE.match(text) is not None and _hidden_reason(text) is None
 
 
 def reason(text: str, known: AbstractSet[str]) -> str | None:
