@@ -1,9 +1,8 @@
-"""Decks whose `.param` values are changed from point to point."""
+"""Decks whose numbers are changed from point to point."""
 
 from __future__ import annotations
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from typing import TYPE_CHECKING
 import xarray as xr
 
 from memsim.errors import InputError
+from memsim.sweep.places import NOMINAL_TEMPERATURE, TEMPERATURE, changed, places
 from memsim.sweep.subject import Nominal
 from memsim.units import parse_si
 
@@ -20,12 +20,10 @@ if TYPE_CHECKING:
     from memsim.circuits.stimuli import Stimulus
     from memsim.spice.netlist import Netlist
 
-_PARAM = re.compile(r"(?<![\w.])([a-z_]\w*)(\s*=\s*)(\{[^{}]*\}|'[^']*'|[^\s,={}']+)", re.IGNORECASE)
-
 
 @dataclass(frozen=True)
 class ParametricDeck:
-    """A deck whose `.param` values are changed.
+    """A deck whose values of `.param`, elements (`r1`), models (`mem.ron`) and temperature (`temp`) are changed.
 
     Attributes:
         netlist: the deck with the files it includes, so that workers need no files of ours.
@@ -39,23 +37,22 @@ class ParametricDeck:
     needs_ngspice = True
 
     def parameters(self) -> dict[str, Nominal]:
-        lines = self.netlist.text.split("\n")
-        return {
-            found[1].lower(): Nominal(_number(found[3]), "1")
-            for line in _param_lines(lines)
-            for found in _PARAM.finditer(lines[line])
-        }
+        found = {name: Nominal(_number(there[0].text), "1") for name, there in places(self._lines()).items()}
+        return {TEMPERATURE: Nominal(NOMINAL_TEMPERATURE, "degC")} | found
 
     def run(self, values: Mapping[str, float]) -> xr.Dataset:
         from memsim import spice
         from memsim.spice.checks import check_result
 
-        lines = self.netlist.text.split("\n")
-        for line in _param_lines(lines):
-            lines[line] = _PARAM.sub(lambda found: _replaced(found, values), lines[line])
-        waves = spice.simulate(self.netlist.with_text("\n".join(lines)), timeout=self.timeout)
-        check_result(waves, bounds=self.bounds)
+        netlist = self.netlist.with_text("\n".join(changed(self._lines(), values)))
+        waves = _as_one(spice.run_deck(netlist, timeout=self.timeout))
+        check_result(
+            waves.drop_vars([name for name in waves if "measure" in waves[name].attrs]), bounds=self.bounds
+        )
         return waves
+
+    def _lines(self) -> list[str]:
+        return self.netlist.text.split("\n")
 
     def fingerprint(self) -> str:
         return b"\0".join(self.netlist.files.values()).decode("utf-8", errors="backslashreplace")
@@ -91,24 +88,16 @@ def circuit_subject(
     return ParametricDeck(read_netlist(text, trust=True), timeout, dict(state_bounds(circuit)))
 
 
-def _param_lines(lines: Sequence[str]) -> list[int]:
-    """Indices of the lines of top-level `.param` cards and their continuations."""
-    found, depth, inside = [], 0, False
-    for index, line in enumerate(lines):
-        content = line.strip().lower()
-        if content.startswith("*") or not content:
-            continue
-        inside = content.startswith(".param") or (inside and content.startswith("+"))
-        depth += content.startswith(".subckt")
-        depth -= content.startswith(".ends")
-        if inside and depth == 0 and index > 0:
-            found.append(index)
-    return found
-
-
-def _replaced(found: re.Match[str], values: Mapping[str, float]) -> str:
-    value = values.get(found[1].lower())
-    return found[0] if value is None else f"{found[1]}{found[2]}{value!r}"
+def _as_one(analyses: Mapping[str, xr.Dataset]) -> xr.Dataset:
+    """The last analysis, with what the others gave as numbers: operating points and measures."""
+    *others, last = analyses.values()
+    numbers = {
+        name: values
+        for data in others
+        for name, values in data.data_vars.items()
+        if not values.dims and name not in last
+    }
+    return last.assign(numbers)
 
 
 def _number(text: str) -> float:

@@ -50,6 +50,8 @@ Kind = Literal[
     "frequency", "energy",
     "value",
 ]  # fmt: skip
+OF_SPICE = {"max": "peak", "min": "minimum", "pp": "peak-to-peak", "avg": "mean"}
+"""What `.meas` calls some of them."""
 SPIKING = ("spike-count", "first-spike", "period", "frequency")
 
 
@@ -136,7 +138,8 @@ class Measure(Table):
     Attributes:
         of: the waveform, such as `v(mem)`.
         what: the kind of number, `value` for what is one number already; a frequency is 0 where there are fewer than
-            two spikes, a period has no value there.
+            two spikes, a period has no value there. SPICE's `max`, `min`, `avg` and `pp` are understood; its rise
+            times and delays are `value` of a `.meas` in the deck.
         level: that a spike crosses upward, in the unit of the waveform.
         after: start of what is looked at [s], to leave a transient out.
         current: waveform of the current, for an energy: the integral of `of` times it. SPICE counts the current of a
@@ -144,7 +147,9 @@ class Measure(Table):
     """
 
     of: Annotated[str, Field(min_length=1)]
-    what: Kind
+    what: Annotated[
+        Kind, BeforeValidator(lambda word: OF_SPICE.get(word, word) if isinstance(word, str) else word)
+    ]
     level: Quantity | None = None
     after: Annotated[Quantity, Field(ge=0)] = 0.0
     current: str | None = None
@@ -163,7 +168,8 @@ class SweepStudy(Table):
 
     Attributes:
         circuit: a shipped circuit by name.
-        deck: or a deck, from the folder of the study; its `.param` values are the parameters.
+        deck: or a deck, from the folder of the study; its parameters are values of `.param`, of elements (`r1`), of
+            models (`mem.ron`), and `temp` in °C. Its own `.meas` are numbers, `what = "value"`.
         network: or the folder of a trained run; non-idealities are the parameters, `accuracy` is what comes out.
         images: test images of a network; all where left out.
         engine: what runs a circuit; decks need ngspice.
