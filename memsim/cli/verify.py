@@ -11,13 +11,19 @@ import typer
 
 from memsim.cli.train import TRUST
 from memsim.errors import InputError, SimulationError
+from memsim.text import meant
+
+IMAGES = 50
+"""Of a test that are simulated where nothing is said."""
 
 
 def verify(  # noqa: PLR0917 - the options of the command
     subject: Annotated[
         str, typer.Argument(help="Folder of a trained run, or a device card by name or path (`.toml`).")
     ],
-    images: Annotated[int, typer.Option(min=1, help="Test images to simulate.")] = 50,
+    images: Annotated[
+        int | None, typer.Option(min=1, help="Test images to simulate; 50 where left out.")
+    ] = None,
     whole: Annotated[
         bool | None,
         typer.Option(
@@ -50,11 +56,22 @@ def verify(  # noqa: PLR0917 - the options of the command
     `memsim verify stanford-pku`, `memsim verify fit/vteam.toml`
     """
     if Path(subject).is_dir():
-        _network(Path(subject), images, whole, data_dir, stage=stage, trust=trust, as_json=as_json)
-    elif stage is not None:
-        raise InputError("--stage is for runs; a device has none, leave it out")
-    else:
-        _device(subject, as_json=as_json)
+        count = IMAGES if images is None else images
+        _network(Path(subject), count, whole, data_dir, stage=stage, trust=trust, as_json=as_json)
+        return
+    of_runs = {
+        "--images": images,
+        "--whole": whole,
+        "--data-dir": data_dir,
+        "--stage": stage,
+        "--trust": trust or None,
+    }
+    idle = [option for option, value in of_runs.items() if value is not None]
+    if idle:
+        raise InputError(
+            f"{idle[0]} is for runs; {subject!r} is no folder of one, and a device needs none: leave it out"
+        )
+    _device(subject, as_json=as_json)
 
 
 def _network(
@@ -125,6 +142,7 @@ def _device(name: str, *, as_json: bool) -> None:
     if not name.endswith(".toml") and name not in card_names():
         raise InputError(
             f"{name!r} is no folder of a trained run and no device card; `memsim devices` lists the cards"
+            f"{meant(name, card_names())}"
         )
     card, rows = load_card(name), list[Agreement]()
     for row in compare_device(card):
