@@ -235,7 +235,7 @@ SILLY = (
     ("fit loop.csv --out new --kind pulses", "--conductance-range", ("1", "1,2,3", "5u,1u", "x,y", "-1,1")),
     ("fit loop.csv --out new --kind pulses", "--pulses", ("1", "1,2", "x,y,z,w", "1,0,1,0")),
     ("fit times.csv --out new --kind switching-times", "--states", ("1", "x,y", "0,0", "5,9")),
-    ("fit --out new", "", ("nowhere.csv", "file.txt", ".", "empty.csv", "/dev/null", "deep.toml", "utf16.csv")),
+    ("fit --out new", "", ("nowhere.csv", "file.txt", ".", "empty.csv", "/dev/null", "deep.toml")),
     ("imc", "--workload", ("nothing", "''", *NO_FILE, "deep.toml", "true.toml")),
     ("imc --workload vgg16 --out new", "--card", ("nothing", "''", "adcless-0", "adcless-9999", "deep.toml")),
     ("imc --workload vgg16 --out new", "--compare", ("nothing", "bom.toml", "true.toml")),

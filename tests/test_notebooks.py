@@ -9,8 +9,8 @@ import pytest
 from nbclient import NotebookClient
 
 NOTEBOOKS = sorted((Path(__file__).parent.parent / "notebooks").glob("*.ipynb"))
-SLOW = {"04_your_own_neuron"}
-"""A training of circuits, and its first spikes in small steps."""
+SLOW = {"04_your_own_neuron", "06_hardware_aware_training"}
+"""Trainings of half a minute and more."""
 RUN = [
     pytest.param(
         path, id=path.stem, marks=[pytest.mark.spice, *([pytest.mark.slow] if path.stem in SLOW else [])]

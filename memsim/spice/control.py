@@ -51,10 +51,10 @@ def without_lines(text: str, numbers: Iterable[int]) -> str:
 def _leaving(lines: Iterable[Line]) -> list[Line]:
     """Commands that end ngspice, outside of loops and conditions."""
     found, depth = [], 0
-    for line in lines:
-        if line.control:
-            word = line.text.split(maxsplit=1)[0]
-            depth += (word in _OPENING) - (word == "end")
-            if word in _LEAVING and depth == 0:
-                found.append(line)
+    control = [line for line in lines if line.control]
+    for line in control if any(line.text.startswith(_LEAVING) for line in control) else ():
+        word = line.text.split(maxsplit=1)[0]
+        depth += (word in _OPENING) - (word == "end")
+        if word in _LEAVING and depth == 0:
+            found.append(line)
     return found

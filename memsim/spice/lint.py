@@ -11,7 +11,6 @@ from memsim.errors import NetlistError, SingularMatrixError
 from memsim.spice import analyses
 from memsim.spice.groups import Groups
 from memsim.spice.lines import Line, expand
-from memsim.spice.trust.cards import check_known
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -71,8 +70,6 @@ def lint_lines(lines: Sequence[Line], compat: str | None = None) -> None:
 
 def _check_line(line: Line, forbidden: Sequence[tuple[re.Pattern[str], str]]) -> None:
     text = line.text
-    if text[0] == ".":
-        check_known(text, line.place)
     if text.startswith(".opt") and INTERP.search(text):
         raise NetlistError(
             f"{line.place}: `interp` makes ngspice write misaligned data; interpolate the result"

@@ -17,6 +17,7 @@ from memsim.spice.measures import DeckMeasure, measures_of
 from memsim.spice.process import DECK, RAW
 from memsim.spice.traps import warn_of_traps
 from memsim.spice.trust import NO_EFFECT, confined
+from memsim.spice.trust.cards import check_known
 from memsim.spice.trust.files import gather
 from memsim.spice.wall import warn_without_wall
 
@@ -95,6 +96,9 @@ def read_netlist(source: str | Path, *, trust: bool = False, compat: str | None 
         idle = [line.number for line in logical_lines(text) if NO_EFFECT.match(line.text)]
         whole = absolute_includes(without_lines(text, idle), folder)
         own, lines = logical_lines(whole), expand(whole, folder)
+        for line in lines:
+            if line.text[0] == "." and not line.control:
+                check_known(line.text, line.place)
         files: Mapping[str, bytes] = {DECK: encoded(whole)}
     else:
         gathered = gather(text, folder, DECK)

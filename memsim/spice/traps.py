@@ -17,10 +17,11 @@ _VALUES = {"r": 3, "c": 3, "l": 3, "v": 3, "i": 3}
 """Where the values of an element begin, after its name and nodes."""
 _SOURCES = "vi"
 _SUSPECT = re.compile(
-    r"\d[A-Za-z]+\d|\d,\d|[\d.][MF]|^[Rr]\S* \S+ \S+ [+-]?\.?0|[Pp][UuWw]L|^\.(?:[Aa]|[Nn]|[Dd])"
+    r"\d[A-Za-z]+\d|\d,\d|[\d.][MF]|^[Rr]\S* \S+ \S+ [+-]?\.?0|[Pp][UuWw]L|^\.(?:[Aa]|[Nn]|[Dd])",
+    re.MULTILINE,
 )
 """What a line has at least that is looked at more closely."""
-_LETTERS_INSIDE = re.compile(r"[+-]?\d+(?:\.\d+)?(?!e[+-]?\d+$)[a-z]+\d+[a-z]*", re.IGNORECASE)
+_LETTERS_INSIDE = re.compile(r"[+-]?\d+(?:\.\d+)?(?:e[+-]?\d+)?(?!e[+-]?\d)[a-z]+\d+[a-z]*", re.IGNORECASE)
 _COMMA_INSIDE = re.compile(r"[+-]?\d+,\d+[a-z]*", re.IGNORECASE)
 _MILLI = re.compile(r"[+-]?[\d.]+(?:e[+-]?\d+)?M(?!eg|il|EG|IL)[A-Za-z]*")
 _FEMTO = re.compile(r"[+-]?[\d.]+(?:e[+-]?\d+)?F")
@@ -53,9 +54,7 @@ def _found(title: str, lines: Sequence[Line]) -> Iterator[str]:
     if not any(line.text == ".end" for line in lines):
         yield "the deck has no `.end`; it is taken for complete"
     netlist = [line for line in lines if not line.control]
-    for line in netlist:
-        if _SUSPECT.search(line.own) is None:
-            continue
+    for line in _suspects(netlist):
         if line.text[0] in _VALUES:
             yield from _of_values(line, line.own.split()[_VALUES[line.text[0]] :])
         elif line.text.startswith((".param", ".tran", ".ac", ".dc")):
@@ -68,6 +67,13 @@ def _found(title: str, lines: Sequence[Line]) -> Iterator[str]:
             yield from _of_edges(line)
     yield from odd_powers(netlist)
     yield from _of_initial_values(netlist)
+
+
+def _suspects(netlist: Sequence[Line]) -> list[Line]:
+    """Lines that are looked at more closely; in most decks none is, which one search over all of them tells."""
+    if _SUSPECT.search("\n".join([line.own for line in netlist])) is None:
+        return []
+    return [line for line in netlist if _SUSPECT.search(line.own) is not None]
 
 
 def _of_values(line: Line, words: Sequence[str]) -> Iterator[str]:

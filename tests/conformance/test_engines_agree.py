@@ -146,7 +146,9 @@ def spike_times(data: xr.Dataset, signal: str, threshold: float) -> np.ndarray:
 
 
 @pytest.mark.parametrize("engine", ["ngspice", "torch"])
-@pytest.mark.parametrize("name", CASES)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name == "coupled_oscillators")) for name in CASES]
+)
 def test_waveforms(name, engine):
     exact, found = waveforms(name, "scipy"), waveforms(name, engine)
     for signal in CASES[name]().signals:

@@ -21,8 +21,8 @@ from memsim.spice import ngspice_version, read_netlist, simulate
 
 MEGABYTE = 1_000_000
 SMALLEST = 64e6
-CHECK_SECONDS = 1.0
-"""Processor time that the check of a megabyte may take."""
+CHECK_SECONDS = 2.5
+"""Processor time; a megabyte of short lines takes 0.4 to 1.6 s of the slowest tried, and minutes by the square."""
 
 
 @pytest.fixture
@@ -143,7 +143,7 @@ LONG = {
 
 @pytest.mark.filterwarnings("ignore:decks run without a sandbox")
 @pytest.mark.parametrize("name", LONG)
-def test_a_megabyte_is_checked_within_a_second(name):
+def test_a_megabyte_is_checked_within_seconds(name):
     """Processor time, the best of five: other programs on the machine cost some of it, but not always.
 
     As in a process of its own: what the other tests have left in memory is nothing that a check goes through.

@@ -109,6 +109,7 @@ def soft_count(engine: str) -> float:
     return float(torch.sigmoid((wave - LEVEL) / 10e-3).diff().clamp(min=0).sum())
 
 
+@pytest.mark.slow
 def test_single_precision_counts_the_same_with_and_without_a_compiler():
     counts = [soft_count(engine) for engine in (*ENGINES, "loop")]
     # roundings of 1e-7 grow by some hundred over 13 spikes
@@ -165,7 +166,7 @@ def test_a_node_without_a_capacitor_at_a_kink(step, low):
         assert np.abs(found[name].numpy() - exact[name].values).max() < 0.005 * np.ptp(exact[name].values)
 
 
-@pytest.mark.parametrize("case", ["kinked", "threshold"])
+@pytest.mark.parametrize("case", ["kinked", pytest.param("threshold", marks=pytest.mark.slow)])
 def test_engines_agree_where_steps_are_divided_and_nodes_solved(case):
     """Waveforms and gradients, with lanes that divide differently."""
     generator = torch.Generator().manual_seed(0)

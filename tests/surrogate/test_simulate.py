@@ -75,7 +75,9 @@ def check_stated(circuit, stimuli, stop, step):
         assert stated <= 3 * error + TINY * scale, name
 
 
-@pytest.mark.parametrize("name", CELLS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * name.endswith("-train")) for name in CELLS]
+)
 def test_the_stated_error_of_shipped_circuits(name):
     bench = load_bench(name)
     check_stated(bench.circuit, bench.stimuli, bench.stop, bench.step)

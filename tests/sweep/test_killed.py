@@ -84,6 +84,7 @@ def kill_and_resume(folder: Path, scheduler: str, *, count: int, kills: int, wor
     assert {path.name for path in folder.iterdir()} == {"rc.cir", "study.toml", "study.nc", "whole.nc"}
 
 
+@pytest.mark.slow
 def test_killed_once(rc: Path, scheduler: str):
     kill_and_resume(rc, scheduler, count=24, kills=1, workers=1)
 

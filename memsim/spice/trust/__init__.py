@@ -91,6 +91,7 @@ class _Accepting:
         self.file, self.defined, self.known = file, defined, known
         self.plain = _STRANGE.search(file.text) is None
         self.block = False
+        self.pictures: list[Line] = []
 
     def lines(self) -> dict[int, str]:
         """What ngspice gets of each logical line, by number; UntrustedDeckError for what it may not have.
@@ -122,14 +123,18 @@ class _Accepting:
         if line.text == (".endc" if self.block else ".control"):
             self.block = not self.block
             return None
-        return None if commands.draws(line.text) else commands.reason(line.text, self.known)
+        if commands.draws(line.text):
+            self.pictures.append(line)
+            return None
+        return commands.reason(line.text, self.known)
 
     def _rewritten(self) -> dict[int, str]:
         """Lines that name files, which lie under names of our own; and those without effect, which nobody checked."""
-        texts = {line.number: "*" for line in self.file.lines if NO_EFFECT.match(line.text)}
-        pictures = [line for line in self.file.lines if line.control and commands.draws(line.text)]
-        texts |= {line.number: "*" for line in pictures}
-        drawn = [line for line in pictures if not line.text.startswith("set ")]
+        texts = {
+            line.number: "*" for line in self.file.lines if line.text[0] == "." and NO_EFFECT.match(line.text)
+        }
+        texts |= {line.number: "*" for line in self.pictures}
+        drawn = [line for line in self.pictures if not line.text.startswith("set ")]
         if drawn:
             warnings.warn(
                 f"{drawn[0].place}: pictures of a deck are left out; memsim draws with --plot",

@@ -33,6 +33,8 @@ _WIDTH = re.compile(r"\.width( (in|out) ?= ?\d{1,3})+")
 _DIGITS = re.compile(r"numdgt ?= ?(?!\d{1,2}\b)|\b(?:width|height) ?= ?(?!\d{1,3}\b)")
 _OPTION = re.compile(r"([a-z]\w*)(?: ?= ?(?:[\w.+-]+|\{[^{}]*\}|'[^']*'))?[ ,]*")
 _FUNC = re.compile(r"\.(?:func|param) ([a-z_]\w*) ?\(")
+_HARMLESS = CARDS | WITHOUT_EFFECT
+_KNOWN = _HARMLESS | OF_NGSPICE
 _WITH_CALLS = frozenset("bcdefghijklmqrvxyz")
 _CARDS_WITH_CALLS = frozenset(("param", "params", "func"))
 
@@ -46,7 +48,7 @@ def functions(text: str) -> str | None:
 def check_known(text: str, place: str) -> None:
     """Raise NetlistError for a card that no ngspice has, which is a mistake and not a matter of trust."""
     found = _CARD.match(text)
-    if found is None or found[1] in CARDS | OF_NGSPICE | WITHOUT_EFFECT or found[1].startswith("inc"):
+    if found is None or found[1] in _KNOWN or found[1].startswith("inc"):
         return
     said = FOREIGN.get(found[1]) or f"no card of ngspice{meant(found[1], CARDS, '.')}"
     raise NetlistError(f"{place}: `.{found[1]}` is {said}", remedy="")
@@ -92,7 +94,7 @@ def _call_reason(text: str, defined: AbstractSet[str]) -> str | None:
 
 def _card_reason(text: str, defined: AbstractSet[str]) -> str | None:
     found = _CARD.match(text)
-    if found is None or found[1] not in CARDS | WITHOUT_EFFECT:
+    if found is None or found[1] not in _HARMLESS:
         return "a card that is not known to be harmless"
     name = found[1]
     if name == "model":

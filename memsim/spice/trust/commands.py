@@ -26,6 +26,7 @@ _REFERENCE = re.compile(r"\$(?:\?[a-z_]\w*|&[\w.:#@]+|([a-z_]\w*))?")
 _SETTING = re.compile(r"(?:set|foreach) ([a-z_]\w*)")
 _SET = re.compile(r"([a-z_]\w*)(?: ?= ?([\w.+-]+))?")
 _FOREACH = re.compile(r"([a-z_]\w*)((?: (?:[\w.+-]+|\$&[\w.:#@]+|\$[a-z_]\w*))*)")
+_OF_PICTURES = ("hardcopy", "gnuplot", "asciiplot", "set ")
 _PICTURE = re.compile(r"(?:hardcopy|gnuplot|asciiplot)(?= |$)|set (?:color\d+|hcopy\w*|gnuplot_\w+) ?=")
 _COLOUR = re.compile(r"color\d{1,3}")
 
@@ -42,7 +43,7 @@ def draws(text: str) -> bool:
     Args:
         text: the line in lower case, its words one blank apart.
     """
-    return _PICTURE.match(text) is not None and _hidden_reason(text) is None
+    return text.startswith(_OF_PICTURES) and _PICTURE.match(text) is not None and _hidden_reason(text) is None
 
 
 def reason(text: str, known: AbstractSet[str]) -> str | None:
