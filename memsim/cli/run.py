@@ -15,7 +15,6 @@ import typer
 from memsim.cli.shown import show, summary
 from memsim.cli.writers import file_of, waves_writer
 from memsim.errors import DeckWarning, InputError, NetlistError, SimulationError, UntrustedDeckError
-from memsim.text import decoded
 from memsim.units import parse_si
 
 if TYPE_CHECKING:
@@ -228,14 +227,14 @@ def _run_deck(deck: str, engine: Engine, limits: Allowed, reading: Reading) -> d
     """All analyses of a deck, from a file or from standard input."""
     from memsim import spice
     from memsim.spice.compat import looks_like_ltspice
-    from memsim.spice.lines import read_deck
+    from memsim.spice.lines import deck_text, read_deck
 
     suffix = Path(deck).suffix.lower()
     if suffix in SCHEMATICS:
         raise InputError(f"{deck} is a drawing, and ngspice needs a netlist: {SCHEMATICS[suffix]}")
     if engine is not Engine.NGSPICE:
         raise InputError(f"a deck runs in ngspice, not in {engine.value}; leave out --engine")
-    source = decoded(sys.stdin.buffer.read()) if deck == STANDARD else Path(deck)
+    source = deck_text(sys.stdin.buffer.read()) if deck == STANDARD else Path(deck)
     compat = None if reading.compat is None else reading.compat.value
     with warnings.catch_warnings():
         if reading.strict:

@@ -13,7 +13,7 @@ MOST_CHARACTERS = 2**20  # of these lines
 SEPARATORS = (";", "\t", ",", r"\s+")
 _COMMA = re.compile(r"[+-]?\d+,\d+(?:[eE][+-]?\d+)?")
 _FORTRAN = re.compile(r"(?<=[\d.])[dD](?=[+-]?\d)")
-_VALUE_AND_UNIT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*([kmuµμnpf]?[VAs])")
+_VALUE_AND_UNIT = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?)\s*" + UNIT.pattern.strip("^$"))
 
 
 @dataclass(frozen=True)
@@ -145,7 +145,4 @@ def number_of(cell: str, decimal: str) -> float | None:
         return float(text)
     except ValueError:
         found = _VALUE_AND_UNIT.fullmatch(text)
-    if found is None:
-        return None
-    unit = UNIT.match(found[2])
-    return None if unit is None else float(found[1]) * SCALES[unit["scale"]]
+    return None if found is None else float(found[1]) * SCALES[found["scale"]]

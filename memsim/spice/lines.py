@@ -67,7 +67,7 @@ def split_lines(text: str) -> list[str]:
 
 
 def read_deck(path: Path) -> str:
-    """Text of a deck file in any encoding, with `u` where a number has the micro sign; its line ends are untouched.
+    """Text of a deck file, as of its content; its line ends are untouched.
 
     Raises:
         OSError: it cannot be read.
@@ -77,7 +77,12 @@ def read_deck(path: Path) -> str:
     check_memory(
         f"{path.name}, a deck of {format_bytes(size)},", MEMORY_OF_A_BYTE * size, "give a smaller one"
     )
-    return _MICRO.sub("u", decoded(path.read_bytes()))
+    return deck_text(path.read_bytes())
+
+
+def deck_text(content: bytes) -> str:
+    """Text of a deck in any encoding, with `u` where a number has the micro sign."""
+    return _MICRO.sub("u", decoded(content))
 
 
 def encoded(text: str) -> bytes:

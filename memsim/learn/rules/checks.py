@@ -7,11 +7,20 @@ import math
 import torch
 from torch import nn
 
+from memsim.errors import InputError
 from memsim.networks.discrete import Coefficient, Fixed
 from memsim.networks.gates import Identity
 from memsim.networks.layer import Layer
 from memsim.networks.scans import TIME
+from memsim.networks.spiking import Presented, SpikingNetwork
 from memsim.networks.synapses import Ideal
+
+
+def of_discrete_neurons(network: nn.Module, rule: str) -> SpikingNetwork:
+    """A network of discrete neurons that see spikes step by step; InputError, which names the rule, for another."""
+    if not isinstance(network, SpikingNetwork) or not isinstance(network.drive, Presented):
+        raise InputError(f"rule {rule!r} is of discrete neurons; give steps, and leave neuron out")
+    return network
 
 
 def number_of(policy: Coefficient) -> float:

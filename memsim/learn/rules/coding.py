@@ -27,12 +27,12 @@ from torch.nn.functional import one_hot
 
 from memsim.errors import InputError
 from memsim.learn.rules.base import Batch, Checked, running
-from memsim.learn.rules.checks import hears_one, number_of
+from memsim.learn.rules.checks import hears_one, number_of, of_discrete_neurons
 from memsim.networks.discrete_neurons import DiscreteNeuron
 from memsim.networks.layer import Layer
 from memsim.networks.predictions import Prediction
 from memsim.networks.recurrence import trace_after
-from memsim.networks.spiking import Presented, SpikingNetwork
+from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.synapses import Ideal, OfSpikes, Synapse
 
 
@@ -162,14 +162,13 @@ def _weight(synapse: Synapse) -> Tensor:
     return cast("Any", cast("OfSpikes", synapse).array).crossbar.weight
 
 
-def _checked(network: nn.Module) -> SpikingNetwork:
+def _checked(module: nn.Module) -> SpikingNetwork:
     """A network that this rule takes.
 
     Raises:
         InputError: what it lacks.
     """
-    if not isinstance(network, SpikingNetwork) or not isinstance(network.drive, Presented):
-        raise InputError("rule 'predictive-coding' is of discrete neurons; give steps, and leave neuron out")
+    network = of_discrete_neurons(module, "predictive-coding")
     lacks = _lacks(network)
     if lacks:
         raise InputError(f"rule 'predictive-coding' {lacks}, or choose another rule")

@@ -23,13 +23,13 @@ from torch import Tensor, nn
 
 from memsim.errors import ConvergenceError, InputError
 from memsim.learn.rules.base import RunAnew
-from memsim.learn.rules.checks import number_of
+from memsim.learn.rules.checks import number_of, of_discrete_neurons
 from memsim.networks.discrete_neurons import DiscreteNeuron
 from memsim.networks.gates import Identity
 from memsim.networks.layer import Layer
 from memsim.networks.scans import TIME
 from memsim.networks.scores import last as of_last_step
-from memsim.networks.spiking import Presented, SpikingNetwork
+from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.synapses import Ideal, Synapse
 
 POWERS = 20
@@ -219,14 +219,13 @@ def _is_plain(synapse: Synapse) -> bool:
     return isinstance(synapse, Ideal) and isinstance(synapse.module, nn.Linear | nn.Conv2d)
 
 
-def _checked(network: nn.Module) -> SpikingNetwork:
+def _checked(module: nn.Module) -> SpikingNetwork:
     """A network that this rule takes.
 
     Raises:
         InputError: what it lacks.
     """
-    if not isinstance(network, SpikingNetwork) or not isinstance(network.drive, Presented):
-        raise InputError("rule 'equilibrium' is of discrete neurons; give steps, and leave neuron out")
+    network = of_discrete_neurons(module, "equilibrium")
     lacks = _lacks(network)
     if lacks:
         raise InputError(f"rule 'equilibrium' {lacks}; correct it, or choose another rule")

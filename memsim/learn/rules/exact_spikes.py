@@ -24,13 +24,13 @@ from torch import Tensor, nn
 
 from memsim.errors import InputError
 from memsim.learn.rules.base import RunAnew
-from memsim.learn.rules.checks import has_bias, is_dense, number_of
+from memsim.learn.rules.checks import has_bias, is_dense, number_of, of_discrete_neurons
 from memsim.networks.discrete import Compartment, Reset
 from memsim.networks.discrete_neurons import DiscreteNeuron
 from memsim.networks.layer import Layer
 from memsim.networks.scores import total
 from memsim.networks.spike_times import SILENT, Events, ExactNeurons, events_of_steps, events_of_times
-from memsim.networks.spiking import Presented, SpikingNetwork
+from memsim.networks.spiking import SpikingNetwork
 from memsim.networks.synapses import Ideal
 
 SAME = 1e-6
@@ -148,14 +148,13 @@ def _is_synaptic(current: Compartment) -> bool:
     return (current.driven_by, current.feeds) == ("input", "input")
 
 
-def _checked(network: nn.Module) -> SpikingNetwork:
+def _checked(module: nn.Module) -> SpikingNetwork:
     """A network that this rule takes.
 
     Raises:
         InputError: what it lacks.
     """
-    if not isinstance(network, SpikingNetwork) or not isinstance(network.drive, Presented):
-        raise InputError("rule 'exact-spikes' is of discrete neurons; give steps, and leave neuron out")
+    network = of_discrete_neurons(module, "exact-spikes")
     needs = {
         "is of chains of dense layers": all(map(is_dense, network.chain)),
         "is of layers without bias; give bias = false": not any(map(has_bias, network.chain)),
